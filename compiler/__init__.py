@@ -1,0 +1,22 @@
+"""From checked graphs to a model and its derived objective. Symbolic parts load no torch."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compiler.module import Evaluation, Model
+    from compiler.pipeline import compile_spec
+
+__all__ = ["Evaluation", "Model", "compile_spec"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load torch only when something that needs it is asked for."""
+    if name == "compile_spec":
+        from compiler.pipeline import compile_spec
+
+        return compile_spec
+    if name in ("Model", "Evaluation"):
+        from compiler import module
+
+        return getattr(module, name)
+    raise AttributeError(f"module 'compiler' has no attribute {name!r}")

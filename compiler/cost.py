@@ -1,0 +1,157 @@
+"""What a row costs before anything runs: multiply-adds, activation memory, joint values. Plain arithmetic, no torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+from compiler.lowering import largest_enumeration
+from compiler.program import Axes, Program, Step
+from graphspec.families import ParameterInfo
+from graphspec.graph import Factor, Graphs, Variable
+from graphspec.schema.networks import Cnn, Deconv, Elementwise, Gru, Linear, Mlp, NetworkSpec, Resnet
+from graphspec.shapes import RESNET_STRIDE, conv_plan, deconv_plan, is_image, size_of
+
+BACKWARD = 3
+"""A training step costs about three forward passes: one forward, two products per weight matrix backward."""
+BYTES = 4
+"""Bytes of one stored float32 activation."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Per row of one pattern. multiply_adds: one forward pass; activations: numbers kept for the backward pass;
+    joint_values: most joint values of enumerated variables in any one term."""
+
+    multiply_adds: int
+    activations: int
+    joint_values: int
+
+    @property
+    def training_flop(self) -> int:
+        """Floating-point operations of one training step: two per multiply-add, forward and backward."""
+        return 2 * BACKWARD * self.multiply_adds
+
+    @property
+    def activation_bytes(self) -> int:
+        """Memory of the stored activations in float32."""
+        return BYTES * self.activations
+
+
+@dataclass(frozen=True)
+class _Work:
+    multiply_adds: int = 0
+    activations: int = 0
+
+    def __add__(self, other: "_Work") -> "_Work":
+        return _Work(self.multiply_adds + other.multiply_adds, self.activations + other.activations)
+
+
+def program_cost(program: Program) -> Cost:
+    """The cost of one row under a program: each layer counted on the axes its input varies over."""
+    axes: dict[str, Axes] = dict.fromkeys(program.graphs.observed, ())
+    total = _Work()
+    for step in (*program.recognition, *program.generative):
+        total = total + _factor_work(program, step, axes)
+        axes.setdefault(step.factor.variable, step.value_axes)
+    return Cost(total.multiply_adds, total.activations, largest_enumeration(program))
+
+
+def head_sizes(graphs: Graphs, factor: Factor) -> dict[str, int]:
+    """Numbers that the network gives per parameter it is responsible for; for a function, the value itself."""
+    variable = graphs.variables[factor.variable]
+    if factor.family is None:
+        return {"value": size_of(variable.shape)}
+    given = set(factor.parameters)
+    return {
+        info.name: _parameter_size(info, variable)
+        for info in factor.family.parameters
+        if not given & {info.name, *info.alternatives}
+    }
+
+
+def _parameter_size(info: ParameterInfo, variable: Variable) -> int:
+    elements, classes = size_of(variable.shape), variable.support or 1
+    return {"element": elements, "class": elements * classes, "between_classes": elements * (classes - 1)}.get(
+        info.extent, 1
+    )
+
+
+def _factor_work(program: Program, step: Step, axes: Mapping[str, Axes]) -> _Work:
+    factor = step.factor
+    if factor.network is None or not factor.parents:
+        return _Work()
+    repeats = {parent: _repeats(program, axes[parent]) for parent in factor.parents}
+    return _network_work(program.graphs, factor, factor.network, repeats, _repeats(program, step.parent_axes))
+
+
+def _repeats(program: Program, axes: Axes) -> int:
+    return prod(program.sizes[axis] for axis in axes)
+
+
+def _network_work(
+    graphs: Graphs, factor: Factor, network: NetworkSpec, repeats: Mapping[str, int], joint: int
+) -> _Work:
+    output = sum(head_sizes(graphs, factor).values())
+    match network:
+        case Linear():
+            return _first_layer(graphs, repeats, output) + _Work(0, joint * output)
+        case Mlp():
+            return _first_layer(graphs, repeats, network.hidden[0]) + _dense((*network.hidden, output), joint)
+        case Cnn() | Resnet(direction="down"):
+            return _reading(graphs, network, repeats, joint, output)
+        case Deconv() | Resnet():
+            return _growing(graphs, factor, network, repeats, joint)
+        case Elementwise():
+            return _Work(joint * output, joint * output)
+        case Gru():
+            return _Work()
+        case _:
+            return _Work(0, joint * output)
+
+
+def _first_layer(graphs: Graphs, repeats: Mapping[str, int], width: int) -> _Work:
+    """A sum of one map per parent, each on its own axes; a category is a table row and multiplies nothing."""
+    total = 0
+    for parent, count in repeats.items():
+        variable = graphs.variables[parent]
+        total += 0 if variable.info.encoding == "table" else count * size_of(variable.shape) * width
+    return _Work(total, 0)
+
+
+def _dense(widths: tuple[int, ...], joint: int) -> _Work:
+    """Layers after the first, whose inputs vary over all axes."""
+    products = sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+    return _Work(joint * products, joint * sum(widths))
+
+
+def _reading(
+    graphs: Graphs, network: Cnn | Resnet, repeats: Mapping[str, int], joint: int, output: int
+) -> _Work:
+    stride = network.stride if isinstance(network, Cnn) else RESNET_STRIDE
+    blocks = 2 * network.blocks if isinstance(network, Resnet) else 1
+    images = {p: graphs.variables[p].shape for p in repeats if is_image(graphs.variables[p].shape)}
+    maps = conv_plan(next(iter(images.values())), network.channels, network.kernel, stride)
+    area = network.kernel**2
+    first = sum(repeats[p] * shape[0] * area * size_of(maps[0]) for p, shape in images.items())
+    work = _Work(first, joint * size_of(maps[0]))
+    for before, after in zip(maps, maps[1:], strict=False):
+        work += _Work(joint * before[0] * area * size_of(after), joint * size_of(after))
+    if blocks > 1:
+        extra = sum((blocks - 1) * shape[0] * area * size_of(shape) for shape in maps)
+        work += _Work(joint * extra, joint * (blocks - 1) * sum(size_of(shape) for shape in maps))
+    return work + _dense((size_of(maps[-1]), *network.hidden, output), joint)
+
+
+def _growing(
+    graphs: Graphs, factor: Factor, network: Deconv | Resnet, repeats: Mapping[str, int], joint: int
+) -> _Work:
+    stride = network.stride if isinstance(network, Deconv) else RESNET_STRIDE
+    blocks = 2 * network.blocks if isinstance(network, Resnet) else 1
+    plan = deconv_plan(graphs.variables[factor.variable].shape, network.channels, stride)
+    widths = (*network.hidden, size_of(plan.seed))
+    work = _first_layer(graphs, repeats, widths[0]) + _dense(widths, joint)
+    heads = len(head_sizes(graphs, factor))
+    for before, after in zip((plan.seed, *plan.layers), plan.layers, strict=False):
+        inside = before[0] * network.kernel**2 * size_of(after) // stride**2 * blocks
+        work += _Work(joint * inside, joint * size_of(after))
+    return work + _Work(joint * (heads - 1) * size_of(plan.output), joint * heads * size_of(plan.output))

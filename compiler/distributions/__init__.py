@@ -1,0 +1,7 @@
+"""Families of distributions: densities, draws from shared noise, closed-form divergences."""
+
+from compiler.distributions.base import Distribution
+from compiler.distributions.building import CLASSES, build
+from compiler.distributions.divergence import closed_kl
+
+__all__ = ["CLASSES", "Distribution", "build", "closed_kl"]

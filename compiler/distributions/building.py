@@ -1,0 +1,59 @@
+"""From a family's name and constrained parameters to its distribution."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from compiler.distributions.base import Distribution
+from compiler.distributions.counts import (
+    NegativeBinomial,
+    Poisson,
+    ZeroInflatedNegativeBinomial,
+    ZeroInflatedPoisson,
+)
+from compiler.distributions.discretized import DiscretizedLogistic
+from compiler.distributions.finite import Bernoulli, Categorical, Finite, OrderedLogistic
+from compiler.distributions.location_scale import Laplace, LogNormal, Normal, StudentT
+from compiler.distributions.positive import Dirichlet, Gamma
+from compiler.distributions.unit import Beta, ContinuousBernoulli
+from graphspec.diagnostics import InternalError
+from graphspec.families import Family
+from graphspec.graph import Variable
+
+CLASSES: dict[str, type[Distribution]] = {
+    "normal": Normal,
+    "laplace": Laplace,
+    "student_t": StudentT,
+    "lognormal": LogNormal,
+    "gamma": Gamma,
+    "beta": Beta,
+    "bernoulli": Bernoulli,
+    "continuous_bernoulli": ContinuousBernoulli,
+    "categorical": Categorical,
+    "ordered_logistic": OrderedLogistic,
+    "poisson": Poisson,
+    "negative_binomial": NegativeBinomial,
+    "zero_inflated_poisson": ZeroInflatedPoisson,
+    "zero_inflated_negative_binomial": ZeroInflatedNegativeBinomial,
+    "dirichlet": Dirichlet,
+    "discretized_logistic": DiscretizedLogistic,
+}
+
+
+def build(
+    family: Family, options: Mapping[str, Any], parameters: Mapping[str, Tensor], variable: Variable
+) -> Distribution:
+    """The distribution of `variable`; parameters are constrained (logits as they are), [*axes, B, *shape(, K)].
+
+    Raises InternalError for a family that is refused earlier ("not yet").
+    """
+    kind = CLASSES.get(family.name)
+    if kind is None:
+        raise InternalError(f"no distribution is built for family {family.name!r}: it should have been refused")
+    if issubclass(kind, Finite):
+        return kind(variable.shape, minimum=variable.minimum, ordered=variable.domain == "count", **parameters)
+    if issubclass(kind, DiscretizedLogistic):
+        levels = options.get("levels", family.options["levels"][0])
+        return kind(variable.shape, levels=int(levels), **parameters)
+    return kind(variable.shape, **parameters)

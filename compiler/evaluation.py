@@ -1,0 +1,153 @@
+"""Evaluating the objective's tree on tensors: the same object that is printed.
+
+Weights of expectations are kept as logs until the last step: log-marginals of the measure over just the axes that a
+term varies over, found by summing the other axes out in a good order.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from compiler.axes import SAMPLES, AxisTensor, align, canonical
+from compiler.elimination import closure, elimination_order
+from compiler.expression import (
+    ClosedDivergence,
+    Expectation,
+    FreeBits,
+    LogDensity,
+    LogEvidence,
+    Measure,
+    Negative,
+    Sum,
+    Term,
+    Weight,
+    Weighted,
+)
+from compiler.program import Axes, Program
+from compiler.weights import ObjectiveWeights
+
+
+class Densities(Protocol):
+    """What the leaves of the tree need: one run of a program on one group of rows. `like`: dtype and device."""
+
+    program: Program
+    like: Tensor
+
+    def log_density(self, side: str, name: str) -> AxisTensor:
+        """log p or log q of one variable, [*axes, B] nats."""
+        ...
+
+    def divergence(self, name: str) -> AxisTensor:
+        """KL(q || p) of one variable in closed form, [*axes, B] nats."""
+        ...
+
+
+def eliminate(factors: Sequence[AxisTensor], keep: Axes, sizes: dict[str, int]) -> AxisTensor:
+    """log of the sum over every axis outside `keep` of the product of `exp(factors)`; [*keep, B]."""
+    order, _ = elimination_order([factor.axes for factor in factors], keep, sizes)
+    current = list(factors)
+    for axis in order:
+        axes, aligned = align([factor for factor in current if axis in factor.axes])
+        total = torch.logsumexp(_add(aligned), dim=axes.index(axis))
+        rest = tuple(other for other in axes if other != axis)
+        current = [factor for factor in current if axis not in factor.axes] + [AxisTensor(rest, total)]
+    axes, aligned = align(current)
+    return AxisTensor(axes, _add(aligned))
+
+
+def _add(tensors: Sequence[Tensor]) -> Tensor:
+    total = tensors[0]
+    for tensor in tensors[1:]:
+        total = total + tensor
+    return total
+
+
+class Evaluator:
+    """Evaluates terms for one run of a program; densities and marginals are computed once, on first use."""
+
+    def __init__(self, densities: Densities, weights: ObjectiveWeights) -> None:
+        self.densities = densities
+        self.program = densities.program
+        self.weights = weights
+        self._enumerated = {name: self.program.log_q_axes()[name] for name in self.program.enumerated}
+        self._marginals: dict[tuple[Measure, Axes], AxisTensor] = {}
+        self._values: dict[int, AxisTensor] = {}
+
+    def value(self, term: Term) -> AxisTensor:
+        """The value of a term: [*axes, B] nats, B = 1 where every row agrees. Each node of a tree is computed once."""
+        if id(term) not in self._values:
+            self._values[id(term)] = self._compute(term)
+        return self._values[id(term)]
+
+    def _compute(self, term: Term) -> AxisTensor:
+        match term:
+            case LogDensity(side, name):
+                return self.densities.log_density(side, name)
+            case ClosedDivergence(name):
+                return self.densities.divergence(name)
+            case Negative(inner):
+                value = self.value(inner)
+                return AxisTensor(value.axes, -value.data)
+            case Sum(terms):
+                axes, aligned = align([self.value(inner) for inner in terms])
+                return AxisTensor(axes, _add(aligned))
+            case Expectation(measure, inner):
+                return AxisTensor((), self.expectation(measure, inner))
+            case LogEvidence(labels):
+                return AxisTensor((), self.marginal(Measure(labels), (), normalised=False).data)
+            case Weighted(weight, inner):
+                return AxisTensor((), self._number(weight) * self.value(inner).data)
+            case FreeBits(bits, inner):
+                value = self.value(inner)
+                return AxisTensor(value.axes, value.data.clamp_max(-self._number(bits)))
+
+    def _number(self, weight: Weight) -> float:
+        if weight.kind == "alpha":
+            return self.weights.alpha[weight.variable]
+        table = self.weights.beta if weight.kind == "beta" else self.weights.free_bits
+        return table.get(weight.variable, 1.0 if weight.kind == "beta" else -math.inf)
+
+    def expectation(self, measure: Measure, term: Term) -> Tensor:
+        """E[term] under a measure: [B] nats. A sum is taken apart, so each part is summed over its own axes only."""
+        if isinstance(term, Sum):
+            return _add([self.expectation(measure, inner) for inner in term.terms])
+        if isinstance(term, Negative):
+            return -self.expectation(measure, term.term)
+        return self.average(measure, self.value(term))
+
+    def average(self, measure: Measure, value: AxisTensor) -> Tensor:
+        """E[value] under a measure for any tensor [*axes, B, *event]: [B, *event]."""
+        if not value.axes:
+            return value.data
+        if value.axes == (SAMPLES,) and not measure.labels:
+            return value.data.mean(dim=0)
+        weights = self.marginal(measure, value.axes).on(value.axes).exp()
+        weights = weights.reshape(*weights.shape, *([1] * len(value.event_shape)))
+        return (weights * value.data).sum(dim=tuple(range(len(value.axes))))
+
+    def marginal(self, measure: Measure, axes: Axes, *, normalised: bool = True) -> AxisTensor:
+        """log of the measure summed down to `axes`. Not normalised, with no axes: log q^(labels | observed)."""
+        key = (measure, axes)
+        if key not in self._marginals:
+            self._marginals[key] = self._sum_out(measure, axes)
+        found = self._marginals[key]
+        if not (normalised and measure.labels):
+            return found
+        return AxisTensor(found.axes, found.data - self.marginal(measure, (), normalised=False).data)
+
+    def _sum_out(self, measure: Measure, axes: Axes) -> AxisTensor:
+        labels = [self.densities.log_density("q", name) for name in measure.labels]
+        start = canonical((*axes, *(axis for label in labels for axis in label.axes)))
+        factors = list(labels)
+        for axis in closure(start, self._enumerated):
+            factors.append(self._uniform() if axis == SAMPLES else self.densities.log_density("q", axis))
+        assert factors, "a measure without factors has nothing to sum"
+        return eliminate(factors, axes, dict(self.program.sizes))
+
+    def _uniform(self) -> AxisTensor:
+        """Each of the S samples stands for 1/S of g."""
+        count = self.program.sizes[SAMPLES]
+        return AxisTensor((SAMPLES,), self.densities.like.new_full((count, 1), -math.log(count)))

@@ -1,0 +1,154 @@
+"""An `Explanation` in words, in LaTeX (a whole document) and as plain data for tools."""
+
+from typing import Any
+
+from compiler.cost import Cost
+from compiler.explanation import Explanation, PatternExplanation, VariableNote, row_weight_text
+from compiler.printing import LATEX, UNICODE, term_text
+from compiler.program import axes_text
+
+LEGEND = (
+    "g is the product of the recognition factors of the hidden variables, drawn or summed in recognition order;",
+    "E_g·w(y) weighs g by the density of label y, self-normalised. Everything is in nats per row, to be maximised.",
+)
+
+
+def as_text(explanation: Explanation) -> str:
+    """The objective for the terminal."""
+    graphs = explanation.graphs
+    lines = [f"{graphs.spec.name or graphs.source.name}: the derived objective", ""]
+    lines += [f"  {line}" for line in total_lines(explanation)]
+    lines += ["", *(f"  {line}" for line in LEGEND)]
+    for pattern in explanation.patterns:
+        lines += ["", *_pattern_text(pattern)]
+    if explanation.skipped:
+        lines += ["", f"{explanation.skipped} further patterns of labels follow the same rules."]
+    return "\n".join(lines)
+
+
+def total_lines(explanation: Explanation) -> list[str]:
+    """The normaliser and the sampling scheme, in words."""
+    graphs = explanation.graphs
+    if not graphs.supervised:
+        lines = ["total     L = mean of L over all rows"]
+    else:
+        lines = [
+            "total     L = (1 − ρ) · mean of L over unlabelled rows + ρ · mean of L over labelled rows",
+            "            = (1 / (N + γM)) · [sum over N unlabelled rows + γ · sum over M labelled rows]",
+            f"weights   {row_weight_text(graphs)}",
+            "batches   labelled and unlabelled rows come in separate streams with these weights: unbiased, and the",
+            "          same for every batch composition and number of processes",
+        ]
+    if _uses_batch_statistics(explanation):
+        lines.append("note      batch normalization makes a row's terms depend on its batch in training")
+    return lines
+
+
+def _uses_batch_statistics(explanation: Explanation) -> bool:
+    graphs = explanation.graphs
+    factors = (*graphs.generative.values(), *graphs.recognition.values())
+    return any(getattr(factor.network, "normalization", "none") == "batch" for factor in factors)
+
+
+def _pattern_text(pattern: PatternExplanation) -> list[str]:
+    head = pattern.head()
+    lines = [str(pattern.program.pattern)]
+    for position, line in enumerate(pattern.lines()):
+        lines.append(f"  {head if position == 0 else ' ' * len(head)} {'=' if position == 0 else ' '} {line}")
+    rows = [("variable", "role", "how", "axes", "weight", "why"), *(_cells(note) for note in pattern.notes)]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    lines.append("")
+    for row in rows:
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row[:5], widths, strict=True))
+        lines.append(f"    {cells}  {row[5]}".rstrip())
+    return [*lines, "", f"    cost per row: {cost_text(pattern.cost)}"]
+
+
+def _cells(note: VariableNote) -> tuple[str, str, str, str, str, str]:
+    axes = ", ".join(axis.strip() for axis in note.axes)
+    return (note.name, note.role, note.action, axes, note.weight, note.reason)
+
+
+def cost_text(cost: Cost) -> str:
+    """`1.2 MFLOP forward, 3.5 MFLOP a training step, 12 KiB of activations, 10 joint values`."""
+    parts = [
+        f"{_scaled(2 * cost.multiply_adds)}FLOP forward",
+        f"{_scaled(cost.training_flop)}FLOP a training step",
+        f"{cost.activation_bytes / 1024:.1f} KiB of activations",
+    ]
+    if cost.joint_values > 1:
+        parts.append(f"{cost.joint_values} joint values summed at most")
+    return ", ".join(parts)
+
+
+def _scaled(number: float) -> str:
+    for unit in ("", "k", "M", "G"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} T"
+
+
+def as_latex(explanation: Explanation) -> str:
+    """A document that pdflatex compiles: the total, then an aligned equation per pattern."""
+    graphs = explanation.graphs
+    title = (graphs.spec.name or graphs.source.name).replace("_", r"\_")
+    body = [r"\documentclass{article}", r"\usepackage{amsmath,amssymb}", r"\usepackage[margin=2cm]{geometry}"]
+    body += [r"\begin{document}", rf"\section*{{{title}: the derived objective}}"]
+    if graphs.supervised:
+        body += [
+            r"\[ \mathcal{L} = \frac{1}{N + \gamma M}\left[\sum_{n=1}^{N} \mathcal{L}_n"
+            r" + \gamma \sum_{m=1}^{M} \mathcal{L}_m\right],\qquad \rho = \frac{\gamma M}{N + \gamma M} \]"
+        ]
+    for pattern in explanation.patterns:
+        lines = pattern.lines(LATEX)
+        body += [rf"\paragraph{{{str(pattern.program.pattern).replace('_', chr(92) + '_').capitalize()}}}"]
+        rows = [rf"{pattern.head(LATEX)} ={{}}& {lines[0].strip()}", *(rf"& {line}" for line in lines[1:])]
+        body += [r"\begin{align*}", " \\\\\n".join(rows), r"\end{align*}"]
+    return "\n".join([*body, r"\end{document}"])
+
+
+def as_json(explanation: Explanation) -> dict[str, Any]:
+    """Plain data: everything `as_text` says."""
+    return {
+        "name": explanation.graphs.spec.name,
+        "total": total_lines(explanation),
+        "patterns": [_pattern_json(pattern) for pattern in explanation.patterns],
+        "patterns_not_listed": explanation.skipped,
+    }
+
+
+def _pattern_json(pattern: PatternExplanation) -> dict[str, Any]:
+    program = pattern.program
+    return {
+        "labels": list(program.pattern.labels),
+        "contributions": [
+            {
+                "name": contribution.name,
+                "text": term_text(program, contribution.term, UNICODE),
+                "latex": term_text(program, contribution.term, LATEX),
+            }
+            for contribution in pattern.objective.contributions
+        ],
+        "variables": [
+            {
+                "name": note.name,
+                "role": note.role,
+                "estimator": note.action,
+                "axes": [axis.strip() for axis in note.axes],
+                "weight": note.weight,
+                "reason": note.reason,
+            }
+            for note in pattern.notes
+        ],
+        "cost": {
+            "forward_flop": 2 * pattern.cost.multiply_adds,
+            "training_flop": pattern.cost.training_flop,
+            "activation_bytes": pattern.cost.activation_bytes,
+            "joint_values": pattern.cost.joint_values,
+        },
+        "program": [
+            f"{step.action} {step.factor.key}{axes_text(step.density_axes or step.value_axes)}"
+            for step in (*program.recognition, *program.generative)
+        ],
+    }

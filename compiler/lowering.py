@@ -1,0 +1,171 @@
+"""From `Graphs` and a pattern of labels to a `Program`: order, clamping, estimators, axes.
+
+Not here: what the pieces add up to (derivation), and any number (weights, evaluation).
+"""
+
+from collections.abc import Mapping
+from itertools import chain, combinations
+from math import prod
+
+import networkx as nx
+
+from compiler.elimination import closure, elimination_order
+from compiler.naming import SAMPLES, canonical
+from compiler.program import Action, Axes, Choice, Pattern, Program, Step, verify
+from graphspec.graph import Factor, Graphs, Variable
+
+ENUMERATION_CAP = 1024
+"""Largest number of joint values that any one term of the objective is computed for."""
+
+SUPPORT_CAP = 256
+"""Largest number of values of one variable that is enumerated unless the spec asks for it."""
+
+
+def every_pattern(graphs: Graphs) -> tuple[Pattern, ...]:
+    """All subsets of the supervised variables, fully labelled first, no labels last."""
+    names = graphs.supervised
+    subsets = chain.from_iterable(combinations(names, size) for size in range(len(names), -1, -1))
+    return tuple(Pattern(subset) for subset in subsets)
+
+
+def support_size(variable: Variable) -> int | None:
+    """Joint values of all elements of a discrete variable; None if not finite."""
+    return None if variable.support is None else variable.support ** prod(variable.shape)
+
+
+def lower(graphs: Graphs, pattern: Pattern, samples: int | None = None) -> Program:
+    """The program for rows that have exactly the labels of `pattern`.
+
+    Hidden discrete variables are enumerated while every term stays under `ENUMERATION_CAP` joint values; then the one
+    with the largest support is relaxed, and so on. `objective.estimators` is obeyed.
+    """
+    count = graphs.spec.objective.samples if samples is None else samples
+    choices = {name: _first_choice(graphs, name) for name in _hidden(graphs, pattern)}
+    while True:
+        program = _assemble(graphs, pattern, count, choices)
+        free = [n for n, c in choices.items() if c.estimator == "enumerate" and n not in graphs.spec.objective.estimators]
+        entries = largest_enumeration(program) if len(free) > 0 else 0
+        if entries <= ENUMERATION_CAP:
+            return verify(program)
+        widest = max(free, key=lambda name: (support_size(graphs.variables[name]) or 0, name))
+        reason = f"summing it with the others needs {entries} joint values, more than {ENUMERATION_CAP}"
+        choices[widest] = Choice("relax", reason)
+
+
+def _hidden(graphs: Graphs, pattern: Pattern) -> tuple[str, ...]:
+    names = (factor.variable for factor in graphs.recognition.values() if not factor.deterministic)
+    return tuple(name for name in names if name not in pattern.labels)
+
+
+def _first_choice(graphs: Graphs, name: str) -> Choice:
+    variable, family = graphs.variables[name], graphs.recognition[name].family
+    assert family is not None, "deterministic variables are never hidden"
+    override = graphs.spec.objective.estimators.get(name)
+    if override is not None:
+        assert override.kind != "score_function", "refused before lowering"
+        return Choice(override.kind, "the spec asks for it")
+    if not variable.discrete:
+        return Choice("reparameterize", f"{family.name} draws are differentiable in its parameters")
+    size = support_size(variable)
+    assert size is not None, "hidden variables without a finite support are refused before lowering"
+    if size <= SUPPORT_CAP:
+        return Choice("enumerate", f"{size} values: the sum is exact")
+    return Choice("relax", f"{size} joint values are too many to sum")
+
+
+def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[str, Choice]) -> Program:
+    """Axes propagate from parents to children; closed-form divergences are found last, from the finished graph."""
+    axes: dict[str, Axes] = dict.fromkeys(graphs.observed, ())
+    sizes = {name: support_size(graphs.variables[name]) or 1 for name, c in choices.items() if c.estimator == "enumerate"}
+    recognition = tuple(_recognise(graphs, factor, pattern, choices, axes) for factor in graphs.order("recognition"))
+    generative = tuple(
+        _generate(graphs, factor, axes)
+        for factor in graphs.order("generative")
+        if not (factor.deterministic and factor.variable in axes)
+    )
+    used = {axis for step in (*recognition, *generative) for axis in (*step.value_axes, *step.density_axes)}
+    if SAMPLES in used:
+        sizes[SAMPLES] = samples
+    graph = stochastic_graph(graphs)
+    upstream = {a for label in pattern.labels for a in nx.ancestors(graph, label)} & set(choices)
+    settled = {name: _with_closed_kl(graphs, graph, name, choice, upstream) for name, choice in choices.items()}
+    return Program(graphs, pattern, samples, recognition, generative, settled, sizes, frozenset(upstream))
+
+
+def _union(axes: Mapping[str, Axes], names: tuple[str, ...]) -> Axes:
+    return canonical(axis for name in names for axis in axes[name])
+
+
+def _recognise(
+    graphs: Graphs, factor: Factor, pattern: Pattern, choices: Mapping[str, Choice], axes: dict[str, Axes]
+) -> Step:
+    inherited = _union(axes, factor.parents)
+    name = factor.variable
+    if factor.deterministic:
+        axes[name] = inherited
+        return Step("compute", factor, inherited, (), inherited)
+    if name in pattern.labels:
+        axes[name] = ()
+        return Step("clamp", factor, (), inherited, inherited)
+    action: Action = choices[name].estimator
+    axes[name] = (name,) if action == "enumerate" else canonical((SAMPLES, *inherited))
+    return Step(action, factor, axes[name], canonical((*axes[name], *inherited)), inherited)
+
+
+def _generate(graphs: Graphs, factor: Factor, axes: dict[str, Axes]) -> Step:
+    inherited = _union(axes, factor.parents)
+    if factor.deterministic:
+        axes[factor.variable] = inherited
+        return Step("compute", factor, inherited, (), inherited)
+    own = axes[factor.variable]
+    return Step("score", factor, own, canonical((*own, *inherited)), inherited)
+
+
+def stochastic_graph(graphs: Graphs) -> nx.DiGraph:
+    """The recognition graph with deterministic variables replaced by what they depend on."""
+    graph: nx.DiGraph = nx.DiGraph()
+    for factor in graphs.recognition.values():
+        if not factor.deterministic:
+            graph.add_node(factor.variable)
+            graph.add_edges_from((parent, factor.variable) for parent in graphs.stochastic_parents(factor))
+    return graph
+
+
+def _with_closed_kl(graphs: Graphs, graph: nx.DiGraph, name: str, choice: Choice, upstream: set[str]) -> Choice:
+    """A closed form replaces E[log p - log q] of one variable if its draw influences nothing else in that term."""
+    closed, reason = _closed_kl(graphs, graph, name, choice, upstream)
+    return Choice(choice.estimator, choice.reason, closed, reason)
+
+
+def _closed_kl(
+    graphs: Graphs, graph: nx.DiGraph, name: str, choice: Choice, upstream: set[str]
+) -> tuple[bool, str]:
+    if choice.estimator == "enumerate":
+        return False, "summed exactly"
+    if name not in graphs.generative:
+        return False, f"p has no factor of {name}"
+    q, p = graphs.recognition[name].family, graphs.generative[name].family
+    assert q is not None and p is not None
+    if p.name not in q.closed_kl:
+        return False, f"no closed form between {q.name} and {p.name}"
+    if name in upstream:
+        return False, f"{name} is upstream of a label, so its draws are weighted"
+    below = graphs.stochastic_parents(graphs.generative[name]) & nx.descendants(graph, name)
+    if below:
+        return False, f"p({name} | ...) reads {', '.join(sorted(below))}, which q draws after {name}"
+    return True, f"KL({q.name} || {p.name}) has a closed form"
+
+
+def largest_enumeration(program: Program) -> int:
+    """The most joint values of enumerated variables that any term or elimination step holds, samples not counted."""
+    sizes = {axis: size for axis, size in program.sizes.items() if axis != SAMPLES}
+    densities = program.log_q_axes()
+    enumerated = {name: densities[name] for name in program.enumerated}
+    weighing = [densities[label] for label in program.weighing_labels()]
+    largest = 1
+    terms = {*densities.values(), *program.log_p_axes().values()}
+    for axes in terms:
+        needed = closure((*axes, *(axis for w in weighing for axis in w)), enumerated)
+        factors = [enumerated[axis] for axis in needed if axis in enumerated] + weighing
+        largest = max(largest, elimination_order([*factors, axes], axes, sizes)[1])
+    return largest

@@ -1,0 +1,226 @@
+"""The model: one module per factor, assembled from the checked graphs, and its objective on rows of data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from compiler import answers
+from compiler import values as value_tools
+from compiler.axes import SAMPLES, AxisTensor
+from compiler.conditional import ConditionalModule, DeterministicModule
+from compiler.derivation import derive
+from compiler.evaluation import Evaluator
+from compiler.execution import Execution, whole_batch
+from compiler.expression import Measure, Objective
+from compiler.lowering import lower
+from compiler.noise import Noise
+from compiler.program import Pattern, Program
+from compiler.weights import ObjectiveWeights, Rates
+from graphspec.graph import SIDES, Factor, Graphs, Side
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The objective of a batch of rows.
+
+    bound: [B] nats, L of each row's own pattern, weights included; larger is better.
+    terms: {name: [B]} nats, each contribution before its weight; NaN where a row's pattern lacks it.
+    effective_samples: {label: [B]} 1 / sum of squared normalised weights, for labels below a sampled variable.
+    """
+
+    bound: Tensor
+    terms: dict[str, Tensor]
+    effective_samples: dict[str, Tensor]
+
+
+class Model(nn.Module):
+    """A compiled spec. `factors` holds one module per factor, named as in `Factor.key` (dots become double dashes)."""
+
+    def __init__(
+        self, graphs: Graphs, seed: int = 0, dtype: torch.dtype = torch.float32, allow_python: bool = False
+    ) -> None:
+        super().__init__()
+        self.graphs = graphs
+        self.dtype = dtype
+        self.rates: Rates | None = None
+        self.factors = nn.ModuleDict()
+        for side in SIDES:
+            for factor in graphs.factors(side).values():
+                kind = DeterministicModule if factor.deterministic else ConditionalModule
+                self.factors[module_name(factor)] = kind(
+                    factor, graphs, seed=seed, dtype=dtype, allow_python=allow_python
+                )
+        observed = set(graphs.observed)
+        self._observed_functions = tuple(
+            f for f in graphs.order("recognition") if f.deterministic and graphs.stochastic_parents(f) <= observed
+        )
+        self._programs: dict[tuple[tuple[str, ...], int], tuple[Program, Objective]] = {}
+
+    def conditional(self, factor: Factor) -> ConditionalModule:
+        """The module of a stochastic factor."""
+        module = self.factors[module_name(factor)]
+        assert isinstance(module, ConditionalModule)
+        return module
+
+    def function(self, factor: Factor) -> DeterministicModule:
+        """The module of a deterministic variable."""
+        module = self.factors[module_name(factor)]
+        assert isinstance(module, DeterministicModule)
+        return module
+
+    def program(self, labels: tuple[str, ...], samples: int | None = None) -> tuple[Program, Objective]:
+        """The program and objective of rows with exactly these labels (names in declared order)."""
+        count = self.graphs.spec.objective.samples if samples is None else samples
+        key = (labels, count)
+        if key not in self._programs:
+            program = lower(self.graphs, Pattern(labels), count)
+            self._programs[key] = (program, derive(program))
+        return self._programs[key]
+
+    def prepare(self, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rows as the modules expect them. Raises ValueError naming a variable that is missing or misshapen."""
+        prepared = {}
+        for name in self.graphs.observed:
+            if name not in rows:
+                raise ValueError(f"rows lack the observed variable {name!r}; they have {sorted(rows)}")
+        for name, values in rows.items():
+            if name in self.graphs.variables:
+                prepared[name] = value_tools.as_value(self.graphs.variables[name], values, self.dtype)
+        return prepared
+
+    def log_prob(self, side: Side, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """log density of every factor of one graph at the given values {name: [B, *shape]}: {variable: [B]} nats.
+
+        Every variable of that graph must be given (category as class index); deterministic ones are computed.
+        Raises ValueError naming a variable that is missing or misshapen.
+        """
+        needed = [f.variable for f in self.graphs.order(side) if not f.deterministic]
+        for name in needed:
+            if name not in values:
+                raise ValueError(f"log_prob needs a value for {name!r}; it was given {sorted(values)}")
+        given = {n: AxisTensor((), v) for n, v in self.prepare({**values}).items()}
+        noise = Noise(0, next(iter(given.values())).batch)
+        result = {}
+        for factor in self.graphs.order(side):
+            if factor.deterministic:
+                given[factor.variable] = self.function(factor).forward(given, noise)
+                continue
+            distribution = self.conditional(factor).forward(given, noise).distribution
+            result[factor.variable] = distribution.log_prob(given[factor.variable].data).expand(noise.batch)
+        return result
+
+    def bound(self, rows: Mapping[str, Tensor], *, noise: Noise | None = None) -> Tensor:
+        """L of design section 3 for each row's own pattern, alpha and beta included (schedules at their end): [B] nats.
+
+        A missing label is NaN, or -1 where integer; latents are absent. Exact where every hidden variable is
+        enumerated; otherwise an estimate from `noise` (fresh draws from torch's own generator if not given).
+        """
+        if noise is None:
+            noise = Noise(int(torch.randint(2**62, (1,)).item()), len(next(iter(rows.values()))))
+        weights = ObjectiveWeights.at(self.graphs, self.rates, float("inf"))
+        return self.evaluate(rows, weights=weights, noise=noise).bound
+
+    def evaluate(
+        self, rows: Mapping[str, Tensor], *, weights: ObjectiveWeights, noise: Noise, samples: int | None = None
+    ) -> Evaluation:
+        """The objective of each row by its own pattern of labels, under the given weights."""
+        prepared = self.prepare(rows)
+        batch = len(next(iter(prepared.values())))
+        groups = self.group(prepared)
+        prefix = self.observed_features(prepared, noise)
+        bound = None
+        terms: dict[str, Tensor] = {}
+        effective: dict[str, Tensor] = {}
+        for labels, positions in groups:
+            part = self._evaluate_group(prepared, labels, positions, weights, noise, prefix, samples)
+            if positions is None:
+                return part
+            if bound is None:
+                bound = part.bound.new_zeros(batch)
+            bound = bound.index_put((positions,), part.bound)
+            for target, found in ((terms, part.terms), (effective, part.effective_samples)):
+                for name, value in found.items():
+                    blank = target.get(name, torch.full_like(bound, torch.nan))
+                    target[name] = blank.detach().index_put((positions,), value.detach())
+        assert bound is not None, "a batch has at least one row"
+        return Evaluation(bound, terms, effective)
+
+    def predict(self, name: str, rows: Mapping[str, Tensor], *, samples: int = 1, noise: Noise) -> Tensor:
+        """Posterior of one hidden variable; see `answers.predict`."""
+        return answers.predict(self, name, rows, samples, noise)
+
+    def infer(self, rows: Mapping[str, Tensor], *, samples: int = 1, noise: Noise) -> dict[str, Tensor]:
+        """Joint draws of the hidden variables [S, B, *shape]; see `answers.infer`."""
+        return answers.infer(self, rows, samples, noise)
+
+    def posterior_means(self, rows: Mapping[str, Tensor], *, noise: Noise) -> dict[str, Tensor]:
+        """Means (discrete: modes) of the hidden variables [B, *shape]; see `answers.posterior_means`."""
+        return answers.posterior_means(self, rows, noise)
+
+    def generate(
+        self, given: Mapping[str, Tensor], rows: int, *, noise: Noise, means: bool = True
+    ) -> dict[str, Tensor]:
+        """Ancestral draws from p with some variables held fixed; see `answers.generate`."""
+        return answers.generate(self, given, rows, noise, means=means)
+
+    def group(self, rows: Mapping[str, Tensor]) -> list[tuple[tuple[str, ...], Tensor | None]]:
+        """Rows by observation pattern: (labels, positions [n]); positions None where all rows share one pattern."""
+        names = [name for name in self.graphs.supervised if name in rows]
+        batch = len(next(iter(rows.values())))
+        code = torch.zeros(batch, dtype=torch.int64, device=next(iter(rows.values())).device)
+        for index, name in enumerate(names):
+            code = code + (value_tools.present(self.graphs.variables[name], rows[name]).long() << index)
+        found = torch.unique(code).tolist()
+        groups: list[tuple[tuple[str, ...], Tensor | None]] = []
+        for value in found:
+            labels = tuple(name for index, name in enumerate(names) if value >> index & 1)
+            positions = None if len(found) == 1 else torch.nonzero(code == value).squeeze(1)
+            groups.append((labels, positions))
+        return groups
+
+    def observed_features(self, rows: Mapping[str, Tensor], noise: Noise) -> dict[str, AxisTensor]:
+        """Deterministic recognition variables that depend on observed ones only, for the whole batch at once."""
+        values = {name: AxisTensor((), rows[name]) for name in self.graphs.observed}
+        features: dict[str, AxisTensor] = {}
+        for factor in self._observed_functions:
+            features[factor.variable] = self.function(factor).forward({**values, **features}, noise)
+        return features
+
+    def _evaluate_group(
+        self,
+        rows: Mapping[str, Tensor],
+        labels: tuple[str, ...],
+        positions: Tensor | None,
+        weights: ObjectiveWeights,
+        noise: Noise,
+        prefix: Mapping[str, AxisTensor],
+        samples: int | None,
+    ) -> Evaluation:
+        program, objective = self.program(labels, samples)
+        if positions is not None:
+            rows = {name: value[positions] for name, value in rows.items()}
+            noise = noise.select(positions)
+        execution = Execution(self, program, rows, weights, noise, whole_batch(prefix, positions))
+        evaluator = Evaluator(execution, weights)
+        batch = len(next(iter(rows.values())))
+        terms = {c.name: evaluator.value(c.logged).data.expand(batch).detach() for c in objective.contributions}
+        bound = torch.stack([evaluator.value(c.term).data.expand(batch) for c in objective.contributions]).sum(0)
+        return Evaluation(bound, terms, _effective_samples(evaluator, batch))
+
+
+def _effective_samples(evaluator: Evaluator, batch: int) -> dict[str, Tensor]:
+    program = evaluator.program
+    axes = program.log_q_axes()
+    result = {}
+    for name in program.weighing_labels():
+        if SAMPLES in axes[name] and program.samples > 1:
+            log_weights = evaluator.marginal(Measure((name,)), (SAMPLES,)).data.detach()
+            result[name] = (-torch.logsumexp(2 * log_weights, dim=0)).exp().expand(batch)
+    return result
+
+
+def module_name(factor: Factor) -> str:
+    """`recognition--z`: torch module names may not contain dots."""
+    return factor.key.replace(".", "--")

@@ -1,0 +1,252 @@
+"""cnn and deconv, and the convolutions they are made of. Leading axes are flattened into the batch."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from math import prod
+from typing import cast
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from compiler.axes import AxisTensor
+from compiler.networks.base import VALUE, Network, ParentInput, add_up, ordered, total_width
+from compiler.networks.dense import Dense, Heads, Hidden, ParentSum, shaped
+from compiler.networks.initialization import Initializer
+from compiler.networks.layers import Layered, as_rows, between, call, from_rows
+from compiler.noise import Noise
+from graphspec.schema.networks import Cnn, Deconv, Resnet
+from graphspec.shapes import conv_padding, conv_plan, deconv_plan, is_image
+
+Map = tuple[int, ...]
+"""[C, H, W]."""
+
+
+class Conv(nn.Module):
+    """A convolution whose sides become ceil(side / stride), zero-padded (the odd zero goes after)."""
+
+    def __init__(
+        self,
+        source: Map,
+        channels: int,
+        kernel: int,
+        stride: int,
+        start: Initializer,
+        *,
+        fan_in: int | None = None,
+        gain: float = 1.0,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        fan_in = source[0] * kernel**2 if fan_in is None else fan_in
+        self.stride = stride
+        rows, columns = (conv_padding(side, kernel, stride) for side in source[1:])
+        self.around = (columns[0], columns[1], rows[0], rows[1])
+        self.weight = start.uniform("weight", (channels, source[0], kernel, kernel), fan_in, gain)
+        self.bias = start.uniform("bias", (channels,), fan_in, gain) if bias else None
+
+    def forward(self, value: AxisTensor) -> AxisTensor:
+        """[*axes, B, C, H, W] to [*axes, B, channels, H', W']."""
+        left, right, top, bottom = self.around
+        flat = as_rows(value)
+        if (left, top) == (right, bottom):
+            mapped = F.conv2d(flat, self.weight, self.bias, self.stride, (top, left))
+        else:
+            mapped = F.conv2d(F.pad(flat, self.around), self.weight, self.bias, self.stride)
+        return from_rows(mapped, value)
+
+
+class TransposedConv(nn.Module):
+    """A transposed convolution whose sides are multiplied by the stride."""
+
+    def __init__(
+        self, source: Map, channels: int, kernel: int, stride: int, start: Initializer, *, gain: float = 1.0
+    ) -> None:
+        super().__init__()
+        fan_in = source[0] * (-(-kernel // stride)) ** 2
+        self.stride = stride
+        self.sides = (source[1] * stride, source[2] * stride)
+        self.padding = max(0, kernel - stride) // 2
+        self.extra = max(0, stride - kernel)
+        self.weight = start.uniform("weight", (source[0], channels, kernel, kernel), fan_in, gain)
+        self.bias = start.uniform("bias", (channels,), fan_in, gain)
+
+    def forward(self, value: AxisTensor) -> AxisTensor:
+        """[*axes, B, C, H, W] to [*axes, B, channels, H * stride, W * stride]."""
+        mapped = F.conv_transpose2d(
+            as_rows(value), self.weight, self.bias, self.stride, self.padding, output_padding=self.extra
+        )
+        return from_rows(cropped(mapped, self.sides), value)
+
+
+class FirstConv(nn.Module):
+    """The first layer of a network that reads images: one convolution per image parent, each other parent a bias per
+    channel, all added up on the union of their axes."""
+
+    def __init__(
+        self, inputs: Mapping[str, ParentInput], channels: int, kernel: int, stride: int, start: Initializer
+    ) -> None:
+        super().__init__()
+        images = [parent for parent in ordered(inputs) if reads_as_image(parent)]
+        others = {parent.name: parent for parent in ordered(inputs) if not reads_as_image(parent)}
+        fan_in = sum(parent.shape[0] for parent in images) * kernel**2 + total_width(list(others.values()))
+        self.images = {parent.name: parent for parent in images}
+        self.convolutions = nn.ModuleDict(
+            {
+                f"from_{p.name}": Conv(p.shape, channels, kernel, stride, start.at(p.name), fan_in=fan_in, bias=False)
+                for p in images
+            }
+        )
+        self.others = ParentSum(others, channels, start.at("others"), fan_in=fan_in)
+
+    def forward(self, values: Mapping[str, AxisTensor]) -> AxisTensor:
+        """[*union of axes, B, channels, H', W']."""
+        per_channel = cast(AxisTensor, self.others(values))
+        parts = [AxisTensor(per_channel.axes, per_channel.data[..., None, None])]
+        for name, parent in self.images.items():
+            value = values[name]
+            image = AxisTensor(value.axes, parent.numbers(value, self.others.dtype))
+            parts.append(cast(AxisTensor, self.convolutions[f"from_{name}"](image)))
+        return add_up(parts)
+
+
+class Readout(nn.Module):
+    """From a map to outputs: flattened, through the hidden layers, then one linear head per output.
+
+    Without outputs: the last hidden layer, or the map itself where there is none.
+    """
+
+    def __init__(
+        self, last: Map, outputs: Mapping[str, Map], start: Initializer, spec: Cnn | Resnet, head_gain: float
+    ) -> None:
+        super().__init__()
+        size = prod(last)
+        widths = spec.hidden
+        self.first = Dense(size, widths[0], start.at("first")) if widths else None
+        self.hidden = Hidden(widths, start.at("hidden"), spec) if widths else None
+        self.heads = Heads(widths[-1] if widths else size, outputs, start.at("head"), head_gain) if outputs else None
+
+    def forward(self, value: AxisTensor, noise: Noise) -> dict[str, AxisTensor]:
+        if self.first is not None and self.hidden is not None:
+            value = call(self.hidden, cast(AxisTensor, self.first(flattened(value))), noise)
+        if self.heads is None:
+            return {VALUE: value}
+        return cast(dict[str, AxisTensor], self.heads(value if self.hidden is not None else flattened(value)))
+
+
+class CnnNetwork(Network):
+    """Convolutions over image parents, hidden layers, heads."""
+
+    def __init__(
+        self,
+        spec: Cnn,
+        inputs: Mapping[str, ParentInput],
+        outputs: Mapping[str, Map],
+        start: Initializer,
+        head_gain: float = 1.0,
+    ) -> None:
+        super().__init__()
+        image = next(parent for parent in ordered(inputs) if reads_as_image(parent))
+        maps = conv_plan(image.shape, spec.channels, spec.kernel, spec.stride)
+        self.first = FirstConv(inputs, spec.channels[0], spec.kernel, spec.stride, start.at("first"))
+        self.between = nn.ModuleList(between(m[0], start.at(f"{i}"), spec) for i, m in enumerate(maps))
+        self.convolutions = nn.ModuleList(
+            Conv(source, channels, spec.kernel, spec.stride, start.at(f"{i + 1}"))
+            for i, (source, channels) in enumerate(zip(maps, spec.channels[1:], strict=False))
+        )
+        self.readout = Readout(maps[-1], outputs, start.at("readout"), spec, head_gain)
+
+    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
+        value = call(self.between[0], cast(AxisTensor, self.first(values)), noise)
+        for convolution, after in zip(self.convolutions, self.between[1:], strict=True):
+            value = call(after, cast(AxisTensor, convolution(value)), noise)
+        return cast(dict[str, AxisTensor], self.readout(value, noise))
+
+
+class Seed(nn.Module):
+    """From all parents, through the hidden layers if any, to the first map of a network that grows an image."""
+
+    def __init__(
+        self, inputs: Mapping[str, ParentInput], seed: Map, hidden: tuple[int, ...], start: Initializer, spec: Layered
+    ) -> None:
+        super().__init__()
+        self.shape = seed
+        self.first = ParentSum(inputs, hidden[0] if hidden else prod(seed), start.at("first"))
+        self.hidden = Hidden(hidden, start.at("hidden"), spec) if hidden else None
+        self.last = Dense(hidden[-1], prod(seed), start.at("last")) if hidden else None
+
+    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> AxisTensor:
+        """[*axes, B, C, h, w], before normalization and activation."""
+        value = cast(AxisTensor, self.first(values))
+        if self.hidden is not None and self.last is not None:
+            value = cast(AxisTensor, self.last(self.hidden(value, noise)))
+        return shaped(value, self.shape)
+
+
+class DeconvNetwork(Network):
+    """A seed map, transposed convolutions, the last of them one per output; cropped to the output's sides."""
+
+    def __init__(
+        self,
+        spec: Deconv,
+        inputs: Mapping[str, ParentInput],
+        outputs: Mapping[str, Map],
+        start: Initializer,
+        head_gain: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.shapes = dict(outputs)
+        plan = deconv_plan(next(iter(outputs.values()))[:3], spec.channels, spec.stride)
+        maps = (plan.seed, *plan.layers[:-1])
+        self.seed = Seed(inputs, plan.seed, spec.hidden, start.at("seed"), spec)
+        self.between = nn.ModuleList(between(m[0], start.at(f"{i}"), spec) for i, m in enumerate(maps))
+        self.convolutions = nn.ModuleList(
+            TransposedConv(source, target[0], spec.kernel, spec.stride, start.at(f"{i + 1}"))
+            for i, (source, target) in enumerate(pairwise(maps))
+        )
+        self.heads = nn.ModuleDict(
+            {
+                f"to_{name}": TransposedConv(
+                    maps[-1], head_channels(s), spec.kernel, spec.stride, start.at(f"head/{name}"), gain=head_gain
+                )
+                for name, s in outputs.items()
+            }
+        )
+
+    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
+        value = call(self.between[0], cast(AxisTensor, self.seed(values, noise)), noise)
+        for convolution, after in zip(self.convolutions, self.between[1:], strict=True):
+            value = call(after, cast(AxisTensor, convolution(value)), noise)
+        return {n: as_image(cast(AxisTensor, self.heads[f"to_{n}"](value)), s) for n, s in self.shapes.items()}
+
+
+def reads_as_image(parent: ParentInput) -> bool:
+    """[C, H, W] of numbers; an image of classes enters through its table."""
+    return is_image(parent.shape) and parent.encoding != "table"
+
+
+def head_channels(shape: Map) -> int:
+    """Channels of a head: one per channel of the output, times the classes where there is a value per class."""
+    assert len(shape) in (3, 4), f"an output of shape {shape} cannot be grown as an image"
+    return shape[0] * (shape[3] if len(shape) == 4 else 1)
+
+
+def as_image(value: AxisTensor, shape: Map) -> AxisTensor:
+    """A head's map [*axes, B, C * K, H', W'] cropped to [*axes, B, C, H, W] or [*axes, B, C, H, W, K]."""
+    data = cropped(value.data, shape[1:3])
+    if len(shape) == 4:
+        data = data.reshape(*data.shape[:-3], shape[0], shape[3], *data.shape[-2:]).movedim(-3, -1)
+    return AxisTensor(value.axes, data)
+
+
+def cropped(data: Tensor, sides: tuple[int, ...]) -> Tensor:
+    """The middle [..., H, W] of a map that is at least as large; an odd pixel is cut at the end."""
+    for axis, side in zip((-2, -1), sides, strict=True):
+        surplus = data.shape[axis] - side
+        if surplus:
+            data = data.narrow(axis, surplus // 2, side)
+    return data
+
+
+def flattened(value: AxisTensor) -> AxisTensor:
+    """[*axes, B, C, H, W] as [*axes, B, C * H * W]."""
+    return AxisTensor(value.axes, value.data.flatten(len(value.axes) + 1))

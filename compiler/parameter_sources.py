@@ -1,0 +1,209 @@
+"""Where the parameters of a factor's distribution come from: constants, learned values, networks.
+
+From: a checked `Factor`. To: modules that give constrained parameters under the family's own names.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from compiler.axes import AxisTensor
+from compiler.networks import ParentInput, UserModuleError, build_network
+from compiler.noise import Noise
+from compiler.parameters import PROBABILITY_MARGIN, Learned, constrain, from_alternative, legal
+from graphspec.diagnostics import Diagnostic, SpecError
+from graphspec.families import ParameterInfo
+from graphspec.graph import Factor, Graphs, Variable
+from graphspec.schema import (
+    DEFAULT_NETWORK,
+    WEIGHTLESS,
+    LearnedParameter,
+    NetworkParameter,
+    NetworkSpec,
+    ParameterSpec,
+)
+from graphspec.schema.networks import PythonNetwork
+from graphspec.shapes import parameter_shape
+
+LATENT_HEAD_GAIN = 0.05
+"""Initial weights of a continuous latent variable's heads against the usual ones: of order 1e-3 after a layer of 500
+units. Such a latent starts close to its standard prior, silent, so a label beside it is used first."""
+
+
+class ParameterSource(nn.Module, ABC):
+    """Where one or more parameters of a distribution come from."""
+
+    @abstractmethod
+    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
+        """Constrained, under the family's own names: {parameter: [*axes, B, *shape]}."""
+
+
+class _Constant(ParameterSource):
+    """A number or list from the spec; part of the program, not of the checkpoint."""
+
+    value: Tensor
+
+    def __init__(
+        self,
+        info: ParameterInfo,
+        name: str,
+        given: float | tuple[Any, ...],
+        variable: Variable,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.name = info.name
+        value = torch.as_tensor(given, dtype=torch.float64)
+        own = from_alternative(info, name, value, torch.finfo(dtype).tiny).to(dtype)
+        spread = own.expand(parameter_shape(variable, info)).unsqueeze(0)
+        self.register_buffer("value", _padded(spread, info, len(variable.shape)), persistent=False)
+
+    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
+        return {self.name: AxisTensor((), self.value)}
+
+
+class _Free(ParameterSource):
+    """A learned parameter."""
+
+    def __init__(
+        self,
+        info: ParameterInfo,
+        name: str,
+        spec: LearnedParameter,
+        variable: Variable,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.info, self.rank = info, len(variable.shape)
+        self.learned = Learned(spec, info, name, parameter_shape(variable, info), dtype)
+
+    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
+        return {self.info.name: AxisTensor((), _padded(self.learned(), self.info, self.rank))}
+
+
+class _Computed(ParameterSource):
+    """A network over parents: heads and links, or (without weights) the parameter itself under the name `direct`."""
+
+    def __init__(self, network: nn.Module, infos: Sequence[ParameterInfo], rank: int, direct: str = "") -> None:
+        super().__init__()
+        self.network, self.infos, self.rank, self.direct = network, tuple(infos), rank, direct
+
+    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
+        outputs = cast(dict[str, AxisTensor], self.network(values, noise))
+        return {info.name: self._parameter(info, outputs[self.direct or info.name]) for info in self.infos}
+
+    def _parameter(self, info: ParameterInfo, output: AxisTensor) -> AxisTensor:
+        data = output.data
+        data = data.float() if data.dtype in (torch.bfloat16, torch.float16) else data
+        if not self.direct:
+            data = constrain(info, data)
+        elif self.direct != info.name:
+            data = from_alternative(info, self.direct, data, PROBABILITY_MARGIN)
+        else:
+            data = legal(info, data)
+        return AxisTensor(output.axes, _padded(data, info, self.rank))
+
+
+def _padded(data: Tensor, info: ParameterInfo, rank: int) -> Tensor:
+    """One value for the whole variable gets size-1 event dimensions, so that it stands for each element."""
+    return data.reshape(*data.shape, *(1,) * rank) if info.extent == "variable" else data
+
+
+def parent_input(variable: Variable) -> ParentInput:
+    """How a variable enters the networks of its children."""
+    return ParentInput(variable.name, variable.info.encoding, variable.shape, variable.support, variable.minimum)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What building the sources of one factor needs."""
+
+    factor: Factor
+    graphs: Graphs
+    seed: int
+    dtype: torch.dtype
+    allow_python: bool
+
+    def network(
+        self,
+        spec: NetworkSpec,
+        parents: Sequence[str],
+        outputs: Mapping[str, tuple[int, ...]],
+        *,
+        below: str = "",
+        head_gain: float = 1.0,
+    ) -> nn.Module:
+        """The network over `parents`; below: the parameter that it alone gives. Raises SpecError for user modules."""
+        inputs = {name: parent_input(self.graphs.variables[name]) for name in parents}
+        key = f"{self.factor.key}/{below}" if below else self.factor.key
+        if isinstance(spec, PythonNetwork) and not self.allow_python:
+            message = f"{self.factor.key} runs code of your own, {spec.target}"
+            raise self._refused(UserModuleError(message, "start again with --allow-python if you trust it"), below)
+        try:
+            return build_network(spec, inputs, outputs, seed=self.seed, key=key, dtype=self.dtype, head_gain=head_gain)
+        except UserModuleError as error:
+            raise self._refused(error, below) from error
+
+    def _refused(self, error: UserModuleError, below: str) -> SpecError:
+        name = self.factor.network_name
+        inline = (self.factor.side, self.factor.variable, *(("parameters", below) if below else ()), "network")
+        path = ("networks", name) if name and not below else inline
+        document = self.graphs.document
+        span, source = document.locate((*path, "target")) if document else (None, self.graphs.source)
+        return SpecError([Diagnostic("GS069", error.message, span, source, hint=error.hint)])
+
+
+def parameter_sources(scene: Scene, variable: Variable) -> list[ParameterSource]:
+    """One source per given parameter, then the factor's network for what is left."""
+    factor, family = scene.factor, scene.factor.family
+    assert family is not None
+    sources: list[ParameterSource] = []
+    left = {info.name: info for info in family.parameters}
+    for name, spec in factor.parameters.items():
+        info = family.parameter(name)
+        assert info is not None, f"{factor.key} has no parameter {name}"
+        del left[info.name]
+        sources.append(_given(scene, variable, info, name, spec))
+    direct = family.parameter(family.direct)
+    if left and factor.network is not None:
+        if isinstance(factor.network, WEIGHTLESS):
+            assert direct is not None, f"{family.name} has no parameter that a network without weights gives"
+            del left[direct.name]
+            outputs = {family.direct: parameter_shape(variable, direct)}
+            network = scene.network(factor.network, factor.parents, outputs)
+            sources.append(_Computed(network, [direct], len(variable.shape), family.direct))
+        else:
+            outputs = {info.name: parameter_shape(variable, info) for info in left.values()}
+            network = scene.network(factor.network, factor.parents, outputs, head_gain=_head_gain(variable))
+            sources.append(_Computed(network, list(left.values()), len(variable.shape)))
+            left = {}
+    free = LearnedParameter(learned="element")
+    return sources + [_given(scene, variable, info, info.name, free) for info in left.values()]
+
+
+def _head_gain(variable: Variable) -> float:
+    return LATENT_HEAD_GAIN if variable.role == "latent" and not variable.discrete else 1.0
+
+
+def _given(scene: Scene, variable: Variable, info: ParameterInfo, name: str, spec: ParameterSpec) -> ParameterSource:
+    if isinstance(spec, LearnedParameter):
+        return _Free(info, name, spec, variable, scene.dtype)
+    if not isinstance(spec, NetworkParameter):
+        return _Constant(info, name, spec, variable, scene.dtype)
+    architecture = _resolved(scene.graphs, spec)
+    direct = name if isinstance(architecture, WEIGHTLESS) else ""
+    outputs = {direct or info.name: parameter_shape(variable, info)}
+    network = scene.network(architecture, spec.parents, outputs, below=name, head_gain=_head_gain(variable))
+    return _Computed(network, [info], len(variable.shape), direct)
+
+
+def _resolved(graphs: Graphs, spec: NetworkParameter) -> NetworkSpec:
+    """The architecture itself; a name or an omission is looked up."""
+    networks = graphs.spec.networks
+    if isinstance(spec.network, str):
+        return networks[spec.network]
+    return networks.get("default", DEFAULT_NETWORK) if spec.network is None else spec.network

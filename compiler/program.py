@@ -1,0 +1,140 @@
+"""The intermediate representation: what runs, in which order, for rows that have exactly these labels.
+
+A `Program` is frozen and symbolic (no torch). Its law is `verify`: every value exists before it is read, every axis has
+a size, every hidden variable has an estimator.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from compiler.naming import SAMPLES, canonical
+from graphspec.diagnostics import InternalError
+from graphspec.graph import Factor, Graphs
+
+Axes = tuple[str, ...]
+Action = Literal["compute", "clamp", "enumerate", "reparameterize", "relax", "score"]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Which supervised variables a row has: those `labels` are clamped, the others are hidden."""
+
+    labels: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "rows with " + " and ".join(self.labels) if self.labels else "rows without labels"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How the expectation over one hidden variable is taken, and why."""
+
+    estimator: Literal["enumerate", "reparameterize", "relax"]
+    reason: str
+    closed_kl: bool = False
+    closed_kl_reason: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One factor at work. Axes of the variable's value, of its log density on this side, and of its parents' values."""
+
+    action: Action
+    factor: Factor
+    value_axes: Axes
+    density_axes: Axes = ()
+    parent_axes: Axes = ()
+
+
+@dataclass(frozen=True)
+class Program:
+    """Recognition in order with labels clamped, then generative scores, for one observation pattern.
+
+    sizes: length of every axis (the sample axis included where it is used).
+    upstream: hidden variables that a clamped label's recognition factor depends on, directly or not.
+    """
+
+    graphs: Graphs
+    pattern: Pattern
+    samples: int
+    recognition: tuple[Step, ...]
+    generative: tuple[Step, ...]
+    choices: Mapping[str, Choice]
+    sizes: Mapping[str, int]
+    upstream: frozenset[str]
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Variables without a value in these rows, in recognition order."""
+        return tuple(step.factor.variable for step in self.recognition if step.action not in ("compute", "clamp"))
+
+    @property
+    def clamped(self) -> tuple[str, ...]:
+        """Labels these rows have, in recognition order."""
+        return tuple(step.factor.variable for step in self.recognition if step.action == "clamp")
+
+    @property
+    def enumerated(self) -> tuple[str, ...]:
+        """Hidden variables whose values are all taken, in recognition order."""
+        return tuple(step.factor.variable for step in self.recognition if step.action == "enumerate")
+
+    def log_q_axes(self) -> dict[str, Axes]:
+        """Axes of log q(v | parents) for every hidden or clamped variable."""
+        return {s.factor.variable: s.density_axes for s in self.recognition if s.action != "compute"}
+
+    def log_p_axes(self) -> dict[str, Axes]:
+        """Axes of log p(v | parents) for every variable that p models."""
+        return {s.factor.variable: s.density_axes for s in self.generative if s.action == "score"}
+
+    def weighing_labels(self) -> tuple[str, ...]:
+        """Clamped labels whose density varies over an axis: they make importance weights."""
+        axes = self.log_q_axes()
+        return tuple(name for name in self.clamped if axes[name])
+
+    def __str__(self) -> str:
+        lines = [f"{self.pattern}:"]
+        lines += [f"  q  {_sentence(step)}" for step in self.recognition]
+        lines += [f"  p  {_sentence(step)}" for step in self.generative]
+        return "\n".join(lines)
+
+
+def conditional_text(letter: str, variable: str, parents: tuple[str, ...]) -> str:
+    """`q(z | x, y)`."""
+    return f"{letter}({variable} | {', '.join(parents)})" if parents else f"{letter}({variable})"
+
+
+def axes_text(axes: Axes) -> str:
+    """`[samples, y]`, or nothing."""
+    return f"  over [{', '.join(axis.strip() for axis in axes)}]" if axes else ""
+
+
+def _sentence(step: Step) -> str:
+    factor = step.factor
+    if step.action == "compute":
+        return f"{'compute':<15}{factor.variable} = f({', '.join(factor.parents)}){axes_text(step.value_axes)}"
+    text = conditional_text(factor.side[0].replace("g", "p").replace("r", "q"), factor.variable, factor.parents)
+    return f"{step.action:<15}{text}{axes_text(step.density_axes)}"
+
+
+def verify(program: Program) -> Program:
+    """The law of the representation. Raises InternalError naming the step that breaks it."""
+    known = set(program.graphs.observed)
+    for step in (*program.recognition, *program.generative):
+        missing = [parent for parent in step.factor.parents if parent not in known]
+        if missing:
+            raise InternalError(f"{step.factor.key} reads {missing[0]} before it has a value in {program.pattern}")
+        for axis in (*step.value_axes, *step.density_axes):
+            if axis not in program.sizes:
+                raise InternalError(f"axis {axis!r} of {step.factor.key} has no size in {program.pattern}")
+        if step.value_axes != canonical(step.value_axes) or step.density_axes != canonical(step.density_axes):
+            raise InternalError(f"axes of {step.factor.key} are not in canonical order in {program.pattern}")
+        if step.action == "score" and step.factor.variable not in known:
+            raise InternalError(f"{step.factor.key} is scored without a value in {program.pattern}")
+        known.add(step.factor.variable)
+    unchosen = set(program.hidden) - set(program.choices)
+    if unchosen:
+        raise InternalError(f"no estimator was chosen for {sorted(unchosen)} in {program.pattern}")
+    if program.sizes.get(SAMPLES, 1) != program.samples and SAMPLES in program.sizes:
+        raise InternalError(f"the sample axis does not have {program.samples} entries in {program.pattern}")
+    return program

@@ -1,0 +1,98 @@
+"""The scene as PNG or PDF through matplotlib, which is imported only when one of them is asked for."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Literal
+
+from graphspec.drawing.geometry import Curve, Outline, contour
+from graphspec.drawing.lettering import SUBSCRIPT, line_width
+from graphspec.drawing.scene import GREY, INK, PAPER, RULE, STROKE, Arrow, Fill, Scene, Writing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SCALE = 2.5
+"""PNG pixels for one pixel of the scene."""
+_UNITS_PER_INCH = 72
+_BASELINE = 0.36
+_DROP = 0.22
+
+
+def to_raster(scene: Scene, kind: Literal["png", "pdf"]) -> bytes:
+    """The file's bytes; the same scene gives the same bytes (no dates inside)."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(scene.width / _UNITS_PER_INCH, scene.height / _UNITS_PER_INCH), facecolor=PAPER)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, scene.width), ylim=(scene.height, 0))
+    axes.set_axis_off()
+    _draw(axes, scene)
+    file = BytesIO()
+    nothing = {"CreationDate": None} if kind == "pdf" else {"Software": None}
+    with matplotlib.rc_context({"pdf.fonttype": 42, "font.family": "DejaVu Sans"}):
+        figure.savefig(file, format=kind, dpi=SCALE * _UNITS_PER_INCH, metadata=nothing)
+    return file.getvalue()
+
+
+def _draw(axes: Axes, scene: Scene) -> None:
+    (x0, y0), (x1, y1) = scene.rule
+    axes.plot([x0, x1], [y0, y1], color=RULE, linewidth=1)
+    for panel in scene.panels:
+        for arrow in panel.arrows:
+            _arrow(axes, arrow)
+        for disc in panel.discs:
+            _shape(axes, disc.outline, disc.fill)
+            _write(axes, disc.label)
+        for writing in panel.writings:
+            _write(axes, writing)
+    for outline, fill, writing in scene.legend:
+        _shape(axes, outline, fill)
+        _write(axes, writing)
+
+
+def _arrow(axes: Axes, arrow: Arrow) -> None:
+    from matplotlib.patches import PathPatch, Polygon
+
+    axes.add_patch(PathPatch(_path(arrow.shaft), facecolor="none", edgecolor=INK, linewidth=STROKE, capstyle="butt"))
+    axes.add_patch(Polygon(arrow.head, closed=True, facecolor=INK, linewidth=0))
+
+
+def _path(curve: Curve) -> Any:
+    from matplotlib.path import Path
+
+    step = Path.LINETO if len(curve) == 2 else Path.CURVE4
+    return Path(list(curve), [Path.MOVETO, *[step] * (len(curve) - 1)])
+
+
+def _shape(axes: Axes, outline: Outline, fill: Fill) -> None:
+    from matplotlib.patches import PathPatch, Rectangle
+
+    path = _path(contour(outline))
+    ground = axes.add_patch(PathPatch(path, facecolor=GREY if fill == "full" else PAPER, linewidth=0))
+    if fill == "half":
+        left = (outline.x - outline.half_width, outline.y - outline.half_height)
+        half = Rectangle(left, outline.half_width, 2 * outline.half_height, facecolor=GREY, linewidth=0)
+        axes.add_patch(half)
+        half.set_clip_path(ground)
+    axes.add_patch(PathPatch(path, facecolor="none", edgecolor=INK, linewidth=STROKE))
+
+
+def _write(axes: Axes, writing: Writing) -> None:
+    """Runs one after another; bold lines are a single run, which matplotlib centres itself."""
+    x, y = writing.at
+    baseline = y + _BASELINE * writing.size
+    if writing.bold:
+        text = "".join(run.text for run in writing.runs)
+        axes.text(x, baseline, text, fontsize=writing.size, color=writing.colour, ha="center", weight="bold")
+        return
+    if writing.anchor == "middle":
+        x -= line_width(writing.runs, writing.size) / 2
+    for run in writing.runs:
+        size = writing.size * (SUBSCRIPT if run.subscript else 1.0)
+        drop = _DROP * writing.size if run.subscript else 0.0
+        slant = "italic" if run.italic else "normal"
+        axes.text(x, baseline + drop, run.text, fontsize=size, color=writing.colour, style=slant, ha="left",
+                  va="baseline", parse_math=False)  # fmt: skip
+        x += run.width(writing.size)

@@ -1,0 +1,157 @@
+"""The course of each edge between nodes that already have their places.
+
+A straight line where nothing is in the way, else the gentlest curve that is clear: an arc, a curve through the edge's
+bends, and at last one that crosses each row upright in the room its bend has kept free.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from graphspec.drawing.geometry import (
+    Curve,
+    Outline,
+    Point,
+    between,
+    clearance,
+    crossings,
+    gap,
+    joined,
+    leaving,
+    polyline,
+    reverse,
+)
+from graphspec.drawing.picture import Edge
+
+MARGIN = 6.0
+"""Pixels that an edge keeps from a node it does not belong to, where it can."""
+BULGES = (0.1, 0.18, 0.28, 0.4)
+HIT = 1000.0
+NEAR = 25.0
+CROSSING = 12.0
+ALONG = 6.0
+LEVEL_LIFT = 34.0
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    curve: Curve
+    path: list[Point]
+    effort: float
+
+
+def routes(
+    edges: tuple[Edge, ...], outlines: Mapping[str, Outline], bends: Mapping[Edge, tuple[Point, ...]], band: float
+) -> dict[Edge, Curve]:
+    """A curve for each edge, from the outline of its parent to the outline of its child.
+
+    outlines: of every node of this panel. bends: free places that an edge passes, from parent to child.
+    band: half the height that a row's nodes take at most.
+    """
+    candidates = {edge: _candidates(edge, outlines, bends.get(edge, ()), band) for edge in edges}
+    chosen: dict[Edge, _Candidate] = {}
+    by_freedom = sorted(edges, key=lambda edge: (len(candidates[edge]), gap(*_ends(edge, outlines))))
+    for _ in range(2):
+        for edge in by_freedom:
+            others = [chosen[other] for other in chosen if other != edge]
+            chosen[edge] = min(candidates[edge], key=lambda c, o=others: c.effort + _conflict(c, o))  # type: ignore[misc]
+    return {edge: chosen[edge].curve for edge in edges}
+
+
+def _ends(edge: Edge, outlines: Mapping[str, Outline]) -> tuple[Point, Point]:
+    return outlines[edge[0]].centre, outlines[edge[1]].centre
+
+
+def _candidates(edge: Edge, outlines: Mapping[str, Outline], bends: tuple[Point, ...], band: float) -> list[_Candidate]:
+    """Courses for one edge, the gentlest first; a clear straight line needs no alternative, nor does a clear arc
+    need a rounder one to its side."""
+    foreign = [outline for name, outline in outlines.items() if name not in edge]
+    found: list[_Candidate] = []
+    clear: set[str] = set()
+    for kind, curve, effort in _courses(*_ends(edge, outlines), bends, band):
+        if kind in clear:
+            continue
+        outside = reverse(leaving(reverse(leaving(curve, outlines[edge[0]])), outlines[edge[1]]))
+        path = polyline(outside)
+        room = min((clearance(path, outline, MARGIN) for outline in foreign), default=MARGIN)
+        penalty = HIT if room < 1.0 else NEAR * (1 - room / MARGIN)
+        found.append(_Candidate(outside, path, effort + penalty))
+        if not penalty:
+            clear.add(kind)
+        if "line" in clear:
+            break
+    return found
+
+
+def _conflict(candidate: _Candidate, others: list[_Candidate]) -> float:
+    """Crossings with the other edges, and ends that lie on one another."""
+    total = 0.0
+    for other in others:
+        total += CROSSING * crossings(candidate.path, other.path)
+        total += ALONG * (_too_close(candidate.path, other.path))
+    return total
+
+
+def _too_close(first: list[Point], second: list[Point]) -> bool:
+    """Two courses that end at the same spot of a node and come from nearly the same direction."""
+    return gap(first[-1], second[-1]) < 5.0 or gap(first[0], second[0]) < 3.0
+
+
+def _courses(start: Point, end: Point, bends: tuple[Point, ...], band: float) -> Iterator[tuple[str, Curve, float]]:
+    """Kinds of curves from centre to centre, each with how much it asks of the eye."""
+    yield "line", (start, end), 0.0
+    for bulge in BULGES:
+        yield "arc left", _arc(start, end, bulge), 3.0 + 20.0 * bulge
+        yield "arc right", _arc(start, end, -bulge), 3.0 + 20.0 * bulge
+    if start[1] == end[1]:
+        yield "over", _bridge(start, end, -1.0, band), 8.0
+        yield "under", _bridge(start, end, 1.0, band), 8.0
+        return
+    if bends:
+        yield "smooth", _smooth((start, *bends, end)), 4.0 + len(bends)
+    yield "upright", _upright((start, *bends, end), band), 9.0 + len(bends)
+
+
+def _arc(start: Point, end: Point, bulge: float) -> Curve:
+    """A curve whose middle stands `bulge` of its length to the side."""
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    shift = 4.0 / 3.0 * bulge
+    off = (-dy * shift, dx * shift)
+    one, two = between(start, end, 0.3), between(start, end, 0.7)
+    return (start, (one[0] + off[0], one[1] + off[1]), (two[0] + off[0], two[1] + off[1]), end)
+
+
+def _bridge(start: Point, end: Point, side: float, band: float) -> Curve:
+    """Over (side -1) or under a row, between two of its nodes: up, across, down, never back into the row."""
+    level, lift = start[1] + side * band, side * LEVEL_LIFT
+    first, last = (start[0], level), (end[0], level)
+    over = (first, (first[0], level + lift), (last[0], level + lift), last)
+    return joined([_straight(start, first), over, _straight(last, end)])
+
+
+def _smooth(points: tuple[Point, ...]) -> Curve:
+    """A curve through all points (Catmull-Rom, as cubic pieces)."""
+    parts = []
+    for index in range(len(points) - 1):
+        before, a = points[max(index - 1, 0)], points[index]
+        b, after = points[index + 1], points[min(index + 2, len(points) - 1)]
+        first = (a[0] + (b[0] - before[0]) / 6, a[1] + (b[1] - before[1]) / 6)
+        second = (b[0] - (after[0] - a[0]) / 6, b[1] - (after[1] - a[1]) / 6)
+        parts.append((a, first, second, b))
+    return joined(parts)
+
+
+def _upright(points: tuple[Point, ...], band: float) -> Curve:
+    """Upright through the band of each row and bent only between rows, so that it can touch no node."""
+    down = band if points[-1][1] > points[0][1] else -band
+    parts = []
+    for (x0, y0), (x1, y1) in pairwise(points):
+        out, into = (x0, y0 + down), (x1, y1 - down)
+        middle = (out[1] + into[1]) / 2
+        parts += [_straight((x0, y0), out), (out, (x0, middle), (x1, middle), into), _straight(into, (x1, y1))]
+    return joined(parts)
+
+
+def _straight(a: Point, b: Point) -> Curve:
+    """A straight cubic piece."""
+    return (a, between(a, b, 1 / 3), between(a, b, 2 / 3), b)

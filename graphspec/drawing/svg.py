@@ -1,0 +1,113 @@
+"""The scene as SVG: vector shapes and text only, no script, no style sheet, no font file, a white ground.
+
+Every node is a group with a `<title>` (what browsers show on hover) and `data-` attributes, which `html` builds on.
+"""
+
+from html import escape
+
+from graphspec.drawing.geometry import Curve, Outline
+from graphspec.drawing.lettering import SUBSCRIPT
+from graphspec.drawing.scene import GREY, INK, PAPER, RULE, STROKE, Arrow, Disc, Fill, PanelScene, Scene, Writing
+
+FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+_BASELINE = 0.35
+_DROP = 0.22
+
+
+def to_svg(scene: Scene) -> str:
+    """A complete SVG document of `scene.width` x `scene.height` pixels."""
+    width, height = number(scene.width), number(scene.height)
+    title = escape(scene.name or "graphspec")
+    described = f"\n<desc>{escape(scene.description)}</desc>" if scene.description else ""
+    body = "\n".join([*map(_panel, scene.panels), _rule(scene), *map(_legend_entry, scene.legend)])
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+        f' role="img" font-family="{FONT}">\n<title>{title}: generative and recognition graph</title>{described}\n'
+        f'<rect width="100%" height="100%" fill="{PAPER}"/>\n{body}\n</svg>\n'
+    )
+
+
+def number(value: float) -> str:
+    """At most two decimals, no trailing zeros, no negative zero."""
+    return f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
+
+
+def _panel(panel: PanelScene) -> str:
+    parts = [*map(_arrow, panel.arrows), *map(_disc, panel.discs), *map(_writing, panel.writings)]
+    return f'<g class="panel" data-side="{panel.side}">\n' + "\n".join(parts) + "\n</g>"
+
+
+def _arrow(arrow: Arrow) -> str:
+    tip, left, right = (f"{number(x)},{number(y)}" for x, y in arrow.head)
+    return (
+        f'<g class="edge" data-parent="{escape(arrow.edge[0])}" data-child="{escape(arrow.edge[1])}">'
+        f'<path d="{path(arrow.shaft)}" fill="none" stroke="{INK}" stroke-width="{STROKE}"/>'
+        f'<polygon points="{tip} {left} {right}" fill="{INK}"/></g>'
+    )
+
+
+def path(curve: Curve) -> str:
+    """A curve as path data."""
+    points = [f"{number(x)} {number(y)}" for x, y in curve]
+    if len(curve) == 2:
+        return f"M{points[0]} L{points[1]}"
+    return f"M{points[0]} C" + " ".join(points[1:])
+
+
+def _disc(disc: Disc) -> str:
+    about = escape("\n".join(disc.about))
+    shape = _shape(disc.outline, disc.fill)
+    return f'<g class="node" data-name="{escape(disc.name)}"><title>{about}</title>{shape}{_writing(disc.label)}</g>'
+
+
+def _shape(outline: Outline, fill: Fill) -> str:
+    ground = GREY if fill == "full" else PAPER
+    half = f'<path d="{_left_half(outline)}" fill="{GREY}"/>' if fill == "half" else ""
+    return _rectangle(outline, f'fill="{ground}"') + half + _rectangle(outline, f'fill="none" stroke="{INK}"')
+
+
+def _rectangle(outline: Outline, style: str) -> str:
+    x, y = number(outline.x - outline.half_width), number(outline.y - outline.half_height)
+    size = f'width="{number(2 * outline.half_width)}" height="{number(2 * outline.half_height)}"'
+    stroke = f' stroke-width="{STROKE}"' if "stroke" in style else ""
+    return f'<rect x="{x}" y="{y}" {size} rx="{number(outline.radius)}" {style}{stroke}/>'
+
+
+def _left_half(outline: Outline) -> str:
+    left, radius = outline.x - outline.half_width, outline.radius
+    top, bottom = outline.y - outline.half_height, outline.y + outline.half_height
+    r, inner = number(radius), number(left + radius)
+    return (
+        f"M{number(outline.x)} {number(top)} L{inner} {number(top)} A{r} {r} 0 0 0 {number(left)} {number(top + radius)}"
+        f" L{number(left)} {number(bottom - radius)} A{r} {r} 0 0 0 {inner} {number(bottom)} L{number(outline.x)}"
+        f" {number(bottom)} Z"
+    )
+
+
+def _writing(writing: Writing) -> str:
+    x, y = number(writing.at[0]), number(writing.at[1] + _BASELINE * writing.size)
+    weight = ' font-weight="bold"' if writing.bold else ""
+    spans, drop = [], 0.0
+    for run in writing.runs:
+        wanted = _DROP * writing.size if run.subscript else 0.0
+        shift = f' dy="{number(wanted - drop)}"' if wanted != drop else ""
+        style = ' font-style="italic"' if run.italic else ""
+        size = f' font-size="{number(SUBSCRIPT * writing.size)}"' if run.subscript else ""
+        text = escape(run.text)
+        spans.append(f"<tspan{shift}{style}{size}>{text}</tspan>" if shift or style or size else text)
+        drop = wanted
+    return (
+        f'<text x="{x}" y="{y}" text-anchor="{writing.anchor}" font-size="{number(writing.size)}"'
+        f' fill="{writing.colour}"{weight} xml:space="preserve">{"".join(spans)}</text>'
+    )
+
+
+def _rule(scene: Scene) -> str:
+    (x0, y0), (x1, y1) = scene.rule
+    ends = f'x1="{number(x0)}" y1="{number(y0)}" x2="{number(x1)}" y2="{number(y1)}"'
+    return f'<line {ends} stroke="{RULE}" stroke-width="1"/>'
+
+
+def _legend_entry(entry: tuple[Outline, Fill, Writing]) -> str:
+    outline, fill, writing = entry
+    return _shape(outline, fill) + _writing(writing)

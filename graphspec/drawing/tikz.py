@@ -1,0 +1,96 @@
+"""The scene as a standalone LaTeX document: `pdflatex FILE.tex`. The styles at its head are meant to be edited."""
+
+import re
+
+from graphspec.drawing.geometry import Curve, Outline, Point, pieces
+from graphspec.drawing.lettering import Line, latex_run
+from graphspec.drawing.scene import Arrow, Disc, Fill, PanelScene, Scene, Writing
+from graphspec.drawing.svg import number
+
+POINTS_PER_PIXEL = 0.75
+
+_HEAD = r"""\documentclass[border=6pt]{standalone}
+\usepackage[T1]{fontenc}
+\usepackage{tikz}
+\usetikzlibrary{arrows.meta}
+\begin{document}
+% Coordinates are pixels, y down; one pixel is 0.75pt.
+\begin{tikzpicture}[
+    x=0.75pt, y=-0.75pt, inner sep=0pt, outer sep=0pt,
+    every node/.style={text=black},
+    node/.style={draw=black, line width=0.9pt, fill=white},
+    latent/.style={node},
+    observed/.style={node, fill=black!28},
+    supervised/.style={node, path picture={
+        \fill[black!28] (path picture bounding box.south west) rectangle (path picture bounding box.north);}},
+    deterministic/.style={node},
+    edge/.style={draw=black, line width=0.9pt, -{Latex[length=6pt, width=5pt]}},
+    title/.style={font=\sffamily\bfseries},
+    caption/.style={font=\small},
+    legend/.style={font=\scriptsize\sffamily, anchor=west},
+  ]
+"""
+_TAIL = "\\end{tikzpicture}\n\\end{document}\n"
+_STYLES: dict[Fill, str] = {"full": "observed", "half": "supervised", "none": "latent"}
+
+
+def to_tikz(scene: Scene) -> str:
+    """A complete document; places and courses are those of the other formats."""
+    (x0, y0), (x1, y1) = scene.rule
+    lines = [line for panel in scene.panels for line in _panel(panel)]
+    lines.append(rf"\draw[black!20, line width=0.5pt] {_point((x0, y0))} -- {_point((x1, y1))};")
+    for outline, fill, writing in scene.legend:
+        lines.append(rf"\node[{_style(outline, fill)}] at {_point(outline.centre)} {{}};")
+        lines.append(rf"\node[legend] at {_point(writing.at)} {{{_plain(writing)}}};")
+    name = re.sub(r"\s+", " ", scene.name)
+    return f"% {name}: generative and recognition graph\n" + _HEAD + "".join(f"  {line}\n" for line in lines) + _TAIL
+
+
+def _panel(panel: PanelScene) -> list[str]:
+    title, *captions = panel.writings
+    lines = [f"% {panel.side}", rf"\node[title] at {_point(title.at)} {{{_plain(title)}}};"]
+    lines += [_disc(disc, panel.side) for disc in panel.discs]
+    lines += [_arrow(arrow) for arrow in panel.arrows]
+    lines += [rf"\node[caption] at {_point(writing.at)} {{{_math(writing.runs)}}};" for writing in captions]
+    return lines
+
+
+def _disc(disc: Disc, side: str) -> str:
+    style = _style(disc.outline, disc.fill)
+    return rf"\node[{style}] ({side}-{disc.name}) at {_point(disc.outline.centre)} {{{_math(disc.label.runs)}}};"
+
+
+def _style(outline: Outline, fill: Fill) -> str:
+    square = outline.radius < outline.half_height
+    style = "deterministic" if square else _STYLES[fill]
+    width, height = (_length(2 * half) for half in (outline.half_width, outline.half_height))
+    return f"{style}, minimum width={width}, minimum height={height}, rounded corners={_length(outline.radius)}"
+
+
+def _length(pixels: float) -> str:
+    return f"{number(pixels * POINTS_PER_PIXEL)}pt"
+
+
+def _arrow(arrow: Arrow) -> str:
+    return rf"\draw[edge] {_course(arrow.curve)}; % {arrow.edge[0]} -> {arrow.edge[1]}"
+
+
+def _course(curve: Curve) -> str:
+    if len(curve) == 2:
+        return f"{_point(curve[0])} -- {_point(curve[1])}"
+    text = _point(curve[0])
+    for _, first, second, end in pieces(curve):
+        text += f" .. controls {_point(first)} and {_point(second)} .. {_point(end)}"
+    return text
+
+
+def _point(point: Point) -> str:
+    return f"({number(point[0])},{number(point[1])})"
+
+
+def _math(runs: Line) -> str:
+    return "$" + "".join(latex_run(run) for run in runs) + "$"
+
+
+def _plain(writing: Writing) -> str:
+    return re.sub(r"([_#$%&{}])", r"\\\1", "".join(run.text for run in writing.runs))

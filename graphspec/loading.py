@@ -1,0 +1,104 @@
+"""`load`: path -> `Graphs`, the steps of the front in order, all mistakes at once."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from graphspec.composing import MAX_BYTES
+from graphspec.connect import connect
+from graphspec.diagnostics import Diagnostic, SourceText, Span, SpecError
+from graphspec.graph import Graphs
+from graphspec.overrides import apply_overrides
+from graphspec.reading import read_spec
+from graphspec.report import Report
+from graphspec.rules import check_rules
+from graphspec.source import read_faulty_document
+
+STANDARD_INPUT = "-"
+
+
+def load(path: str | Path, overrides: Sequence[str] = (), *, text: str | None = None) -> Graphs:
+    """The two graphs of a spec, checked, with every default filled in. Warnings stand in `Graphs.warnings`.
+
+    path: a file, or "-" for standard input. overrides: `section.field=value` each. text: the spec itself, if it is at
+    hand; `path` is then only its name in messages.
+    Raises SpecError, whose `diagnostics` are everything found, in order of place.
+    """
+    graphs, diagnostics = _checked(str(path), overrides, text)
+    if graphs is None or any(found.severity == "error" for found in diagnostics):
+        raise SpecError(diagnostics)
+    return replace(graphs, warnings=diagnostics)
+
+
+def check_file(path: str | Path, overrides: Sequence[str] = (), *, text: str | None = None) -> tuple[Diagnostic, ...]:
+    """Everything found in a spec, in order of place; empty if it is fine. Never raises SpecError."""
+    try:
+        return _checked(str(path), overrides, text)[1]
+    except SpecError as error:
+        return error.diagnostics
+
+
+def _checked(name: str, overrides: Sequence[str], text: str | None) -> tuple[Graphs | None, tuple[Diagnostic, ...]]:
+    document, found = read_faulty_document(read_text(name) if text is None else text, name)
+    try:
+        document = apply_overrides(document, overrides)
+    except SpecError as error:
+        raise SpecError((*found, *error.diagnostics)) from None
+    report = Report(document)
+    report.diagnostics += found
+    graphs = None
+    spec = read_spec(document, report)
+    if spec is not None:
+        graphs = connect(spec, report)
+        check_rules(spec, graphs, report)
+    return graphs, tuple(sorted(report.diagnostics, key=_place))
+
+
+def _place(diagnostic: Diagnostic) -> tuple[bool, str, Span, str]:
+    """Order of reading: the file before the overrides, then by line and column."""
+    name = diagnostic.source.name if diagnostic.source else ""
+    return name == "--set", name, diagnostic.span or Span(0, 0, 0, 0), diagnostic.code
+
+
+def read_text(name: str) -> str:
+    """The text of a spec file, `-` for standard input. Raises SpecError where it cannot be had."""
+    try:
+        content = _read_bytes(name)
+        # A text that is too long may be cut within a character; `source` refuses it anyway.
+        return content.decode("utf-8-sig", "replace" if len(content) > MAX_BYTES else "strict")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        hint = "save the file as UTF-8"
+        raise _unreadable(name, f"line {line} is not UTF-8 text (byte {error.start})", hint) from None
+    except FileNotFoundError:
+        raise _unreadable(name, "there is no such file", _nearby(name)) from None
+    except IsADirectoryError:
+        raise _unreadable(name, "this is a folder", "give the spec file itself") from None
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise _unreadable(name, f"the file cannot be read: {reason}", "") from None
+
+
+def _read_bytes(name: str) -> bytes:
+    """At most a little more than the cap: `source` refuses what is longer, and a device file never ends."""
+    if name == STANDARD_INPUT:
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    with open(name, "rb") as stream:
+        return stream.read(MAX_BYTES + 1)
+
+
+def _unreadable(name: str, message: str, hint: str) -> SpecError:
+    return SpecError([Diagnostic("GS001", message, None, SourceText(name, ""), hint=hint)])
+
+
+def _nearby(name: str) -> str:
+    """A file of a like name in the same folder, for a slip of the fingers."""
+    from graphspec.suggestions import did_you_mean
+
+    wanted = Path(name)
+    try:
+        others = [other.name for other in wanted.parent.iterdir() if other.suffix in (".yaml", ".yml")]
+    except OSError:
+        return f"the folder {wanted.parent} does not exist"
+    return did_you_mean(wanted.name, others) or "`graphspec new` writes a starter spec"

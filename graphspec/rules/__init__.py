@@ -1,0 +1,61 @@
+"""All rules, one file per topic. Families, parameters and shapes are judged while `connect` resolves them; the rest
+here.
+
+Structure comes first and needs only names; warnings about what the graphs mean together need both graphs, free of
+errors.
+"""
+
+from graphspec.graph import Graphs
+from graphspec.outline import outline_of
+from graphspec.report import Report
+from graphspec.rules.data import check_data
+from graphspec.rules.graphs import (
+    check_allowances,
+    check_cycles,
+    check_names,
+    check_roles,
+    check_unused_variables,
+)
+from graphspec.rules.networks import check_named_networks, check_unused_networks
+from graphspec.rules.objective import check_objective
+from graphspec.rules.recognition import (
+    check_enumerations,
+    check_estimators_are_quiet,
+    check_faithful,
+    check_informed_latents,
+    check_parents_are_read,
+)
+from graphspec.rules.training import check_training
+from graphspec.schema import Spec
+
+STRUCTURE = (
+    check_names,
+    check_allowances,
+    check_cycles,
+    check_roles,
+    check_unused_variables,
+    check_unused_networks,
+)
+TOGETHER = (
+    check_informed_latents,
+    check_estimators_are_quiet,
+    check_enumerations,
+    check_parents_are_read,
+    check_faithful,
+)
+
+
+def check_rules(spec: Spec, graphs: Graphs | None, report: Report) -> None:
+    """Adds everything that `spec` says wrongly to `report`. `graphs`: None where they could not be connected."""
+    outline = outline_of(spec, report)
+    for check in STRUCTURE:
+        check(outline, report)
+    check_named_networks(spec, report)
+    if not outline.whole:
+        return
+    check_objective(spec, graphs, report)
+    check_training(spec, graphs, report)
+    check_data(spec, graphs, report)
+    if graphs is not None and not report.failed:
+        for judge in TOGETHER:
+            judge(graphs, report)

@@ -1,0 +1,69 @@
+"""Variables as declared, before the graphs are connected: what the rules of objective, training and data ask of them.
+
+Rules here read the spec alone where they can, so that a mistake in a factor never hides one in another section.
+"""
+
+from collections.abc import Iterable
+
+from graphspec.graph import Variable
+from graphspec.report import Report
+from graphspec.schema import Role, Spec
+from graphspec.source import Path
+from graphspec.suggestions import suggest
+from graphspec.variables_of import variable_of
+
+HIDDEN: tuple[Role, ...] = ("latent", "supervised")
+
+
+def declared(spec: Spec, report: Report) -> dict[str, Variable]:
+    """Every variable whose domain and shape are clear; what is unclear about the others is reported elsewhere."""
+    aside = Report(report.document)
+    variables = {name: variable_of(name, written, aside) for name, written in spec.variables.items()}
+    return {name: variable for name, variable in variables.items() if variable is not None}
+
+
+def names_with(spec: Spec, roles: Iterable[Role]) -> list[str]:
+    """Variables of these roles, in the order declared."""
+    wanted = set(roles)
+    return [name for name, variable in spec.variables.items() if variable.role in wanted]
+
+
+def allowed(spec: Spec, name: str, code: str) -> bool:
+    """`allow: [CODE]` on the variable silences the warning."""
+    return name in spec.variables and code in spec.variables[name].allow
+
+
+def guess(name: str, choices: Iterable[str], otherwise: str = "") -> str:
+    """``did you mean `image`?`` if a choice is close, else `otherwise`."""
+    found = suggest(name, choices)
+    return f"did you mean `{found}`?" if found is not None else otherwise
+
+
+def few(names: Iterable[str], most: int = 12) -> str:
+    """`a, b, c`; of a long list the first, and how many more; `none` where there are none."""
+    every = list(names)
+    rest = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + rest or "none"
+
+
+def check_name(spec: Spec, path: Path, roles: tuple[Role, ...], purpose: str, report: Report) -> bool:
+    """The key at the end of `path` is a variable of one of `roles`; GS070 if it is not, with `purpose` as reason.
+
+    A name that only an included spec (later in version 1) could declare is left alone.
+    """
+    name, field = str(path[-1]), ".".join(map(str, path[:-1]))
+    fitting = names_with(spec, roles)
+    choices = f"{' or '.join(roles)} variables: {few(fitting)}"
+    if name not in spec.variables and spec.include:
+        return False
+    if name not in spec.variables:
+        hint = guess(name, fitting, choices)
+        report.error("GS070", path, f"{field} names '{name}', which is no variable", key=True, hint=hint)
+        return False
+    role = spec.variables[name].role
+    if role not in roles:
+        related = (report.related(("variables", name, "role"), f"'{name}' is declared here"),)
+        message = f"{field} names '{name}', which is {role}: {purpose}"
+        report.error("GS070", path, message, key=True, hint=choices, related=related)
+        return False
+    return True

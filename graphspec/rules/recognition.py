@@ -1,0 +1,163 @@
+"""What the two graphs promise each other: warnings that need the whole picture. Codes GS101-GS105."""
+
+from math import prod
+
+import networkx as nx
+
+from graphspec.graph import Factor, Graphs
+from graphspec.phrases import listed
+from graphspec.report import Report
+from graphspec.rules.graphs import silenced
+from graphspec.schema import NetworkParameter
+from graphspec.separation import boundary, collapse, sufficient_parents, walk, with_ancestors
+
+LARGE_ENUMERATION = 1000
+"""Joint values of enumerated variables per row above which `check` warns."""
+
+
+def _deterministic(graphs: Graphs) -> set[str]:
+    return {name for name, variable in graphs.variables.items() if variable.role == "deterministic"}
+
+
+def check_informed_latents(graphs: Graphs, report: Report) -> None:
+    """A latent whose value leaves no trace in what is observed or labelled (GS101). One that recognition reads on the
+    way to another variable is an auxiliary variable, and meant."""
+    model, recognition = graphs.graph("generative"), graphs.graph("recognition")
+    informed, auxiliary = set[str](), set[str]()
+    with_ancestors(model, [n for n in (*graphs.observed, *graphs.supervised) if n in model], informed)
+    hidden = [n for n in (*graphs.latent, *graphs.supervised) if n in recognition]
+    with_ancestors(recognition, {p for n in hidden for p in recognition.predecessors(n)}, auxiliary)
+    for name in graphs.latent:
+        if name in informed or name in auxiliary or silenced(graphs.spec, "GS101", name):
+            continue
+        report.warning(
+            "GS101",
+            ("variables", name),
+            f"nothing observed depends on latent {name}",
+            key=True,
+            hint=f"the data cannot say anything about it: make {name} a parent of something observed, or remove it",
+        )
+
+
+def check_estimators_are_quiet(graphs: Graphs, report: Report) -> None:
+    """Hidden variables whose gradient can only come from a score function (GS102)."""
+    for name in (*graphs.supervised, *graphs.latent):
+        factor, variable = graphs.recognition[name], graphs.variables[name]
+        assert factor.family is not None
+        asked = graphs.spec.objective.estimators.get(name)
+        if asked is not None and asked.kind == "score_function":
+            reason = f"the spec asks for a score function for {name}"
+        elif variable.discrete and variable.support is None:
+            reason = f"{name} has no largest value, so its values cannot be summed or relaxed"
+        elif not variable.discrete and not factor.family.reparameterized:
+            reason = f"draws of {factor.family.name} have no gradient"
+        else:
+            continue
+        if not silenced(graphs.spec, "GS102", name):
+            hint = "give a count its `max`" if variable.domain == "count" else "choose another estimator or family"
+            path = ("recognition", name)
+            said = f"{reason}: its gradient will be noisy"
+            report.warning("GS102", path, said, key=True, hint=f"{hint}, or raise objective.samples")
+
+
+def check_enumerations(graphs: Graphs, report: Report) -> None:
+    """Sums that the spec asks for and that are long (GS103); without being asked the compiler keeps sums short."""
+    sizes: dict[str, int] = {}
+    for name, asked in graphs.spec.objective.estimators.items():
+        variable = graphs.variables.get(name)
+        if asked.kind == "enumerate" and asked.budget is None and variable is not None and variable.support is not None:
+            sizes[name] = variable.support ** prod(variable.shape)
+    total = prod(sizes.values())
+    if total <= LARGE_ENUMERATION or any(silenced(graphs.spec, "GS103", name) for name in sizes):
+        return
+    widest = max(sizes, key=sizes.__getitem__)
+    product = " × ".join(_short(size) for size in sizes.values())
+    said = f"{listed(sizes)} together have {product + ' = ' if len(sizes) > 1 else ''}{_short(total)} values"
+    report.warning(
+        "GS103",
+        ("objective", "estimators", widest),
+        f"{said}, and each row is computed for every one",
+        key=True,
+        hint=f"`estimators: {{{widest}: relax}}` draws instead of summing",
+    )
+
+
+def _short(number: int) -> str:
+    return f"{number:,}".replace(",", " ") if number < 10**9 else f"10^{len(str(number)) - 1}"
+
+
+def check_parents_are_read(graphs: Graphs, report: Report) -> None:
+    """Parents that no network of their factor reads, because `parameters` gives everything (GS104)."""
+    for side in ("generative", "recognition"):
+        for name, factor in graphs.factors(side).items():
+            idle = _unread(factor)
+            if idle and not silenced(graphs.spec, "GS104", name):
+                given = listed(factor.parameters)
+                said = f"no parameter of {name} depends on {listed(idle)}: `parameters` gives {given}"
+                hint = f"remove {listed(idle)} from the parents, or leave a parameter to the network"
+                report.warning("GS104", (side, name, "parents"), said, hint=hint)
+
+
+def _unread(factor: Factor) -> list[str]:
+    if factor.network is not None or factor.deterministic or not (factor.family and factor.family.parameters):
+        return []
+    read = {p for value in factor.parameters.values() if isinstance(value, NetworkParameter) for p in value.parents}
+    return [parent for parent in factor.parents if parent not in read]
+
+
+def check_faithful(graphs: Graphs, report: Report) -> None:
+    """Dependences of the posterior that recognition cannot represent (GS105).
+
+    With no label given, recognition asserts that each hidden variable is independent of everything before it that it
+    does not read, given what it reads. d-separation in p tells which of these independences do not hold; each missing
+    arrow named here is needed for the order in which recognition runs, and together they suffice.
+    """
+    model = collapse(graphs.graph("generative"), _deterministic(graphs))
+    seen = {name for name in graphs.observed if name in model}
+    above = set[str]()
+    with_ancestors(model, seen, above)
+    factors = [factor for factor in graphs.order("recognition") if not factor.deterministic]
+    enough = sufficient_parents(model, [factor.variable for factor in factors])
+    for factor in factors:
+        name, parents = factor.variable, graphs.stochastic_parents(factor)
+        plain = name in enough and enough[name] <= parents
+        if not plain and not factor.derived and not silenced(graphs.spec, "GS105", name):
+            missing = boundary(model, name, seen, above) - parents
+            if missing:
+                _report_gap(graphs, model, factor, missing, seen, above, report)
+        seen.add(name)
+        with_ancestors(model, [name], above)
+
+
+def _report_gap(
+    graphs: Graphs,
+    model: nx.DiGraph,
+    factor: Factor,
+    missing: set[str],
+    seen: set[str],
+    above: set[str],
+    report: Report,
+) -> None:
+    name = factor.variable
+    declared = [n for n in graphs.variables if n in missing]
+    ball = walk(model, name, seen, above)
+    paths = "; ".join(ball.path(model, other) for other in declared)
+    reads = [_reader_of(graphs, name, other) for other in declared]
+    by = "it by an open path" if len(declared) == 1 else "them by open paths"
+    report.warning(
+        "GS105",
+        ("recognition", name),
+        f"recognition of {name} does not read {listed(declared)}, and in the posterior {name} depends on {by}: {paths}",
+        key=True,
+        hint=f"add {listed(dict.fromkeys(reads))} to the parents of {name}, or `allow: [GS105]` if the gap is meant",
+    )
+
+
+def _reader_of(graphs: Graphs, name: str, missing: str) -> str:
+    """What to add to the parents: the features of an observed variable where recognition has some, else itself."""
+    if graphs.variables[missing].role != "observed":
+        return missing
+    for factor in graphs.recognition.values():
+        if factor.deterministic and graphs.stochastic_parents(factor) == {missing}:
+            return factor.variable
+    return missing

@@ -1,0 +1,30 @@
+"""The whole spec: sections in any order, fields checked one by one; rules across fields live in `rules`."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from graphspec.schema.base import Section
+from graphspec.schema.data import DataSection
+from graphspec.schema.factors import GenerativeSection, RecognitionSection
+from graphspec.schema.networks import NetworksSection
+from graphspec.schema.objective import ObjectiveSection
+from graphspec.schema.training import TrainingSection
+from graphspec.schema.variables import VariablesSection
+
+
+class Spec(Section):
+    """One graphspec file, language version 1."""
+
+    graphspec: Literal[1] = Field(description="Language version.")
+    name: str = Field(default="", description="Short name of the model; run folders are called after it.")
+    description: str = Field(default="", description="What the model is for.")
+    variables: VariablesSection = Field(description="Every node of the two graphs, declared once.")
+    generative: GenerativeSection = Field(description="p: one factor per variable it models.")
+    recognition: RecognitionSection = Field(description="q: factors of latent and supervised variables, or `auto`.")
+    networks: NetworksSection = Field(default_factory=dict, description="Architectures by name; `default` included.")
+    objective: ObjectiveSection = Field(default_factory=ObjectiveSection, description="Weights and estimators.")
+    data: DataSection | None = Field(default=None, description="Rows, columns, label budgets, splits.")
+    training: TrainingSection = Field(default_factory=TrainingSection, description="Optimization.")
+    plates: dict[str, Any] = Field(default_factory=dict, description="Repetition and sequences (later in version 1).")
+    include: dict[str, Any] = Field(default_factory=dict, description="Nested specs (later in version 1).")

@@ -1,0 +1,22 @@
+"""Data, training, evaluation, pictures, command line. torch is loaded with what needs it, not with this package."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runtime.run import Run, open_run
+    from runtime.training.fitting import fit
+
+__all__ = ["Run", "fit", "open_run"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public calls on first use."""
+    if name == "fit":
+        from runtime.training.fitting import fit
+
+        return fit
+    if name in ("Run", "open_run"):
+        from runtime import run
+
+        return getattr(run, name)
+    raise AttributeError(f"module 'runtime' has no attribute {name!r}")

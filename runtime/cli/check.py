@@ -1,0 +1,68 @@
+"""`graphspec check`: every mistake of a spec at once, with its place and a repair."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import typer
+
+from graphspec.diagnostics import Diagnostic
+from runtime.cli.common import EXIT_FAULT, JsonOption, SetOption, print_diagnostics, print_json
+
+Findings = Mapping[str, tuple[Diagnostic, ...]]
+
+
+def check(
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help="Specs: paths, or - for standard input.")],
+    output: Annotated[
+        Literal["text", "json", "sarif"], typer.Option("--format", help="text for people, json and sarif for machines.")
+    ] = "text",
+    overrides: SetOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 on warnings too.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Find every mistake of a spec before anything runs.
+
+    Exit 0: fine, perhaps with warnings. 1: errors. `graphspec explain GS012` explains a code.
+
+    Example:  graphspec check specs/digits.yaml --set training.epochs=10
+    """
+    from graphspec.loading import check_file
+
+    findings = {spec: check_file(spec, tuple(overrides or ())) for spec in specs}
+    if json or output == "json":
+        from graphspec.formats import as_json
+
+        print_json(as_json(findings))
+    elif output == "sarif":
+        from importlib.metadata import version
+
+        from graphspec.formats import as_sarif
+
+        print_json(as_sarif((found for spec in findings.values() for found in spec), version("graphspec")))
+    else:
+        _print_text(findings)
+    faults = {"error", "warning"} if strict else {"error"}
+    if any(found.severity in faults for spec in findings.values() for found in spec):
+        raise typer.Exit(EXIT_FAULT)
+
+
+def _print_text(findings: Findings) -> None:
+    for found in findings.values():
+        if found:
+            print_diagnostics(found)
+            typer.echo("")
+    clean = [spec for spec, found in findings.items() if not found]
+    for spec in clean:
+        typer.echo(f"{spec}: ok")
+    if len(clean) < len(findings):
+        typer.echo(_summary(findings))
+
+
+def _summary(findings: Findings) -> str:
+    """`2 errors, 1 warning in m2.yaml`, or `... in 2 of 3 specs`."""
+    severities = [found.severity for spec in findings.values() for found in spec]
+    counts = [(severities.count(word), word) for word in ("error", "warning", "note")]
+    told = ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts if count)
+    faulty = [spec for spec, found in findings.items() if found]
+    where = faulty[0] if len(findings) == 1 else f"{len(faulty)} of {len(findings)} specs"
+    return f"{told} in {where}"

@@ -1,0 +1,135 @@
+"""`graphspec compile`: the modules in the order they run, or any stage on the way, printed."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from graphspec.graph import Graphs
+from runtime.cli.common import JsonOption, SetOption, SpecArgument, console, print_json
+
+Stage = Literal["spec", "graph", "program", "objective"]
+
+
+def compile(
+    spec: SpecArgument,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write every stage as a file into this folder.")
+    ] = None,
+    stage: Annotated[Stage | None, typer.Option("--stage", help="Print one stage instead of the modules.")] = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a spec compiles to: modules in topological order with shapes and parameter counts, and the programs.
+
+    Example:  graphspec compile specs/digits.yaml
+              graphspec compile specs/mnist-vae.yaml --stage spec
+    """
+    from graphspec.loading import load
+    from graphspec.not_yet import refuse_not_yet
+
+    graphs = load(spec, overrides or ())
+    if stage not in ("spec", "graph"):
+        refuse_not_yet(graphs)
+    if output is not None:
+        _write_stages(graphs, output)
+        return
+    if stage is not None:
+        text = stage_text(graphs, stage)
+        print_json({"stage": stage, "text": text}) if as_json else typer.echo(text)
+        return
+    modules = _modules(graphs)
+    print_json({"modules": modules, "parameters": sum(m["parameters"] for m in modules)}) if as_json else _table(
+        graphs, modules
+    )
+
+
+def stage_text(graphs: Graphs, stage: Stage) -> str:
+    """One stage between YAML and loss, as text (YAML for `spec`)."""
+    if stage == "spec":
+        from graphspec.resolved import resolved_yaml
+
+        return resolved_yaml(graphs)
+    if stage == "graph":
+        return _graph_text(graphs)
+    if stage == "program":
+        from compiler.lowering import every_pattern, lower
+
+        return "\n\n".join(str(lower(graphs, pattern)) for pattern in reversed(every_pattern(graphs)[:16]))
+    from compiler.explanation import explain
+    from compiler.explanation_text import as_text
+
+    return as_text(explain(graphs))
+
+
+def _graph_text(graphs: Graphs) -> str:
+    from compiler.program import conditional_text
+
+    lines = []
+    for side, letter in (("generative", "p"), ("recognition", "q")):
+        lines.append(side)
+        for factor in graphs.order(side):  # type: ignore[arg-type]
+            variable = graphs.variables[factor.variable]
+            family = "deterministic" if factor.family is None else factor.family.name
+            text = conditional_text(letter, factor.variable, factor.parents)
+            lines.append(f"  {text:<28} {family:<20} shape {list(variable.shape)}")
+    return "\n".join(lines)
+
+
+def _modules(graphs: Graphs) -> list[dict[str, Any]]:
+    """One entry per factor in the order it runs. Loads torch."""
+    from compiler import compile_spec
+    from compiler.module import module_name
+
+    model = compile_spec(graphs)
+    entries = []
+    for side in ("recognition", "generative"):
+        for factor in graphs.order(side):  # type: ignore[arg-type]
+            if factor.side != side:
+                continue
+            module = model.factors[module_name(factor)]
+            entries.append(
+                {
+                    "factor": factor.key,
+                    "parents": list(factor.parents),
+                    "distribution": None if factor.family is None else factor.family.name,
+                    "network": None if factor.network is None else factor.network.kind,
+                    "shape": list(graphs.variables[factor.variable].shape),
+                    "parameters": sum(p.numel() for p in module.parameters()),
+                }
+            )
+    return entries
+
+
+def _table(graphs: Graphs, modules: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    table = Table("factor", "parents", "distribution", "network", "shape", "parameters", box=None, pad_edge=False)
+    table.columns[-1].justify = "right"
+    for entry in modules:
+        table.add_row(
+            entry["factor"],
+            ", ".join(entry["parents"]),
+            entry["distribution"] or "deterministic",
+            entry["network"] or "",
+            str(entry["shape"]),
+            f"{entry['parameters']:,}",
+        )
+    console.print(table)
+    console.print(f"\n{sum(m['parameters'] for m in modules):,} parameters\n")
+    console.print(stage_text(graphs, "program"), markup=False, highlight=False)
+
+
+def _write_stages(graphs: Graphs, folder: Path) -> None:
+    from runtime.errors import RunError
+
+    names: dict[Stage, str] = {
+        "spec": "spec.yaml", "graph": "graph.txt", "program": "program.txt", "objective": "objective.txt"
+    }  # fmt: skip
+    taken = [folder / name for name in names.values() if (folder / name).exists()]
+    if taken:
+        raise RunError(f"{taken[0]} exists", "nothing is overwritten: name another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    for stage, name in names.items():
+        (folder / name).write_text(stage_text(graphs, stage) + "\n", encoding="utf-8")
+    typer.echo(f"wrote {', '.join(names.values())} to {folder}")

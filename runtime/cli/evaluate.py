@@ -1,0 +1,143 @@
+"""`graphspec evaluate`: how good a run is on rows it was not trained on."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runtime.cli.asking import CheckpointOption, Opened, SeedOption, SplitOption, open_for_questions
+from runtime.cli.common import AllowPythonOption, DataDirOption, JsonOption, RunArgument, console, print_json
+
+if TYPE_CHECKING:
+    from runtime.evaluation import Prediction
+
+
+def evaluate(
+    run: RunArgument,
+    split: SplitOption = "test",
+    samples: Annotated[
+        int, typer.Option("--samples", min=1, metavar="S", help="Joint samples of the hidden variables per row.")
+    ] = 1,
+    seed: SeedOption = 0,
+    json_output: JsonOption = False,
+    checkpoint: CheckpointOption = "best",
+    data_dir: DataDirOption = None,
+    allow_python: AllowPythonOption = False,
+) -> None:
+    """Measure a run: the error of each supervised variable and the bound, with every label hidden.
+
+    Example:  graphspec evaluate runs/digits --split test --json
+
+    `elbo` is the mean over rows in nats, beta 1. `error` is the share of wrong labels, or the root mean square in data
+    units where a variable is not discrete. The report is also written to RUN/evaluation-SPLIT.json, and confusion
+    matrices to RUN/figures.
+    """
+    from runtime.evaluation import measure
+
+    opened = open_for_questions(run, checkpoint, data_dir, allow_python)
+    rows = opened.rows(split)
+    found = measure(
+        opened.model,
+        rows,
+        samples=samples,
+        seed=seed,
+        units=opened.data.units,
+        binarize=opened.data.binarize,
+        disentanglement=bool(rows.factors),
+    )
+    labelled = opened.run.manifest().get("labelled") or {}
+    for name, figures in found.report["variables"].items():
+        figures["training_labels"] = len(labelled.get(name, ()))
+    report = {"run": str(run), "split": split, "checkpoint": checkpoint, "samples": samples, "seed": seed}
+    report |= found.report
+    files = [_write_report(opened, split, report)]
+    files += [path for name, p in found.predictions.items() if (path := _draw_confusion(opened, name, p, split))]
+    if json_output:
+        print_json(report)
+        return
+    _print_report(report)
+    for path in files:
+        console.print(str(path), highlight=False, markup=False, soft_wrap=True)
+
+
+def _write_report(opened: Opened, split: str, report: dict[str, Any]) -> Path:
+    """RUN/evaluation-SPLIT.json; an earlier report of the same split is replaced, any other file is not."""
+    from runtime.errors import RunError
+
+    path = opened.run.folder / f"evaluation-{split}.json"
+    try:
+        if path.exists() and "elbo" not in json.loads(path.read_text(encoding="utf-8")):
+            raise ValueError
+    except (ValueError, TypeError):
+        raise RunError(f"{path} is not a report of `evaluate`", "move that file away") from None
+    try:
+        path.write_text(json.dumps(_plain(report), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror}", "the run folder must be writable") from None
+    return path
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    return None if isinstance(value, float) and value - value != 0 else value
+
+
+def _draw_confusion(opened: Opened, name: str, prediction: "Prediction", split: str) -> Path | None:
+    """RUN/figures/confusion-NAME-SPLIT.png for a variable of few values; None for any other."""
+    from runtime.figures.confusion import MOST_CLASSES, draw_confusion
+    from runtime.metrics import confusion
+    from runtime.panels import finite_values, value_name
+
+    variable = prediction.variable
+    values = finite_values(variable)
+    if values is None or len(values) > MOST_CLASSES or prediction.probabilities is None or not prediction.rows:
+        return None
+    table = confusion(prediction.values, prediction.labels, len(values))
+    path = opened.run.figures / f"confusion-{name}-{split}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = [value_name(variable, float(value)) for value in values]
+    wrong = int(table.sum() - table.trace())
+    draw_confusion(table, names, path, f"{name} on {split} rows: {wrong} of {table.sum()} wrong")
+    return path
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    elbo = "not a number" if report["elbo"] != report["elbo"] else f"{report['elbo']:.3f} nats a row"
+    console.print(f"{report['run']}: {report['rows']} {report['split']} rows, elbo {elbo}", highlight=False)
+    if report["variables"]:
+        table = Table("variable", "error", "log loss", "calibration", "rows", "training labels")
+        for name, figures in report["variables"].items():
+            table.add_row(
+                name,
+                *(_figure(figures, key) for key in ("error", "log_loss", "calibration")),
+                str(figures["rows"]),
+                str(figures["training_labels"]),
+            )
+        console.print(table)
+    if "disentanglement" in report:
+        _print_disentanglement(report["disentanglement"])
+    for note in report["notes"]:
+        console.print(f"note: {note}", highlight=False, markup=False)
+
+
+def _figure(figures: dict[str, Any], key: str) -> str:
+    value = figures.get(key)
+    if value is None:
+        return "-"
+    return f"{value:.4f} ({100 * value:.2f} %)" if key == "error" and "log_loss" in figures else f"{value:.4f}"
+
+
+def _print_disentanglement(figures: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table("factor", "information gap", *(f"purity of {name}" for name in figures["purity"]))
+    gaps = (figures.get("mig") or {}).get("factors", {})
+    factors = dict.fromkeys([*gaps, *(factor for column in figures["purity"].values() for factor in column)])
+    for factor in factors:
+        gap = f"{gaps[factor]:.4f}" if factor in gaps else "-"
+        table.add_row(factor, gap, *(f"{column[factor]:.4f}" for column in figures["purity"].values()))
+    console.print(table)

@@ -1,0 +1,20 @@
+"""`graphspec explain GS012`: what a diagnostic means and how to mend it."""
+
+import typer
+
+from graphspec.codes import CODES
+from graphspec.suggestions import did_you_mean
+
+
+def explain_code(code: str) -> None:
+    """Print title and explanation of a diagnostic's code; an unknown code is a usage error (exit 2)."""
+    typer.echo(explanation_of(code))
+
+
+def explanation_of(code: str) -> str:
+    """Title and explanation as text. Raises typer.BadParameter for a code that is none."""
+    entry = CODES.get(code.upper())
+    if entry is None:
+        guess = did_you_mean(code.upper(), CODES)
+        raise typer.BadParameter(f"there is no diagnostic {code}; {guess or 'codes run from GS001 to GS119'}")
+    return f"{code.upper()}: {entry.title}\n\n{entry.explanation}"

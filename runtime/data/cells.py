@@ -1,0 +1,151 @@
+"""Cells as stored -> numbers: text, names of classes, and everything that means blank.
+
+From: one raw column. To: numbers with blanks as NaN (floats) or -1 (whole numbers of a discrete variable).
+Not here: shapes and ranges (`values`).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphspec.graph import Variable
+from graphspec.suggestions import did_you_mean
+from runtime.data.table import Array
+from runtime.errors import DataError
+
+BLANK = -1
+
+
+def blank_cells(cells: Array, missing: Sequence[int | float | str]) -> NDArray[np.bool_]:
+    """True where a cell is empty, NaN, or listed in `missing` (which matches text and numbers alike)."""
+    if cells.dtype.kind == "U":
+        blank: NDArray[np.bool_] = np.char.strip(cells) == ""
+        values, position = np.unique(cells, return_inverse=True)
+        listed = np.array([_is_listed(str(value), missing) for value in values], dtype=np.bool_)
+        return blank | listed[position.reshape(cells.shape)]
+    blank = np.isnan(cells) if cells.dtype.kind == "f" else np.zeros(cells.shape, dtype=np.bool_)
+    for value in missing:
+        number = _number(str(value))
+        if number is not None:
+            blank |= cells == number
+    return blank
+
+
+def _is_listed(cell: str, missing: Sequence[int | float | str]) -> bool:
+    number = _number(cell)
+    if number is not None and np.isnan(number):
+        return True
+    return any(cell.strip() == str(value) or (number is not None and number == _number(str(value)))
+               for value in missing)  # fmt: skip
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def as_floats(column: str, cells: Array, blank: NDArray[np.bool_]) -> Array:
+    """Numbers with NaN for blanks; floats keep their precision. Raises DataError for text that is no number."""
+    if cells.dtype.kind == "U":
+        values, position = np.unique(cells, return_inverse=True)
+        numbers = np.array([_number(str(value)) for value in values], dtype=np.float64)
+        result: Array = numbers[position.reshape(cells.shape)]
+        wrong = np.isnan(result) & ~blank
+        if wrong.any():
+            raise bad_cell(column, cells, wrong, "is not a number", "list what means blank: missing: [...]")
+    else:
+        result = cells.astype(cells.dtype if cells.dtype.kind == "f" and cells.dtype.itemsize > 2 else _wide(cells))
+    if blank.any():
+        result = result.copy()
+        result[blank] = np.nan
+    return result
+
+
+def _wide(cells: Array) -> type[np.floating]:
+    return np.float32 if cells.dtype.kind in "fb" or cells.dtype.itemsize == 1 else np.float64
+
+
+def as_integers(column: str, cells: Array, blank: NDArray[np.bool_], variable: Variable) -> NDArray[np.int64]:
+    """Class indices, 0/1 or counts, with -1 for blanks. Raises DataError for a cell that is neither number nor name."""
+    names = _names_that_count(cells, variable)
+    if names:
+        return _from_names(column, cells, blank, variable, names)
+    numbers = as_floats(column, cells, blank)
+    whole = np.where(blank, BLANK, numbers)
+    wrong = ~np.isfinite(whole) | (whole != np.round(whole))
+    if wrong.any():
+        raise bad_cell(
+            column, cells, wrong, "is not a whole number", f"{variable.name} is a {variable.domain}: {_legal(variable)}"
+        )
+    return whole.astype(np.int64)
+
+
+def _names_that_count(cells: Array, variable: Variable) -> tuple[str, ...]:
+    """The names cells are matched with: for numbers stored as numbers only names that are all numbers."""
+    if cells.dtype.kind == "U" or (variable.names and all(_number(name) is not None for name in variable.names)):
+        return variable.names
+    return ()
+
+
+def _from_names(
+    column: str, cells: Array, blank: NDArray[np.bool_], variable: Variable, names: Sequence[str]
+) -> NDArray[np.int64]:
+    values, position = np.unique(cells, return_inverse=True)
+    index_of = {name: index for index, name in enumerate(names)}
+    codes = np.array([_class_of(str(value), index_of) for value in values], dtype=np.int64)
+    result: NDArray[np.int64] = codes[position.reshape(cells.shape)]
+    result[blank] = BLANK
+    wrong = (result == _UNKNOWN) & ~blank
+    if wrong.any():
+        first = str(cells[tuple(np.argwhere(wrong)[0])])
+        hint = f"{did_you_mean(first, names)} {_legal(variable)}; list what means blank: missing: [...]".strip()
+        raise bad_cell(column, cells, wrong, f"is no value of {variable.name}", hint)
+    return result
+
+
+_UNKNOWN = -2
+
+
+def _class_of(cell: str, index_of: dict[str, int]) -> int:
+    """A name's index (a number written otherwise, 3.0 for 3, is the same name), else a class index, -1 for blank."""
+    if cell.strip() in index_of:
+        return index_of[cell.strip()]
+    number = _number(cell)
+    if number is None or number != round(number):
+        return _UNKNOWN
+    if str(round(number)) in index_of:
+        return index_of[str(round(number))]
+    numeric_names = all(_number(name) is not None for name in index_of)
+    inside = number == BLANK or (0 <= number < len(index_of) and not numeric_names)
+    return round(number) if inside else _UNKNOWN
+
+
+def _legal(variable: Variable) -> str:
+    if variable.names:
+        shown = ", ".join(variable.names[:8]) + (", ..." if len(variable.names) > 8 else "")
+        return f"values are {shown}"
+    if variable.support is not None:
+        return f"values are {variable.minimum} to {variable.minimum + variable.support - 1}"
+    return f"values are whole numbers from {variable.minimum} on"
+
+
+def legal_values(variable: Variable) -> str:
+    """`values are 0 to 9`, for hints."""
+    return _legal(variable)
+
+
+def bad_cell(column: str, cells: Array, wrong: NDArray[np.bool_], what: str, hint: str) -> DataError:
+    """A DataError about the first wrong cell, its row (0-based) and how many more there are.
+
+    cells, wrong: [N, ...] of one shape.
+    """
+    place = np.argwhere(wrong)[0]
+    rows = int(wrong.reshape(len(wrong), -1).any(axis=1).sum())
+    value = cells[tuple(place)]
+    shown = repr(str(value)) if cells.dtype.kind == "U" else f"{value:g}" if cells.dtype.kind == "f" else str(value)
+    element = f", element {[int(i) for i in place[1:]]}" if len(place) > 1 else ""
+    more = f" (and {rows - 1} more rows)" if rows > 1 else ""
+    return DataError(f"column {column!r}, row {place[0]}{element}: {shown} {what}{more}", hint)

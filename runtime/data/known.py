@@ -1,0 +1,152 @@
+"""The data sets that have a name: where their files stand, how they are read, and how they are fetched."""
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphspec.sources import KnownSet
+from runtime.data import faces
+from runtime.data.table import Array, Table, make_table
+from runtime.errors import DataError
+
+_MNIST_FILES = tuple(
+    f"raw/{name}"
+    for name in (
+        "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
+    )
+)  # fmt: skip
+_SVHN_FILES = ("train_32x32.mat", "test_32x32.mat")
+FILES = {"digits": (), "mnist": _MNIST_FILES, "svhn": _SVHN_FILES}
+_TIMEOUT = 30.0
+
+
+def is_present(known: KnownSet, folder: Path) -> bool:
+    """Whether the set can be read from data folder `folder` without fetching anything."""
+    if known.name == "yale_b":
+        return any((folder / known.folder).glob(faces.PATTERN))
+    return all((folder / known.folder / file).is_file() for file in FILES[known.name])
+
+
+def read(known: KnownSet, wanted: Sequence[str], folder: Path) -> Table:
+    """Load columns of a known set from data folder `folder`; fetch it where it can be fetched.
+
+    Raises DataError, which says where the set was looked for, where it is neither there nor to be had.
+    """
+    readers: dict[str, Callable[[Path], tuple[dict[str, Array], int | None]]] = {
+        "digits": lambda _: (_digits(), None), "mnist": _mnist, "svhn": _svhn,
+    }  # fmt: skip
+    if known.name == "yale_b":
+        if not is_present(known, folder):
+            raise _absent(known, folder, "")
+        return faces.read(folder / known.folder, wanted)
+    assert known.name in readers, "every known set has a reader"
+    if not is_present(known, folder):
+        _fetch(known, folder)
+    read_columns, training_rows = readers[known.name](folder)
+    return make_table(known.name, {name: read_columns[name] for name in wanted}, training_rows)
+
+
+def _digits() -> dict[str, Array]:
+    """scikit-learn's digits: [1797, 1, 8, 8] in [0, 1] (stored as 0..16) and labels."""
+    from sklearn.datasets import load_digits
+
+    bunch: Any = load_digits()
+    return {"image": (bunch.images[:, None] / 16.0).astype(np.float32), "label": bunch.target.astype(np.int64)}
+
+
+def _mnist(folder: Path) -> tuple[dict[str, Array], int]:
+    """torchvision's reader over FOLDER/MNIST/raw: [70000, 1, 28, 28] bytes and labels."""
+    from runtime.torchvision_shim import import_torchvision
+
+    reader: Any = import_torchvision().datasets.MNIST
+    try:
+        splits = [reader(str(folder), train=train, download=False) for train in (True, False)]
+    except Exception as error:  # a damaged file shows as any of ValueError, AssertionError, RuntimeError, IndexError
+        raise DataError(
+            f"mnist in {folder / 'MNIST' / 'raw'} cannot be read ({error})",
+            "a file is damaged or incomplete: delete the folder, so that it is fetched again, or copy it anew",
+        ) from error
+    read_columns = {
+        "image": np.concatenate([split.data.numpy() for split in splits])[:, None],
+        "label": np.concatenate([split.targets.numpy() for split in splits]),
+    }
+    return read_columns, len(splits[0].targets)
+
+
+def _svhn(folder: Path) -> tuple[dict[str, Array], int]:
+    """The cropped digits' .mat files: [N, 3, 32, 32] bytes and labels (10 stands for the digit 0)."""
+    from scipy.io import loadmat
+
+    parts = []
+    for file in _SVHN_FILES:
+        path = folder / "SVHN" / file
+        try:
+            parts.append(loadmat(str(path)))
+        except Exception as error:  # loadmat raises many kinds for a damaged file
+            raise DataError(f"{path} cannot be read ({error})", "delete it, so that it is fetched again") from error
+    images = [np.ascontiguousarray(part["X"].transpose(3, 2, 0, 1)) for part in parts]
+    labels = [part["y"].reshape(-1).astype(np.int64) % 10 for part in parts]
+    return {"image": np.concatenate(images), "label": np.concatenate(labels)}, len(labels[0])
+
+
+def _fetch(known: KnownSet, folder: Path) -> None:
+    """Fetch with torchvision into a temporary folder, then move complete files to their place."""
+    from runtime.torchvision_shim import import_torchvision
+
+    datasets: Any = import_torchvision().datasets
+    target = folder / known.folder
+    try:
+        with tempfile.TemporaryDirectory() as temporary, _network_timeout():
+            incoming = Path(temporary)
+            if known.name == "mnist":
+                datasets.MNIST(temporary, download=True)
+                incoming = incoming / "MNIST"
+            else:
+                for split in ("train", "test"):
+                    datasets.SVHN(temporary, split=split, download=True)
+            _install(incoming, target, FILES[known.name])
+    except Exception as error:  # no network, a proxy's refusal, a full or read-only disk
+        raise _absent(known, folder, f" and could not be fetched ({_first_line(error)})") from error
+
+
+def _install(incoming: Path, target: Path, files: Sequence[str]) -> None:
+    for file in files:
+        place = target / file
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial = place.with_name(place.name + ".partial")
+        try:
+            shutil.copyfile(incoming / file, partial)
+            partial.replace(place)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _absent(known: KnownSet, folder: Path, why: str) -> DataError:
+    files = FILES.get(known.name) or (faces.PATTERN,)
+    return DataError(
+        f"data set {known.name} is not in {folder / known.folder}{why}",
+        f"put {', '.join(files)} there, or name the folder that holds {known.folder}/ with --data-dir or "
+        "GRAPHSPEC_DATA (`source: digits` needs no files)",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__
+
+
+@contextmanager
+def _network_timeout() -> Iterator[None]:
+    """A server that never answers is an error after half a minute, not a program that hangs."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

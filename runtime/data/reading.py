@@ -1,0 +1,117 @@
+"""From: the text of `data.source`. To: a `Table` of the columns asked for. Which file holds what, `headers` says."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from graphspec.headers import Member, SourceError, SplitName, csv_rows, folder_images, npz_members
+from graphspec.sources import FORMATS, KNOWN_SETS, FileSource, KnownSource, MissingSource, data_folder, resolve_source
+from runtime.data import images, known
+from runtime.data.table import Array, Table, make_table, require_columns
+from runtime.errors import DataError
+
+
+def read_table(source: str, columns: Sequence[str], spec_path: Path | None, data_dir: Path | None) -> Table:
+    """Load `columns` of a source. Raises DataError for what is not there or cannot be read."""
+    found = resolve_source(source, spec_path, data_dir)
+    if isinstance(found, MissingSource):
+        raise _missing(found)
+    if isinstance(found, KnownSource):
+        require_columns(found.known.name, found.known.columns, columns)
+        return known.read(found.known, columns, data_folder(data_dir))
+    try:
+        return _read_file(found, columns)
+    except SourceError as error:
+        raise DataError(error.message, error.hint) from error
+
+
+def _missing(source: MissingSource) -> DataError:
+    tried = "\n  ".join(map(str, source.searched))
+    known_names = ", ".join(KNOWN_SETS)
+    return DataError(
+        f"data source {source.source!r} is not there; looked for\n  {tried}",
+        f"put it there, or name the folder that has it with --data-dir or GRAPHSPEC_DATA "
+        f"(known data sets: {known_names})",
+    )
+
+
+def _read_file(source: FileSource, columns: Sequence[str]) -> Table:
+    if source.format == "npz":
+        return _read_npz(source.path, columns)
+    if source.format == "csv":
+        return _read_csv(source.path, columns)
+    if source.format == "folder":
+        return _read_folder(source.path, columns)
+    raise DataError(f"data source {source.path} is of no kind that can be read", f"a source is {FORMATS}")
+
+
+def _read_npz(path: Path, columns: Sequence[str]) -> Table:
+    splits = npz_members(path)
+    for split, members in splits.items():
+        shown = path.name if split == "train" else f"the test split of {path.name}"
+        require_columns(shown, members, columns)
+    parts = {split: {name: _load_array(members[name]) for name in columns} for split, members in splits.items()}
+    if "test" not in parts:
+        return make_table(path.name, parts["train"])
+    train = make_table(f"the training split of {path.name}", parts["train"])
+    test = make_table(f"the test split of {path.name}", parts["test"])
+    joined = {name: _join(name, train.columns[name], test.columns[name]) for name in columns}
+    return make_table(path.name, joined, training_rows=train.rows)
+
+
+def _join(column: str, train: Array, test: Array) -> Array:
+    if train.shape[1:] != test.shape[1:]:
+        raise DataError(
+            f"column {column!r} has cells of shape {list(train.shape[1:])} in the training split and "
+            f"{list(test.shape[1:])} in the test split",
+            "write both splits alike",
+        )
+    return np.concatenate([train, test])
+
+
+def _load_array(member: Member) -> Array:
+    """One array, never unpickled."""
+    place = f"array {member.key!r} of {member.file.name}"
+    try:
+        with np.load(member.file, allow_pickle=False) as archive:
+            values: Array = archive[member.key]
+    except ValueError as error:
+        if "pickle" in str(error):
+            raise DataError(f"{place} holds Python objects", "save plain numbers or text, never objects") from error
+        raise DataError(f"{place} cannot be read ({error})", "write the file again; it may be truncated") from error
+    except Exception as error:  # zipfile and zlib raise many kinds for a damaged file
+        raise DataError(f"{place} cannot be read ({error})", "write the file again; it may be truncated") from error
+    if values.ndim == 0:
+        raise DataError(f"{place} is a single value, not a column", "save one value per row")
+    if values.dtype.kind not in "buifU":
+        raise DataError(f"{place} has type {values.dtype}", "save numbers, booleans or text")
+    return values
+
+
+def _read_csv(path: Path, columns: Sequence[str]) -> Table:
+    rows = csv_rows(path)
+    header = next(rows)
+    require_columns(path.name, header, columns)
+    positions = [header.index(name) for name in columns]
+    cells = [[row[i] for i in positions] for row in rows]
+    if not cells:
+        raise DataError(f"{path.name} has a header but no rows", "check that the file was written completely")
+    return make_table(
+        path.name, {name: np.array([row[i] for row in cells], dtype=np.str_) for i, name in enumerate(columns)}
+    )
+
+
+def _read_folder(path: Path, columns: Sequence[str]) -> Table:
+    splits = folder_images(path)
+    ordered: tuple[SplitName, ...] = ("train", "test") if "test" in splits else ("train",)
+    files = [image for split in ordered for image in splits[split]]
+    labelled = any(image.label for image in files)
+    require_columns(f"folder {path.name}", ("image", "label") if labelled else ("image",), columns)
+    read: dict[str, Array] = {}
+    if "image" in columns:
+        read["image"] = images.stack([image.file for image in files])
+    if "label" in columns:
+        read["label"] = np.array([image.label for image in files], dtype=np.str_)
+    classes = {"label": tuple(sorted({image.label for image in files}))}
+    return make_table(path.name, read, len(splits["train"]) if "test" in splits else None, classes)

@@ -1,0 +1,32 @@
+"""Ctrl-C (and a cluster's SIGTERM) as a wish, granted between two steps."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+
+class StopRequest:
+    """Within the block the first signal only sets `asked`; a second one ends the program as usual."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._earlier: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "StopRequest":
+        if threading.current_thread() is threading.main_thread():
+            for kind in (signal.SIGINT, signal.SIGTERM):
+                self._earlier[kind] = signal.signal(kind, self._ask)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._restore()
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for kind, handler in self._earlier.items():
+            signal.signal(kind, handler)
+        self._earlier = {}

@@ -1,0 +1,141 @@
+"""What a training step has to tell, kept on the device until somebody reads it: loss, terms, what went wrong first.
+
+Reading back a number makes the host wait for the device, so steps only add; the bar reads about twice a second.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class StepInfo:
+    """Means since the epoch began: loss and terms in nats per row, effective samples per label; bad terms if any."""
+
+    loss: float
+    terms: dict[str, float] = field(default_factory=dict)
+    effective_samples: dict[str, float] = field(default_factory=dict)
+    broken: bool = False
+    culprits: tuple[str, ...] = ()
+
+
+class Meter:
+    """Sums over the steps of one epoch.
+
+    A term is NaN by design for rows whose pattern lacks it; such rows count neither in its mean nor as a mistake. A
+    term is at fault where a row's bound is not finite and the term is infinite there, or NaN although the same
+    stream of rows (unlabelled, labelled) had it before.
+    """
+
+    def __init__(self) -> None:
+        self._names: tuple[str, ...] = ()
+        self._samples: tuple[str, ...] = ()
+        self._tensors: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def add(
+        self,
+        loss: Tensor,
+        bound: Tensor,
+        terms: Mapping[str, Tensor],
+        effective: Mapping[str, Tensor],
+        weights: Tensor,
+        unlabelled: int,
+    ) -> None:
+        """One step. bound, weights and each term: [B], unlabelled rows first; `unlabelled` is how many those are."""
+        self._make_room(terms, effective, bound)
+        store, blank = self._tensors, torch.full_like(bound, math.nan)
+        store["loss"] += loss.detach()
+        store["steps"] += 1
+        if self._names:
+            values = torch.stack([terms.get(name, blank).detach() for name in self._names])
+            store["sums"] += (values * weights).nansum(dim=1)
+            store["counts"] += (~values.isnan() * weights).sum(dim=1)
+            self._find_culprits(values, ~bound.isfinite(), unlabelled)
+        if self._samples:
+            given = torch.stack([effective.get(name, blank).detach() for name in self._samples])
+            store["effective"] += given.nansum(dim=1)
+            store["effective_rows"] += (~given.isnan()).sum(dim=1)
+
+    def _find_culprits(self, values: Tensor, bad_rows: Tensor, unlabelled: int) -> None:
+        """Remember the terms [T, B] at fault in the first step that had bad rows [B]; later ones only follow."""
+        store = self._tensors
+        finite, streams = values.isfinite(), (slice(None, unlabelled), slice(unlabelled, None))
+        known = torch.empty_like(finite)
+        for index, rows in enumerate(streams):
+            known[:, rows] = store["seen"][:, index : index + 1]
+            store["seen"][:, index] |= finite[:, rows].any(dim=1)
+        culprits = ((values.isinf() | (values.isnan() & known)) & bad_rows).any(dim=1)
+        store["culprits"] |= culprits & ~store["broken"]
+        store["broken"] |= bad_rows.any()
+
+    def _make_room(self, terms: Mapping[str, Tensor], effective: Mapping[str, Tensor], like: Tensor) -> None:
+        """Space for terms that are new: a pattern of labels may turn up late."""
+        new = [name for name in terms if name not in self._names]
+        new_samples = [name for name in effective if name not in self._samples]
+        if self._tensors and not new and not new_samples:
+            return
+        self._names += tuple(new)
+        self._samples += tuple(new_samples)
+        flag = torch.zeros((), dtype=torch.bool, device=like.device)
+        number, terms_now, samples_now = like.new_zeros(()), len(self._names), len(self._samples)
+        wanted = {
+            "loss": number,
+            "steps": number.clone(),
+            "broken": flag,
+            "sums": number.repeat(terms_now),
+            "counts": number.repeat(terms_now),
+            "culprits": flag.repeat(terms_now),
+            "seen": flag.repeat(terms_now, 2),
+            "effective": number.repeat(samples_now),
+            "effective_rows": number.repeat(samples_now),
+        }
+        for name, old in self._tensors.items():
+            if old.dim() == 0:
+                wanted[name] = old
+            else:
+                wanted[name][: old.shape[0]] = old
+        self._tensors = wanted
+
+    def read(self) -> StepInfo:
+        """Everything so far as plain numbers; waits for the device."""
+        if not self._tensors:
+            return StepInfo(math.nan)
+        store = {name: tensor.cpu() for name, tensor in self._tensors.items()}
+        steps = max(1.0, float(store["steps"]))
+        culprits = [name for name, bad in zip(self._names, store["culprits"].tolist(), strict=True) if bad]
+        loss = float(store["loss"]) / steps
+        return StepInfo(
+            loss,
+            _means(self._names, store["sums"], store["counts"]),
+            _means(self._samples, store["effective"], store["effective_rows"]),
+            bool(store["broken"]) or not math.isfinite(loss),
+            tuple(culprits),
+        )
+
+    def restart(self) -> None:
+        """A new epoch: sums from zero; which stream has which term stays known."""
+        for name, tensor in self._tensors.items():
+            if name != "seen":
+                tensor.zero_()
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and plain values from which `restore` makes the same meter."""
+        return dict(self._tensors), {"names": list(self._names), "samples": list(self._samples)}
+
+    def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], device: torch.device) -> None:
+        """Take over what `state` returned."""
+        self._names, self._samples = tuple(plain["names"]), tuple(plain["samples"])
+        self._tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
+
+
+def _means(names: tuple[str, ...], sums: Tensor, counts: Tensor) -> dict[str, float]:
+    return {
+        name: total / count
+        for name, total, count in zip(names, sums.tolist(), counts.tolist(), strict=True)
+        if count > 0
+    }

@@ -1,0 +1,261 @@
+"""Figures of merit against values worked out by hand, and `measure` on a model whose answers are known."""
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from compiler.module import Evaluation, Model
+from compiler.noise import Noise
+from compiler.weights import ObjectiveWeights
+from graphspec.diagnostics import SourceText
+from graphspec.families import FAMILIES
+from graphspec.graph import Factor, Graphs, Variable
+from graphspec.schema import Spec
+from runtime.data import Rows, Units
+from runtime.evaluation import compare_codes, evaluate_rows, measure
+from runtime.metrics import (
+    calibration_error,
+    confusion,
+    in_bins,
+    information_gap,
+    log_loss,
+    purity,
+    root_mean_square,
+    share_wrong,
+)
+
+
+def integers(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def test_share_wrong_counts_labels_that_differ() -> None:
+    assert share_wrong(integers(0, 1, 2, 1), integers(0, 1, 1, 2)) == 0.5
+
+
+def test_root_mean_square_is_in_the_units_of_its_arguments() -> None:
+    assert root_mean_square(np.array([0.0, 3.0]), np.array([4.0, 0.0])) == pytest.approx(math.sqrt(12.5))
+
+
+def test_log_loss_of_known_probabilities_and_of_a_rounded_zero() -> None:
+    table = np.array([[0.5, 0.5], [0.25, 0.75]])
+    assert log_loss(table, integers(0, 1)) == pytest.approx((math.log(2) - math.log(0.75)) / 2)
+    assert 80 < log_loss(np.array([[1.0, 0.0]]), integers(1)) < 100
+
+
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
+    sure = np.tile([0.9, 0.1], (10, 1))
+    assert calibration_error(sure, integers(*[0] * 9, 1)) == pytest.approx(0.0, abs=1e-12)
+    assert calibration_error(sure, integers(*[0] * 5, *[1] * 5)) == pytest.approx(0.4)
+
+
+def test_calibration_weighs_bins_by_their_rows() -> None:
+    table = np.array([[1.0, 0.0]] * 3 + [[0.6, 0.4]])
+    assert calibration_error(table, integers(0, 0, 0, 1)) == pytest.approx(0.25 * 0.6)
+
+
+def test_confusion_has_true_classes_in_rows() -> None:
+    assert confusion(integers(1, 1, 0), integers(0, 1, 0), 2).tolist() == [[1, 1], [0, 1]]
+
+
+def test_purity_of_pure_mixed_and_single_clusters() -> None:
+    assert purity(integers(7, 7, 3, 3), integers(0, 0, 1, 1)) == 1.0
+    assert purity(integers(0, 0, 0, 1), integers(5, 5, 6, 6)) == 0.75
+    assert purity(integers(0, 0, 0, 0), integers(0, 1, 2, 3)) == 0.25
+
+
+def test_information_gap_is_one_for_one_code_that_tells_all_and_zero_for_two() -> None:
+    factor = integers(0, 0, 1, 1, 2, 2)
+    useless = integers(0, 1, 0, 1, 0, 1)
+    assert information_gap({"a": factor, "b": useless}, factor) == pytest.approx(1.0)
+    assert information_gap({"a": factor, "b": factor[::-1].copy()}, factor) == pytest.approx(0.0)
+
+
+def test_information_gap_of_a_code_that_tells_half() -> None:
+    factor = integers(0, 1, 2, 3)
+    half = integers(0, 0, 1, 1)
+    assert information_gap({"a": half, "b": integers(0, 0, 0, 0)}, factor) == pytest.approx(0.5)
+
+
+def test_a_factor_that_never_varies_has_no_gap() -> None:
+    assert math.isnan(information_gap({"a": integers(0, 1), "b": integers(1, 0)}, integers(4, 4)))
+
+
+def test_bins_keep_few_values_apart_and_cut_many_into_equal_widths() -> None:
+    assert in_bins(np.array([2.5, -1.0, 2.5])).tolist() == [1, 0, 1]
+    assert in_bins(np.array(["b", "a", "b"])).tolist() == [1, 0, 1]
+    fine = in_bins(np.linspace(0, 1, 1000))
+    assert set(fine.tolist()) == set(range(20))
+    assert np.bincount(fine).min() >= 49
+
+
+class Oracle(Model):
+    """Stands in for a trained model: x tells it everything, in ways the test chooses."""
+
+    def __init__(self, graphs: Graphs, answers: Any) -> None:
+        torch.nn.Module.__init__(self)
+        self.graphs, self.answers, self.seen = graphs, answers, []
+
+    def evaluate(self, rows: Any, *, weights: ObjectiveWeights, noise: Noise, samples: int | None = None) -> Evaluation:
+        self.seen.append((set(rows), weights, samples))
+        return Evaluation(-rows["x"].flatten(1).sum(1), {}, {})
+
+    def predict(self, name: str, rows: Any, *, samples: int = 1, noise: Noise) -> Tensor:
+        assert set(rows) == {"x"}, "labels leaked into the prediction"
+        return self.answers[name](rows["x"])
+
+    def posterior_means(self, rows: Any, *, noise: Noise) -> dict[str, Tensor]:
+        return {"y": rows["x"][:, 0].round().long(), "z": rows["x"]}
+
+
+def graphs_of(*supervised: Variable, family: str = "bernoulli", domain: Any = "unit") -> Graphs:
+    names = {v.name: v for v in supervised}
+    x = Variable("x", "observed", domain, (2,))
+    z = Variable("z", "latent", "real", (2,))
+    spec = Spec.model_validate(
+        {
+            "graphspec": 1,
+            "variables": {"x": {"role": "observed"}},
+            "generative": {"x": {}},
+            "recognition": {},
+            "objective": {"beta": {"z": 4.0}, "free_bits": {"z": 2.0}},
+        }
+    )
+    factor = Factor("generative", "x", (*names, "z"), FAMILIES[family])
+    return Graphs(spec, SourceText("s.yaml", ""), {"x": x, **names, "z": z}, {"x": factor}, {})
+
+
+Y = Variable("y", "supervised", "category", (), support=3)
+
+
+def rows_of(x: Tensor, **labels: Tensor) -> Rows:
+    return Rows({"x": x, **labels}, torch.arange(len(x)))
+
+
+def one_hot(x: Tensor) -> Tensor:
+    return torch.nn.functional.one_hot(x[:, 0].long(), 3).float() * 0.7 + 0.1
+
+
+def test_elbo_is_the_mean_bound_with_plain_weights_and_labels_hidden() -> None:
+    model = Oracle(graphs_of(Y), {"y": one_hot})
+    x = torch.tensor([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0], [2.0, 0.0], [1.0, 0.0]])
+    report = evaluate_rows(model, rows_of(x, y=torch.tensor([0, 1, 2, 2, 1])), batch_size=2, samples=3)
+    assert report["rows"] == 5
+    assert report["elbo"] == pytest.approx(-9 / 5)
+    names, weights, samples = model.seen[0]
+    assert len(model.seen) == 3
+    assert names == {"x"}
+    assert samples == 3
+    assert dict(weights.alpha) == {"y": 0.0}
+    assert weights.beta.get("z", 1.0) == 1.0
+    assert weights.free_bits.get("z", 0.0) == 0.0
+
+
+def test_category_errors_leave_blanks_out() -> None:
+    model = Oracle(graphs_of(Y), {"y": one_hot})
+    x = torch.tensor([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0], [2.0, 0.0]])
+    report = evaluate_rows(model, rows_of(x, y=torch.tensor([0, 2, -1, 2])))["variables"]["y"]
+    assert report["rows"] == 3
+    assert report["error"] == pytest.approx(1 / 3)
+    assert report["log_loss"] == pytest.approx(-(2 * math.log(0.8) + math.log(0.1)) / 3, rel=1e-6)
+    assert report["calibration"] == pytest.approx(0.8 - 2 / 3, rel=1e-5)
+
+
+def test_a_bounded_count_is_scored_by_its_value_not_its_index() -> None:
+    count = Variable("y", "supervised", "count", (), support=3, minimum=1)
+    model = Oracle(graphs_of(count), {"y": one_hot})
+    x = torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]])
+    report = evaluate_rows(model, rows_of(x, y=torch.tensor([1, 2, 3])))
+    assert report["variables"]["y"]["error"] == 0.0
+    assert evaluate_rows(model, rows_of(x, y=torch.tensor([1, 2, 2])))["variables"]["y"]["error"] == pytest.approx(
+        1 / 3
+    )
+
+
+def test_binary_vectors_are_scored_element_by_element() -> None:
+    attributes = Variable("a", "supervised", "binary", (2,), support=2)
+    model = Oracle(graphs_of(attributes), {"a": lambda x: torch.stack([1 - x, x], dim=-1)})
+    x = torch.tensor([[0.9, 0.2], [0.4, 0.8]])
+    report = evaluate_rows(model, rows_of(x, a=torch.tensor([[1, -1], [1, 1]])))["variables"]["a"]
+    assert report["rows"] == 2
+    assert report["error"] == pytest.approx(1 / 3)
+
+
+def test_real_errors_are_root_mean_squares_in_data_units() -> None:
+    pose = Variable("p", "supervised", "real", (2,))
+    model = Oracle(graphs_of(pose), {"p": lambda x: x})
+    units = {"p": Units(torch.tensor([100.0, 0.0]).double(), torch.tensor([10.0, 2.0]).double())}
+    x = torch.tensor([[1.0, 1.0], [2.0, 0.0]])
+    labels = torch.tensor([[0.0, 3.0], [float("nan"), 0.0]])
+    measured = measure(model, rows_of(x, p=labels), units=units)
+    assert measured.report["variables"]["p"] == {"error": pytest.approx(math.sqrt((100 + 16 + 0) / 3)), "rows": 2}
+    assert measured.predictions["p"].values.tolist() == [110.0, 2.0, 0.0]
+
+
+def test_an_unbounded_count_has_no_classes_to_be_wrong_about() -> None:
+    events = Variable("n", "supervised", "count", ())
+    model = Oracle(graphs_of(events), {"n": lambda x: x[:, 0]})
+    report = evaluate_rows(model, rows_of(torch.tensor([[2.0, 0.0], [4.0, 0.0]]), n=torch.tensor([2, 7])))
+    assert report["variables"]["n"] == {"error": pytest.approx(math.sqrt(4.5)), "rows": 2}
+
+
+def test_a_split_without_any_label_reports_no_error() -> None:
+    model = Oracle(graphs_of(Y), {"y": one_hot})
+    report = evaluate_rows(model, rows_of(torch.zeros(3, 2), y=torch.full((3,), -1)))
+    assert report["variables"]["y"] == {"error": None, "rows": 0}
+    assert report["elbo"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("family", "domain", "grey", "noted"),
+    [
+        ("bernoulli", "unit", 0.5, True),
+        ("bernoulli", "unit", 1.0, False),
+        ("continuous_bernoulli", "unit", 0.5, False),
+        ("bernoulli", "binary", 1.0, False),
+    ],
+)
+def test_a_bernoulli_on_grey_values_is_said_not_to_be_a_density(
+    family: str, domain: Any, grey: float, noted: bool
+) -> None:
+    model = Oracle(graphs_of(Y, family=family, domain=domain), {"y": one_hot})
+    notes = evaluate_rows(model, rows_of(torch.tensor([[0.0, grey]]), y=torch.tensor([0])))["notes"]
+    assert [("not a density" in note) for note in notes] == [True] * noted
+
+
+def test_pixels_drawn_anew_are_drawn_before_anything_is_measured() -> None:
+    model = Oracle(graphs_of(Y), {"y": one_hot})
+    rows = rows_of(torch.full((4, 2), 0.5), y=torch.zeros(4, dtype=torch.long))
+    report = evaluate_rows(model, rows, binarize=lambda batch, _: {**batch, "x": torch.ones_like(batch["x"])})
+    assert report["elbo"] == -2.0
+    assert report["notes"] == []
+
+
+def test_measuring_leaves_the_model_in_its_mode_and_takes_no_gradient() -> None:
+    model = Oracle(graphs_of(Y), {"y": one_hot})
+    model.train()
+    evaluate_rows(model, rows_of(torch.zeros(2, 2), y=torch.zeros(2, dtype=torch.long)))
+    assert model.training
+
+
+def test_codes_are_compared_with_factors_that_training_never_saw() -> None:
+    model = Oracle(graphs_of(Y), {"y": one_hot})
+    x = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    rows = Rows({"x": x, "y": torch.tensor([0, 1, 0, 1])}, torch.arange(4), {"side": np.array(["l", "r", "l", "r"])})
+    report = measure(model, rows, disentanglement=True).report["disentanglement"]
+    assert report["purity"] == {"y": {"side": 1.0}}
+    assert report["mig"]["factors"] == {"side": pytest.approx(0.0)}  # y and z[0] both tell the side
+    assert "disentanglement" not in measure(model, rows).report
+
+
+def test_one_code_that_alone_tells_a_factor_has_the_whole_gap() -> None:
+    graphs = SimpleNamespace(variables={"z": Variable("z", "latent", "real", (2,))})
+    codes = {"z": np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])}
+    report = compare_codes(graphs, codes, {"f": np.array([3, 3, 8, 8])})  # type: ignore[arg-type]
+    assert report["mig"] == {"mean": pytest.approx(1.0), "factors": {"f": pytest.approx(1.0)}}
+    assert report["purity"] == {}
