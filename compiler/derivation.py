@@ -63,7 +63,8 @@ def _likelihoods(program: Program, measure: Measure) -> list[Contribution]:
     result = []
     for name in p:
         if name not in hidden:
-            term = Expectation(measure, log_density(program, "p", name))
+            leaf = log_density(program, "p", name)
+            term: Term = Expectation(measure, leaf) if leaf.axes else leaf
             result.append(Contribution(f"log p({name})", term, term))
     return result
 

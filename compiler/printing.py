@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from compiler.expression import (
     ClosedDivergence,
-    Contribution,
     Expectation,
     FreeBits,
     LogDensity,
@@ -204,8 +203,3 @@ def observed_text(program: Program, notation: Notation = UNICODE) -> str:
     return f"L({', '.join(notation.variable(name) for name in names)})" if not notation.latex else (
         r"\mathcal{L}(" + ", ".join(notation.variable(name) for name in names) + ")"
     )
-
-
-def contribution_name(contribution: Contribution) -> str:
-    """The name used in logs."""
-    return contribution.name

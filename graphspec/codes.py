@@ -37,7 +37,7 @@ CODES: dict[str, Code] = {
     "GS004": Code(
         "An anchor or alias that cannot be followed",
         "`&name` marks a value and `*name`, further down, repeats it. The anchor must exist, come first, be defined "
-        "once, not contain itself, and all aliases together may not expand to more than 100 000 values.",
+        "once, not contain itself, and all aliases together may not expand to more than 20 000 values.",
     ),
     "GS005": Code(
         "The merge key `<<`",
@@ -57,7 +57,7 @@ CODES: dict[str, Code] = {
     ),
     "GS008": Code(
         "Too large",
-        "A spec may have 1 MiB, 64 levels of nesting, 100 000 values and whole numbers of 64 bits. Lists of rows "
+        "A spec may have 1 MiB, 64 levels of nesting, 20 000 values and whole numbers of 64 bits. Lists of rows "
         "belong in files: `labels: {y: {rows: rows.txt}}`.",
     ),
     "GS009": Code(
@@ -84,7 +84,8 @@ CODES: dict[str, Code] = {
     ),
     "GS013": Code(
         "Not one of the words allowed here",
-        "The field takes one of a few words, which the message lists.",
+        "The field takes one of a few words, which the message lists. Words that other tools use for the same thing "
+        "(`gaussian`, `batchnorm`, `conv`, `Adam`) get a suggestion.",
     ),
     "GS014": Code(
         "A number out of range",
@@ -196,7 +197,7 @@ CODES: dict[str, Code] = {
     ),
     "GS047": Code(
         "Size and shape at once",
-        "`size: 3` is short for `shape: [3]`; keep one of them.",
+        "`size: 3` is short for `shape: [3]`, so the two say the same or contradict each other; keep one of them.",
     ),
     "GS048": Code(
         "Not a warning",

@@ -21,7 +21,7 @@ from graphspec.yaml_errors import explain_syntax
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
-MAX_NODES = 100_000
+MAX_NODES = 20_000
 
 
 class _Stop(Exception):

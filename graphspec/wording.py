@@ -96,7 +96,8 @@ def _misspelled(missing: dict[Path, Place], unknown: dict[Path, Place], document
         name, parent = str(path[-1]), path[:-1]
         node, fields = document.node(parent), fields_of(_owner(parent, document))
         keys = [key for key in node.index if key not in fields] if isinstance(node, TreeMapping) else []
-        rival = next((key for key in keys if suggest(key, [name]) == name), None)
+        free = [field for field in fields if document.node((*parent, field)) is None]
+        rival = next((key for key in keys if suggest(key, free) == name), None)
         if rival is not None:
             del missing[path]
             unknown.pop((*parent, rival), None)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from compiler.module import Model
     from graphspec.graph import Graphs
 
+_STATE = "state.safetensors"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -57,7 +59,7 @@ class Run:
     @property
     def state_file(self) -> Path:
         """What `--resume` reads: raw weights, average, optimizer, position."""
-        return self.folder / "checkpoints" / "state.safetensors"
+        return self.folder / "checkpoints" / _STATE
 
     @property
     def figures(self) -> Path:
@@ -136,7 +138,7 @@ def open_run(folder: Path | str, *, allow_python: bool = False) -> "Model":
     run = None if path.suffix == ".safetensors" else find_run(path)
     file = path if run is None else run.checkpoint
     checkpoint = read_weights(file)
-    if not checkpoint.spec:
+    if not checkpoint.spec or file.name == _STATE:
         raise RunError(f"{file} holds no model weights", "name a run folder, or its best.safetensors")
     graphs = graphs_of(checkpoint.spec, str(file) if run is None else str(run.resolved_file))
     dtype = next((t.dtype for t in checkpoint.weights.values() if t.is_floating_point()), None)
@@ -148,10 +150,20 @@ def open_run(folder: Path | str, *, allow_python: bool = False) -> "Model":
 
 
 def graphs_of(text: str, name: str) -> "Graphs":
-    """The checked graphs of a resolved spec."""
-    from graphspec.loading import load
+    """The graphs of a resolved spec. It was checked when it was trained; its data may have gone since, so that the
+    rules are not asked again. SpecError if this version cannot read it."""
+    from graphspec.connect import connect
+    from graphspec.diagnostics import SpecError
+    from graphspec.reading import read_spec
+    from graphspec.report import Report
+    from graphspec.source import read_document
 
-    return load(name, text=text)
+    report = Report(read_document(text, name))
+    spec = read_spec(report.document, report)
+    graphs = None if spec is None else connect(spec, report)
+    if graphs is None or report.failed:
+        raise SpecError(report.diagnostics)
+    return graphs
 
 
 def new_folder(out: Path | None, name: str) -> Path:

@@ -92,7 +92,10 @@ def test_files_have_the_permissions_that_the_user_wants(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("weights", "expected"),
     [
-        ({"weight": torch.zeros(3, 3), "bias": torch.zeros(2)}, r"weight has shape \[3, 3\] in there, but \[2, 3\] here"),
+        (
+            {"weight": torch.zeros(3, 3), "bias": torch.zeros(2)},
+            r"weight has shape \[3, 3\] in there, but \[2, 3\] here",
+        ),
         ({"weight": torch.zeros(2, 3)}, "there has no weights for bias"),
         ({"weight": torch.zeros(2, 3), "bias": torch.zeros(2), "extra": torch.zeros(1)}, "weights for extra"),
     ],

@@ -2,9 +2,9 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -44,7 +44,7 @@ def test_a_bad_spec_shows_everything(bad):
     assert result.exit_code == 1 and result.stderr == ""
     assert "bad.yaml:7:35: error[GS010]: `variables.z` has no field `sizes`" in result.stdout
     assert "^^^^^ did you mean `size`?" in result.stdout
-    assert "bad.yaml:24:20: error[GS014]" in result.stdout
+    assert "error[GS014]: `training.epochs` must be at least 1, found 0" in result.stdout
     assert result.stdout.endswith("2 errors in bad.yaml\n")
     assert "\x1b" not in result.stdout
 
@@ -137,7 +137,7 @@ def test_a_code_that_does_not_exist():
 def test_every_help_has_an_example(verb):
     result = run(verb, "--help")
     assert result.exit_code == 0
-    assert f"Example:  graphspec {verb}" in result.stdout
+    assert re.search(rf"Examples?:\s+graphspec {verb}\b", result.stdout)
     assert "\b" not in result.stdout
 
 
@@ -201,14 +201,6 @@ def test_errors_become_exit_codes(capsys):
         assert "Traceback" in shown and "Please report it" in shown
 
 
-def command(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
-    code = "from runtime.cli import main; main()"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment, **options
-    )
-
-
 def test_a_reader_that_goes_away_is_no_error():
     code = "from runtime.cli import main; main()"
     process = subprocess.Popen(
@@ -226,18 +218,20 @@ def test_check_loads_nothing_heavy():
         "from graphspec.loading import check_file; assert check_file(sys.argv[1]) == ();"
         "import runtime.cli.app, runtime.cli.check;"
         "heavy = {'torch', 'numpy', 'matplotlib', 'sklearn', 'PIL', 'scipy', 'accelerate'};"
-        "sys.exit(', '.join(sorted(heavy & set(sys.modules))))"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
     )
     result = subprocess.run([sys.executable, "-c", code, str(GOOD)], capture_output=True, text=True, cwd=ROOT)
     assert result.returncode == 0, result.stderr
 
 
-def test_check_answers_in_a_second():
-    command("check", str(GOOD))  # the first run may have to compile bytecode
-    before = os.times()
-    started = time.perf_counter()
-    assert command("check", str(GOOD)).returncode == 0
-    after = os.times()
-    used = after.children_user + after.children_system - before.children_user - before.children_system
-    # A busy machine stretches the wall clock, not the work.
-    assert min(used, time.perf_counter() - started) < 1
+def test_check_answers_in_a_second(tmp_path):
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
+    used = []
+    for _ in range(3):  # the first run compiles bytecode
+        before = os.times()
+        code = "from runtime.cli import main; main()"
+        subprocess.run([sys.executable, "-c", code, "check", str(GOOD)], env=environment, cwd=ROOT, check=True)
+        after = os.times()
+        used.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    # Seconds of work: a busy machine stretches the clock on the wall, not these.
+    assert min(used) < 1

@@ -176,7 +176,7 @@ def test_alias_bombs_are_refused_without_being_expanded():
 
 def test_size_is_capped():
     assert mistakes("a: '" + "x" * (1 << 20) + "'") == [("GS008", 0, 0)]
-    assert mistakes("a: [" + "1," * 100_001 + "]")[0][0] == "GS008"
+    assert mistakes("a: [" + "1," * 20_001 + "]")[0][0] == "GS008"
 
 
 @settings(max_examples=300, deadline=None)

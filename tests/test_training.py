@@ -118,7 +118,11 @@ def test_training_learns_and_hands_back_the_selected_weights(tmp_path: Path) -> 
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path: Path) -> None:
-    runs = [train_tiny(tmp_path, out="a"), train_tiny(tmp_path, out="b"), train_tiny(tmp_path, "training.seed=1", out="c")]
+    runs = [
+        train_tiny(tmp_path, out="a"),
+        train_tiny(tmp_path, out="b"),
+        train_tiny(tmp_path, "training.seed=1", out="c"),
+    ]
     first, second, other = (weights_of(run.last_file) for run in runs)
     assert same(first, second)
     assert not same(first, other)
@@ -394,7 +398,9 @@ def test_frozen_factors_stay_as_they_were_and_others_learn(tmp_path: Path) -> No
     frozen = {n for n in first if n.startswith(("factors.recognition--h.", "factors.recognition--y."))}
     assert any("running" in name for name in frozen), "batch statistics among them"
     assert all(torch.equal(first[name], after[name]) for name in frozen)
-    assert not any(torch.equal(first[n], after[n]) for n in first if n.startswith("factors.generative--x.") and "w" in n)
+    assert not any(
+        torch.equal(first[n], after[n]) for n in first if n.startswith("factors.generative--x.") and "w" in n
+    )
 
 
 def test_unfrozen_factors_start_from_the_earlier_run(tmp_path: Path) -> None:
@@ -411,7 +417,12 @@ def test_unfrozen_factors_start_from_the_earlier_run(tmp_path: Path) -> None:
     ("stage", "more", "expected", "hint"),
     [
         (second_stage(run="nowhere"), (), "no run folder", "graphspec train"),
-        (second_stage(), ("recognition.h.network.hidden=[9]",), r"\[8\] in recognition.h of run first, but \[9\] here", "same sizes"),
+        (
+            second_stage(),
+            ("recognition.h.network.hidden=[9]",),
+            r"\[8\] in recognition.h of run first, but \[9\] here",
+            "same sizes",
+        ),
         (
             second_stage(factors="[recognition.h, recognition.y, recognition.z, generative.x]"),
             (),

@@ -1,7 +1,6 @@
 """Closed-form KL(q || p), element by element, then summed over the event."""
 
 from collections.abc import Callable
-from itertools import product
 
 import torch
 from torch import Tensor
@@ -94,6 +93,7 @@ def _dirichlet(q: Dirichlet, p: Dirichlet) -> Tensor:
     ).unsqueeze(-rank if rank > 1 else -1)
 
 
+_FINITE: tuple[type[Distribution], ...] = (Categorical, OrderedLogistic)
 _PAIRS: dict[tuple[type[Distribution], type[Distribution]], Callable[..., Tensor]] = {
     (Normal, Normal): _normal,
     (LogNormal, LogNormal): _normal,
@@ -105,4 +105,5 @@ _PAIRS: dict[tuple[type[Distribution], type[Distribution]], Callable[..., Tensor
     (ContinuousBernoulli, ContinuousBernoulli): _continuous_bernoulli,
     (Poisson, Poisson): _poisson,
     (Dirichlet, Dirichlet): _dirichlet,
-} | dict.fromkeys(product((Categorical, OrderedLogistic), repeat=2), _finite)
+    **{(q, p): _finite for q in _FINITE for p in _FINITE},
+}

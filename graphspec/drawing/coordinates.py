@@ -1,6 +1,7 @@
 """Where in its row each item stands: near its neighbours, at a decent distance from the next, long edges straight."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from graphspec.drawing.geometry import Outline, Point
 from graphspec.drawing.ordering import Bend, Item, Lattice, Row, Rows
@@ -60,7 +61,7 @@ def _spread(rows: Rows, outlines: Mapping[str, Outline]) -> dict[Item, float]:
 
 def _offsets(row: Row, outlines: Mapping[str, Outline]) -> list[float]:
     spots = [0.0][: len(row)]
-    for left, right in zip(row, row[1:], strict=False):
+    for left, right in pairwise(row):
         spots.append(spots[-1] + separation(left, right, outlines))
     return spots
 
@@ -74,7 +75,7 @@ def _pulls(grid: Lattice, rows: Rows) -> Pulls:
     pulls: Pulls = {item: [] for item in present}
     chains = [[item for item in chain if item in present] for chains in grid.chains for chain in chains]
     for chain in chains:
-        for upper, lower in zip(chain, chain[1:], strict=False):
+        for upper, lower in pairwise(chain):
             bends = isinstance(upper, Bend) + isinstance(lower, Bend)
             _pull(pulls, upper, lower, (1.0, 0.8, 4.0)[bends])
     for level in grid.level:

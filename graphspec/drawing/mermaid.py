@@ -1,4 +1,4 @@
-"""Mermaid text, which many Markdown viewers draw. Half-grey is not to be had there: supervised is light grey, dashed."""
+"""Mermaid text, which many Markdown viewers draw. It has no half-grey: supervised is light grey with a dashed line."""
 
 from graphspec.drawing.picture import HEADS, Panel, Picture
 from graphspec.drawing.scene import GREY, INK

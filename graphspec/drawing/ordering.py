@@ -6,7 +6,7 @@ its course. Small pictures are searched completely, larger ones row by row from 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 from math import factorial, prod
 from random import Random
 from typing import NamedTuple
@@ -50,9 +50,7 @@ class Lattice:
     @property
     def steps(self) -> tuple[tuple[tuple[Item, Item], ...], ...]:
         """The pieces of chains between neighbouring rows, for each side."""
-        return tuple(
-            tuple(p for chain in chains for p in zip(chain, chain[1:], strict=False)) for chains in self.chains
-        )
+        return tuple(tuple(p for chain in chains for p in pairwise(chain)) for chains in self.chains)
 
 
 def lattice(picture: Picture, ranks: Ranks) -> Lattice:

@@ -30,6 +30,8 @@ HIT = 1000.0
 NEAR = 25.0
 CROSSING = 12.0
 ALONG = 6.0
+DETOUR = 0.15
+"""What courses cost: touching a foreign node, coming near one, crossing an edge, lying along one, a pixel sideways."""
 LEVEL_LIFT = 34.0
 
 
@@ -101,8 +103,9 @@ def _courses(start: Point, end: Point, bends: tuple[Point, ...], band: float) ->
     """Kinds of curves from centre to centre, each with how much it asks of the eye."""
     yield "line", (start, end), 0.0
     for bulge in BULGES:
-        yield "arc left", _arc(start, end, bulge), 3.0 + 20.0 * bulge
-        yield "arc right", _arc(start, end, -bulge), 3.0 + 20.0 * bulge
+        effort = 2.0 + DETOUR * bulge * gap(start, end)
+        yield "arc left", _arc(start, end, bulge), effort
+        yield "arc right", _arc(start, end, -bulge), effort
     if start[1] == end[1]:
         yield "over", _bridge(start, end, -1.0, band), 8.0
         yield "under", _bridge(start, end, 1.0, band), 8.0
@@ -131,7 +134,7 @@ def _bridge(start: Point, end: Point, side: float, band: float) -> Curve:
 
 def _smooth(points: tuple[Point, ...]) -> Curve:
     """A curve through all points (Catmull-Rom, as cubic pieces)."""
-    parts = []
+    parts: list[Curve] = []
     for index in range(len(points) - 1):
         before, a = points[max(index - 1, 0)], points[index]
         b, after = points[index + 1], points[min(index + 2, len(points) - 1)]

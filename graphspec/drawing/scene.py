@@ -108,7 +108,7 @@ def scene_of(layout: Layout) -> Scene:
     widest_title = max(text_width(panel.title, TITLE_SIZE, bold=True) for panel in panels)
     width = max(layout.width, widest_title, CAPTION_WIDTH if layout.width > 120 else 170.0)
     captions = [_caption(panel, width) for panel in panels]
-    width = max(width, *(line_width(line, CAPTION_SIZE) for caption in captions for line in caption))
+    width = max([width, *(line_width(line, CAPTION_SIZE) for caption in captions for line in caption)])
     top = MARGIN + TITLE_SIZE + 18.0
     caption_top = top + layout.height + 26.0
     lines = max(len(caption) for caption in captions)

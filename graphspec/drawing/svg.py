@@ -61,26 +61,28 @@ def _disc(disc: Disc) -> str:
 
 
 def _shape(outline: Outline, fill: Fill) -> str:
-    ground = GREY if fill == "full" else PAPER
-    half = f'<path d="{_left_half(outline)}" fill="{GREY}"/>' if fill == "half" else ""
-    return _rectangle(outline, f'fill="{ground}"') + half + _rectangle(outline, f'fill="none" stroke="{INK}"')
+    line = f'stroke="{INK}" stroke-width="{STROKE}"'
+    if fill != "half":
+        return _rectangle(outline, f'fill="{GREY if fill == "full" else PAPER}" {line}')
+    half = f'<path d="{_left_half(outline)}" fill="{GREY}"/>'
+    return _rectangle(outline, f'fill="{PAPER}"') + half + _rectangle(outline, f'fill="none" {line}')
 
 
 def _rectangle(outline: Outline, style: str) -> str:
     x, y = number(outline.x - outline.half_width), number(outline.y - outline.half_height)
     size = f'width="{number(2 * outline.half_width)}" height="{number(2 * outline.half_height)}"'
-    stroke = f' stroke-width="{STROKE}"' if "stroke" in style else ""
-    return f'<rect x="{x}" y="{y}" {size} rx="{number(outline.radius)}" {style}{stroke}/>'
+    return f'<rect x="{x}" y="{y}" {size} rx="{number(outline.radius)}" {style}/>'
 
 
 def _left_half(outline: Outline) -> str:
-    left, radius = outline.x - outline.half_width, outline.radius
-    top, bottom = outline.y - outline.half_height, outline.y + outline.half_height
-    r, inner = number(radius), number(left + radius)
+    """From the middle of the top counterclockwise to the middle of the bottom."""
+    x, y, radius = outline.x, outline.y, outline.radius
+    across, down = outline.half_width - radius, outline.half_height - radius
+    corner = f"a{number(radius)} {number(radius)} 0 0 0"
+    sides = f"h{number(-across)} {corner} {number(-radius)} {number(radius)} v{number(2 * down)}"
     return (
-        f"M{number(outline.x)} {number(top)} L{inner} {number(top)} A{r} {r} 0 0 0 {number(left)} {number(top + radius)}"
-        f" L{number(left)} {number(bottom - radius)} A{r} {r} 0 0 0 {inner} {number(bottom)} L{number(outline.x)}"
-        f" {number(bottom)} Z"
+        f"M{number(x)} {number(y - outline.half_height)} {sides} {corner} {number(radius)} {number(radius)}"
+        f" h{number(across)}Z"
     )
 
 

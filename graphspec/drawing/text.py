@@ -29,10 +29,8 @@ def to_text(picture: Picture, width: int = 80) -> str:
     layout = lay_out(picture, _label_outline, LINES_PER_ROW * CELL_HEIGHT)
     drawn = [_Canvas(layout, index).lines() for index in (0, 1)]
     wide = max(len(line) for lines in drawn for line in lines)
-    if 2 * wide + GUTTER <= width:
-        blocks = _beside(drawn[0], drawn[1], wide)
-    else:
-        blocks = [*drawn[0], "", *drawn[1]]
+    fits = 2 * wide + GUTTER <= width
+    blocks = _beside(drawn[0], drawn[1], wide) if fits else [*drawn[0], "", *drawn[1]]
     factors = [line for panel in picture.panels for line in ("", *_factors(panel))]
     return "\n".join([*blocks, "", _legend(picture), *factors]) + "\n"
 

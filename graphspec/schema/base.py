@@ -11,7 +11,7 @@ IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
 class Section(BaseModel):
     """A mapping of the language: unknown fields are mistakes, values never change after reading."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Schedule(Section):

@@ -11,10 +11,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
-from rich.console import Console
 
 from graphspec.diagnostics import Diagnostic, SpecError, render_text
 from runtime.errors import RunError
@@ -23,8 +22,27 @@ EXIT_FAULT = 1
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
 
-console = Console()
-error_console = Console(stderr=True)
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    console: Console
+    error_console: Console
+
+
+@functools.cache
+def _consoles() -> "dict[str, Console]":
+    from rich.console import Console
+
+    return {"console": Console(), "error_console": Console(stderr=True)}
+
+
+def __getattr__(name: str) -> Any:
+    """`console` and `error_console`, made on first use: `check` needs no rich where its output is no terminal."""
+    if name in ("console", "error_console"):
+        return _consoles()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="The spec: a path, or - for standard input.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder that `train` wrote.")]
@@ -115,9 +133,8 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic], *, error: bool = False)
     text = render_text(diagnostics)
     if not text:
         return
-    target = error_console if error else console
-    if target.is_terminal:
-        _print_coloured(text, target)
+    if (sys.stderr if error else sys.stdout).isatty():
+        _consoles()["error_console" if error else "console"].print(_coloured(text), soft_wrap=True)
     else:
         typer.echo(text, err=error)
 
@@ -133,7 +150,7 @@ _STYLES = {
 }
 
 
-def _print_coloured(text: str, target: Console) -> None:
+def _coloured(text: str) -> "Text":
     from rich.text import Text
 
     shown = Text(text)
@@ -141,4 +158,4 @@ def _print_coloured(text: str, target: Console) -> None:
         for match in re.finditer(pattern, text):
             for group, style in styles.items():
                 shown.stylize(style, *match.span(group))
-    target.print(shown, soft_wrap=True)
+    return shown

@@ -71,4 +71,4 @@ def _place(run: str, folder: Path) -> Path:
 
 def _suggest(name: str, known: Mapping[str, str] | list[str]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+    return (f"did you mean {close[0]!r}? " if close else "") + f"there are {', '.join(known)}"
