@@ -13,10 +13,10 @@ from torch import Tensor
 from compiler.axes import AxisTensor
 from compiler.distributions import Distribution
 from compiler.evaluation import Evaluator
-from compiler.execution import Execution, whole_batch
+from compiler.execution import Execution, sum_where, whole_batch
 from compiler.expression import Measure
 from compiler.noise import Noise
-from compiler.values import as_value
+from compiler.values import as_value, filled, given, observed_values
 from compiler.weights import ObjectiveWeights
 from graphspec.graph import Factor
 
@@ -30,12 +30,12 @@ def predict(model: "Model", name: str, rows: Mapping[str, Tensor], samples: int,
     Discrete with a finite support: probabilities [B, *shape, K]; else the mean [B, *shape]. Marginal over everything
     else that is hidden: exactly where that is enumerated, over `samples` draws otherwise.
     """
-    prepared = {n: v for n, v in model.prepare(rows).items() if n != name}
+    prepared = model.prepare({n: v for n, v in rows.items() if n != name})
     weights = ObjectiveWeights.at(model.graphs, model.rates, float("inf"))
     prefix = model.observed_features(prepared, noise)
     result: Tensor | None = None
-    for labels, positions in model.group(prepared):
-        program, _ = model.program(labels, samples)
+    for pattern, positions in model.group(prepared):
+        program, _ = model.program(pattern, samples)
         part = prepared if positions is None else {n: v[positions] for n, v in prepared.items()}
         inner = noise if positions is None else noise.select(positions)
         execution = Execution(model, program, part, weights, inner, whole_batch(prefix, positions))
@@ -84,24 +84,16 @@ def infer(model: "Model", rows: Mapping[str, Tensor], samples: int, noise: Noise
     prepared = model.prepare(rows)
     repeated = {n: v.repeat_interleave(samples, dim=0) for n, v in prepared.items()}
     inner = Noise(noise.fork("infer"), noise.batch * samples)
-    drawn: dict[str, Tensor] = {}
-    log_weight = torch.zeros(inner.batch, dtype=model.dtype, device=next(iter(prepared.values())).device)
-    for labels, positions in model.group(repeated):
-        at = torch.arange(inner.batch, device=log_weight.device) if positions is None else positions
-        values, weight = _walk_recognition(model, {n: v[at] for n, v in repeated.items()}, labels, inner.select(at))
-        log_weight = log_weight.index_put((at,), weight)
-        for name, value in values.items():
-            blank = drawn.get(name, value.new_zeros(inner.batch, *value.shape[1:]))
-            drawn[name] = blank.index_put((at,), value)
+    drawn, log_weight = _walk_recognition(model, repeated, inner)
     chosen = _resample(log_weight.reshape(noise.batch, samples), noise)
     return {n: _pick(v.reshape(noise.batch, samples, *v.shape[1:]), chosen) for n, v in drawn.items()}
 
 
 def _walk_recognition(
-    model: "Model", rows: Mapping[str, Tensor], labels: tuple[str, ...], noise: Noise
+    model: "Model", rows: Mapping[str, Tensor], noise: Noise
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """One draw per row in recognition order with labels clamped, and log of the labels' densities."""
-    values = {n: AxisTensor((), rows[n]) for n in (*model.graphs.observed, *labels)}
+    """One draw per row in recognition order, given elements clamped, and log of their densities."""
+    values = observed_values(model.graphs, rows, model.dtype)
     result: dict[str, Tensor] = {}
     log_weight = next(iter(rows.values())).new_zeros(noise.batch, dtype=model.dtype)
     for factor in model.graphs.order("recognition"):
@@ -110,11 +102,13 @@ def _walk_recognition(
             values[name] = model.function(factor).forward(values, noise)
             continue
         distribution = model.conditional(factor).forward(values, noise).distribution
-        if name in labels:
-            log_weight = log_weight + distribution.log_prob(values[name].data)
-            result[name] = values[name].data
-            continue
         result[name] = _drawn(model, factor, distribution, noise)
+        if name in rows:
+            variable = model.graphs.variables[name]
+            mask = given(variable, rows[name])
+            label = filled(variable, rows[name], mask)
+            log_weight = log_weight + sum_where(distribution.log_prob_each(label), mask, 0)
+            result[name] = torch.where(mask, label, result[name])
         values[name] = AxisTensor((), result[name])
     return result, log_weight
 
@@ -144,7 +138,7 @@ def posterior_means(model: "Model", rows: Mapping[str, Tensor], noise: Noise) ->
     """q's mean (discrete: likeliest class) of every hidden variable, parents at theirs, labels clamped: [B, *shape]."""
     prepared = model.prepare(rows)
     batch, result = noise.batch, {}
-    values = {n: AxisTensor((), prepared[n]) for n in model.graphs.observed}
+    values = observed_values(model.graphs, prepared, model.dtype)
     for factor in model.graphs.order("recognition"):
         name = factor.variable
         if factor.deterministic:
@@ -156,28 +150,23 @@ def posterior_means(model: "Model", rows: Mapping[str, Tensor], noise: Noise) ->
         found = found.expand(batch, *found.shape[1:])
         found = found.long() if variable.domain == "category" else found
         if name in prepared:
-            found = _labels_first(prepared[name], found, variable.discrete)
+            mask = given(variable, prepared[name])
+            found = torch.where(mask, filled(variable, prepared[name], mask), found)
         result[name] = found
         values[name] = AxisTensor((), found)
     return result
 
 
-def _labels_first(labels: Tensor, guesses: Tensor, discrete: bool) -> Tensor:
-    """The label where there is one, else the guess, element by element."""
-    blank = torch.isnan(labels) if labels.is_floating_point() else torch.zeros_like(labels, dtype=torch.bool)
-    return torch.where(blank | (labels == -1) if discrete else blank, guesses, labels)
-
-
 def generate(
-    model: "Model", given: Mapping[str, Tensor], rows: int, noise: Noise, *, means: bool = True
+    model: "Model", fixed: Mapping[str, Tensor], rows: int, noise: Noise, *, means: bool = True
 ) -> dict[str, Tensor]:
-    """Ancestral draws from p with `given` variables held fixed: {name: [rows, *shape]}, deterministic ones included.
+    """Ancestral draws from p with `fixed` variables held: {name: [rows, *shape]}, deterministic ones included.
 
     means: observed variables are their distribution's mean instead of a draw. Observed variables that p does not model
     must be given. Raises ValueError naming one that is not.
     """
     prepared = {
-        name: AxisTensor((), as_value(model.graphs.variables[name], value, model.dtype)) for name, value in given.items()
+        name: AxisTensor((), as_value(model.graphs.variables[name], value, model.dtype)) for name, value in fixed.items()
     }
     for factor in model.graphs.order("generative"):
         for parent in factor.parents:

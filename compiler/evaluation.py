@@ -21,6 +21,7 @@ from compiler.expression import (
     LogEvidence,
     Measure,
     Negative,
+    Part,
     Sum,
     Term,
     Weight,
@@ -36,11 +37,15 @@ class Densities(Protocol):
     program: Program
     like: Tensor
 
-    def log_density(self, side: str, name: str) -> AxisTensor:
-        """log p or log q of one variable, [*axes, B] nats."""
+    def log_density(self, side: str, name: str, part: Part) -> AxisTensor:
+        """log p or log q of one variable, or of the given or hidden elements of a masked one, [*axes, B] nats."""
         ...
 
-    def divergence(self, name: str) -> AxisTensor:
+    def log_axis(self, name: str) -> AxisTensor:
+        """log probability of each value on an enumerated variable's axis, [*axes, B]; sums to one over that axis."""
+        ...
+
+    def divergence(self, name: str, part: Part) -> AxisTensor:
         """KL(q || p) of one variable in closed form, [*axes, B] nats."""
         ...
 
@@ -73,6 +78,7 @@ class Evaluator:
         self.program = densities.program
         self.weights = weights
         self._enumerated = {name: self.program.log_q_axes()[name] for name in self.program.enumerated}
+        self._masked = frozenset(self.program.pattern.masked)
         self._marginals: dict[tuple[Measure, Axes], AxisTensor] = {}
         self._values: dict[int, AxisTensor] = {}
 
@@ -84,10 +90,10 @@ class Evaluator:
 
     def _compute(self, term: Term) -> AxisTensor:
         match term:
-            case LogDensity(side, name):
-                return self.densities.log_density(side, name)
-            case ClosedDivergence(name):
-                return self.densities.divergence(name)
+            case LogDensity(side, name, part=part):
+                return self.densities.log_density(side, name, part)
+            case ClosedDivergence(name, part=part):
+                return self.densities.divergence(name, part)
             case Negative(inner):
                 value = self.value(inner)
                 return AxisTensor(value.axes, -value.data)
@@ -139,13 +145,17 @@ class Evaluator:
         return AxisTensor(found.axes, found.data - self.marginal(measure, (), normalised=False).data)
 
     def _sum_out(self, measure: Measure, axes: Axes) -> AxisTensor:
-        labels = [self.densities.log_density("q", name) for name in measure.labels]
+        labels = [self.label_density(name) for name in measure.labels]
         start = canonical((*axes, *(axis for label in labels for axis in label.axes)))
         factors = list(labels)
         for axis in closure(start, self._enumerated):
-            factors.append(self._uniform() if axis == SAMPLES else self.densities.log_density("q", axis))
+            factors.append(self._uniform() if axis == SAMPLES else self.densities.log_axis(axis))
         assert factors, "a measure without factors has nothing to sum"
         return eliminate(factors, axes, dict(self.program.sizes))
+
+    def label_density(self, name: str) -> AxisTensor:
+        """log q of what a row has of one label, [*axes, B] nats."""
+        return self.densities.log_density("q", name, "given" if name in self._masked else "all")
 
     def _uniform(self) -> AxisTensor:
         """Each of the S samples stands for 1/S of g."""

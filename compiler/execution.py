@@ -4,6 +4,7 @@ Recognition runs in order with labels clamped; each hidden variable takes its es
 when the objective first asks for them, so a closed-form divergence costs no sample's density.
 """
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from torch import Tensor
 from compiler import values as value_tools
 from compiler.axes import SAMPLES, AxisTensor, canonical
 from compiler.conditional import Located
-from compiler.distributions import Distribution, closed_kl
+from compiler.distributions import Distribution, closed_kl, closed_kl_each
+from compiler.expression import Part
 from compiler.noise import Noise
 from compiler.program import Program, Step
 from compiler.weights import ObjectiveWeights
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 class Execution:
     """Values and densities of one program on `rows` {name: [B, *shape]}; labels of the pattern are among them.
 
-    prefix: values of deterministic variables that depend on observed variables only, computed for the whole batch.
+    Blanks of masked variables are in `rows` as NaN or -1. prefix: values of deterministic variables that depend on
+    observed variables only, computed for the whole batch.
     """
 
     def __init__(
@@ -43,12 +46,16 @@ class Execution:
         self.weights = weights
         self.noise = noise
         self.like = torch.empty(0, dtype=model.dtype, device=next(iter(rows.values())).device)
-        self.values: dict[str, AxisTensor] = {n: AxisTensor((), rows[n]) for n in program.graphs.observed}
+        variables = program.graphs.variables
+        self.given = {n: value_tools.given(variables[n], rows[n]) for n in program.pattern.masked}
+        self.given |= {n: value_tools.given(variables[n], rows[n]) for n in program.pattern.blanks}
+        self.labels = {n: value_tools.filled(variables[n], rows[n], mask) for n, mask in self.given.items()}
+        self.values = value_tools.observed_values(program.graphs, rows, model.dtype)
         self.values.update(prefix or {})
         self._steps = {("q", s.factor.variable): s for s in program.recognition}
         self._steps |= {("p", s.factor.variable): s for s in program.generative}
         self._located: dict[str, Located] = {}
-        self._densities: dict[tuple[str, str], AxisTensor] = {}
+        self._densities: dict[tuple[str, str, Part], AxisTensor] = {}
         self._run(rows)
 
     def _run(self, rows: Mapping[str, Tensor]) -> None:
@@ -66,8 +73,22 @@ class Execution:
         variable = self.program.graphs.variables[factor.variable]
         if step.action == "enumerate":
             support = value_tools.support(variable, self.like.dtype, self.like.device)
-            return AxisTensor((factor.variable,), support)
-        return self._draw(step)
+            hidden = AxisTensor((factor.variable,), support)
+        else:
+            hidden = self._draw(step)
+        return self._with_labels(step, hidden) if step.masked else hidden
+
+    def _with_labels(self, step: Step, hidden: AxisTensor) -> AxisTensor:
+        """A masked variable's value: its label where there is one, else what the estimator takes."""
+        name = step.factor.variable
+        variable = self.program.graphs.variables[name]
+        label, mask = self.labels[name], self.given[name]
+        if step.action == "relax" and variable.domain != "binary":
+            assert variable.support is not None
+            index = (label - variable.minimum).long()
+            label = torch.nn.functional.one_hot(index, variable.support).to(hidden.data.dtype)
+            mask = mask.unsqueeze(-1)
+        return AxisTensor(hidden.axes, torch.where(mask, label, hidden.data))
 
     def _draw(self, step: Step) -> AxisTensor:
         """One differentiable draw per sample; the same noise serves every value of an enumerated variable."""
@@ -87,22 +108,61 @@ class Execution:
             self._located[factor.key] = self.model.conditional(factor).forward(self.values, self.noise)
         return self._located[factor.key].on(axes)
 
-    def log_density(self, side: str, name: str) -> AxisTensor:
-        """log p or log q of one variable at the program's values, [*axes, B] nats."""
-        key = (side, name)
+    def log_density(self, side: str, name: str, part: Part) -> AxisTensor:
+        """log p or log q of one variable (or of part of its elements) at the program's values, [*axes, B] nats."""
+        key = (side, name, part)
         if key not in self._densities:
-            step, value = self._steps[key], self.values[name]
-            relaxed = name in self.program.choices and self.program.choices[name].estimator == "relax"
-            distribution = self.distribution(step.factor, step.density_axes)
-            density = distribution.log_prob(value.on(step.density_axes), relaxed=relaxed)
-            self._densities[key] = AxisTensor(step.density_axes, density)
+            self._densities[key] = self._density(self._steps[side, name], part)
         return self._densities[key]
 
-    def divergence(self, name: str) -> AxisTensor:
-        """KL(q || p) of one variable in closed form, [*axes, B] nats."""
+    def _density(self, step: Step, part: Part) -> AxisTensor:
+        name = step.factor.variable
+        axes = step.parent_axes if part == "given" else step.density_axes
+        distribution = self.distribution(step.factor, axes)
+        if part == "given":
+            each = distribution.log_prob_each(self.labels[name].reshape(*[1] * len(axes), *self.labels[name].shape))
+            return AxisTensor(axes, sum_where(each, self.given[name], len(axes)))
+        value = self.values[name].on(axes)
+        relaxed = name in self.program.choices and self.program.choices[name].estimator == "relax"
+        if part == "all":
+            return AxisTensor(axes, distribution.log_prob(value, relaxed=relaxed))
+        each = distribution.log_prob_each(value, relaxed=relaxed)
+        return AxisTensor(axes, sum_where(each, ~self.given[name], len(axes)))
+
+    def log_axis(self, name: str) -> AxisTensor:
+        """log probability of each value on an enumerated variable's axis, [*axes, B].
+
+        A masked variable's axis repeats a value once for every way to fill its given elements: each repetition gets an
+        equal share, so that the axis still sums to one.
+        """
+        if not self._steps["q", name].masked:
+            return self.log_density("q", name, "all")
+        hidden = self.log_density("q", name, "hidden")
+        support = self.program.graphs.variables[name].support
+        assert support is not None
+        repeats = self.given[name].flatten(1).sum(1) if self.given[name].dim() > 1 else self.given[name].long()
+        return AxisTensor(hidden.axes, hidden.data - repeats.to(hidden.data.dtype) * math.log(support))
+
+    def divergence(self, name: str, part: Part) -> AxisTensor:
+        """KL(q || p) of one variable (or of its hidden elements) in closed form, [*axes, B] nats."""
         q, p = self._steps["q", name], self._steps["p", name]
         axes = canonical((*q.parent_axes, *p.parent_axes))
-        return AxisTensor(axes, closed_kl(self.distribution(q.factor, axes), self.distribution(p.factor, axes)))
+        ours, theirs = self.distribution(q.factor, axes), self.distribution(p.factor, axes)
+        if part == "all":
+            return AxisTensor(axes, closed_kl(ours, theirs))
+        return AxisTensor(axes, sum_where(closed_kl_each(ours, theirs), ~self.given[name], len(axes)))
+
+
+def sum_where(each: Tensor, mask: Tensor, lead: int) -> Tensor:
+    """Sum of each element's term [*axes, B, *shape] over the elements in `mask` [B, *shape]: [*axes, B].
+
+    Multivariate families have one term for a whole first axis; their masks agree along it.
+    """
+    rank = mask.dim() - 1
+    if rank and each.shape[lead + 1] == 1 and mask.shape[1] != 1:
+        mask = mask[:, :1]
+    kept = torch.where(mask, each, torch.zeros((), dtype=each.dtype, device=each.device))
+    return kept.flatten(-rank).sum(-1) if rank else kept
 
 
 def whole_batch(values: Mapping[str, AxisTensor], rows: Tensor | None) -> dict[str, AxisTensor]:

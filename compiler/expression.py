@@ -10,25 +10,32 @@ from typing import Literal, Union
 
 from compiler.program import Axes, Pattern
 
+Part = Literal["all", "given", "hidden"]
+
 
 @dataclass(frozen=True)
 class LogDensity:
-    """log p(v | parents) or log q(v | parents) at the program's values; varies over `axes`."""
+    """log p(v | parents) or log q(v | parents) at the program's values; varies over `axes`.
+
+    part: of a masked variable, the elements that a row has (`given`) or lacks (`hidden`); else `all`.
+    """
 
     side: Literal["p", "q"]
     variable: str
     parents: tuple[str, ...]
     axes: Axes
+    part: Part = "all"
 
 
 @dataclass(frozen=True)
 class ClosedDivergence:
-    """KL(q(v | parents of q) || p(v | parents of p)) in closed form; varies over `axes`."""
+    """KL(q(v | parents of q) || p(v | parents of p)) in closed form, of `part` of the elements; varies over `axes`."""
 
     variable: str
     q_parents: tuple[str, ...]
     p_parents: tuple[str, ...]
     axes: Axes
+    part: Part = "all"
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,32 @@ from compiler.naming import SAMPLES, canonical
 from compiler.program import Action, Axes, Choice, Pattern, Program, Step, verify
 from graphspec.graph import Factor, Graphs, Variable
 
-ENUMERATION_CAP = 1024
+ENUMERATION_CAP = 128
 """Largest number of joint values that any one term of the objective is computed for."""
+
+FALLBACK_CAP = 16
+"""Once the cap is passed the sum is not exact any more: variables are relaxed until this many joint values are left."""
+
+PATTERN_LIMIT = 16
+"""Above this many possible patterns of labels one masked program serves every row."""
 
 SUPPORT_CAP = 256
 """Largest number of values of one variable that is enumerated unless the spec asks for it."""
 
 
 def every_pattern(graphs: Graphs) -> tuple[Pattern, ...]:
-    """All subsets of the supervised variables, fully labelled first, no labels last."""
+    """All subsets of the supervised variables, fully labelled first, no labels last; above `PATTERN_LIMIT` one masked
+    pattern for all of them."""
     names = graphs.supervised
+    if one_program_for_all(graphs):
+        return (Pattern((), masked=names),)
     subsets = chain.from_iterable(combinations(names, size) for size in range(len(names), -1, -1))
     return tuple(Pattern(subset) for subset in subsets)
+
+
+def one_program_for_all(graphs: Graphs) -> bool:
+    """More patterns of labels are possible than programs are worth."""
+    return 2 ** len(graphs.supervised) > PATTERN_LIMIT
 
 
 def support_size(variable: Variable) -> int | None:
@@ -36,20 +50,21 @@ def support_size(variable: Variable) -> int | None:
 def lower(graphs: Graphs, pattern: Pattern, samples: int | None = None) -> Program:
     """The program for rows that have exactly the labels of `pattern`.
 
-    Hidden discrete variables are enumerated while every term stays under `ENUMERATION_CAP` joint values; then the one
-    with the largest support is relaxed, and so on. `objective.estimators` is obeyed.
+    Hidden discrete variables are enumerated if every term stays within `ENUMERATION_CAP` joint values; otherwise those
+    with the largest support are relaxed, one by one, down to `FALLBACK_CAP`. `objective.estimators` is obeyed.
     """
     count = graphs.spec.objective.samples if samples is None else samples
     choices = {name: _first_choice(graphs, name) for name in _hidden(graphs, pattern)}
-    while True:
-        program = _assemble(graphs, pattern, count, choices)
+    program = _assemble(graphs, pattern, count, choices)
+    allowed, needed = ENUMERATION_CAP, largest_enumeration(program)
+    while largest_enumeration(program) > allowed:
         free = [n for n, c in choices.items() if c.estimator == "enumerate" and n not in graphs.spec.objective.estimators]
-        entries = largest_enumeration(program) if len(free) > 0 else 0
-        if entries <= ENUMERATION_CAP:
-            return verify(program)
+        if not free:
+            break
         widest = max(free, key=lambda name: (support_size(graphs.variables[name]) or 0, name))
-        reason = f"summing it with the others needs {entries} joint values, more than {ENUMERATION_CAP}"
-        choices[widest] = Choice("relax", reason)
+        choices[widest] = Choice("relax", f"an exact sum needs {needed} joint values, more than {ENUMERATION_CAP}")
+        program, allowed = _assemble(graphs, pattern, count, choices), FALLBACK_CAP
+    return verify(program)
 
 
 def _hidden(graphs: Graphs, pattern: Pattern) -> tuple[str, ...]:
@@ -77,9 +92,9 @@ def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[s
     """Axes propagate from parents to children; closed-form divergences are found last, from the finished graph."""
     axes: dict[str, Axes] = dict.fromkeys(graphs.observed, ())
     sizes = {name: support_size(graphs.variables[name]) or 1 for name, c in choices.items() if c.estimator == "enumerate"}
-    recognition = tuple(_recognise(graphs, factor, pattern, choices, axes) for factor in graphs.order("recognition"))
+    recognition = tuple(_recognise(factor, pattern, choices, axes) for factor in graphs.order("recognition"))
     generative = tuple(
-        _generate(graphs, factor, axes)
+        _generate(factor, pattern, axes)
         for factor in graphs.order("generative")
         if not (factor.deterministic and factor.variable in axes)
     )
@@ -87,7 +102,8 @@ def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[s
     if SAMPLES in used:
         sizes[SAMPLES] = samples
     graph = stochastic_graph(graphs)
-    upstream = {a for label in pattern.labels for a in nx.ancestors(graph, label)} & set(choices)
+    labels = (*pattern.labels, *pattern.masked)
+    upstream = {a for label in labels for a in nx.ancestors(graph, label)} & set(choices)
     settled = {name: _with_closed_kl(graphs, graph, name, choice, upstream) for name, choice in choices.items()}
     return Program(graphs, pattern, samples, recognition, generative, settled, sizes, frozenset(upstream))
 
@@ -96,9 +112,7 @@ def _union(axes: Mapping[str, Axes], names: tuple[str, ...]) -> Axes:
     return canonical(axis for name in names for axis in axes[name])
 
 
-def _recognise(
-    graphs: Graphs, factor: Factor, pattern: Pattern, choices: Mapping[str, Choice], axes: dict[str, Axes]
-) -> Step:
+def _recognise(factor: Factor, pattern: Pattern, choices: Mapping[str, Choice], axes: dict[str, Axes]) -> Step:
     inherited = _union(axes, factor.parents)
     name = factor.variable
     if factor.deterministic:
@@ -109,16 +123,17 @@ def _recognise(
         return Step("clamp", factor, (), inherited, inherited)
     action: Action = choices[name].estimator
     axes[name] = (name,) if action == "enumerate" else canonical((SAMPLES, *inherited))
-    return Step(action, factor, axes[name], canonical((*axes[name], *inherited)), inherited)
+    return Step(action, factor, axes[name], canonical((*axes[name], *inherited)), inherited, name in pattern.masked)
 
 
-def _generate(graphs: Graphs, factor: Factor, axes: dict[str, Axes]) -> Step:
+def _generate(factor: Factor, pattern: Pattern, axes: dict[str, Axes]) -> Step:
     inherited = _union(axes, factor.parents)
     if factor.deterministic:
         axes[factor.variable] = inherited
         return Step("compute", factor, inherited, (), inherited)
     own = axes[factor.variable]
-    return Step("score", factor, own, canonical((*own, *inherited)), inherited)
+    masked = factor.variable in (*pattern.masked, *pattern.blanks)
+    return Step("score", factor, own, canonical((*own, *inherited)), inherited, masked)
 
 
 def stochastic_graph(graphs: Graphs) -> nx.DiGraph:
@@ -161,7 +176,8 @@ def largest_enumeration(program: Program) -> int:
     sizes = {axis: size for axis, size in program.sizes.items() if axis != SAMPLES}
     densities = program.log_q_axes()
     enumerated = {name: densities[name] for name in program.enumerated}
-    weighing = [densities[label] for label in program.weighing_labels()]
+    labels = program.label_axes()
+    weighing = [labels[label] for label in program.weighing_labels()]
     largest = 1
     terms = {*densities.values(), *program.log_p_axes().values()}
     for axes in terms:

@@ -1,6 +1,6 @@
 """The model: one module per factor, assembled from the checked graphs, and its objective on rows of data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,11 +14,14 @@ from compiler.derivation import derive
 from compiler.evaluation import Evaluator
 from compiler.execution import Execution, whole_batch
 from compiler.expression import Measure, Objective
-from compiler.lowering import lower
+from compiler.lowering import lower, one_program_for_all
 from compiler.noise import Noise
 from compiler.program import Pattern, Program
 from compiler.weights import ObjectiveWeights, Rates
 from graphspec.graph import SIDES, Factor, Graphs, Side
+
+ABSENT, PARTIAL, WHOLE = 0, 1, 2
+"""How much of a label a row has."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Model(nn.Module):
         self._observed_functions = tuple(
             f for f in graphs.order("recognition") if f.deterministic and graphs.stochastic_parents(f) <= observed
         )
-        self._programs: dict[tuple[tuple[str, ...], int], tuple[Program, Objective]] = {}
+        self._programs: dict[tuple[Pattern, int], tuple[Program, Objective]] = {}
 
     def conditional(self, factor: Factor) -> ConditionalModule:
         """The module of a stochastic factor."""
@@ -70,17 +73,20 @@ class Model(nn.Module):
         assert isinstance(module, DeterministicModule)
         return module
 
-    def program(self, labels: tuple[str, ...], samples: int | None = None) -> tuple[Program, Objective]:
-        """The program and objective of rows with exactly these labels (names in declared order)."""
+    def program(self, pattern: Pattern, samples: int | None = None) -> tuple[Program, Objective]:
+        """The program and objective of rows with exactly this pattern (names in declared order)."""
         count = self.graphs.spec.objective.samples if samples is None else samples
-        key = (labels, count)
+        key = (pattern, count)
         if key not in self._programs:
-            program = lower(self.graphs, Pattern(labels), count)
+            program = lower(self.graphs, pattern, count)
             self._programs[key] = (program, derive(program))
         return self._programs[key]
 
     def prepare(self, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rows as the modules expect them. Raises ValueError naming a variable that is missing or misshapen."""
+        """Rows as the modules expect them; labels that are not there at all are blank.
+
+        Raises ValueError naming an observed variable that is missing, or any that is misshapen.
+        """
         prepared = {}
         for name in self.graphs.observed:
             if name not in rows:
@@ -88,6 +94,10 @@ class Model(nn.Module):
         for name, values in rows.items():
             if name in self.graphs.variables:
                 prepared[name] = value_tools.as_value(self.graphs.variables[name], values, self.dtype)
+        like = prepared[self.graphs.observed[0]] if self.graphs.observed else next(iter(prepared.values()))
+        for name in self.graphs.supervised:
+            if name not in prepared:
+                prepared[name] = value_tools.blank(self.graphs.variables[name], len(like), self.dtype, like.device)
         return prepared
 
     def log_prob(self, side: Side, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -133,8 +143,8 @@ class Model(nn.Module):
         bound = None
         terms: dict[str, Tensor] = {}
         effective: dict[str, Tensor] = {}
-        for labels, positions in groups:
-            part = self._evaluate_group(prepared, labels, positions, weights, noise, prefix, samples)
+        for pattern, positions in groups:
+            part = self._evaluate_group(prepared, pattern, positions, weights, noise, prefix, samples)
             if positions is None:
                 return part
             if bound is None:
@@ -165,24 +175,49 @@ class Model(nn.Module):
         """Ancestral draws from p with some variables held fixed; see `answers.generate`."""
         return answers.generate(self, given, rows, noise, means=means)
 
-    def group(self, rows: Mapping[str, Tensor]) -> list[tuple[tuple[str, ...], Tensor | None]]:
-        """Rows by observation pattern: (labels, positions [n]); positions None where all rows share one pattern."""
-        names = [name for name in self.graphs.supervised if name in rows]
-        batch = len(next(iter(rows.values())))
-        code = torch.zeros(batch, dtype=torch.int64, device=next(iter(rows.values())).device)
-        for index, name in enumerate(names):
-            code = code + (value_tools.present(self.graphs.variables[name], rows[name]).long() << index)
-        found = torch.unique(code).tolist()
-        groups: list[tuple[tuple[str, ...], Tensor | None]] = []
-        for value in found:
-            labels = tuple(name for index, name in enumerate(names) if value >> index & 1)
-            positions = None if len(found) == 1 else torch.nonzero(code == value).squeeze(1)
-            groups.append((labels, positions))
+    def group(self, rows: Mapping[str, Tensor]) -> list[tuple[Pattern, Tensor | None]]:
+        """Rows by observation pattern, with their positions [n]; None where all rows share one pattern.
+
+        A label of which a row has some elements and lacks others is masked; with more supervised variables than
+        programs are worth, all of them are, for every row.
+        """
+        names = list(self.graphs.supervised)
+        codes = self._codes(rows, names)
+        found = torch.unique(codes, dim=0)
+        groups: list[tuple[Pattern, Tensor | None]] = []
+        for code in found:
+            states = dict(zip((*names, "blanks"), code.tolist(), strict=True))
+            pattern = Pattern(
+                tuple(name for name in names if states[name] == WHOLE),
+                tuple(name for name in names if states[name] == PARTIAL),
+                tuple(name for name in self.graphs.observed if self.graphs.variables[name].missing)
+                if states["blanks"]
+                else (),
+            )
+            positions = None if len(found) == 1 else torch.nonzero((codes == code).all(dim=1)).squeeze(1)
+            groups.append((pattern, positions))
         return groups
+
+    def _codes(self, rows: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
+        """[B, names + 1]: how much of each label a row has, and whether anything observed is blank."""
+        first = next(iter(rows.values()))
+        columns = []
+        for name in names:
+            mask = value_tools.given(self.graphs.variables[name], rows[name]).reshape(len(first), -1)
+            whole, none = mask.all(dim=1), ~mask.any(dim=1)
+            columns.append(torch.where(whole, WHOLE, torch.where(none, ABSENT, PARTIAL)))
+        if one_program_for_all(self.graphs):
+            columns = [torch.full_like(column, PARTIAL) for column in columns]
+        blank = torch.zeros(len(first), dtype=torch.int64, device=first.device)
+        for name in self.graphs.observed:
+            if self.graphs.variables[name].missing:
+                mask = value_tools.given(self.graphs.variables[name], rows[name]).reshape(len(first), -1)
+                blank = blank | (~mask.all(dim=1)).long()
+        return torch.stack([*columns, blank], dim=1)
 
     def observed_features(self, rows: Mapping[str, Tensor], noise: Noise) -> dict[str, AxisTensor]:
         """Deterministic recognition variables that depend on observed ones only, for the whole batch at once."""
-        values = {name: AxisTensor((), rows[name]) for name in self.graphs.observed}
+        values = value_tools.observed_values(self.graphs, rows, self.dtype)
         features: dict[str, AxisTensor] = {}
         for factor in self._observed_functions:
             features[factor.variable] = self.function(factor).forward({**values, **features}, noise)
@@ -191,14 +226,14 @@ class Model(nn.Module):
     def _evaluate_group(
         self,
         rows: Mapping[str, Tensor],
-        labels: tuple[str, ...],
+        pattern: Pattern,
         positions: Tensor | None,
         weights: ObjectiveWeights,
         noise: Noise,
         prefix: Mapping[str, AxisTensor],
         samples: int | None,
     ) -> Evaluation:
-        program, objective = self.program(labels, samples)
+        program, objective = self.program(pattern, samples)
         if positions is not None:
             rows = {name: value[positions] for name, value in rows.items()}
             noise = noise.select(positions)
@@ -212,7 +247,7 @@ class Model(nn.Module):
 
 def _effective_samples(evaluator: Evaluator, batch: int) -> dict[str, Tensor]:
     program = evaluator.program
-    axes = program.log_q_axes()
+    axes = program.label_axes()
     result = {}
     for name in program.weighing_labels():
         if SAMPLES in axes[name] and program.samples > 1:

@@ -11,6 +11,7 @@ from compiler.expression import (
     LogEvidence,
     Negative,
     Objective,
+    Part,
     Sum,
     Term,
     Weight,
@@ -39,6 +40,12 @@ class Notation:
         if parents:
             inside += self.given + ", ".join(self.variable(parent) for parent in parents)
         return f"{letter}({inside})"
+
+    def part(self, part: Part) -> str:
+        """Which elements of a masked variable count."""
+        if part == "all":
+            return ""
+        return rf"\,[\mathrm{{{part}}}]" if self.latex else f"[{part}]"
 
     def weight(self, weight: Weight) -> str:
         """alpha_y."""
@@ -74,11 +81,12 @@ class _Writer:
     def write(self, term: Term) -> str:
         n = self.n
         match term:
-            case LogDensity(side, name, parents):
-                return n.log + n.conditional(side, name, parents)
-            case ClosedDivergence(name, q_parents, p_parents):
+            case LogDensity(side, name, parents, part=part):
+                return n.log + n.conditional(side, name, parents) + n.part(part)
+            case ClosedDivergence(name, q_parents, p_parents, part=part):
+                end = n.part(part)
                 left, right = n.conditional("q", name, q_parents), n.conditional("p", name, p_parents)
-                return f"KL({left}{n.divergence}{right})" if not n.latex else rf"\mathrm{{KL}}({left}{n.divergence}{right})"
+                return f"KL({left}{n.divergence}{right}){end}" if not n.latex else rf"\mathrm{{KL}}({left}{n.divergence}{right}){end}"
             case Negative(inner):
                 return f"-{self._grouped(inner)}" if n.latex else f"−{self._grouped(inner)}"
             case Sum(terms):

@@ -18,12 +18,22 @@ Action = Literal["compute", "clamp", "enumerate", "reparameterize", "relax", "sc
 
 @dataclass(frozen=True)
 class Pattern:
-    """Which supervised variables a row has: those `labels` are clamped, the others are hidden."""
+    """What a group of rows has. `labels` are clamped whole, the other supervised variables are hidden.
+
+    masked: supervised variables of which each row (and each element) has a label or not: a mask decides.
+    blanks: observed variables with `missing: true` of which rows may lack elements: a mask drops their likelihood.
+    """
 
     labels: tuple[str, ...]
+    masked: tuple[str, ...] = ()
+    blanks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "rows with " + " and ".join(self.labels) if self.labels else "rows without labels"
+        parts = [" and ".join(self.labels)] if self.labels else []
+        if self.masked:
+            parts.append("any part of " + ", ".join(self.masked))
+        text = "rows with " + ", and ".join(parts) if parts else "rows without labels"
+        return text + (f" (blanks in {', '.join(self.blanks)})" if self.blanks else "")
 
 
 @dataclass(frozen=True)
@@ -38,13 +48,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Step:
-    """One factor at work. Axes of the variable's value, of its log density on this side, and of its parents' values."""
+    """One factor at work. Axes of the variable's value, of its log density on this side, and of its parents' values.
+
+    masked: some elements are given and the others are not, row by row.
+    """
 
     action: Action
     factor: Factor
     value_axes: Axes
     density_axes: Axes = ()
     parent_axes: Axes = ()
+    masked: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,11 @@ class Program:
         return tuple(step.factor.variable for step in self.recognition if step.action == "clamp")
 
     @property
+    def labelled(self) -> tuple[str, ...]:
+        """Clamped and masked variables: all whose labels may count, in recognition order."""
+        return tuple(s.factor.variable for s in self.recognition if s.action == "clamp" or s.masked)
+
+    @property
     def enumerated(self) -> tuple[str, ...]:
         """Hidden variables whose values are all taken, in recognition order."""
         return tuple(step.factor.variable for step in self.recognition if step.action == "enumerate")
@@ -87,10 +106,15 @@ class Program:
         """Axes of log p(v | parents) for every variable that p models."""
         return {s.factor.variable: s.density_axes for s in self.generative if s.action == "score"}
 
+    def label_axes(self) -> dict[str, Axes]:
+        """Axes of the label part of log q(y | parents): a given element's density varies with the parents only."""
+        steps = (s for s in self.recognition if s.action == "clamp" or s.masked)
+        return {step.factor.variable: step.parent_axes for step in steps}
+
     def weighing_labels(self) -> tuple[str, ...]:
-        """Clamped labels whose density varies over an axis: they make importance weights."""
-        axes = self.log_q_axes()
-        return tuple(name for name in self.clamped if axes[name])
+        """Labels whose density varies over an axis: they make importance weights."""
+        axes = self.label_axes()
+        return tuple(name for name in self.labelled if axes[name])
 
     def __str__(self) -> str:
         lines = [f"{self.pattern}:"]

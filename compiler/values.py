@@ -4,22 +4,77 @@ category: int64 class index. binary: 0 or 1; count: the count itself; both in th
 continuous domain. A relaxed discrete value has a trailing axis of class probabilities (binary: a number in [0, 1]).
 """
 
+from collections.abc import Mapping
 from itertools import product
 
 import torch
 from torch import Tensor
 
-from graphspec.graph import Variable
+from compiler.axes import AxisTensor
+from graphspec.graph import Graphs, Variable
 
 
-def present(variable: Variable, values: Tensor) -> Tensor:
-    """[B] bool: rows in which every element has a value. Blank is NaN, or -1 for category, binary and count."""
+PRESENCE = " present"
+"""Added to a variable's name: the flag of an observed variable that may be blank. No variable can be called so."""
+
+FILLERS = {"positive": 1.0, "unit": 0.5}
+"""Legal values that stand where a row is blank; 0 in the other domains. They never count, but must not be NaN."""
+
+
+def given(variable: Variable, values: Tensor) -> Tensor:
+    """[B, *shape] bool: elements that have a value. Blank is NaN, or -1 for category, binary and count.
+
+    Elements of a direction or simplex depend on each other: one blank makes the whole vector blank.
+    """
     here = torch.ones_like(values, dtype=torch.bool)
     if values.is_floating_point():
         here = ~torch.isnan(values)
     if variable.discrete:
         here = here & (values != -1)
-    return here.flatten(1).all(dim=1) if values.dim() > 1 else here
+    if variable.domain in ("direction", "simplex"):
+        here = here.all(dim=1, keepdim=True).expand_as(here)
+    return here
+
+
+def blank(variable: Variable, rows: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """[rows, *shape] without any value."""
+    if variable.domain == "category":
+        return torch.full((rows, *variable.shape), -1, device=device)
+    return torch.full((rows, *variable.shape), torch.nan, dtype=dtype, device=device)
+
+
+def filled(variable: Variable, values: Tensor, mask: Tensor) -> Tensor:
+    """Values [B, *shape] with something legal where `mask` is False."""
+    if variable.domain in ("direction", "simplex"):
+        size = values.shape[1]
+        value = size**-0.5 if variable.domain == "direction" else 1 / size
+        return torch.where(mask, values, torch.full_like(values, value))
+    if variable.domain == "count":
+        return torch.where(mask, values, torch.full_like(values, float(variable.minimum)))
+    return torch.where(mask, values, torch.full_like(values, FILLERS.get(variable.domain or "real", 0)))
+
+
+def observed_values(graphs: Graphs, rows: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, AxisTensor]:
+    """Observed variables as they enter networks: one that may be blank is zero there, beside a presence flag."""
+    values: dict[str, AxisTensor] = {}
+    for name in graphs.observed:
+        variable = graphs.variables[name]
+        if not variable.missing:
+            values[name] = AxisTensor((), rows[name])
+            continue
+        mask = given(variable, rows[name])
+        values[name + PRESENCE] = AxisTensor((), mask.to(dtype))
+        values[name] = AxisTensor((), _zeroed(variable, rows[name], mask, dtype))
+    return values
+
+
+def _zeroed(variable: Variable, values: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Zero where blank; a category becomes one-hot weights, so that a blank reads no row of its table."""
+    if variable.domain != "category":
+        return torch.where(mask, values, torch.zeros_like(values))
+    assert variable.support is not None
+    hot = torch.nn.functional.one_hot(torch.where(mask, values, 0), variable.support)
+    return (hot * mask.unsqueeze(-1)).to(dtype)
 
 
 def as_value(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:

@@ -119,20 +119,20 @@ CODES: dict[str, Code] = {
     ),
     "GS031": Code(
         "A variable that depends on itself",
-        "Each graph says how one variable follows from others, so its arrows may not run in a circle; the message walks "
-        "one such circle. Remove one of its arrows, or turn it round. Dependence on an earlier moment in time is "
+        "Each graph says how one variable follows from others, so its arrows may not run in a circle; the message "
+        "walks one such circle. Remove one of its arrows, or turn it round. Dependence on an earlier moment in time is "
         "written `h@previous` (sequences).",
     ),
     "GS032": Code(
         "A hidden variable that recognition forgets",
-        "Latent variables are in no row and supervised ones in some rows only; elsewhere recognition has to say how they "
-        "follow from what is observed. Add a factor, or let it be derived:\n\n    recognition: {auto: true, ...}",
+        "Latent variables are in no row and supervised ones in some rows only; elsewhere recognition has to say how "
+        "they follow from what is observed. Add a factor, or let it be derived:\n\n    recognition: {auto: true, ...}",
     ),
     "GS033": Code(
         "Recognition looks at what it cannot have",
         "Recognition may read a deterministic variable of the generative graph if everything that one depends on comes "
-        "before the reader. Here it depends on the reader itself. Read what the function reads, or define a function of "
-        "its own in recognition.",
+        "before the reader. Here it depends on the reader itself. Read what the function reads, or define a function "
+        "of its own in recognition.",
     ),
     "GS034": Code(
         "The generative graph looks at what it cannot have",
@@ -147,8 +147,8 @@ CODES: dict[str, Code] = {
     ),
     "GS036": Code(
         "An observed variable as a child in recognition",
-        "Recognition says how hidden variables follow from observed ones, which every row has. How an observed variable "
-        "comes about belongs to `generative`.",
+        "Recognition says how hidden variables follow from observed ones, which every row has. How an observed "
+        "variable comes about belongs to `generative`.",
     ),
     "GS037": Code(
         "A deterministic variable with two definitions",
@@ -162,8 +162,8 @@ CODES: dict[str, Code] = {
     ),
     "GS039": Code(
         "A deterministic variable that is more than a function",
-        "A deterministic variable has parents and a network, no distribution and no parameters. If it should vary given "
-        "its parents, make it latent.",
+        "A deterministic variable has parents and a network, no distribution and no parameters. If it should vary "
+        "given its parents, make it latent.",
     ),
     "GS041": Code(
         "A parent named twice",
@@ -171,13 +171,13 @@ CODES: dict[str, Code] = {
     ),
     "GS042": Code(
         "A name that is not among the parents",
-        "`stop_gradient`, the parents of a parameter, and the `image` and `pose` of a network choose among the factor's "
-        "own `parents`.",
+        "`stop_gradient`, the parents of a parameter, and the `image` and `pose` of a network choose among the "
+        "factor's own `parents`.",
     ),
     "GS043": Code(
         "A field that belongs to another domain",
-        "`classes` describes a category, `names` a category or a binary, `min` and `max` a count. Another domain has no "
-        "use for them, so one of the two is a slip.",
+        "`classes` describes a category, `names` a category or a binary, `min` and `max` a count. Another domain has "
+        "no use for them, so one of the two is a slip.",
     ),
     "GS044": Code(
         "Values that do not add up to a domain",
@@ -191,8 +191,8 @@ CODES: dict[str, Code] = {
     ),
     "GS046": Code(
         "`missing: true` in the wrong place",
-        "A blank drops its own term of the likelihood. That is exact for an observed variable which the generative graph "
-        "models and nothing else depends on. What others depend on has to be inferred where it is blank: make it "
+        "A blank drops its own term of the likelihood. That is exact for an observed variable which the generative "
+        "graph models and nothing else depends on. What others depend on has to be inferred where it is blank: make it "
         "supervised.",
     ),
     "GS047": Code(
@@ -266,13 +266,13 @@ CODES: dict[str, Code] = {
     ),
     "GS063": Code(
         "An image network for what is no image",
-        "`deconv` and `resnet` with `direction: up` grow an image [channels, height, width]. For vectors and scalars use "
-        "`mlp` or `linear`.",
+        "`deconv` and `resnet` with `direction: up` grow an image [channels, height, width]. For vectors and scalars "
+        "use `mlp` or `linear`.",
     ),
     "GS064": Code(
         "A network with nothing to do",
-        "A network computes parameters from parents. A root has no parents, and where `parameters` gives every parameter "
-        "none is left.",
+        "A network computes parameters from parents. A root has no parents, and where `parameters` gives every "
+        "parameter none is left.",
     ),
     "GS065": Code(
         "A deterministic variable whose size is not known",
@@ -291,10 +291,10 @@ CODES: dict[str, Code] = {
     ),
     "GS069": Code(
         "A python network that cannot be used",
-        "`kind: python` runs code of your own, so it must be allowed (`--allow-python`), importable from where you start, "
-        "a torch.nn.Module built as `Class(inputs={name: shape}, outputs={parameter: shape}, **args)`, and its "
-        "`forward(**parents)` must return each output with its shape, rows first. `check` never imports it; `compile` and "
-        "`train` do, and try it once on two rows of zeros.",
+        "`kind: python` runs code of your own, so it must be allowed (`--allow-python`), importable from where you "
+        "start, a torch.nn.Module built as `Class(inputs={name: shape}, outputs={parameter: shape}, **args)`, and its "
+        "`forward(**parents)` must return each output with its shape, rows first. `check` never imports it; `compile` "
+        "and `train` do, and try it once on two rows of zeros.",
     ),
     # --- GS070-079: objective and training ---
     "GS070": Code(
@@ -412,33 +412,34 @@ CODES: dict[str, Code] = {
     # --- GS100-119: warnings ---
     "GS100": Code(
         "A network that nobody uses",
-        "An entry of `networks` that no factor names does nothing; often its name is misspelled where it should be used.",
+        "An entry of `networks` that no factor names does nothing; often its name is misspelled where it should be "
+        "used.",
     ),
     "GS101": Code(
         "A latent variable that leaves no trace",
-        "Nothing observed or labelled depends on it, so the data cannot say anything about it, and its posterior is its "
-        "prior. A latent that recognition reads on the way to others is exempt: it makes recognition richer.",
+        "Nothing observed or labelled depends on it, so the data cannot say anything about it, and its posterior is "
+        "its prior. A latent that recognition reads on the way to others is exempt: it makes recognition richer.",
     ),
     "GS102": Code(
         "A gradient that will be noisy",
-        "The values of this variable can neither be summed, relaxed nor drawn with a gradient; what is left is the score "
-        "function, whose variance is large. A finite support or another family avoids it; more samples help.",
+        "The values of this variable can neither be summed, relaxed nor drawn with a gradient; what is left is the "
+        "score function, whose variance is large. A finite support or another family avoids it; more samples help.",
     ),
     "GS103": Code(
         "A long sum",
-        "Every row is computed for every joint value of the variables that `estimators` asks to enumerate. Above 1000 of "
-        "them `relax`, or a `budget`, is usually the better choice.",
+        "Every row is computed for every joint value of the variables that `estimators` asks to enumerate. Above 1000 "
+        "of them `relax`, or a `budget`, is usually the better choice.",
     ),
     "GS104": Code(
         "A parent without effect",
-        "Every parameter of this factor is given, and none by a network that reads this parent. The arrow would be drawn "
-        "and nothing would depend on it.",
+        "Every parameter of this factor is given, and none by a network that reads this parent. The arrow would be "
+        "drawn and nothing would depend on it.",
     ),
     "GS105": Code(
         "Recognition cannot follow the posterior",
         "Given what is observed, the generative graph leaves two variables dependent, and recognition has no arrow to "
-        "represent it. The message names an open path (d-separation) and the arrow that closes the gap. Often the gap is "
-        "a choice, made for speed: say so with `allow: [GS105]` on the factor. `recognition: auto` has no gaps.",
+        "represent it. The message names an open path (d-separation) and the arrow that closes the gap. Often the gap "
+        "is a choice, made for speed: say so with `allow: [GS105]` on the factor. `recognition: auto` has no gaps.",
     ),
     "GS106": Code(
         "A variable that nobody uses",

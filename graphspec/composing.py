@@ -44,13 +44,13 @@ class _Composer(Reader, Scanner, Parser, Composer, BaseResolver):
         self.depth = 0
         self.count = 0
 
-    def resolve(self, kind: Any, value: Any, implicit: Any) -> str:  # type: ignore[override]
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
         return "plain" if implicit is True or (isinstance(implicit, tuple) and implicit[0]) else "text"
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         self.depth += 1
         self.count += 1
-        place = _point(self.peek_event().start_mark)
+        place = _point(self.peek_event().start_mark)  # type: ignore[no-untyped-call]
         if self.depth > MAX_DEPTH:
             message = f"nested more than {MAX_DEPTH} levels deep"
             raise _Stop(Diagnostic("GS008", message, place, self.source))

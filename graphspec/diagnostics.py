@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 Severity = Literal["error", "warning", "note"]
@@ -26,8 +27,12 @@ class SourceText:
 
     def line(self, number: int) -> str:
         """Line `number` (0-based) without its line break; empty past the end."""
-        lines = self.text.splitlines()
-        return lines[number] if 0 <= number < len(lines) else ""
+        return self.lines[number] if 0 <= number < len(self.lines) else ""
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The text by lines, without line breaks."""
+        return self.text.splitlines()
 
 
 @dataclass(frozen=True)

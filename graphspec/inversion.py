@@ -20,7 +20,7 @@ from graphspec.graph import SIDES, Graphs
 from graphspec.outline import Outline
 from graphspec.schema import DEFAULT_NETWORK, FactorSpec, VariableSpec
 from graphspec.schema.networks import Cnn, Linear, Mlp, Resnet
-from graphspec.separation import boundary, collapse, with_ancestors
+from graphspec.separation import boundary, collapse
 
 HIDDEN = ("latent", "supervised")
 TRUNK = "features"
@@ -72,14 +72,12 @@ def faithful_parents(model: nx.DiGraph, observed: Iterable[str], order: Iterable
     """For hidden variables in recognition order: the observed and earlier ones that each has to read so that the
     result asserts no independence that p lacks; none of them can be left out for this order."""
     place = {name: position for position, name in enumerate(observed)}
-    seen, above = set(place), set[str]()
-    with_ancestors(model, seen, above)
+    seen = set(place)
     result: dict[str, list[str]] = {}
     for name in order:
-        result[name] = sorted(boundary(model, name, seen, above), key=place.__getitem__)
+        result[name] = sorted(boundary(model, name, seen), key=place.__getitem__)
         seen.add(name)
         place[name] = len(place)
-        with_ancestors(model, [name], above)
     return result
 
 

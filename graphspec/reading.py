@@ -21,6 +21,7 @@ from graphspec.wording import Finding, Repair, translate
 
 LANGUAGE_VERSION = 1
 ROUNDS = 5
+MOST_ERRORS = 200
 # A wrong value here says nothing about the graphs: they are checked as if it had been left out.
 INDEPENDENT = frozenset({"name", "description", "objective", "data", "training"})
 
@@ -48,10 +49,14 @@ def _validated(document: Document, report: Report) -> Spec | None:
         try:
             return _without_faulty_data(Spec.model_validate(value), dropped)
         except ValidationError as error:
-            findings = translate(error.errors(include_url=False), document)
+            errors = error.errors(include_url=False)
+            findings = translate(errors[:MOST_ERRORS], document)
         for finding in findings:
             if not _follows(finding, dropped):
                 _report(finding, report)
+        if len(errors) > MOST_ERRORS:
+            report.error("GS008", (), f"{len(errors) - MOST_ERRORS} more mistakes of fields and values are not shown")
+            return None
         repairs = [_repair(finding) for finding in findings]
         dropped |= {repair.path for repair in repairs if repair.action == "drop"}
         report.dropped |= {path for path in dropped if path[0] not in INDEPENDENT}

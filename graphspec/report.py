@@ -14,15 +14,34 @@ class Report:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.diagnostics: list[Diagnostic] = []
+        self._told: set[Diagnostic] = set()
         self.dropped: set[Path] = set()
 
-    def error(self, code: str, path: Path, message: str, *, key: bool = False, label: str = "", hint: str = "",
-              related: tuple[Related, ...] = ()) -> None:
+    def error(
+        self,
+        code: str,
+        path: Path,
+        message: str,
+        *,
+        key: bool = False,
+        label: str = "",
+        hint: str = "",
+        related: tuple[Related, ...] = (),
+    ) -> None:
         """A mistake at `path` (its value, or with `key` the key itself): the spec cannot be used."""
         self._add("error", code, path, message, key, label, hint, related)
 
-    def warning(self, code: str, path: Path, message: str, *, key: bool = False, label: str = "", hint: str = "",
-                related: tuple[Related, ...] = ()) -> None:
+    def warning(
+        self,
+        code: str,
+        path: Path,
+        message: str,
+        *,
+        key: bool = False,
+        label: str = "",
+        hint: str = "",
+        related: tuple[Related, ...] = (),
+    ) -> None:
         """Something that works but will probably disappoint; `allow: [CODE]` on a variable or factor silences it."""
         self._add("warning", code, path, message, key, label, hint, related)
 
@@ -43,9 +62,19 @@ class Report:
     def _place(self, path: Path, key: bool) -> tuple[Span, SourceText]:
         return self.document.locate(path, key=key)
 
-    def _add(self, severity: Severity, code: str, path: Path, message: str, key: bool, label: str, hint: str,
-             related: tuple[Related, ...]) -> None:
+    def _add(
+        self,
+        severity: Severity,
+        code: str,
+        path: Path,
+        message: str,
+        key: bool,
+        label: str,
+        hint: str,
+        related: tuple[Related, ...],
+    ) -> None:
         span, source = self._place(path, key)
         found = Diagnostic(code, message, span, source, severity, label, hint, related)
-        if found not in self.diagnostics:
+        if found not in self._told:
+            self._told.add(found)
             self.diagnostics.append(found)

@@ -1,12 +1,13 @@
 """Who depends on whom once something is seen: d-separation by walking the open paths.
 
-The ball of "Bayes-ball" (Shachter 1998) rolls from one variable over the graph and stops where the path is closed: at a
-seen variable that passes the path on, or at a collider of which nothing below is seen. One walk visits every edge at
-most twice. Nodes are names; the graph holds random variables only (deterministic ones replaced by what they read).
+The ball of "Bayes-ball" (Shachter 1998) rolls from one variable over the graph. What is not seen passes it on, except
+from parent to parent; what is seen sends it from parent to parent only, so a collider opens when it, or something below
+it, is seen. One walk visits every edge at most twice. Nodes are names; the graph holds random variables only
+(deterministic ones replaced by what they read).
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -41,58 +42,51 @@ class Walk:
         return {name for name, _ in self.visits} - {self.start}
 
     def path(self, graph: nx.DiGraph, target: str) -> str:
-        """A shortest open path to `target`, with its arrows: `r → x ← i`."""
+        """A short open path to `target`, with its arrows: `r → x ← i`. The way down from a collider to what is seen
+        below it, and back, is left out."""
         visit: Visit | None = next(v for v in self.visits if v[0] == target)
         nodes: list[str] = []
         while visit is not None:
-            if not nodes or nodes[-1] != visit[0]:
+            if visit[0] in nodes:
+                del nodes[nodes.index(visit[0]) + 1 :]
+            else:
                 nodes.append(visit[0])
             visit = self.visits[visit]
         nodes.reverse()
-        text = nodes[0]
-        for before, after in pairwise(nodes):
-            text += f" {'→' if graph.has_edge(before, after) else '←'} {after}"
-        return text
+        arrows = (f" {'→' if graph.has_edge(before, after) else '←'} {after}" for before, after in pairwise(nodes))
+        return nodes[0] + "".join(arrows)
 
 
-def walk(graph: nx.DiGraph, start: str, seen: Collection[str], above_seen: Collection[str]) -> Walk:
-    """Rolls the ball from `start`. seen: what is known; above_seen: `seen` and all their ancestors (see
-    `with_ancestors`), which open colliders."""
+def walk(graph: nx.DiGraph, start: str, seen: Collection[str]) -> Walk:
+    """Rolls the ball from `start` (which is not seen) over every path that `seen` leaves open."""
     first: Visit = (start, False)
     visits: dict[Visit, Visit | None] = {first: None}
     pending = deque([first])
     while pending:
         visit = pending.popleft()
-        for following in _next(graph, visit, start, seen, above_seen):
+        for following in _next(graph, visit, seen):
             if following not in visits and following[0] != start:
                 visits[following] = visit
                 pending.append(following)
     return Walk(start, visits)
 
 
-def _next(
-    graph: nx.DiGraph, visit: Visit, start: str, seen: Collection[str], above_seen: Collection[str]
-) -> Iterable[Visit]:
+def _next(graph: nx.DiGraph, visit: Visit, seen: Collection[str]) -> Iterator[Visit]:
+    """Unseen: on in both directions, but not from parent to parent. Seen: only from parent to parent."""
     name, from_parent = visit
-    if name != start and name in seen and not from_parent:
-        return
-    if not from_parent:  # came from a child, or is the start: both ways are open
-        yield from ((p, False) for p in graph.predecessors(name))
-        yield from ((c, True) for c in graph.successors(name))
-        return
+    if (name in seen) == from_parent:
+        yield from ((parent, False) for parent in graph.predecessors(name))
     if name not in seen:
-        yield from ((c, True) for c in graph.successors(name))
-    if name in above_seen:
-        yield from ((p, False) for p in graph.predecessors(name))
+        yield from ((child, True) for child in graph.successors(name))
 
 
-def boundary(graph: nx.DiGraph, name: str, seen: Collection[str], above_seen: Collection[str]) -> set[str]:
+def boundary(graph: nx.DiGraph, name: str, seen: Collection[str]) -> set[str]:
     """The smallest subset of `seen` that, once known, makes `name` independent of the rest of `seen`.
 
     It is what the ball touches: u is in it exactly if `name` and u are dependent given all the others of `seen`
     (d-separation is a compositional graphoid, so this set is unique).
     """
-    return walk(graph, name, seen, above_seen).touched() & set(seen)
+    return walk(graph, name, seen).touched() & set(seen)
 
 
 def sufficient_parents(graph: nx.DiGraph, order: Sequence[str]) -> dict[str, set[str]]:

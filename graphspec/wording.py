@@ -53,6 +53,7 @@ class Finding:
     repair: Repair | None = None
 
 
+MOST_RIVALS = 50
 _RANGES = {
     "greater_than_equal": ("ge", "at least"),
     "greater_than": ("gt", "greater than"),
@@ -96,6 +97,7 @@ def _misspelled(missing: dict[Path, Place], unknown: dict[Path, Place], document
         name, parent = str(path[-1]), path[:-1]
         node, fields = document.node(parent), fields_of(_owner(parent, document))
         keys = [key for key in node.index if key not in fields] if isinstance(node, TreeMapping) else []
+        del keys[MOST_RIVALS:]
         free = [field for field in fields if document.node((*parent, field)) is None]
         rival = next((key for key in keys if suggest(key, free) == name), None)
         if rival is not None:

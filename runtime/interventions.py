@@ -104,7 +104,7 @@ def intervene(model: Model, held: Mapping[str, Tensor], changes: Mapping[Target,
     for target, value in changes.items():
         name = target.variable.name
         values = changed.get(name, held[name]).clone()
-        values[(slice(None), *target.element)] = value.to(values)
+        values[target.index] = value.to(values)
         changed[name] = values
     moved = below(model.graphs, changed)
     kept = {name: value for name, value in held.items() if name not in moved} | changed

@@ -71,9 +71,9 @@ def in_bins(values: NDArray[np.generic], bins: int = CODE_BINS) -> Integers:
     """A bin index per value [n]: one bin per value where at most `bins` differ, else equal widths over the range."""
     distinct, index = np.unique(values, return_inverse=True)
     if len(distinct) <= bins or not np.issubdtype(values.dtype, np.number):
-        return index.astype(np.int64)
+        return np.asarray(index, dtype=np.int64)
     edges = np.linspace(float(distinct[0]), float(distinct[-1]), bins + 1)[1:-1]
-    return np.digitize(values.astype(np.float64), edges).astype(np.int64)
+    return np.asarray(np.digitize(values.astype(np.float64), edges), dtype=np.int64)
 
 
 def information_gap(codes: Mapping[str, Integers], factor: Integers) -> float:

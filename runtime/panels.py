@@ -25,7 +25,8 @@ class Panel:
     """Cells in rows and columns.
 
     values: {name: [R, C, *shape]} on the CPU; `shown` is the observed variable the query is about.
-    captions: [R][C] short texts above the cells, or (). inputs: leading columns that are data, set apart.
+    captions: [R][C] short texts above the cells, or (); marked: (row, column) of captions to notice.
+    inputs: leading columns that are data, set apart.
     band: rows that belong together (input above reconstruction), set apart from the next; 0: all.
     """
 
@@ -35,6 +36,7 @@ class Panel:
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     captions: tuple[tuple[str, ...], ...] = ()
+    marked: frozenset[tuple[int, int]] = frozenset()
     inputs: int = 0
     band: int = 0
 
@@ -52,6 +54,11 @@ class Target:
 
     def __str__(self) -> str:
         return self.variable.name + (f"[{','.join(map(str, self.element))}]" if self.element else "")
+
+    @property
+    def index(self) -> tuple[slice | int, ...]:
+        """Picks the element out of values [B, *shape]."""
+        return (slice(None), *self.element)
 
     @property
     def whole(self) -> bool:

@@ -69,9 +69,8 @@ def reconstruct(
         raise RunError("this model has no hidden variable to reconstruct from", "add a latent variable to the spec")
     label = default_label(graphs, image)
     positions = spread(rows, label, count, seed)
-    columns = min(columns, len(positions))
-    bands = len(positions) // columns
-    positions = positions[: bands * columns]
+    bands = -(-len(positions) // columns)
+    columns = -(-len(positions) // bands)
     with torch.no_grad():
         data = take(model, rows, positions)
         made = generate(model, infer(model, data, seed, keep_labels=False), len(positions), seed)
@@ -79,15 +78,22 @@ def reconstruct(
         name: torch.stack([data.get(name, torch.full_like(value, float("nan"))), value], dim=1)
         for name, value in made.items()
     }
-    values = {
-        name: value.unflatten(0, (bands, columns)).transpose(1, 2).flatten(0, 1).cpu() for name, value in values.items()
-    }
+    values = {name: _in_bands(value, bands, columns).cpu() for name, value in values.items()}
     title = f"Each row of data above its reconstruction from {', '.join(graphs.observed)} alone"
-    captions = ()
+    captions: tuple[tuple[str, ...], ...] = ()
     if label is not None:
-        captions = captions_of(label, values[label.variable.name])
+        captions = captions_of(label, values[label.variable.name], len(positions))
         title += f"; small print: {label}, true and inferred"
-    return Panel(title, image.name, values, ("input", "reconstruction") * bands, ("",) * columns, captions, band=2)
+    return Panel(
+        title,
+        image.name,
+        values,
+        ("input", "reconstruction") * bands,
+        ("",) * columns,
+        captions,
+        wrong_captions(captions),
+        band=2,
+    )
 
 
 def analogies(
@@ -148,7 +154,7 @@ def spread(rows: Rows, label: Target | None, count: int, seed: int) -> Tensor:
     order = torch.randperm(total, generator=torch.Generator().manual_seed(seed))
     if label is None or label.variable.name not in rows.values:
         return order[:count]
-    column = rows.values[label.variable.name].cpu()[(slice(None), *label.element)][order].double().nan_to_num(-1.0)
+    column = rows.values[label.variable.name].cpu()[label.index][order].double().nan_to_num(-1.0)
     turn = torch.zeros(total, dtype=torch.long)
     for value in column.unique():
         same = column == value
@@ -185,10 +191,32 @@ def before(data: Values, held: Values, made: Values) -> Values:
     return column
 
 
-def captions_of(label: Target, values: Tensor) -> tuple[tuple[str, ...], ...]:
-    """The label of every cell [R, C, *shape] in words."""
-    cells = values[(slice(None), slice(None), *label.element)]
-    return tuple(tuple(value_name(label.variable, float(value)) for value in row) for row in cells)
+def _in_bands(pairs: Tensor, bands: int, columns: int) -> Tensor:
+    """Pairs [n, 2, *shape] as cells [2 * bands, columns, *shape], one above the other; what is left over is blank."""
+    rest = pairs.new_full((bands * columns - len(pairs), *pairs.shape[1:]), float("nan"))
+    return torch.cat([pairs, rest]).unflatten(0, (bands, columns)).transpose(1, 2).flatten(0, 1)
+
+
+def captions_of(label: Target, values: Tensor, count: int) -> tuple[tuple[str, ...], ...]:
+    """The label of every cell [2 * bands, columns, *shape] in words; none beyond the first `count` pairs."""
+    cells = values[(slice(None), *label.index)].tolist()
+    return tuple(
+        tuple(
+            value_name(label.variable, value) if row // 2 * len(line) + column < count else ""
+            for column, value in enumerate(line)
+        )
+        for row, line in enumerate(cells)
+    )
+
+
+def wrong_captions(captions: Sequence[Sequence[str]]) -> frozenset[tuple[int, int]]:
+    """Cells of odd rows (inferred) whose caption is not the one above (true), where that is known."""
+    return frozenset(
+        (row, column)
+        for row in range(1, len(captions), 2)
+        for column, text in enumerate(captions[row])
+        if captions[row - 1][column] not in (text, "?")
+    )
 
 
 def _full(variable: Variable, value: Tensor, count: int) -> Tensor:

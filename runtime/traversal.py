@@ -173,7 +173,7 @@ def _start(model: Model, rows: Rows, positions: Tensor, seed: int) -> tuple[Valu
 
 
 def _column(values: Values, target: Target) -> Tensor:
-    return values[target.variable.name][(slice(None), *target.element)].double()
+    return values[target.variable.name][target.index].double()
 
 
 def _checked(target: Target, graphs: Graphs, image: Variable) -> Target:

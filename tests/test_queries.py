@@ -14,7 +14,7 @@ from runtime.data import Rows
 from runtime.errors import RunError
 from runtime.interventions import infer, intervene, take
 from runtime.panels import Panel, Target, parse_target, picture_shape, shown_variable, value_name
-from runtime.queries import analogies, reconstruct, sample, spread
+from runtime.queries import analogies, reconstruct, sample, spread, wrong_captions
 from runtime.traversal import traverse
 
 HEAD = "graphspec: 1\nnetworks: {default: {kind: mlp, hidden: [8]}}\n"
@@ -185,6 +185,21 @@ def test_reconstruction_is_what_p_makes_of_what_q_infers() -> None:
     assert torch.equal(panel.values["y"][1], inferred["y"].float())
     assert torch.isnan(panel.values["z"][0]).all()
     assert panel.captions[1][0] == ("ant", "bee", "cat")[int(inferred["y"][0])]
+
+
+def test_reconstructions_of_a_number_that_fills_no_grid_leave_cells_blank() -> None:
+    model = model_of(M2)
+    rows = rows_of(model.graphs)
+    panel = reconstruct(model, rows, count=7, columns=4)
+    assert panel.values["x"].shape[:2] == (4, 4)
+    assert torch.isnan(panel.values["x"][2:, 3]).all()
+    assert not torch.isnan(panel.values["x"][:, :3]).any()
+    assert [line[3] for line in panel.captions][2:] == ["", ""]
+
+
+def test_inferred_labels_that_differ_from_known_ones_are_marked() -> None:
+    captions = (("a", "b", "?"), ("a", "c", "c"))
+    assert wrong_captions(captions) == {(1, 1)}
 
 
 def test_analogies_keep_the_style_and_set_the_label() -> None:

@@ -193,11 +193,15 @@ def test_any_text_gives_a_tree_or_a_located_error(text):
         assert isinstance(document.value, dict)
 
 
+# PyYAML writes line separators other than line feeds where they fold into spaces when read.
+WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\ufeff"), max_size=8)
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.recursive(
-        st.integers(-(2**62), 2**62) | st.text(max_size=8) | st.booleans() | st.none() | st.floats(allow_nan=False),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        st.integers(-(2**62), 2**62) | WORDS | st.booleans() | st.none() | st.floats(allow_nan=False),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
         max_leaves=10,
     )
 )

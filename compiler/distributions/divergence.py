@@ -24,11 +24,16 @@ def closed_kl(q: Distribution, p: Distribution) -> Tensor:
 
     Raises NotImplementedError for a pair without a closed form: `Family.closed_kl` lists those that have one.
     """
+    return sum_event(closed_kl_each(q, p), len(q.shape))
+
+
+def closed_kl_each(q: Distribution, p: Distribution) -> Tensor:
+    """KL(q || p) of each element of the event, [*lead, *shape] (multivariate: size 1 along the dependent axis)."""
     divergence = _PAIRS.get((type(q), type(p)))
     if divergence is None:
         raise NotImplementedError(f"no closed-form KL from {type(q).__name__} to {type(p).__name__}")
     assert q.shape == p.shape, f"events differ: {q.shape} and {p.shape}"
-    return sum_event(divergence(q, p), len(q.shape))
+    return divergence(q, p)
 
 
 def _normal(q: Normal, p: Normal) -> Tensor:

@@ -6,19 +6,22 @@ course of each edge from `routing`. The same picture gives the same layout, to t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 from graphspec.drawing.coordinates import ROW_PITCH, coordinates
-from graphspec.drawing.geometry import Curve, Outline, Point, polyline
+from graphspec.drawing.geometry import Curve, Outline, Point, crossings, polyline
 from graphspec.drawing.lettering import line_width, name_runs
 from graphspec.drawing.ordering import Bend, Item, Lattice, lattice, ordered
 from graphspec.drawing.picture import Edge, Node, Panel, Picture
-from graphspec.drawing.ranking import ranks
+from graphspec.drawing.ranking import Ranks, ranks
 from graphspec.drawing.routing import routes
 
 NODE_RADIUS = 19.0
 SQUARE_RADIUS = 17.0
 LABEL_SIZE = 15.0
 LABEL_PADDING = 10.0
+SECOND_LOOK = 12
+"""Nodes up to which a picture with crossings is tried with other rows too."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,31 @@ def lay_out(picture: Picture, shape: Callable[[Node], Outline] | None = None, ro
     shape: the outline of a node around the origin, as high for every node of a kind; left out, circles and squares.
     row_pitch: from the centres of one row to those of the next.
     """
+    shape = shape or node_outline
     levels = ranks(picture) if picture.nodes else {}
+    layout = _in_rows(picture, levels, shape, row_pitch)
+    if len(picture.nodes) > SECOND_LOOK or not (crossed := _crossings(layout)):
+        return layout
+    other = ranks(picture, strict=True)
+    if other == levels:
+        return layout
+    second = _in_rows(picture, other, shape, row_pitch)
+    return second if _crossings(second) < crossed else layout
+
+
+def _in_rows(picture: Picture, levels: Ranks, shape: Callable[[Node], Outline], row_pitch: float) -> Layout:
     grid = lattice(picture, levels)
-    shapes = {name: (shape or node_outline)(node) for name, node in picture.nodes.items()}
+    shapes = {name: shape(node) for name, node in picture.nodes.items()}
     places = coordinates(grid, ordered(grid), shapes, row_pitch)
-    outlines = {name: shape.moved(*places[name]) for name, shape in shapes.items()}
+    outlines = {name: outline.moved(*places[name]) for name, outline in shapes.items()}
     first, second = (_panel_routes(panel, outlines, grid, places) for panel in picture.panels)
     return _framed(picture, outlines, (first, second), levels)
+
+
+def _crossings(layout: Layout) -> int:
+    """Edges that cross, over both panels."""
+    panels = [[polyline(curve) for curve in routes.values()] for routes in layout.routes]
+    return sum(crossings(a, b) for paths in panels for a, b in combinations(paths, 2))
 
 
 def node_outline(node: Node) -> Outline:

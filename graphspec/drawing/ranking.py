@@ -16,6 +16,7 @@ LONG_FROM_OBSERVED = 0.4
 LONG_BETWEEN_FEATURES = 0.25
 LONG_TO_VARIABLE = 0.08
 LEVEL_FEATURE = 1.0
+STRICT_LEVEL_FEATURE = 4.0
 LEVEL_OBSERVED = 5.0
 DOWN_FEATURE = 6.0
 LEVEL_VARIABLE = 0.1
@@ -27,9 +28,12 @@ STEPS = (-1, 1, -2, 2, -3, 3)
 Ranks = dict[str, int]
 
 
-def ranks(picture: Picture) -> Ranks:
-    """Row of each node, 0 at the top. A local search from longest paths; the same picture gives the same rows."""
-    search = _Search(picture)
+def ranks(picture: Picture, *, strict: bool = False) -> Ranks:
+    """Row of each node, 0 at the top. A local search from longest paths; the same picture gives the same rows.
+
+    strict: features stand below what reads them, even if that takes a row more.
+    """
+    search = _Search(picture, STRICT_LEVEL_FEATURE if strict else LEVEL_FEATURE)
     current = search.start()
     best = search.cost(current)
     improved = True
@@ -45,7 +49,8 @@ def ranks(picture: Picture) -> Ranks:
 
 
 class _Search:
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: Picture, level_feature: float) -> None:
+        self.level_feature = level_feature
         generative, recognition = picture.panels
         self.names = tuple(picture.nodes)
         self.down = generative.edges
@@ -112,7 +117,7 @@ class _Search:
         if rise < 0:
             return DOWN_FEATURE - rise
         if rise == 0:
-            return LEVEL_OBSERVED if parent in self.observed else LEVEL_FEATURE
+            return LEVEL_OBSERVED if parent in self.observed else self.level_feature
         if parent in self.observed:
             return LONG_FROM_OBSERVED * (rise - 1)
         return (LONG_TO_VARIABLE if child in self.modelled else LONG_BETWEEN_FEATURES) * (rise - 1)

@@ -30,7 +30,7 @@ HIT = 1000.0
 NEAR = 25.0
 CROSSING = 12.0
 ALONG = 6.0
-DETOUR = 0.15
+DETOUR = 0.1
 """What courses cost: touching a foreign node, coming near one, crossing an edge, lying along one, a pixel sideways."""
 LEVEL_LIFT = 34.0
 
@@ -111,8 +111,8 @@ def _courses(start: Point, end: Point, bends: tuple[Point, ...], band: float) ->
         yield "under", _bridge(start, end, 1.0, band), 8.0
         return
     if bends:
-        yield "smooth", _smooth((start, *bends, end)), 4.0 + len(bends)
-    yield "upright", _upright((start, *bends, end), band), 9.0 + len(bends)
+        yield "smooth", _smooth((start, *bends, end)), 4.0 + 2.0 * len(bends)
+    yield "upright", _upright((start, *bends, end), band), 9.0 + 2.0 * len(bends)
 
 
 def _arc(start: Point, end: Point, bulge: float) -> Curve:

@@ -22,7 +22,8 @@ _HEAD = r"""\documentclass[border=6pt]{standalone}
     latent/.style={node},
     observed/.style={node, fill=black!28},
     supervised/.style={node, path picture={
-        \fill[black!28] (path picture bounding box.south west) rectangle (path picture bounding box.north);}},
+        \fill[black!28, sharp corners]
+          (path picture bounding box.south west) rectangle (path picture bounding box.north);}},
     deterministic/.style={node},
     edge/.style={draw=black, line width=0.9pt, -{Latex[length=6pt, width=5pt]}},
     title/.style={font=\sffamily\bfseries},

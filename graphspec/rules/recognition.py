@@ -114,33 +114,24 @@ def check_faithful(graphs: Graphs, report: Report) -> None:
     """
     model = collapse(graphs.graph("generative"), _deterministic(graphs))
     seen = {name for name in graphs.observed if name in model}
-    above = set[str]()
-    with_ancestors(model, seen, above)
     factors = [factor for factor in graphs.order("recognition") if not factor.deterministic]
     enough = sufficient_parents(model, [factor.variable for factor in factors])
     for factor in factors:
         name, parents = factor.variable, graphs.stochastic_parents(factor)
         plain = name in enough and enough[name] <= parents
         if not plain and not factor.derived and not silenced(graphs.spec, "GS105", name):
-            missing = boundary(model, name, seen, above) - parents
+            missing = boundary(model, name, seen) - parents
             if missing:
-                _report_gap(graphs, model, factor, missing, seen, above, report)
+                _report_gap(graphs, model, factor, missing, seen, report)
         seen.add(name)
-        with_ancestors(model, [name], above)
 
 
 def _report_gap(
-    graphs: Graphs,
-    model: nx.DiGraph,
-    factor: Factor,
-    missing: set[str],
-    seen: set[str],
-    above: set[str],
-    report: Report,
+    graphs: Graphs, model: nx.DiGraph, factor: Factor, missing: set[str], seen: set[str], report: Report
 ) -> None:
     name = factor.variable
     declared = [n for n in graphs.variables if n in missing]
-    ball = walk(model, name, seen, above)
+    ball = walk(model, name, seen)
     paths = "; ".join(ball.path(model, other) for other in declared)
     reads = [_reader_of(graphs, name, other) for other in declared]
     by = "it by an open path" if len(declared) == 1 else "them by open paths"

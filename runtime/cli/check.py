@@ -47,14 +47,10 @@ def check(
 
 
 def _print_text(findings: Findings) -> None:
-    for found in findings.values():
-        if found:
-            print_diagnostics(found)
-            typer.echo("")
-    clean = [spec for spec, found in findings.items() if not found]
-    for spec in clean:
-        typer.echo(f"{spec}: ok")
-    if len(clean) < len(findings):
+    for spec, found in findings.items():
+        print_diagnostics(found)
+        typer.echo("" if found else f"{spec}: ok")
+    if any(findings.values()):
         typer.echo(_summary(findings))
 
 

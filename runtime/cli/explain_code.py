@@ -1,5 +1,7 @@
 """`graphspec explain GS012`: what a diagnostic means and how to mend it."""
 
+from textwrap import fill
+
 import typer
 
 from graphspec.codes import CODES
@@ -17,4 +19,10 @@ def explanation_of(code: str) -> str:
     if entry is None:
         guess = did_you_mean(code.upper(), CODES)
         raise typer.BadParameter(f"there is no diagnostic {code}; {guess or 'codes run from GS001 to GS119'}")
-    return f"{code.upper()}: {entry.title}\n\n{entry.explanation}"
+    paragraphs = [_wrapped(paragraph) for paragraph in entry.explanation.split("\n\n")]
+    return "\n\n".join([f"{code.upper()}: {entry.title}", *paragraphs])
+
+
+def _wrapped(paragraph: str) -> str:
+    """Prose at a width that reads well; examples, which are indented, as they stand."""
+    return paragraph if paragraph.startswith(" ") else fill(paragraph, 100, break_long_words=False)

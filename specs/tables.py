@@ -1,0 +1,146 @@
+"""Writes the made-up rows that some specs of this folder learn from: `python specs/tables.py`.
+
+patients.csv (table.yaml, continuous-label.yaml), animals.csv (attributes.yaml) and cells.npz (scanvi.yaml). Nothing in
+them was measured: every column follows from a few hidden numbers per row, so that there is something to find. Only
+`Random.random` is used, whose stream Python promises to keep, so the files can be made again to the letter.
+"""
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from statistics import NormalDist
+
+import numpy as np
+
+STANDARD = NormalDist()
+DIAGNOSES = ("healthy", "mild", "severe")
+SITES = ("arm", "leg", "back")
+ATTRIBUTES = (
+    "furry", "striped", "spotted", "horned", "hooved", "clawed", "winged", "tailed", "toothed", "beaked",
+    "swims", "flies", "climbs", "digs", "hunts", "grazes", "herds", "nocturnal", "migrates", "tame",
+)  # fmt: skip
+MEASURES = ("mass", "length", "height", "speed", "depth", "age", "litter", "sleep", "range", "pulse", "heat", "voice")
+KINDS = ("alpha", "beta", "delta", "duct")
+GENES = 60
+
+
+class Draws:
+    """Draws of every sort from uniforms alone."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+
+    def uniform(self) -> float:
+        return self.random.random() or 0.5
+
+    def normal(self, mean: float = 0.0, scale: float = 1.0) -> float:
+        return mean + scale * STANDARD.inv_cdf(self.uniform())
+
+    def chance(self, logit: float) -> bool:
+        return self.uniform() < 1 / (1 + math.exp(-logit))
+
+    def choice(self, weights: Sequence[float]) -> int:
+        left = self.uniform() * sum(weights)
+        for index, weight in enumerate(weights):
+            left -= weight
+            if left < 0:
+                return index
+        return len(weights) - 1
+
+    def poisson(self, rate: float) -> int:
+        left, count, term = self.uniform(), 0, math.exp(-rate)
+        while left > term and count < 10_000:
+            left -= term
+            count += 1
+            term *= rate / count
+        return count
+
+
+def patients(rows: int = 900) -> list[dict[str, str]]:
+    """One patient a row: columns of every sort, each blank now and then; a diagnosis and days of recovery for some."""
+    draws = Draws(1)
+
+    def cell(text: str, blank: float) -> str:
+        return "" if draws.uniform() < blank else text
+
+    table = []
+    for _ in range(rows):
+        frailty = draws.normal()
+        diagnosis = draws.choice((0.5, 0.3, 0.2 * math.exp(0.5 * frailty)))
+        age = min(95.0, max(18.0, draws.normal(50 + 10 * frailty, 12)))
+        pressure = draws.normal(118 + 9 * diagnosis + 5 * frailty, 8)
+        iron = draws.normal(95 - 14 * diagnosis, 9)
+        glucose = math.exp(draws.normal(4.5 + 0.18 * diagnosis + 0.08 * frailty, 0.12))
+        visits = draws.poisson(math.exp(0.3 + 0.5 * diagnosis + 0.3 * frailty))
+        smoker = draws.chance(-1 + 0.8 * frailty)
+        site = draws.choice((1.0, math.exp(0.7 * diagnosis - 0.5), math.exp(0.6 * frailty - 0.3)))
+        recovery = 6 + 7 * diagnosis + 3 * frailty + 4 * smoker + draws.normal(0, 1.5)
+        table.append({
+            "age": f"{age:.0f}",
+            "pressure": cell(f"{pressure:.0f}", 0.1),
+            "iron": cell(f"{iron:.0f}", 0.3),
+            "glucose": cell(f"{glucose:.1f}", 0.2),
+            "visits": cell(str(visits), 0.1),
+            "smoker": cell("yes" if smoker else "no", 0.25),
+            "site": cell(SITES[site], 0.15),
+            "diagnosis": cell(DIAGNOSES[diagnosis], 0.3),
+            "recovery": cell(f"{max(recovery, 0):.1f}", 0.4),
+        })  # fmt: skip
+    return table
+
+
+def animals(rows: int = 800) -> list[dict[str, str]]:
+    """One animal a row: twelve measures, and twenty attributes that somebody answered or left open."""
+    draws = Draws(2)
+    loads = [[draws.normal(0, 1.4) for _ in range(3)] for _ in ATTRIBUTES]
+    shares = [[draws.normal(0, 0.6) for _ in range(3 + len(ATTRIBUTES))] for _ in MEASURES]
+    table = []
+    for _ in range(rows):
+        traits = [draws.normal() for _ in range(3)]
+        has = [draws.chance(sum(w * t for w, t in zip(load, traits, strict=True)) - 0.3) for load in loads]
+        causes = [*traits, *map(float, has)]
+        row = {}
+        for name, share in zip(MEASURES, shares, strict=True):
+            row[name] = f"{sum(w * c for w, c in zip(share, causes, strict=True)) + draws.normal(0, 0.5):.2f}"
+        for name, true in zip(ATTRIBUTES, has, strict=True):
+            row[name] = "" if draws.uniform() < 0.4 else "yes" if true else "no"
+        table.append(row)
+    return table
+
+
+def cells(rows: int = 700) -> dict[str, np.ndarray]:
+    """One cell a row: counts of sixty genes from one of three batches, the total count, and the cell's kind."""
+    draws = Draws(3)
+    base = [draws.normal(0, 1) for _ in range(GENES)]
+    of_kind = [[draws.normal(0, 0.9) for _ in range(GENES)] for _ in KINDS]
+    of_batch = [[draws.normal(0, 0.3) for _ in range(GENES)] for _ in range(3)]
+    of_state = [draws.normal(0, 0.6) for _ in range(GENES)]
+    counts, batches, kinds = [], [], []
+    for _ in range(rows):
+        kind, batch, state = draws.choice((4, 3, 2, 1)), draws.choice((1, 1, 1)), draws.normal()
+        depth = math.exp(draws.normal(5.6, 0.4))
+        effects = zip(base, of_kind[kind], of_batch[batch], of_state, strict=True)
+        share = np.exp([b + k + e + state * s for b, k, e, s in effects])
+        noisy = depth * share / share.sum() * np.exp([draws.normal(-0.08, 0.4) for _ in range(GENES)])
+        counts.append([draws.poisson(float(rate)) for rate in noisy])
+        batches.append(batch)
+        kinds.append(kind)
+    table = np.array(counts, dtype=np.int16)
+    total = table.sum(axis=1).astype(np.float32)
+    return {"counts": table, "total": total, "batch": np.array(batches, np.int8), "kind": np.array(kinds, np.int8)}
+
+
+def write(folder: Path) -> None:
+    """All three files into `folder`."""
+    for name, table in (("patients.csv", patients()), ("animals.csv", animals())):
+        with (folder / name).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, table[0].keys(), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(table)
+    np.savez_compressed(folder / "cells.npz", **cells())
+
+
+if __name__ == "__main__":
+    write(Path(__file__).parent)

@@ -1,0 +1,237 @@
+"""evaluate, sample, reconstruct, traverse and analogies as a user meets them, on a run made here without training."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from compiler import compile_spec
+from graphspec import load
+from graphspec.resolved import spec_as_yaml
+from runtime.cli.app import app
+from runtime.data import prepare
+from runtime.run import Run
+from runtime.training.checkpoints import save_weights
+
+SPEC = """
+graphspec: 1
+name: tiny
+variables:
+  x: {role: observed, domain: unit, shape: [1, 8, 8]}
+  y: {role: supervised, domain: category, classes: 10}
+  z: {role: latent, domain: real, size: 2}
+generative: {y: {}, z: {}, x: {parents: [y, z], distribution: bernoulli}}
+recognition: {y: {parents: [x]}, z: {parents: [x, y]}}
+networks: {default: {kind: linear}}
+data: {source: digits, variables: {x: image, y: label}, labels: {y: 100}}
+training: {epochs: 1}
+"""
+TABLE = """
+graphspec: 1
+name: table
+variables:
+  v: {role: observed, domain: real, size: 2}
+  s: {role: supervised, domain: real}
+  z: {role: latent, domain: real, size: 2}
+generative: {s: {}, z: {}, v: {parents: [s, z]}}
+recognition: {s: {parents: [v]}, z: {parents: [v, s]}}
+networks: {default: {kind: linear}}
+data:
+  source: points.csv
+  variables: {v: {columns: [a, b], standardize: true}, s: {column: s, standardize: true}}
+  factors: {side: side}
+"""
+
+
+def make_run(folder: Path, spec: Path) -> Run:
+    """A run folder as `train` leaves it, with untrained weights."""
+    run = Run(folder)
+    model = compile_spec(load(str(spec)))
+    data = prepare(model.graphs, spec_path=spec)
+    resolved = spec_as_yaml(model.graphs.spec)
+    for file in (run.last_file, run.best_file):
+        save_weights(file, model.state_dict(), resolved, {"epoch": 1})
+    run.spec_file.write_text(spec.read_text())
+    run.resolved_file.write_text(resolved)
+    manifest = {"format": 1, "name": "tiny", "status": "finished", "spec": str(spec), **data.manifest()}
+    run.manifest_file.write_text(json.dumps(manifest))
+    return run
+
+
+@pytest.fixture(scope="module")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("digits")
+    (folder / "tiny.yaml").write_text(SPEC)
+    return make_run(folder / "run", folder / "tiny.yaml")
+
+
+@pytest.fixture(scope="module")
+def table_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("table")
+    lines = [f"{1000 + 7 * i % 50},{i % 9},{200 + i % 13},{'left' if i % 2 else 'right'}" for i in range(60)]
+    (folder / "points.csv").write_text("a,b,s,side\n" + "\n".join(lines) + "\n")
+    (folder / "table.yaml").write_text(TABLE)
+    return make_run(folder / "run", folder / "table.yaml")
+
+
+def call(*arguments: Any) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert "Traceback" not in result.output
+    return result
+
+
+def test_evaluate_prints_one_json_object_and_keeps_it(digits_run: Run) -> None:
+    result = call("evaluate", digits_run.folder, "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["split"] == "test"
+    assert 0.5 < report["variables"]["y"]["error"] <= 1
+    assert report["elbo"] < 0
+    assert report["rows"] == report["variables"]["y"]["rows"] == 359
+    assert report["variables"]["y"]["training_labels"] == 100
+    assert "not a density" in report["notes"][0]
+    assert json.loads((digits_run.folder / "evaluation-test.json").read_text()) == report
+    with Image.open(digits_run.figures / "confusion-y-test.png") as image:
+        assert image.width > 300
+
+
+def test_evaluate_prints_a_table(digits_run: Run) -> None:
+    result = call("evaluate", digits_run.folder, "--split", "validation")
+    assert result.exit_code == 0, result.output
+    assert "144 validation rows" in result.output
+    assert " %)" in result.output
+    assert "note: p(x | ...) is a bernoulli" in result.output
+    assert (digits_run.folder / "evaluation-validation.json").is_file()
+
+
+def test_evaluate_is_repeatable_and_its_elbo_depends_on_the_seed(digits_run: Run) -> None:
+    first, again, other = (
+        json.loads(call("evaluate", digits_run.folder, "--json", "--seed", seed).stdout)["elbo"] for seed in (3, 3, 4)
+    )
+    assert first == again
+    assert first != other
+    assert first == pytest.approx(other, abs=0.5)
+
+
+def test_evaluate_never_overwrites_what_it_did_not_write(digits_run: Run) -> None:
+    path = digits_run.folder / "evaluation-training.json"
+    path.write_text('{"mine": 1}')
+    result = call("evaluate", digits_run.folder, "--split", "training")
+    assert result.exit_code == 1
+    assert "evaluation-training.json is not a report" in result.output
+    assert path.read_text() == '{"mine": 1}'
+
+
+def test_evaluate_gives_errors_in_data_units_and_compares_codes_with_factors(table_run: Run) -> None:
+    result = call("evaluate", table_run.folder, "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    spread = table_run.manifest()["units"]["s"]["std"][0]
+    assert 0.3 * spread < report["variables"]["s"]["error"] < 10 * spread
+    assert set(report["disentanglement"]["mig"]["factors"]) == {"side"}
+    assert "information gap" in call("evaluate", table_run.folder).output
+
+
+@pytest.mark.parametrize("verb", ["sample", "reconstruct", "traverse", "analogies"])
+def test_pictures_go_to_the_runs_figures_and_the_place_is_said(digits_run: Run, verb: str) -> None:
+    result = call(verb, digits_run.folder, "--count", 2)
+    assert result.exit_code == 0, result.output
+    path = digits_run.figures / f"{verb}.png"
+    assert result.output.strip() == str(path)
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+
+
+def test_options_reach_the_query(digits_run: Run, tmp_path: Path) -> None:
+    sizes = {}
+    for name, options in {
+        "grid": ["traverse", "--vary", "z[0]", "--vary", "z[1]", "--steps", 3],
+        "row": ["traverse", "--vary", "y", "--count", 1],
+        "table": ["analogies", "--count", 2, "--split", "validation"],
+    }.items():
+        path = tmp_path / "new" / (name + (".csv" if name == "table" else ".png"))
+        result = call(options[0], digits_run.folder, *options[1:], "-o", path, "--checkpoint", "last", "--seed", 1)
+        assert result.exit_code == 0, result.output
+        if name == "table":
+            lines = list(csv.reader(path.read_text().splitlines()))
+            assert len(lines) == 1 + 2 * 11
+            assert lines[0][:5] == ["row", "column", "cell", "x[0,0,0]", "x[0,0,1]"]
+            continue
+        with Image.open(path) as image:
+            sizes[name] = image.size
+    assert sizes["grid"][1] > 3 * 64 > sizes["row"][1] > 64
+
+
+def test_what_is_no_picture_is_printed_and_written_as_a_table(table_run: Run) -> None:
+    result = call("sample", table_run.folder, "--count", 3, "--columns", 2)
+    assert result.exit_code == 0, result.output
+    lines = (table_run.figures / "sample.csv").read_text().splitlines()
+    assert lines[0] == "row,column,cell,v[0],v[1],s,z[0],z[1]"
+    assert len(lines) == 7
+    assert 800 < float(lines[1].split(",")[3]) < 1300  # data units, not standardized ones
+    assert "Samples from p" in result.output
+    assert call("reconstruct", table_run.folder, "-o", "x.png").exit_code == 1
+
+
+def test_a_query_the_graph_cannot_answer_says_what_it_would_need(table_run: Run) -> None:
+    result = call("analogies", table_run.folder)
+    assert result.exit_code == 1
+    assert "error: analogies need a supervised category" in result.output
+    assert "= help: declare one" in result.output
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "sample", "reconstruct", "traverse", "analogies"])
+def test_what_is_no_run_is_said_in_words(verb: str, tmp_path: Path) -> None:
+    missing, empty = call(verb, tmp_path / "nothing"), call(verb, tmp_path)
+    assert (missing.exit_code, empty.exit_code) == (1, 1)
+    assert "there is no run folder" in missing.output
+    assert "is not a run folder" in empty.output
+    assert "= help:" in missing.output
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "analogies"])
+def test_a_damaged_checkpoint_is_said_in_words(verb: str, digits_run: Run, tmp_path: Path) -> None:
+    shutil.copytree(digits_run.folder, tmp_path / "run")
+    Run(tmp_path / "run").best_file.write_bytes(b"not tensors")
+    result = call(verb, tmp_path / "run")
+    assert result.exit_code == 1
+    assert "cannot be read as a checkpoint" in result.output
+    assert call(verb, tmp_path / "run", "--checkpoint", "last").exit_code == 0
+
+
+def test_data_that_are_gone_are_said_to_be_gone(table_run: Run, tmp_path: Path) -> None:
+    shutil.copytree(table_run.folder, tmp_path / "run")
+    manifest = tmp_path / "run" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "spec": str(tmp_path / "gone.yaml")}))
+    result = call("evaluate", tmp_path / "run", "--data-dir", tmp_path / "empty")
+    assert result.exit_code == 1
+    assert "points.csv" in result.output
+    assert call("sample", tmp_path / "run", "--data-dir", tmp_path / "empty").exit_code == 0
+
+
+def test_data_that_have_changed_are_noted(table_run: Run, tmp_path: Path) -> None:
+    shutil.copytree(table_run.folder.parent, tmp_path / "copy")
+    folder = tmp_path / "copy" / "run"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "spec": str(tmp_path / "copy" / "table.yaml")}))
+    assert "have changed" not in call("evaluate", folder).output
+    points = tmp_path / "copy" / "points.csv"
+    points.write_text(points.read_text().replace("1007", "1008"))
+    assert "the data have changed since this run was trained" in call("evaluate", folder).output
+
+
+@pytest.mark.parametrize("options", [["--count", "0"], ["--checkpoint", "first"], ["--split", "all"], ["--bad"]])
+def test_usage_mistakes_exit_with_two(digits_run: Run, options: list[str]) -> None:
+    assert call("analogies", digits_run.folder, *options).exit_code == 2
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "sample", "reconstruct", "traverse", "analogies"])
+def test_help_has_a_worked_example(verb: str) -> None:
+    result = call(verb, "--help")
+    assert result.exit_code == 0
+    assert f"graphspec {verb} runs/digits" in result.output
