@@ -6,6 +6,7 @@ which values the parents take, and what the densities are worth.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import cast
 
 import torch
@@ -14,9 +15,11 @@ from torch import Tensor, nn
 
 from compiler.axes import AxisTensor, align
 from compiler.distributions import Distribution, build
+from compiler.distributions.flows import Flow, FlowMap
 from compiler.networks import VALUE
+from compiler.networks.initialization import Initializer
 from compiler.noise import Noise
-from compiler.parameter_sources import Scene, parameter_sources
+from compiler.parameter_sources import CONTEXT, ParameterSource, Scene, flow_context, parameter_sources
 from graphspec.graph import Factor, Graphs, Variable
 from graphspec.schema import (
     WEIGHTLESS,
@@ -38,7 +41,8 @@ class Located:
 class ConditionalModule(nn.Module):
     """p(variable | parents) or q(variable | parents).
 
-    Each parameter comes from one source: the factor's network, a network of its own, a learned value, or a constant.
+    Each parameter comes from one source: the factor's network, a network of its own, a learned value, or a constant. A
+    flow has no parameters but a map with weights of its own, to which the factor's network gives a context.
     Initial weights depend on (seed, factor.key) and the factor itself only. Parameters are at least single precision.
     Raises SpecError where a user's own module is named and not allowed, or cannot be used.
     """
@@ -57,7 +61,12 @@ class ConditionalModule(nn.Module):
         self.factor, self.family = factor, factor.family
         self.variable = graphs.variables[factor.variable]
         scene = Scene(factor, graphs, seed, dtype, allow_python)
-        self.sources = nn.ModuleList(parameter_sources(scene, self.variable))
+        self.flow: FlowMap | None = None
+        if self.family.flow:
+            self.flow, source = _flow(scene, self.variable)
+            self.sources = nn.ModuleList([source])
+        else:
+            self.sources = nn.ModuleList(parameter_sources(scene, self.variable))
 
     def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> Located:
         """The distribution at the parents' values, on the union of the axes that its parameters depend on."""
@@ -65,6 +74,9 @@ class ConditionalModule(nn.Module):
         found: dict[str, AxisTensor] = {}
         for source in self.sources:
             found.update(cast(dict[str, AxisTensor], source(given, noise)))
+        if self.flow is not None:
+            context = found[CONTEXT]
+            return Located(context.axes, Flow(self.variable.shape, self.flow, context.data))
         names = [info.name for info in self.family.parameters]
         axes, tensors = align([found[name] for name in names])
         parameters = dict(zip(names, tensors, strict=True))
@@ -101,6 +113,18 @@ class DeterministicModule(nn.Module):
         outputs = cast(dict[str, AxisTensor], self.network(_entering(self.factor, values), noise))
         value = outputs[VALUE]
         return AxisTensor(value.axes, _linked(self.variable, value)) if self.linked else value
+
+
+def _flow(scene: Scene, variable: Variable) -> tuple[FlowMap, ParameterSource]:
+    """The map of a flow and what gives its context; see `compiler.distributions.flows` for which way is the fast one."""
+    factor, family = scene.factor, scene.factor.family
+    assert family is not None
+    options = {name: default for name, (default, _) in family.options.items()} | dict(factor.options)
+    source, width = flow_context(scene, options["hidden"][0])
+    drawn = factor.side == "recognition" and variable.role == "latent"
+    from_noise = family.name == "inverse_autoregressive" or (drawn and family.name != "masked_autoregressive")
+    start = Initializer(scene.seed, f"{factor.key}/flow", scene.dtype)
+    return FlowMap(family.name, options, prod(variable.shape), width, start, from_noise=from_noise), source
 
 
 def _entering(factor: Factor, values: Mapping[str, AxisTensor]) -> dict[str, AxisTensor]:

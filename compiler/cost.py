@@ -6,10 +6,9 @@ from math import prod
 
 from compiler.lowering import largest_enumeration
 from compiler.program import Axes, Program, Step
-from graphspec.families import ParameterInfo
-from graphspec.graph import Factor, Graphs, Variable
+from graphspec.graph import Factor, Graphs
 from graphspec.schema.networks import Cnn, Deconv, Elementwise, Gru, Linear, Mlp, NetworkSpec, Resnet
-from graphspec.shapes import RESNET_STRIDE, conv_plan, deconv_plan, is_image, size_of
+from graphspec.shapes import RESNET_STRIDE, conv_plan, deconv_plan, is_image, parameter_shape, size_of
 
 BACKWARD = 3
 """A training step costs about three forward passes: one forward, two products per weight matrix backward."""
@@ -63,17 +62,10 @@ def head_sizes(graphs: Graphs, factor: Factor) -> dict[str, int]:
         return {"value": size_of(variable.shape)}
     given = set(factor.parameters)
     return {
-        info.name: _parameter_size(info, variable)
+        info.name: size_of(parameter_shape(variable, info))
         for info in factor.family.parameters
         if not given & {info.name, *info.alternatives}
     }
-
-
-def _parameter_size(info: ParameterInfo, variable: Variable) -> int:
-    elements, classes = size_of(variable.shape), variable.support or 1
-    return {"element": elements, "class": elements * classes, "between_classes": elements * (classes - 1)}.get(
-        info.extent, 1
-    )
 
 
 def _factor_work(program: Program, step: Step, axes: Mapping[str, Axes]) -> _Work:

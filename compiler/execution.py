@@ -18,6 +18,7 @@ from compiler.distributions import Distribution, closed_kl, closed_kl_each
 from compiler.expression import Part
 from compiler.noise import Noise
 from compiler.program import Program, Step
+from compiler.sparse import choose
 from compiler.weights import ObjectiveWeights
 from graphspec.graph import Factor
 
@@ -52,6 +53,7 @@ class Execution:
         self.labels = {n: value_tools.filled(variables[n], rows[n], mask) for n, mask in self.given.items()}
         self.values = value_tools.observed_values(program.graphs, rows, model.dtype)
         self.values.update(prefix or {})
+        self._axis_weights: dict[str, AxisTensor] = {}
         self._steps = {("q", s.factor.variable): s for s in program.recognition}
         self._steps |= {("p", s.factor.variable): s for s in program.generative}
         self._located: dict[str, Located] = {}
@@ -71,12 +73,27 @@ class Execution:
         if step.action == "compute":
             return self.model.function(factor).forward(self.values, self.noise)
         variable = self.program.graphs.variables[factor.variable]
+        if factor.variable in self.program.sparse:
+            return self._likeliest(step)
         if step.action == "enumerate":
             support = value_tools.support(variable, self.like.dtype, self.like.device)
             hidden = AxisTensor((factor.variable,), support)
         else:
             hidden = self._draw(step)
         return self._with_labels(step, hidden) if step.masked else hidden
+
+    def _likeliest(self, step: Step) -> AxisTensor:
+        """The likeliest values of an enumerated variable and one draw from the others (sparse enumeration)."""
+        name = step.factor.variable
+        budget = self.program.choices[name].budget
+        assert budget is not None
+        distribution = self.distribution(step.factor, step.parent_axes)
+        chosen = choose(distribution, budget, distribution.standard_noise(self.noise, name))
+        place = step.value_axes.index(name)
+        self._axis_weights[name] = AxisTensor(step.value_axes, chosen.log_weights.movedim(-1, place))
+        value = chosen.index.movedim(-1, place) + self.program.graphs.variables[name].minimum
+        category = self.program.graphs.variables[name].domain == "category"
+        return AxisTensor(step.value_axes, value if category else value.to(self.like.dtype))
 
     def _with_labels(self, step: Step, hidden: AxisTensor) -> AxisTensor:
         """A masked variable's value: its label where there is one, else what the estimator takes."""
@@ -135,6 +152,8 @@ class Execution:
         A masked variable's axis repeats a value once for every way to fill its given elements: each repetition gets an
         equal share, so that the axis still sums to one.
         """
+        if name in self._axis_weights:
+            return self._axis_weights[name]
         if not self._steps["q", name].masked:
             return self.log_density("q", name, "all")
         hidden = self.log_density("q", name, "hidden")

@@ -4,6 +4,7 @@ Not here: what the pieces add up to (derivation), and any number (weights, evalu
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain, combinations
 from math import prod
 
@@ -13,6 +14,7 @@ from compiler.elimination import closure, elimination_order
 from compiler.naming import SAMPLES, canonical
 from compiler.program import Action, Axes, Choice, Pattern, Program, Step, verify
 from graphspec.graph import Factor, Graphs, Variable
+from graphspec.schema.objective import EstimatorSpec
 
 ENUMERATION_CAP = 128
 """Largest number of joint values that any one term of the objective is computed for."""
@@ -54,7 +56,7 @@ def lower(graphs: Graphs, pattern: Pattern, samples: int | None = None) -> Progr
     with the largest support are relaxed, one by one, down to `FALLBACK_CAP`. `objective.estimators` is obeyed.
     """
     count = graphs.spec.objective.samples if samples is None else samples
-    choices = {name: _first_choice(graphs, name) for name in _hidden(graphs, pattern)}
+    choices = {name: _first_choice(graphs, name, pattern) for name in _hidden(graphs, pattern)}
     program = _assemble(graphs, pattern, count, choices)
     allowed, needed = ENUMERATION_CAP, largest_enumeration(program)
     while largest_enumeration(program) > allowed:
@@ -72,13 +74,27 @@ def _hidden(graphs: Graphs, pattern: Pattern) -> tuple[str, ...]:
     return tuple(name for name in names if name not in pattern.labels)
 
 
-def _first_choice(graphs: Graphs, name: str) -> Choice:
+def _asked_for(graphs: Graphs, name: str, override: EstimatorSpec, pattern: Pattern) -> Choice:
+    """The spec's own choice. A budget holds where draws of the variable are not weighted by a label."""
+    assert override.kind != "score_function", "refused before lowering"
+    variable, budget = graphs.variables[name], override.budget
+    if override.kind != "enumerate" or budget is None or variable.shape:
+        return Choice(override.kind, "the spec asks for it")
+    if budget + 1 >= (variable.support or 0):
+        return Choice("enumerate", f"{variable.support} values: a budget of {budget} saves nothing, the sum is exact")
+    graph = stochastic_graph(graphs)
+    if name in pattern.masked or any(name in nx.ancestors(graph, label) for label in (*pattern.labels, *pattern.masked)):
+        return Choice("enumerate", f"{variable.support} values: upstream of a label only the exact sum is unbiased")
+    rest = f"the {budget} likeliest of {variable.support} values and one weighted draw for the rest: unbiased"
+    return Choice("enumerate", rest, budget=budget)
+
+
+def _first_choice(graphs: Graphs, name: str, pattern: Pattern) -> Choice:
     variable, family = graphs.variables[name], graphs.recognition[name].family
     assert family is not None, "deterministic variables are never hidden"
     override = graphs.spec.objective.estimators.get(name)
     if override is not None:
-        assert override.kind != "score_function", "refused before lowering"
-        return Choice(override.kind, "the spec asks for it")
+        return _asked_for(graphs, name, override, pattern)
     if not variable.discrete:
         return Choice("reparameterize", f"{family.name} draws are differentiable in its parameters")
     size = support_size(variable)
@@ -91,7 +107,7 @@ def _first_choice(graphs: Graphs, name: str) -> Choice:
 def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[str, Choice]) -> Program:
     """Axes propagate from parents to children; closed-form divergences are found last, from the finished graph."""
     axes: dict[str, Axes] = dict.fromkeys(graphs.observed, ())
-    sizes = {name: support_size(graphs.variables[name]) or 1 for name, c in choices.items() if c.estimator == "enumerate"}
+    sizes = {name: _axis_length(graphs, name, c) for name, c in choices.items() if c.estimator == "enumerate"}
     recognition = tuple(_recognise(factor, pattern, choices, axes) for factor in graphs.order("recognition"))
     generative = tuple(
         _generate(factor, pattern, axes)
@@ -108,6 +124,13 @@ def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[s
     return Program(graphs, pattern, samples, recognition, generative, settled, sizes, frozenset(upstream))
 
 
+def _axis_length(graphs: Graphs, name: str, choice: Choice) -> int:
+    """All joint values, or as many as the budget sums plus the one that stands for the rest."""
+    size = support_size(graphs.variables[name])
+    assert size is not None
+    return size if choice.budget is None else choice.budget + 1
+
+
 def _union(axes: Mapping[str, Axes], names: tuple[str, ...]) -> Axes:
     return canonical(axis for name in names for axis in axes[name])
 
@@ -122,7 +145,11 @@ def _recognise(factor: Factor, pattern: Pattern, choices: Mapping[str, Choice], 
         axes[name] = ()
         return Step("clamp", factor, (), inherited, inherited)
     action: Action = choices[name].estimator
-    axes[name] = (name,) if action == "enumerate" else canonical((SAMPLES, *inherited))
+    if action == "enumerate":
+        # the likeliest values differ from one value of the parents to the next, the full support does not
+        axes[name] = (name,) if choices[name].budget is None else canonical((name, *inherited))
+    else:
+        axes[name] = canonical((SAMPLES, *inherited))
     return Step(action, factor, axes[name], canonical((*axes[name], *inherited)), inherited, name in pattern.masked)
 
 
@@ -149,13 +176,13 @@ def stochastic_graph(graphs: Graphs) -> nx.DiGraph:
 def _with_closed_kl(graphs: Graphs, graph: nx.DiGraph, name: str, choice: Choice, upstream: set[str]) -> Choice:
     """A closed form replaces E[log p - log q] of one variable if its draw influences nothing else in that term."""
     closed, reason = _closed_kl(graphs, graph, name, choice, upstream)
-    return Choice(choice.estimator, choice.reason, closed, reason)
+    return replace(choice, closed_kl=closed, closed_kl_reason=reason)
 
 
 def _closed_kl(
     graphs: Graphs, graph: nx.DiGraph, name: str, choice: Choice, upstream: set[str]
 ) -> tuple[bool, str]:
-    if choice.estimator == "enumerate":
+    if choice.estimator == "enumerate" and choice.budget is None:
         return False, "summed exactly"
     if name not in graphs.generative:
         return False, f"p has no factor of {name}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compiler.axes import AxisTensor
@@ -27,11 +28,15 @@ from graphspec.schema import (
     ParameterSpec,
 )
 from graphspec.schema.networks import PythonNetwork
-from graphspec.shapes import parameter_shape
+from graphspec.shapes import hidden_features, parameter_shape
 
 LATENT_HEAD_GAIN = 0.05
 """Initial weights of a continuous latent variable's heads against the usual ones: of order 1e-3 after a layer of 500
 units. Such a latent starts close to its standard prior, silent, so a label beside it is used first."""
+
+
+CONTEXT = "context"
+"""Name of what a flow gets from its factor's network, in place of parameters."""
 
 
 class ParameterSource(nn.Module, ABC):
@@ -58,9 +63,11 @@ class _Constant(ParameterSource):
         super().__init__()
         self.name = info.name
         value = torch.as_tensor(given, dtype=torch.float64)
-        own = from_alternative(info, name, value, torch.finfo(dtype).tiny).to(dtype)
-        spread = own.expand(parameter_shape(variable, info)).unsqueeze(0)
-        self.register_buffer("value", _padded(spread, info, len(variable.shape)), persistent=False)
+        own = from_alternative(info, name, value, torch.finfo(dtype).tiny)
+        spread = own.expand(parameter_shape(variable, info))
+        if info.link == "normalize":
+            spread = F.normalize(spread, dim=0)
+        self.register_buffer("value", spread.to(dtype).unsqueeze(0), persistent=False)
 
     def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
         return {self.name: AxisTensor((), self.value)}
@@ -78,11 +85,11 @@ class _Free(ParameterSource):
         dtype: torch.dtype,
     ) -> None:
         super().__init__()
-        self.info, self.rank = info, len(variable.shape)
+        self.info = info
         self.learned = Learned(spec, info, name, parameter_shape(variable, info), dtype)
 
     def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
-        return {self.info.name: AxisTensor((), _padded(self.learned(), self.info, self.rank))}
+        return {self.info.name: AxisTensor((), self.learned())}
 
 
 class _Computed(ParameterSource):
@@ -100,17 +107,31 @@ class _Computed(ParameterSource):
         data = output.data
         data = data.float() if data.dtype in (torch.bfloat16, torch.float16) else data
         if not self.direct:
-            data = constrain(info, data)
+            data = constrain(info, data, -max(self.rank, 1))
         elif self.direct != info.name:
             data = from_alternative(info, self.direct, data, PROBABILITY_MARGIN)
         else:
-            data = legal(info, data)
-        return AxisTensor(output.axes, _padded(data, info, self.rank))
+            data = legal(info, data, -max(self.rank, 1))
+        return AxisTensor(output.axes, data)
 
 
-def _padded(data: Tensor, info: ParameterInfo, rank: int) -> Tensor:
-    """One value for the whole variable gets size-1 event dimensions, so that it stands for each element."""
-    return data.reshape(*data.shape, *(1,) * rank) if info.extent == "variable" else data
+class _Context(ParameterSource):
+    """What a flow is given per row: the last hidden layer of the factor's network, flattened; nothing for a root."""
+
+    nothing: Tensor
+
+    def __init__(self, network: nn.Module | None, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("nothing", torch.zeros(1, 0, dtype=dtype), persistent=False)
+
+    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
+        if self.network is None:
+            return {CONTEXT: AxisTensor((), self.nothing)}
+        outputs = cast(dict[str, AxisTensor], self.network(values, noise))
+        (features,) = outputs.values()
+        data = features.data.flatten(len(features.axes) + 1).to(self.nothing.dtype)
+        return {CONTEXT: AxisTensor(features.axes, data)}
 
 
 def parent_input(variable: Variable) -> ParentInput:
@@ -183,6 +204,17 @@ def parameter_sources(scene: Scene, variable: Variable) -> list[ParameterSource]
             left = {}
     free = LearnedParameter(learned="element")
     return sources + [_given(scene, variable, info, info.name, free) for info in left.values()]
+
+
+def flow_context(scene: Scene, width: int) -> tuple[ParameterSource, int]:
+    """The source of a flow's context and its size: the network's last hidden layer, else `width` linear features."""
+    factor, variables = scene.factor, scene.graphs.variables
+    if factor.network is None or not factor.parents:
+        return _Context(None, scene.dtype), 0
+    shapes = {name: variables[name].shape for name in factor.parents}
+    features = hidden_features(factor.network, shapes)
+    outputs = {} if features else {CONTEXT: (width,)}
+    return _Context(scene.network(factor.network, factor.parents, outputs), scene.dtype), features or width
 
 
 def _head_gain(variable: Variable) -> float:

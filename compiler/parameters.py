@@ -20,18 +20,38 @@ PROBABILITY_MARGIN = 1e-6
 most 14 nats when it is wrong, instead of infinitely many."""
 
 
-def constrain(info: ParameterInfo, raw: Tensor) -> Tensor:
-    """The parameter from a network's output; a softplus link stays above `info.floor`."""
+BORDER_START = 0.1
+"""Where a parameter starts whose standard value is the border of its range, which no softplus reaches: a concentration
+of 0.1 is within 0.003 nats of the uniform direction."""
+
+
+def start_value(info: ParameterInfo) -> float:
+    """Where heads of zeros and learned parameters start: the standard value, moved off the border of its range."""
+    on_border = info.link == "softplus" and info.standard <= info.floor
+    return info.floor + BORDER_START if on_border else info.standard
+
+
+def constrain(info: ParameterInfo, raw: Tensor, axis: int = -1) -> Tensor:
+    """The parameter from a network's output; a softplus link stays above `info.floor`.
+
+    axis: along which a normalised parameter has length 1; zeros give its first unit vector.
+    """
     if info.link == "identity":
         return raw + info.standard if info.standard else raw
     if info.link == "softplus":
-        above = info.standard - info.floor
-        return F.softplus(raw + _inverse_softplus(above if above > 0 else 1.0)) + info.floor
+        return F.softplus(raw + _inverse_softplus(start_value(info) - info.floor)) + info.floor
     if info.link == "sigmoid":
         return torch.sigmoid(raw)
     if info.link == "ordered":
         return _rising(raw)
-    return F.normalize(raw, dim=-1)
+    return F.normalize(raw + _first_unit(raw.shape[axis], raw, axis), dim=axis)
+
+
+def _first_unit(size: int, like: Tensor, axis: int) -> Tensor:
+    """(1, 0, ..., 0) along `axis` (negative), to be broadcast."""
+    unit = like.new_zeros(size)
+    unit[0] = 1.0
+    return unit.reshape(size, *(1,) * (-axis - 1))
 
 
 def _inverse_softplus(value: float) -> float:
@@ -61,8 +81,13 @@ def from_alternative(info: ParameterInfo, name: str, value: Tensor, margin: floa
     return torch.logit(clamped)
 
 
-def legal(info: ParameterInfo, value: Tensor) -> Tensor:
-    """What a weightless network computes, moved inside the parameter's open range by one float eps."""
+def legal(info: ParameterInfo, value: Tensor, axis: int = -1) -> Tensor:
+    """What a weightless network computes, moved inside the parameter's open range by one float eps.
+
+    axis: along which a normalised parameter has length 1 (a vector of zeros cannot have it and stays as it is).
+    """
+    if info.link == "normalize":
+        return F.normalize(value, dim=axis)
     eps = torch.finfo(value.dtype).eps
     low = None if info.minimum is None else info.minimum + eps
     high = None if info.maximum is None else info.maximum - eps
@@ -114,7 +139,7 @@ class Learned(nn.Module):
             return 0.0 if value is None or self.info.extent == "class" else _logit(value)
         if value is None:
             classes = self.shape[-1] if self.info.extent == "class" else 2
-            value = 1 / classes if self._probability else self.info.standard
+            value = 1 / classes if self._probability else start_value(self.info)
         low, high = self.minimum, self.maximum
         if low is not None and high is not None:
             margin = 0.01 * (high - low)
@@ -137,8 +162,10 @@ class Learned(nn.Module):
         """[1, *shape] (the batch axis has size 1), constrained."""
         low, high = self.minimum, self.maximum
         value: Tensor = self.raw
-        if self.info.link in ("ordered", "normalize"):
+        if self.info.link == "ordered":
             value = constrain(self.info, value)
+        elif self.info.link == "normalize":
+            value = constrain(self.info, value.expand(self.shape), -len(self.shape))
         elif low is not None and high is not None:
             value = low + (high - low) * torch.sigmoid(value)
         elif low is not None:

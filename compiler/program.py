@@ -38,12 +38,16 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Choice:
-    """How the expectation over one hidden variable is taken, and why."""
+    """How the expectation over one hidden variable is taken, and why.
+
+    budget: of an enumerated variable, how many values are summed one by one; one weighted draw stands for the rest.
+    """
 
     estimator: Literal["enumerate", "reparameterize", "relax"]
     reason: str
     closed_kl: bool = False
     closed_kl_reason: str = ""
+    budget: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,11 @@ class Program:
     def clamped(self) -> tuple[str, ...]:
         """Labels these rows have, in recognition order."""
         return tuple(step.factor.variable for step in self.recognition if step.action == "clamp")
+
+    @property
+    def sparse(self) -> tuple[str, ...]:
+        """Enumerated variables with a budget: their axis holds the likeliest values and one draw for the rest."""
+        return tuple(name for name, choice in self.choices.items() if choice.budget is not None)
 
     @property
     def labelled(self) -> tuple[str, ...]:

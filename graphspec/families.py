@@ -11,7 +11,7 @@ from typing import Any, Literal
 from graphspec.schema.variables import Domain
 
 Link = Literal["identity", "softplus", "sigmoid", "normalize", "ordered"]
-Extent = Literal["element", "class", "between_classes", "variable"]
+Extent = Literal["element", "class", "between_classes", "vector"]
 
 SCALE_FLOOR = 1e-4
 """Smallest value that a softplus link returns for a scale-like parameter, in the parameter's own units."""
@@ -23,8 +23,8 @@ class ParameterInfo:
 
     link: from the network's unconstrained output to the parameter.
     extent: one value per element of the event, per element and class ([*shape, K]), per element and gap between
-    neighbouring classes ([*shape, K - 1]), or one for the whole variable (shape []).
-    standard: the value of the domain's standard prior.
+    neighbouring classes ([*shape, K - 1]), or one per vector along the event's first axis ([1, *rest]).
+    standard: the value of the domain's standard prior (link normalize: of all components but the first, which is 1).
     minimum, maximum: open range of legal values (None: unbounded).
     """
 
@@ -46,9 +46,10 @@ class Family:
     discrete: the values can be counted; `density` False: not a normalised density on every legal domain.
     reparameterized: draws are a differentiable function of the parameters (`rsample`).
     closed_kl: families r for which KL(this || r) has a closed form.
-    event_rank: trailing axes of the event that are dependent (1: along the first axis of the declared shape).
+    multivariate: elements of an event depend on each other (direction, simplex: along its first axis; flows: all).
     options: option name -> (default, description).
-    later: refused today with a located "not yet".
+    flow: no parameters but weights of its own, an invertible map of standard normal noise; its network, if it has
+    parents, gives that map's context.
     """
 
     name: str
@@ -61,7 +62,7 @@ class Family:
     multivariate: bool = False
     bounded: bool | None = None
     options: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
-    later: bool = False
+    flow: bool = False
 
     def parameter(self, name: str) -> ParameterInfo | None:
         """The parameter called `name`, also by an alternative name; None if the family has no such parameter."""
@@ -121,13 +122,23 @@ _TABLE = (
            options={"levels": (256, "number of equally spaced values in [0, 1]")}),
     Family("von_mises_fisher", _domains("direction"),
            (ParameterInfo("loc", "normalize", 0.0), ParameterInfo("concentration", "softplus", 0.0, minimum=0.0,
-                                                                  extent="variable")),
-           "loc", reparameterized=True, multivariate=True, later=True),
-) + tuple(
-    Family(flow, _domains("real"), (), reparameterized=True, multivariate=True, later=True,
-           options={"transforms": (3, "number of transforms"), "hidden": ([64, 64], "widths of each transform")})
-    for flow in ("masked_autoregressive", "inverse_autoregressive", "neural_spline", "neural_autoregressive",
-                 "sum_of_squares", "unconstrained_neural_autoregressive", "continuous")
+                                                                  extent="vector")),
+           "loc", reparameterized=True, multivariate=True, closed_kl=frozenset({"von_mises_fisher"})),
 )
 
-FAMILIES: dict[str, Family] = {family.name: family for family in _TABLE}
+_TRANSFORMS = {"transforms": (3, "number of transforms one after the other")}
+_HIDDEN = {"hidden": ([64, 64], "widths of the hidden layers of each transform")}
+_FLOWS: dict[str, Mapping[str, tuple[Any, str]]] = {
+    "masked_autoregressive": _TRANSFORMS | _HIDDEN,
+    "inverse_autoregressive": _TRANSFORMS | _HIDDEN,
+    "neural_spline": _TRANSFORMS | _HIDDEN,
+    "neural_autoregressive": _TRANSFORMS | _HIDDEN,
+    "sum_of_squares": _TRANSFORMS | _HIDDEN,
+    "unconstrained_neural_autoregressive": _TRANSFORMS | _HIDDEN,
+    "continuous": _HIDDEN,
+}
+
+FAMILIES: dict[str, Family] = {family.name: family for family in _TABLE} | {
+    name: Family(name, _domains("real"), (), reparameterized=True, multivariate=True, options=options, flow=True)
+    for name, options in _FLOWS.items()
+}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from graphspec.diagnostics import Span, SpecError
 from graphspec.graph import SIDES, Factor, Graphs
 from graphspec.report import Report
-from graphspec.schema import NetworkParameter, TotalCorrelation
+from graphspec.schema import TotalCorrelation
 from graphspec.schema.networks import Gru
 from graphspec.source import Path
 
@@ -25,28 +25,11 @@ def blanks(graphs: Graphs) -> Iterator[Finding]:
             yield ("variables", name, "missing"), "observed variables with blanks (`missing: true`)"
 
 
-def networks_of_parameters(graphs: Graphs) -> Iterator[Finding]:
-    """Parameters with a network of their own."""
-    for factor in _factors(graphs):
-        for name, value in factor.parameters.items():
-            if isinstance(value, NetworkParameter):
-                yield (*_path(factor), "parameters", name), f"a network of its own for one parameter ('{name}')"
-
-
-def later_families(graphs: Graphs) -> Iterator[Finding]:
-    """Flows and von Mises-Fisher."""
-    for factor in _factors(graphs):
-        if factor.family is not None and factor.family.later:
-            implied = graphs.variables[factor.variable].domain == "direction"
-            what = "a direction that is drawn or scored" if implied else f"the distribution {factor.family.name}"
-            yield (*_path(factor), "distribution"), what
-
-
 def score_functions(graphs: Graphs) -> Iterator[Finding]:
     """Hidden variables that have no other estimator."""
     for factor in graphs.recognition.values():
         variable = graphs.variables[factor.variable]
-        if factor.family is None or factor.family.later or factor.variable in graphs.spec.objective.estimators:
+        if factor.family is None or factor.variable in graphs.spec.objective.estimators:
             continue
         if variable.discrete and variable.support is None:
             yield _path(factor), f"a hidden count without `max` ({factor.variable} needs the score function)"
@@ -63,8 +46,6 @@ def estimators(graphs: Graphs) -> Iterator[Finding]:
         path: Path = ("objective", "estimators", name)
         if asked.kind == "score_function":
             yield path, "the estimator score_function"
-        if asked.budget is not None:
-            yield (*path, "budget"), "enumeration with a budget"
 
 
 def total_correlations(graphs: Graphs) -> Iterator[Finding]:
@@ -95,8 +76,6 @@ def recurrences(graphs: Graphs) -> Iterator[Finding]:
 
 NOT_YET: tuple[Callable[[Graphs], Iterator[Finding]], ...] = (
     blanks,
-    networks_of_parameters,
-    later_families,
     score_functions,
     estimators,
     total_correlations,

@@ -218,6 +218,12 @@ def feature_shape(network: NetworkSpec, parents: Mapping[str, Shape]) -> Shape:
             return direct_shape(network, parents, None)
 
 
+def hidden_features(network: NetworkSpec, parents: Mapping[str, Shape]) -> int:
+    """Size of the last hidden layer of a network that has weights and one, else 0: the context of a flow."""
+    reads = isinstance(network, Mlp | Cnn) or (isinstance(network, Resnet) and network.direction == "down")
+    return size_of(feature_shape(network, parents)) if reads else 0
+
+
 def direct_shape(network: NetworkSpec, parents: Mapping[str, Shape], target: Shape | None) -> Shape:
     """Shape that a network without weights gives, before it is spread over `target`.
 
@@ -274,10 +280,10 @@ def size_of(shape: Shape) -> int:
 
 
 def parameter_shape(variable: Variable, info: ParameterInfo) -> Shape:
-    """Event shape of one parameter: per element, per element and class, or one for the variable."""
+    """Event shape of one parameter: per element, per element and class, or one per vector along the first axis."""
     if info.extent == "element":
         return variable.shape
-    if info.extent == "variable":
-        return ()
+    if info.extent == "vector":
+        return (1, *variable.shape[1:])
     assert variable.support is not None, "families with classes are refused where the support is unknown"
     return (*variable.shape, variable.support - (info.extent == "between_classes"))

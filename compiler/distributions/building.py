@@ -12,6 +12,7 @@ from compiler.distributions.counts import (
     ZeroInflatedNegativeBinomial,
     ZeroInflatedPoisson,
 )
+from compiler.distributions.direction import VonMisesFisher
 from compiler.distributions.discretized import DiscretizedLogistic
 from compiler.distributions.finite import Bernoulli, Categorical, Finite, OrderedLogistic
 from compiler.distributions.location_scale import Laplace, LogNormal, Normal, StudentT
@@ -38,6 +39,7 @@ CLASSES: dict[str, type[Distribution]] = {
     "zero_inflated_negative_binomial": ZeroInflatedNegativeBinomial,
     "dirichlet": Dirichlet,
     "discretized_logistic": DiscretizedLogistic,
+    "von_mises_fisher": VonMisesFisher,
 }
 
 
@@ -46,11 +48,11 @@ def build(
 ) -> Distribution:
     """The distribution of `variable`; parameters are constrained (logits as they are), [*axes, B, *shape(, K)].
 
-    Raises InternalError for a family that is refused earlier ("not yet").
+    Raises InternalError for a flow, which has weights of its own (`flows.build_flow`).
     """
     kind = CLASSES.get(family.name)
     if kind is None:
-        raise InternalError(f"no distribution is built for family {family.name!r}: it should have been refused")
+        raise InternalError(f"no distribution is built for family {family.name!r} from parameters alone")
     if issubclass(kind, Finite):
         return kind(variable.shape, minimum=variable.minimum, ordered=variable.domain == "count", **parameters)
     if issubclass(kind, DiscretizedLogistic):

@@ -13,6 +13,7 @@ from torch.distributions import kl_divergence
 
 from compiler.distributions.base import Distribution, sum_event
 from compiler.distributions.counts import Poisson
+from compiler.distributions.direction import VonMisesFisher, direction_divergence
 from compiler.distributions.finite import Bernoulli, Categorical, OrderedLogistic
 from compiler.distributions.location_scale import Laplace, LogNormal, Normal
 from compiler.distributions.positive import Dirichlet, Gamma
@@ -110,5 +111,6 @@ _PAIRS: dict[tuple[type[Distribution], type[Distribution]], Callable[..., Tensor
     (ContinuousBernoulli, ContinuousBernoulli): _continuous_bernoulli,
     (Poisson, Poisson): _poisson,
     (Dirichlet, Dirichlet): _dirichlet,
+    (VonMisesFisher, VonMisesFisher): direction_divergence,
     **{(q, p): _finite for q in _FINITE for p in _FINITE},
 }

@@ -3,9 +3,10 @@
 Called while factors are resolved (`factors_of`), because what is right is needed there too.
 """
 
+import json
 from collections.abc import Mapping
 from itertools import pairwise
-from math import inf, isclose, isfinite, log
+from math import hypot, inf, isclose, isfinite, log
 from typing import Any
 
 from graphspec.families import Family, ParameterInfo
@@ -92,6 +93,8 @@ def _check_value(
         _check_list(name, value, shape, info, report, place)
     elif not _in_range(value, name, info):
         report.error("GS054", place, f"'{name}' must be {_wanted(name, info)}, and {value:g} is not")
+    elif info.link == "normalize":
+        _report_length(name, shape, report, place)
     elif name == "probs" and info.extent == "class" and not isclose(value * shape[-1], 1, abs_tol=SUM_TOLERANCE):
         report.error(
             "GS054",
@@ -150,7 +153,28 @@ def _check_list(
             if not _in_range(number, name, info):
                 report.error("GS054", place, f"'{name}' must be {_wanted(name, info)}, and {number:g} is not")
                 return
+    if info.link == "normalize" and not (len(given) == len(shape) and given[0] == shape[0] and _unit_lengths(value)):
+        _report_length(name, shape, report, place)
     _check_rows(name, rows, info, report, place)
+
+
+def _unit_lengths(value: tuple[Any, ...]) -> bool:
+    """Every vector along the first axis of nested lists has length 1."""
+    columns = zip(*(_flat(item) for item in value), strict=True)
+    return all(isclose(hypot(*column), 1, abs_tol=SUM_TOLERANCE) for column in columns)
+
+
+def _flat(value: Any) -> list[float]:
+    return [number for item in value for number in _flat(item)] if isinstance(value, (list, tuple)) else [float(value)]
+
+
+def _report_length(name: str, shape: Shape, report: Report, place: Path) -> None:
+    report.error(
+        "GS054",
+        place,
+        f"'{name}' is a direction: its {shape[0]} numbers along the first axis must have length 1",
+        hint=f"for example {json.dumps(_first_unit(shape))}",
+    )
 
 
 def _check_rows(name: str, rows: list[list[float]], info: ParameterInfo, report: Report, place: Path) -> None:
@@ -196,7 +220,15 @@ def standard_values(variable: Variable, family: Family, given: Mapping[str, Para
             classes = variable.support or 0
             values[info.name] = tuple(log(k / (classes - k)) for k in range(1, classes))
         elif info.link == "normalize":
-            values[info.name] = (1.0, *(0.0 for _ in range(1, variable.shape[0])))
+            values[info.name] = _first_unit(variable.shape)
         else:
             values[info.name] = info.standard
     return values
+
+
+def _first_unit(shape: Shape) -> tuple[Any, ...]:
+    """(1, 0, ..., 0) along the first axis, of size 1 along the others."""
+    unit: list[Any] = [1.0, *(0.0 for _ in range(1, shape[0]))]
+    for _ in shape[1:]:
+        unit = [(number,) for number in unit]
+    return tuple(unit)

@@ -14,6 +14,7 @@ from graphspec.schema import TrainingSection
 from runtime.errors import RunError
 from runtime.run import Run, find_run, graphs_of, latest_folder, new_folder
 from runtime.training.checkpoints import load_weights, read_weights, write_text
+from runtime.training.compilation import compiled_networks
 from runtime.training.devices import (
     Precision,
     build_accelerator,
@@ -114,10 +115,12 @@ def _train(model: Model, data: "PreparedData", options: Options, accelerator: "A
         start_tensorboard(accelerator, plan.run.folder)
     finished = False
     try:
-        finished = training.run_to_end()
+        with compiled_networks(model, options.compiled):
+            finished = training.run_to_end()
     except RunError:
         _end(training, manifest, "failed")
         raise
+    accelerator.wait_for_everyone()
     _end(training, manifest, "finished" if finished else "interrupted")
     if finished:
         load_weights(model, read_weights(plan.run.checkpoint).weights, str(plan.run.checkpoint))
@@ -178,7 +181,6 @@ def _plan(model: Model, data: "PreparedData", options: Options) -> Plan:
         training=options.training,
         criterion=Criterion.of(model.graphs, len(data.validation.source)),
         spec=spec_as_yaml(spec),
-        compiled=options.compiled,
         tensorboard=options.tensorboard,
     )
 
@@ -226,7 +228,7 @@ def _begin(training: Training, options: Options) -> dict[str, Any]:
     """Write what a run folder has before its first epoch; a resumed one keeps its past, cut to the saved epoch."""
     plan, accelerator, graphs = training.plan, training.accelerator, training.model.graphs
     where = placement(accelerator)
-    manifest = first_manifest(graphs, plan.training, plan.data.manifest(), where, options.command, plan.compiled)
+    manifest = first_manifest(graphs, plan.training, plan.data.manifest(), where, options.command, options.compiled)
     if not accelerator.is_main_process:
         return manifest
     run = plan.run

@@ -53,7 +53,6 @@ class Plan:
     training: TrainingSection
     criterion: Criterion
     spec: str
-    compiled: bool
     tensorboard: bool
 
 
@@ -73,7 +72,7 @@ class Training:
             raise RunError("there is nothing to train: every factor is frozen", "leave out `freeze` for one factor")
         self.optimizer = build_optimizer(plan.training, model.parameters())
         loss, self.prepared_optimizer = accelerator.prepare(Loss(model), self.optimizer)
-        self.loss: Callable[..., Any] = torch.compile(loss) if plan.compiled else loss
+        self.loss: Callable[..., Any] = loss
         self.steps_per_epoch = steps_per_epoch(plan.data, plan.training.batch_size, plan.training.labelled_batch_size)
         self._python = any(f.network is not None and f.network.kind == "python" for f in _all_factors(model))
 
@@ -161,8 +160,8 @@ class Training:
             torch.manual_seed(step.seed_for(f"python {process}"))
         with accelerator.autocast():
             loss, evaluation = self.loss(rows, row_weights, weights, noise)
-        # Gradients are averaged over processes, while the shares of a batch add up.
-        accelerator.backward(loss * processes)
+        loss = loss * processes  # gradients are averaged over processes, while the shares of a batch add up
+        accelerator.backward(loss)
         if training.gradient_clip is not None:
             accelerator.clip_grad_norm_(self.model.parameters(), training.gradient_clip)
         self.prepared_optimizer.step()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from rich.columns import Columns
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -66,9 +67,11 @@ class PlainReporter(SilentReporter):
 
     def epoch(self, record: Mapping[str, Any]) -> None:
         parts = [f"epoch {record['epoch']:>{len(str(self.epochs))}}/{self.epochs}", f"loss {_number(record['loss'])}"]
-        parts += [describe_terms(record["terms"]), describe_validation(record["validation"])]
+        parts += describe_terms(record["terms"])
+        validation = describe_validation(record["validation"])
+        parts += [f"| {validation}"] if validation else []
         parts.append(f"{record['seconds']:.1f} s")
-        self._say("  ".join(part for part in parts if part))
+        self._say("  ".join(parts))
 
     def note(self, text: str) -> None:
         self._say(f"note: {text}")
@@ -96,7 +99,8 @@ class BarReporter(SilentReporter):
         self._task: TaskID | None = None
         self._live: Live | None = None
         self._epochs = 0
-        self._terms = self._validation = ""
+        self._terms: list[str] = []
+        self._validation = ""
 
     def start(self, epochs: int, steps_per_epoch: int, done: int) -> None:
         self._epochs = epochs
@@ -108,12 +112,12 @@ class BarReporter(SilentReporter):
     def step(self, epoch: int, done: int, info: StepInfo) -> None:
         assert self._task is not None
         self._bar.update(self._task, completed=done, description=self._title(epoch))
-        self._terms = "  ".join(part for part in (f"loss {_number(info.loss)}", describe_terms(info.terms)) if part)
+        self._terms = [f"loss {_number(info.loss)}", *describe_terms(info.terms)]
         self._refresh()
 
     def epoch(self, record: Mapping[str, Any]) -> None:
         self._validation = describe_validation(record["validation"])
-        self._terms = "  ".join(p for p in (f"loss {_number(record['loss'])}", describe_terms(record["terms"])) if p)
+        self._terms = [f"loss {_number(record['loss'])}", *describe_terms(record["terms"])]
         self._refresh()
 
     def note(self, text: str) -> None:
@@ -132,8 +136,8 @@ class BarReporter(SilentReporter):
             self._live.update(self._picture())
 
     def _picture(self) -> Group:
-        lines = [Text(line) for line in (self._terms, self._validation) if line]
-        return Group(self._bar, *lines)
+        terms = Columns([Text(term) for term in self._terms], padding=(0, 2))
+        return Group(self._bar, terms, Text(self._validation))
 
 
 def choose_reporter(progress: bool, console: Console | None = None) -> Reporter:
@@ -144,13 +148,13 @@ def choose_reporter(progress: bool, console: Console | None = None) -> Reporter:
     return BarReporter(console) if console.is_terminal and not console.is_dumb_terminal else PlainReporter(console)
 
 
-def describe_terms(terms: Mapping[str, float]) -> str:
+def describe_terms(terms: Mapping[str, float]) -> list[str]:
     """Every term of the objective with its mean in nats per row."""
-    return "  ".join(f"{name} {_number(value)}" for name, value in terms.items())
+    return [f"{name} {_number(value)}" for name, value in terms.items()]
 
 
 def describe_validation(validation: Mapping[str, Any] | None) -> str:
-    """`validation: elbo -95.2  y error 4.10%`; shares as percent, other errors in data units."""
+    """`validation elbo -95.2  y error 4.10%`; shares as percent, other errors in data units."""
     if validation is None:
         return ""
     parts = [] if validation.get("elbo") is None else [f"elbo {_number(validation['elbo'])}"]
@@ -158,7 +162,7 @@ def describe_validation(validation: Mapping[str, Any] | None) -> str:
         if figures.get("error") is not None:
             error = figures["error"]
             parts.append(f"{name} error " + (f"{100 * error:.2f}%" if "log_loss" in figures else f"{error:.4g}"))
-    return "| validation " + "  ".join(parts) if parts else ""
+    return "validation " + "  ".join(parts) if parts else ""
 
 
 def _number(value: float) -> str:

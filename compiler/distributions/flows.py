@@ -1,0 +1,216 @@
+"""Flows: standard normal noise sent through an invertible network, by the library zuko (imported only where used).
+
+Each family is fast one way and slow the other: autoregressive maps run backwards one element at a time, and where no
+formula inverts them, by bisection (to 1e-6, for values within 10 of zero). `masked_autoregressive` is fast to score,
+`inverse_autoregressive` fast to draw from. The other families run their fast way from noise to value for a latent of
+recognition, which is scored only at its own draws, and from value to noise everywhere else.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from compiler.broadcasting import broadcast_shape
+from compiler.distributions.base import Distribution
+from compiler.networks.initialization import Initializer
+from compiler.noise import Noise
+
+LAST_GAIN = 0.05
+"""Initial weights of the last layer of each transform against the usual ones: a flow starts close to the identity, so
+its distribution starts close to the standard normal."""
+
+_AVERAGED = 64
+"""Draws (in pairs of opposite noise, always the same ones) that the mean of a flow is an average of."""
+
+_ZUKO = {
+    "masked_autoregressive": "MAF",
+    "inverse_autoregressive": "MAF",
+    "neural_spline": "NSF",
+    "neural_autoregressive": "NAF",
+    "sum_of_squares": "SOSPF",
+    "unconstrained_neural_autoregressive": "UNAF",
+    "continuous": "CNF",
+}
+
+
+class FlowMap(nn.Module):
+    """The invertible map of one factor, on flattened events, and its weights.
+
+    context: numbers that the factor's network gives per row, 0 for a root. from_noise: its fast way leads from noise
+    to value. Initial weights depend on `start` alone and are close to the identity. `continuous` integrates with an
+    adaptive step that the whole batch shares: a row's density depends on its batch in the sixth digit.
+    """
+
+    def __init__(
+        self, family: str, options: Mapping[str, Any], features: int, context: int, start: Initializer, *,
+        from_noise: bool,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        import zuko.flows
+
+        self.features, self.context, self.from_noise = features, context, from_noise
+        sizes = {"hidden_features": tuple(options["hidden"])}
+        if "transforms" in options:
+            sizes["transforms"] = options["transforms"]
+        with torch.random.fork_rng(devices=[]):
+            flow = getattr(zuko.flows, _ZUKO[family])(features, context, **sizes)
+        self.inner: nn.Module = flow.transform.to(start.dtype)
+        _initialize(self.inner, start)
+        _leave_out_of_checkpoints(self.inner)
+
+    def forward(self, context: Tensor, given: Tensor, to_value: bool) -> tuple[Tensor, Tensor]:
+        """Noise to value or back: [rows, features] each, and log |d noise / d value|, [rows].
+
+        context: [rows, context], left aside where the flow has none.
+        """
+        with torch.autocast(given.device.type, enabled=False):
+            transform = self.inner(context if self.context else None)
+            if to_value == self.from_noise:
+                found, log_slope = transform.call_and_ladj(given)
+            else:
+                found = transform.inv(given)
+                log_slope = transform.log_abs_det_jacobian(found, given)
+            return found, -log_slope if self.from_noise else log_slope
+
+
+def _initialize(module: nn.Module, start: Initializer) -> None:
+    """Every tensor from a generator of its own, keyed by its name; the last layers of networks small."""
+    last = {id(parameter) for network in _conditioners(module) for parameter in network.parameters()}
+    with torch.no_grad():
+        for owner_name, owner in module.named_modules():
+            weight = getattr(owner, "weight", None)
+            fan_in = weight.shape[-1] if isinstance(weight, Tensor) else 1
+            for name, parameter in owner.named_parameters(prefix=owner_name, recurse=False):
+                small = id(parameter) in last or not isinstance(weight, Tensor)
+                drawn = start.uniform(name, parameter.shape, fan_in, LAST_GAIN if small else 1.0)
+                parameter.copy_(drawn)
+
+
+def _conditioners(module: nn.Module) -> list[nn.Module]:
+    """Last layers of the networks whose output zero means the identity (not of a monotone network's own)."""
+    from zuko.nn import MonotonicMLP
+
+    networks = [m for m in module.modules() if isinstance(m, nn.Sequential) and not isinstance(m, MonotonicMLP)]
+    return [list(network)[-1] for network in networks]
+
+
+def _leave_out_of_checkpoints(module: nn.Module) -> None:
+    """Masks and orders follow from the spec; only weights are kept."""
+    for part in module.modules():
+        for name, buffer in tuple(part.named_buffers(recurse=False)):
+            part.register_buffer(name, buffer, persistent=False)
+
+
+class Flow(Distribution):
+    """A multivariate distribution over all elements of a variable.
+
+    context: [*lead, C], the only parameter; C is 0 for a root. The density of a draw comes with the draw and is kept, so
+    that an inverse autoregressive flow is never run backwards for its own draws.
+    """
+
+    reparameterized = True
+
+    def __init__(self, shape: Sequence[int], transform: FlowMap, context: Tensor) -> None:
+        self.shape = tuple(shape)
+        self.transform = transform
+        self.parameters = {"context": context}
+        self.apart = False
+        self._own = _Remembered()
+
+    @property
+    def context(self) -> Tensor:
+        """[*lead, C]."""
+        return self.parameters["context"]
+
+    @property
+    def lead(self) -> torch.Size:
+        return self.context.shape[:-1]
+
+    def detached(self) -> Self:
+        """Neither the context nor the weights of the map receive a gradient."""
+        other = super().detached()
+        other.apart = True
+        other._own = _Remembered()
+        return other
+
+    def log_prob_each(self, value: Tensor, *, relaxed: bool = False) -> Tensor:
+        """One density per event: every event axis has size 1."""
+        density = self._own.density_of(value, len(self.shape))
+        if density is None:
+            lead, eps, log_slope = self._send(value, to_value=False)
+            density = (_log_normal(eps) + log_slope).reshape(lead)
+        return density.reshape(*density.shape, *(1,) * len(self.shape))
+
+    def standard_noise(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
+        return noise.normal(name, lead, self.shape, self.like.dtype).to(self.like.device)
+
+    def reparameterize(self, eps: Tensor) -> Tensor:
+        lead, value, log_slope = self._send(eps, to_value=True)
+        value = value.reshape(*lead, *self.shape).clone()
+        if not self.apart:
+            flat = eps.expand(*lead, *self.shape).reshape(-1, self.transform.features)
+            self._own.keep(value, (_log_normal(flat) + log_slope).reshape(lead))
+        return value
+
+    def _send(self, given: Tensor, *, to_value: bool) -> tuple[torch.Size, Tensor, Tensor]:
+        """Leading dimensions flattened: (lead, result [rows, features], log |d noise / d value| [rows])."""
+        rank = len(self.shape)
+        lead = broadcast_shape(given.shape[: given.dim() - rank], self.lead)
+        rows = given.expand(*lead, *self.shape).reshape(-1, self.transform.features)
+        context = self.context.expand(*lead, self.context.shape[-1]).reshape(rows.shape[0], self.context.shape[-1])
+        arguments = (context, rows.to(context.dtype), to_value)
+        if self.apart:
+            weights = {name: parameter.detach() for name, parameter in self.transform.named_parameters()}
+            found, log_slope = torch.func.functional_call(self.transform, weights, arguments)
+        else:
+            found, log_slope = self.transform(*arguments)
+        return lead, found, log_slope
+
+    @property
+    def mean(self) -> Tensor:
+        """Average of `_AVERAGED` fixed draws: exact where the map is affine, an estimate elsewhere."""
+        generator = torch.Generator().manual_seed(0)
+        half = torch.randn(_AVERAGED // 2, *self.shape, generator=generator, dtype=self.like.dtype)
+        eps = torch.cat([half, -half]).to(self.like.device)
+        with_lead = eps.reshape(_AVERAGED, *(1,) * len(self.lead), *self.shape)
+        lead, value, _ = self._send(with_lead, to_value=True)
+        return value.reshape(*lead, *self.shape).mean(0)
+
+    @property
+    def mode(self) -> Tensor:
+        """What the likeliest noise becomes: the centre, not always the likeliest value, which has no formula."""
+        return self.draw(self.like.new_zeros(*(1,) * len(self.lead), *self.shape))
+
+
+class _Remembered:
+    """The last draw and its log density; found again for the very same numbers (also reshaped), never for others.
+
+    Its derivative is the total one, along the draw and along the parameters: what the sum of both paths would be.
+    """
+
+    def __init__(self) -> None:
+        self._kept: tuple[Tensor, Tensor, int] | None = None
+
+    def keep(self, value: Tensor, density: Tensor) -> None:
+        """density: [*lead] of value [*lead, *shape]."""
+        self._kept = value, density, value._version
+
+    def density_of(self, value: Tensor, rank: int) -> Tensor | None:
+        """[*lead] of `value`, whose event has `rank` axes; None where it is not that draw, or has lost its gradient."""
+        if self._kept is None:
+            return None
+        kept, density, version = self._kept
+        same = value is kept or (value._base is kept and value.is_contiguous() and value.numel() == kept.numel())
+        if not same or value._version != version or value.requires_grad != kept.requires_grad:
+            return None
+        if torch.is_grad_enabled() and not kept.requires_grad:
+            return None
+        return density.reshape(value.shape[: value.dim() - rank])
+
+
+def _log_normal(eps: Tensor) -> Tensor:
+    """log density of standard normal rows [rows, features]: [rows]."""
+    return -0.5 * (eps**2).sum(-1) - 0.5 * eps.shape[-1] * math.log(2 * math.pi)

@@ -1,0 +1,79 @@
+"""The parameters of a factor's distribution as code: constants, learned values, links from a network's output."""
+
+from torch import Tensor
+
+from compiler.emission.text import number, tuple_text
+from compiler.emission.writing import ClassText
+from compiler.parameter_sources import _Constant, _Free
+from compiler.parameters import PROBABILITY_MARGIN, Learned
+from graphspec.families import SCALE_FLOOR, ParameterInfo
+
+
+def constant(text: ClassText, source: _Constant, info: ParameterInfo) -> str:
+    """A number or list from the spec: a buffer that is no part of the checkpoint."""
+    name = text.attributes.fresh(info.name)
+    text.init.append(f'self.register_buffer("{name}", {tensor_text(source.value[0])}, persistent=False)')
+    return f"self.{name}"
+
+
+def tensor_text(value: Tensor) -> str:
+    """A small tensor as code."""
+    flat = value.flatten()
+    if value.dim() and bool((flat == flat[0]).all()):
+        return f"torch.full({tuple_text(value.shape)}, {number(flat[0].item())})"
+    return f"torch.tensor({value.tolist()!r})"
+
+
+def learned(text: ClassText, source: _Free) -> str:
+    """A free parameter, transformed into its range and spread over the event."""
+    module, info = source.learned, source.info
+    start = number(module.raw.detach().flatten()[0].item())
+    sizes = tuple_text(tuple(module.raw.shape)) if module.raw.dim() else "()"
+    attribute = text.own(f"raw_{info.name}", f"nn.Parameter(torch.full({sizes}, {start}))")
+    text.weight(attribute, "", f"{text.paths[module]}.raw")
+    code = _in_range(module, attribute)
+    if module.name != info.name and module.minimum is not None:
+        code = f"{code}.log()" if info.extent == "class" else f"torch.logit({code})"
+    if tuple(module.raw.shape) == module.shape:
+        return code
+    return f"({code}).expand({', '.join(map(str, module.shape))})"
+
+
+def _in_range(module: Learned, raw: str) -> str:
+    low, high = module.minimum, module.maximum
+    if module.info.link in ("ordered", "normalize"):
+        return constrained(module.info, raw)
+    if low is not None and high is not None:
+        return f"({number(low)} + {number(high - low)} * torch.sigmoid({raw}))"
+    if low is not None:
+        return f"({number(low)} + F.softplus({raw}))"
+    return raw if high is None else f"({number(high)} - F.softplus({raw}))"
+
+
+def constrained(info: ParameterInfo, raw: str) -> str:
+    """The link from a network's output to the parameter."""
+    match info.link:
+        case "identity":
+            return f"{raw} + {number(info.standard)}" if info.standard else raw
+        case "softplus":
+            at_zero = info.standard if info.standard > info.floor else info.floor + 1.0
+            return f"positive({raw}, {number(at_zero)}, {number(info.floor)})"
+        case "sigmoid":
+            return f"torch.sigmoid({raw})"
+        case "ordered":
+            return f"rising({raw}, {number(SCALE_FLOOR)})"
+        case "normalize":
+            return f"F.normalize({raw}, dim=-1)"
+
+
+def given_directly(info: ParameterInfo, name: str, value: str) -> str:
+    """What a network without weights computes, as the family's own parameter and inside its range."""
+    if name != info.name:
+        if info.extent == "class":
+            return f"({value}).clamp_min({PROBABILITY_MARGIN}).log()"
+        return f"logits_of({value}, {PROBABILITY_MARGIN})"
+    if info.minimum is None and info.maximum is None:
+        return value
+    limits = {"minimum": info.minimum, "maximum": info.maximum}
+    listed = ", ".join(f"{side}={number(limit)}" for side, limit in limits.items() if limit is not None)
+    return f"inside({value}, {listed})"

@@ -1,0 +1,225 @@
+"""A slow, plain twin of the objective, one row at a time, for any spec: drawn, enumerated and relaxed variables.
+
+Every joint value of the enumerated variables under every draw is a world of its own; all log densities are computed in
+all worlds, and every expectation is a sum over all of them. No axes, no elimination, nothing left out because it
+cancels. Written from docs/objective.md; of the compiler it uses the distributions that the factors give at their
+parents' values, the same noise, and the choice between summing and drawing. When a closed form stands for a divergence
+is decided here again.
+"""
+
+import math
+from itertools import product
+
+import networkx as nx
+import torch
+from torch import Tensor
+
+from compiler.axes import AxisTensor
+from compiler.distributions import Distribution, closed_kl_each
+from compiler.module import Model
+from compiler.noise import Noise
+from compiler.values import PRESENCE
+from compiler.weights import ObjectiveWeights
+
+CLOSED = {
+    ("normal", "normal"), ("lognormal", "lognormal"), ("laplace", "laplace"), ("laplace", "normal"), ("gamma", "gamma"),
+    ("beta", "beta"), ("bernoulli", "bernoulli"), ("categorical", "categorical"), ("poisson", "poisson"),
+    ("categorical", "ordered_logistic"), ("ordered_logistic", "categorical"), ("ordered_logistic", "ordered_logistic"),
+    ("continuous_bernoulli", "continuous_bernoulli"), ("dirichlet", "dirichlet"),
+}  # fmt: skip
+
+
+def twin_bound(model: Model, rows: dict[str, Tensor], noise: Noise, weights: ObjectiveWeights | None = None) -> Tensor:
+    """L of the single row in `rows` {name: [1, *shape]} (blank labels as NaN or -1): a scalar."""
+    return RowTwin(model, rows, noise, weights or ObjectiveWeights.at(model.graphs, model.rates, math.inf)).bound()
+
+
+class RowTwin:
+    """All worlds of one row: their weights under g, and every factor's log density in each."""
+
+    def __init__(self, model: Model, rows: dict[str, Tensor], noise: Noise, weights: ObjectiveWeights) -> None:
+        self.model, self.graphs, self.noise, self.weights = model, model.graphs, noise, weights
+        self.section = model.graphs.spec.objective
+        self.rows = {n: model.prepare(rows)[n] for n in (*model.graphs.observed, *model.graphs.supervised)}
+        self.given = {n: self._given(n) for n in self.rows}
+        self.q_factors = {f.variable: f for f in model.graphs.order("recognition") if not f.deterministic}
+        self.labels = [n for n in self.q_factors if n in self.given and bool(self.given[n].any())]
+        self.hidden = [n for n in self.q_factors if n not in self.given or not bool(self.given[n].all())]
+        program, _ = model.program(model.group(self.rows)[0][0])
+        self.estimators = {n: program.choices[n].estimator for n in self.hidden}
+        self.may_be_labelled = {*self.labels, *program.pattern.masked}
+        self._make_worlds()
+        self._run()
+
+    def _given(self, name: str) -> Tensor:
+        """[*shape] bool: what this row has of one variable."""
+        value = self.rows[name][0]
+        here = ~torch.isnan(value) if value.is_floating_point() else torch.ones_like(value, dtype=torch.bool)
+        return here & (value != -1) if self.graphs.variables[name].discrete else here
+
+    def _make_worlds(self) -> None:
+        enumerated = [n for n in self.hidden if self.estimators[n] == "enumerate"]
+        drawn = any(self.estimators[n] != "enumerate" for n in self.hidden)
+        self.samples = self.section.samples if drawn else 1
+        tables = [self._joint_values(n) for n in enumerated]
+        worlds = list(product(range(self.samples), *(range(len(table)) for table in tables)))
+        self.count = len(worlds)
+        self.sample = torch.tensor([world[0] for world in worlds])
+        self.chosen = {
+            n: table[torch.tensor([world[1 + i] for world in worlds])]
+            for i, (n, table) in enumerate(zip(enumerated, tables, strict=True))
+        }
+
+    def _joint_values(self, name: str) -> Tensor:
+        """Every way to fill the hidden elements of a discrete variable: [values, *shape]."""
+        variable = self.graphs.variables[name]
+        hidden = ~self.given[name] if name in self.given else torch.ones(variable.shape, dtype=torch.bool)
+        values = range(variable.minimum, variable.minimum + variable.support)
+        tables = []
+        for filling in product(values, repeat=int(hidden.sum())):
+            table = self.rows[name][0].clone() if name in self.rows else torch.zeros(variable.shape)
+            table = table.to(torch.int64 if variable.domain == "category" else self.model.dtype)
+            table[hidden] = torch.tensor(filling, dtype=table.dtype)
+            tables.append(table)
+        return torch.stack(tables)
+
+    def _run(self) -> None:
+        """Values of everything in every world, in recognition order, then what p computes from them."""
+        self.values: dict[str, Tensor] = {}
+        for name in self.graphs.observed:
+            self._observe(name)
+        for factor in self.graphs.order("recognition"):
+            name = factor.variable
+            if factor.deterministic:
+                self.values[name] = self._computed(factor)
+            elif name not in self.hidden:
+                self.values[name] = self.rows[name].expand(self.count, *self.rows[name].shape[1:])
+            else:
+                self.values[name] = self.chosen[name] if name in self.chosen else self._draw(name)
+        for factor in self.graphs.order("generative"):
+            if factor.deterministic and factor.variable not in self.values:
+                self.values[factor.variable] = self._computed(factor)
+
+    def _observe(self, name: str) -> None:
+        """An observed variable as networks see it: a blank is zero, beside a flag that says so."""
+        variable, row, here = self.graphs.variables[name], self.rows[name], self.given[name]
+        if variable.missing:
+            self.values[name + PRESENCE] = here.to(self.model.dtype).expand(self.count, *here.shape)
+            if variable.domain == "category":
+                hot = torch.nn.functional.one_hot(row.clamp_min(0), variable.support).to(self.model.dtype)
+                row = hot * here.unsqueeze(-1)
+            else:
+                row = torch.where(here, row, torch.zeros_like(row))
+        self.values[name] = row.expand(self.count, *row.shape[1:])
+
+    def _located(self) -> dict[str, AxisTensor]:
+        return {name: AxisTensor((), value) for name, value in self.values.items()}
+
+    def _computed(self, factor) -> Tensor:
+        data = self.model.function(factor).forward(self._located(), self.noise).data
+        return data.expand(self.count, *data.shape[1:])
+
+    def distribution(self, factor) -> Distribution:
+        """The factor's distribution in every world."""
+        return self.model.conditional(factor).forward(self._located(), self.noise).distribution
+
+    def _draw(self, name: str) -> Tensor:
+        """One draw per sample; worlds of one sample share its noise."""
+        distribution = self.distribution(self.q_factors[name])
+        eps = distribution.standard_noise(self.noise, name, (self.samples,))[:, 0][self.sample]
+        variable, kind = self.graphs.variables[name], self.estimators[name]
+        if kind == "reparameterize":
+            value = distribution.reparameterize(eps)
+        else:
+            asked = self.section.estimators.get(name)
+            hard = asked is not None and asked.straight_through
+            value = distribution.relaxed(eps, self.weights.temperature[name], straight_through=hard)
+        value = value.expand(self.count, *value.shape[1:])
+        if name not in self.labels:
+            return value
+        label, here = self.rows[name], self.given[name]
+        if kind == "relax" and variable.domain != "binary":
+            label = torch.nn.functional.one_hot((label - variable.minimum).clamp_min(0).long(), variable.support)
+            here = here.unsqueeze(-1)
+        return torch.where(here, label.to(value.dtype), value)
+
+    def log_density(self, factor, part: str) -> Tensor:
+        """log p or log q in every world, of the elements that the row has (`given`) or lacks (`hidden`): [worlds]."""
+        name = factor.variable
+        here = self.given.get(name, torch.zeros(self.graphs.variables[name].shape, dtype=torch.bool))
+        kept = here if part == "given" else ~here
+        if part == "given":
+            variable, value = self.graphs.variables[name], self.rows[name]
+            legal = {"positive": 1.0, "unit": 0.5}.get(variable.domain, max(0, variable.minimum))
+            value, relaxed = torch.where(here, value, torch.full_like(value, legal)), False
+        else:
+            value, relaxed = self.values[name], self.estimators[name] == "relax"
+        each = self.distribution(factor).log_prob_each(value, relaxed=relaxed)
+        return self._total(each, kept)
+
+    def _total(self, each: Tensor, kept: Tensor) -> Tensor:
+        """Sum over the kept elements: [worlds]."""
+        if kept.dim() and each.shape[1] == 1 and kept.shape[0] != 1:
+            kept = kept[:1]
+        total = torch.where(kept, each, torch.zeros_like(each)).flatten(1).sum(1) if kept.dim() else each * kept
+        return total.expand(self.count)
+
+    def closed(self, name: str) -> bool:
+        """A closed form stands for E[log p - log q]: there is a formula, no label weighs the variable's draws, and p's
+        parents of it do not depend on them."""
+        if self.estimators[name] not in ("reparameterize", "relax") or name not in self.graphs.generative:
+            return False
+        q, p = self.q_factors[name], self.graphs.generative[name]
+        if (q.family.name, p.family.name) not in CLOSED:
+            return False
+        graph = nx.DiGraph([(a, f.variable) for f in self.q_factors.values() for a in self.graphs.stochastic_parents(f)])
+        graph.add_nodes_from(self.q_factors)
+        below = nx.descendants(graph, name)
+        return not below & self.may_be_labelled and not below & self.graphs.stochastic_parents(p)
+
+    def gain(self, name: str) -> Tensor:
+        """log p - log q of the hidden elements of one variable in every world, or minus its divergence: [worlds]."""
+        q, p = self.q_factors[name], self.graphs.generative.get(name)
+        if self.closed(name):
+            each = closed_kl_each(self.distribution(q), self.distribution(p))
+            return -self._total(each, ~self.given.get(name, torch.zeros(each.shape[1:], dtype=torch.bool)))
+        return (self.log_density(p, "hidden") if p else 0) - self.log_density(q, "hidden")
+
+    def bound(self) -> Tensor:
+        zero = torch.zeros(self.count, dtype=self.model.dtype)
+        log_g = zero - math.log(self.samples)
+        for name in self.chosen:
+            log_g = log_g + self.log_density(self.q_factors[name], "hidden")
+        log_w = {name: self.log_density(self.q_factors[name], "given") for name in self.labels}
+        scored = [f for n, f in self.graphs.generative.items() if n in self.given and not f.deterministic]
+        likelihood = sum((self.log_density(factor, "given") for factor in scored), zero)
+        gains = {name: self.gain(name) for name in self.hidden}
+        label_terms = self._label_terms(log_g, log_w)
+        if self.section.bound == "importance_weighted":
+            return torch.logsumexp(log_g + likelihood + sum(gains.values(), zero), 0) + label_terms
+        weights = torch.softmax(log_g + sum(log_w.values(), zero), 0)
+        total = (weights * (likelihood - sum(log_w.values(), zero))).sum()
+        for name, gain in gains.items():
+            expected = (weights * gain).sum()
+            if name in self.weights.free_bits:
+                expected = torch.minimum(expected, torch.tensor(-self.weights.free_bits[name], dtype=zero.dtype))
+            total = total + self.weights.beta.get(name, 1.0) * expected
+        return total + self._log_evidence(log_g, list(log_w.values())) + label_terms
+
+    def _log_evidence(self, log_g: Tensor, log_w: list[Tensor]) -> Tensor:
+        """log q^ of some labels: log of the mean of the weights, or the mean of their logs."""
+        total = sum(log_w, torch.zeros_like(log_g))
+        return (log_g.exp() * total).sum() if self.section.label_bound == "jensen" else torch.logsumexp(log_g + total, 0)
+
+    def _label_terms(self, log_g: Tensor, log_w: dict[str, Tensor]) -> Tensor:
+        """Sum of alpha_j times label j's part."""
+        result = torch.zeros((), dtype=log_g.dtype)
+        names = list(log_w)
+        for position, name in enumerate(names):
+            if self.section.label_bound == "jensen":
+                part = self._log_evidence(log_g, [log_w[name]])
+            else:
+                before = [log_w[n] for n in names[:position]]
+                part = self._log_evidence(log_g, [*before, log_w[name]]) - self._log_evidence(log_g, before)
+            result = result + self.weights.alpha[name] * part
+        return result
