@@ -29,16 +29,36 @@ CLOSED = {
 }  # fmt: skip
 
 
-def twin_bound(model: Model, rows: dict[str, Tensor], noise: Noise, weights: ObjectiveWeights | None = None) -> Tensor:
-    """L of the single row in `rows` {name: [1, *shape]} (blank labels as NaN or -1): a scalar."""
-    return RowTwin(model, rows, noise, weights or ObjectiveWeights.at(model.graphs, model.rates, math.inf)).bound()
+def twin_bound(
+    model: Model,
+    rows: dict[str, Tensor],
+    noise: Noise,
+    weights: ObjectiveWeights | None = None,
+    *,
+    closed_forms: bool = True,
+) -> Tensor:
+    """L of the single row in `rows` {name: [1, *shape]} (blank labels as NaN or -1): a scalar.
+
+    closed_forms: False scores every draw, also where a closed form exists; the mean over noise is the same.
+    """
+    weights = weights or ObjectiveWeights.at(model.graphs, model.rates, math.inf)
+    return RowTwin(model, rows, noise, weights, closed_forms=closed_forms).bound()
 
 
 class RowTwin:
     """All worlds of one row: their weights under g, and every factor's log density in each."""
 
-    def __init__(self, model: Model, rows: dict[str, Tensor], noise: Noise, weights: ObjectiveWeights) -> None:
+    def __init__(
+        self,
+        model: Model,
+        rows: dict[str, Tensor],
+        noise: Noise,
+        weights: ObjectiveWeights,
+        *,
+        closed_forms: bool = True,
+    ) -> None:
         self.model, self.graphs, self.noise, self.weights = model, model.graphs, noise, weights
+        self.closed_forms = closed_forms
         self.section = model.graphs.spec.objective
         self.rows = {n: model.prepare(rows)[n] for n in (*model.graphs.observed, *model.graphs.supervised)}
         self.given = {n: self._given(n) for n in self.rows}
@@ -167,7 +187,9 @@ class RowTwin:
     def closed(self, name: str) -> bool:
         """A closed form stands for E[log p - log q]: there is a formula, no label weighs the variable's draws, and p's
         parents of it do not depend on them."""
-        if self.estimators[name] not in ("reparameterize", "relax") or name not in self.graphs.generative:
+        if self.section.bound == "importance_weighted" or not self.closed_forms:
+            return False
+        if self.estimators[name] == "enumerate" or name not in self.graphs.generative:
             return False
         q, p = self.q_factors[name], self.graphs.generative[name]
         if (q.family.name, p.family.name) not in CLOSED:
