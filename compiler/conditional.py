@@ -19,6 +19,7 @@ from compiler.distributions.flows import Flow, FlowMap
 from compiler.networks import VALUE
 from compiler.networks.initialization import Initializer
 from compiler.noise import Noise
+from compiler.values import PRESENCE
 from compiler.parameter_sources import CONTEXT, ParameterSource, Scene, flow_context, parameter_sources
 from graphspec.graph import Factor, Graphs, Variable
 from graphspec.schema import (
@@ -128,12 +129,14 @@ def _flow(scene: Scene, variable: Variable) -> tuple[FlowMap, ParameterSource]:
 
 
 def _entering(factor: Factor, values: Mapping[str, AxisTensor]) -> dict[str, AxisTensor]:
-    """The parents' values, without gradient where the spec stops it."""
+    """The parents' values, without gradient where the spec stops it, and flags of those that may be blank."""
     stopped = factor.stop_gradient
-    return {
+    entering = {
         name: AxisTensor(values[name].axes, values[name].data.detach()) if name in stopped else values[name]
         for name in factor.parents
     }
+    flags = (name + PRESENCE for name in factor.parents)
+    return entering | {flag: values[flag] for flag in flags if flag in values}
 
 
 def _linked(variable: Variable, value: AxisTensor) -> Tensor:

@@ -17,8 +17,10 @@ from compiler.expression import (
     Contribution,
     Expectation,
     FreeBits,
+    LogAggregate,
     LogDensity,
     LogEvidence,
+    LogMean,
     Measure,
     Negative,
     Objective,
@@ -27,9 +29,11 @@ from compiler.expression import (
     Term,
     Weight,
     Weighted,
+    WeightKind,
 )
 from compiler.naming import canonical
 from compiler.program import Program, Step
+from graphspec.schema import TotalCorrelation
 
 
 def derive(program: Program) -> Objective:
@@ -50,9 +54,11 @@ class _Derivation:
         self.measure = Measure(self.weighing)
 
     def objective(self) -> Objective:
+        if self.section.bound == "importance_weighted":
+            return Objective(self.program.pattern, (self._importance_weighted(), *self._label_terms()))
         contributions = [
             *self._likelihoods(),
-            *(self._divergence(name) for name in self.hidden),
+            *(part for name in self.hidden for part in self._divergences(name)),
             *self._importance(),
             *self._label_terms(),
         ]
@@ -80,6 +86,37 @@ class _Derivation:
                 continue
             term = self._expected(self._density(step, "given" if step.masked else "all"))
             result.append(Contribution(f"log p({name})", term, term))
+        return result
+
+    def _importance_weighted(self) -> Contribution:
+        """log E_g[p(x, y, h) / g(h)]: logmeanexp over samples, exact sums over enumerated variables inside the log."""
+        log_p = [self._density(s, "given" if self._given_only(s) else "all") for s in self.p.values()]
+        log_g = [self._density(self.q[n], "hidden" if self.q[n].masked else "all") for n in self.hidden]
+        term = LogMean(Sum((*log_p, *(Negative(leaf) for leaf in log_g))))
+        return Contribution("importance weighted bound", term, term)
+
+    def _given_only(self, step: Step) -> bool:
+        """Of an observed variable with blanks only what is given is scored; of a masked label, both parts are."""
+        return step.masked and step.factor.variable not in self.q
+
+    def _divergences(self, name: str) -> list[Contribution]:
+        split = self.section.beta.get(name)
+        return self._split(name, split) if isinstance(split, TotalCorrelation) else [self._divergence(name)]
+
+    def _split(self, name: str, split: TotalCorrelation) -> list[Contribution]:
+        """beta-TCVAE (Chen et al. 2018, eq. 2): KL = mutual information + total correlation + element-wise divergence,
+        each -E of a difference of log densities that telescopes back to log q(z | x) - log p(z)."""
+        q, p = self.q[name], self.p[name]
+        joint, product = (LogAggregate(name, form, q.value_axes, split.estimator) for form in ("joint", "product"))
+        parts: tuple[tuple[WeightKind, Term, Term], ...] = (
+            ("mutual_information", joint, self._density(q)),
+            ("total_correlation", product, joint),
+            ("dimension_wise", self._density(p), product),
+        )
+        result = []
+        for kind, upper, lower in parts:
+            gain = Expectation(self.measure, Sum((upper, Negative(lower))))
+            result.append(Contribution(f"{kind} {name}", Weighted(Weight(kind, name), gain), Negative(gain)))
         return result
 
     def _divergence(self, name: str) -> Contribution:

@@ -11,14 +11,17 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from compiler.aggregation import aggregate
 from compiler.axes import SAMPLES, AxisTensor, align, canonical
 from compiler.elimination import closure, elimination_order
 from compiler.expression import (
     ClosedDivergence,
     Expectation,
     FreeBits,
+    LogAggregate,
     LogDensity,
     LogEvidence,
+    LogMean,
     Measure,
     Negative,
     Part,
@@ -43,6 +46,14 @@ class Densities(Protocol):
 
     def log_axis(self, name: str) -> AxisTensor:
         """log probability of each value on an enumerated variable's axis, [*axes, B]; sums to one over that axis."""
+        ...
+
+    def weigh(self, log_weights: AxisTensor) -> None:
+        """Tells drawn variables their importance weights, for the doubly reparameterised gradient."""
+        ...
+
+    def pairwise(self, name: str, weights: AxisTensor | None) -> Tensor:
+        """log q of every draw under every row, element by element; see `Execution.pairwise`."""
         ...
 
     def divergence(self, name: str, part: Part) -> AxisTensor:
@@ -71,9 +82,13 @@ def _add(tensors: Sequence[Tensor]) -> Tensor:
 
 
 class Evaluator:
-    """Evaluates terms for one run of a program; densities and marginals are computed once, on first use."""
+    """Evaluates terms for one run of a program; densities and marginals are computed once, on first use.
 
-    def __init__(self, densities: Densities, weights: ObjectiveWeights) -> None:
+    rows_of_data: how many training rows the batch stands for (total correlation); None: the batch is all there is.
+    """
+
+    def __init__(self, densities: Densities, weights: ObjectiveWeights, rows_of_data: int | None = None) -> None:
+        self.rows_of_data = rows_of_data
         self.densities = densities
         self.program = densities.program
         self.weights = weights
@@ -94,6 +109,10 @@ class Evaluator:
                 return self.densities.log_density(side, name, part)
             case ClosedDivergence(name, part=part):
                 return self.densities.divergence(name, part)
+            case LogAggregate():
+                return self._aggregate(term)
+            case LogMean(inner):
+                return AxisTensor((), self._log_mean(inner))
             case Negative(inner):
                 value = self.value(inner)
                 return AxisTensor(value.axes, -value.data)
@@ -113,6 +132,8 @@ class Evaluator:
     def _number(self, weight: Weight) -> float:
         if weight.kind == "alpha":
             return self.weights.alpha[weight.variable]
+        if weight.kind not in ("beta", "free_bits"):
+            return self.weights.parts.get(weight.variable, {}).get(weight.kind, 1.0)
         table = self.weights.beta if weight.kind == "beta" else self.weights.free_bits
         return table.get(weight.variable, 1.0 if weight.kind == "beta" else -math.inf)
 
@@ -123,6 +144,20 @@ class Evaluator:
         if isinstance(term, Negative):
             return -self.expectation(measure, term.term)
         return self.average(measure, self.value(term))
+
+    def _log_mean(self, term: Term) -> Tensor:
+        """log E_g[exp(term)]: the term is one more factor of the sum over everything."""
+        value = self.value(term)
+        total = eliminate([*self._factors(value.axes), value], (), dict(self.program.sizes)).data
+        self.densities.weigh(AxisTensor(value.axes, value.data.detach()))
+        return total
+
+    def _aggregate(self, term: LogAggregate) -> AxisTensor:
+        step = next(s for s in self.program.recognition if s.factor.variable == term.variable)
+        parents = step.parent_axes
+        weights = self.marginal(Measure(self.program.weighing_labels()), parents) if parents else None
+        pairs = self.densities.pairwise(term.variable, weights)
+        return AxisTensor(term.axes, aggregate(pairs, term.form, term.estimator, self.rows_of_data))
 
     def average(self, measure: Measure, value: AxisTensor) -> Tensor:
         """E[value] under a measure for any tensor [*axes, B, *event]: [B, *event]."""
@@ -162,11 +197,14 @@ class Evaluator:
     def _sum_out(self, measure: Measure, axes: Axes) -> AxisTensor:
         labels = [self.label_density(name) for name in measure.labels]
         start = canonical((*axes, *(axis for label in labels for axis in label.axes)))
-        factors = list(labels)
-        for axis in closure(start, self._enumerated):
-            factors.append(self._uniform() if axis == SAMPLES else self.densities.log_axis(axis))
+        factors = [*labels, *self._factors(start)]
         assert factors, "a measure without factors has nothing to sum"
         return eliminate(factors, axes, dict(self.program.sizes))
+
+    def _factors(self, axes: Axes) -> list[AxisTensor]:
+        """log g on every axis that matters to something on `axes`."""
+        needed = closure(axes, self._enumerated)
+        return [self._uniform() if axis == SAMPLES else self.densities.log_axis(axis) for axis in needed]
 
     def label_density(self, name: str) -> AxisTensor:
         """log q of what a row has of one label, [*axes, B] nats."""

@@ -53,6 +53,8 @@ class Execution:
         self.labels = {n: value_tools.filled(variables[n], rows[n], mask) for n, mask in self.given.items()}
         self.values = value_tools.observed_values(program.graphs, rows, model.dtype)
         self.values.update(prefix or {})
+        self._doubly = doubly_reparameterized(program)
+        self._importance: Tensor | None = None
         self._axis_weights: dict[str, AxisTensor] = {}
         self._steps = {("q", s.factor.variable): s for s in program.recognition}
         self._steps |= {("p", s.factor.variable): s for s in program.generative}
@@ -113,8 +115,13 @@ class Execution:
         distribution = self.distribution(step.factor, axes)
         drawn = distribution.standard_noise(self.noise, name, (self.program.sizes[SAMPLES],))
         noise = AxisTensor((SAMPLES,), drawn).on(axes)
+        if step.action == "score_function":
+            value = distribution.draw(noise)
+            category = self.program.graphs.variables[name].domain == "category"
+            return AxisTensor(axes, value.long() if category else value)
         if step.action == "reparameterize":
-            return AxisTensor(axes, distribution.reparameterize(noise))
+            value = distribution.reparameterize(noise)
+            return AxisTensor(axes, self._hooked(value) if self._doubly else value)
         estimator = self.program.graphs.spec.objective.estimators.get(name)
         hard = estimator is not None and estimator.straight_through
         return AxisTensor(axes, distribution.relaxed(noise, self.weights.temperature[name], straight_through=hard))
@@ -141,6 +148,8 @@ class Execution:
             return AxisTensor(axes, sum_where(each, self.given[name], len(axes)))
         value = self.values[name].on(axes)
         relaxed = name in self.program.choices and self.program.choices[name].estimator == "relax"
+        if self._doubly and step.action == "reparameterize":
+            distribution = distribution.detached()
         if part == "all":
             return AxisTensor(axes, distribution.log_prob(value, relaxed=relaxed))
         each = distribution.log_prob_each(value, relaxed=relaxed)
@@ -162,6 +171,41 @@ class Execution:
         repeats = self.given[name].flatten(1).sum(1) if self.given[name].dim() > 1 else self.given[name].long()
         return AxisTensor(hidden.axes, hidden.data - repeats.to(hidden.data.dtype) * math.log(support))
 
+    def pairwise(self, name: str, weights: AxisTensor | None) -> Tensor:
+        """log q(element of each draw | each row): [*value axes, B, B, D], rows' components mixed by `weights`.
+
+        weights: log weights of the parents' axes [*parent axes, B], where q's parameters vary over those.
+        """
+        step = self._steps["q", name]
+        value, axes = self.values[name], step.parent_axes
+        count = len(step.value_axes)
+        draws = value.data.unsqueeze(count + 1)
+        distribution = self.distribution(step.factor, axes)
+        lead = (1,) * (count + 1)
+        spread = distribution.rebuilt(lambda t: t.reshape(*t.shape[: len(axes)], *lead, *t.shape[len(axes) :]))
+        each = spread.log_prob_each(draws).flatten(-len(self.program.graphs.variables[name].shape))
+        if weights is None:
+            return each
+        mixed = weights.data.reshape(*weights.data.shape[:-1], *lead, weights.data.shape[-1], 1)
+        return torch.logsumexp(each + mixed, dim=tuple(range(len(axes))))
+
+    def weigh(self, log_weights: AxisTensor) -> None:
+        """Scales the gradient of each draw by its normalised importance weight (Tucker et al. 2019, eq. 8)."""
+        if self._doubly and log_weights.axes == (SAMPLES,):
+            self._importance = torch.softmax(log_weights.data, dim=0)
+
+    def _hooked(self, value: Tensor) -> Tensor:
+        """A draw whose incoming gradient is multiplied by its importance weight once that is known."""
+        if not value.requires_grad:
+            return value
+        value.register_hook(self._scaled)
+        return value
+
+    def _scaled(self, gradient: Tensor) -> Tensor:
+        assert self._importance is not None, "the bound is evaluated before it is differentiated"
+        weight = self._importance
+        return gradient * weight.reshape(*weight.shape, *[1] * (gradient.dim() - weight.dim()))
+
     def divergence(self, name: str, part: Part) -> AxisTensor:
         """KL(q || p) of one variable (or of its hidden elements) in closed form, [*axes, B] nats."""
         q, p = self._steps["q", name], self._steps["p", name]
@@ -170,6 +214,17 @@ class Execution:
         if part == "all":
             return AxisTensor(axes, closed_kl(ours, theirs))
         return AxisTensor(axes, sum_where(closed_kl_each(ours, theirs), ~self.given[name], len(axes)))
+
+
+def doubly_reparameterized(program: Program) -> bool:
+    """The importance weighted bound, where every hidden variable is a draw that depends on no other and on no label's
+    weight: then log g may forget its parameters and each draw's gradient is scaled by its weight."""
+    steps = [s for s in program.recognition if s.action not in ("compute", "clamp")]
+    return (
+        program.graphs.spec.objective.bound == "importance_weighted"
+        and not program.upstream
+        and all(s.action == "reparameterize" and not s.parent_axes and not s.masked for s in steps)
+    )
 
 
 def sum_where(each: Tensor, mask: Tensor, lead: int) -> Tensor:

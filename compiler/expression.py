@@ -6,7 +6,7 @@ Signs: everything here is to be maximised, in nats per row.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Union
+from typing import Literal, TypeAlias
 
 from compiler.program import Axes, Pattern
 
@@ -36,6 +36,17 @@ class ClosedDivergence:
     p_parents: tuple[str, ...]
     axes: Axes
     part: Part = "all"
+
+
+@dataclass(frozen=True)
+class LogAggregate:
+    """log of q(v) averaged over the rows of the data, estimated from the batch; as a joint density or as the product of
+    its elements' marginals. Varies over `axes`; depends on the batch by nature."""
+
+    variable: str
+    form: Literal["joint", "product"]
+    axes: Axes
+    estimator: Literal["stratified", "weighted"] = "stratified"
 
 
 @dataclass(frozen=True)
@@ -76,10 +87,20 @@ class LogEvidence:
 
 
 @dataclass(frozen=True)
-class Weight:
-    """A number of the objective section: alpha of a label, beta or free bits of a hidden variable."""
+class LogMean:
+    """log of the mean under g of exp(term): the importance weighted bound (Burda et al. 2016)."""
 
-    kind: Literal["alpha", "beta", "free_bits"]
+    term: "Term"
+
+
+WeightKind = Literal["alpha", "beta", "free_bits", "mutual_information", "total_correlation", "dimension_wise"]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A number of the objective section: alpha of a label, beta (or its parts) or free bits of a hidden variable."""
+
+    kind: WeightKind
     variable: str
 
 
@@ -99,9 +120,18 @@ class FreeBits:
     term: "Term"
 
 
-Term = Union[
-    LogDensity, ClosedDivergence, Negative, Sum, Expectation, LogEvidence, Weighted, FreeBits
-]
+Term: TypeAlias = (
+    LogDensity
+    | ClosedDivergence
+    | LogAggregate
+    | Negative
+    | Sum
+    | Expectation
+    | LogEvidence
+    | LogMean
+    | Weighted
+    | FreeBits
+)
 
 
 @dataclass(frozen=True)
@@ -128,7 +158,7 @@ def walk(term: Term) -> Iterator[Term]:
         case Sum(terms):
             for inner in terms:
                 yield from walk(inner)
-        case Negative(inner) | Expectation(_, inner) | Weighted(_, inner) | FreeBits(_, inner):
+        case Negative(inner) | Expectation(_, inner) | Weighted(_, inner) | FreeBits(_, inner) | LogMean(inner):
             yield from walk(inner)
         case _:
             return

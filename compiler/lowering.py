@@ -14,7 +14,7 @@ from compiler.elimination import closure, elimination_order
 from compiler.naming import SAMPLES, canonical
 from compiler.program import Action, Axes, Choice, Pattern, Program, Step, verify
 from graphspec.graph import Factor, Graphs, Variable
-from graphspec.schema.objective import EstimatorSpec
+from graphspec.schema.objective import EstimatorSpec, TotalCorrelation
 
 ENUMERATION_CAP = 128
 """Largest number of joint values that any one term of the objective is computed for."""
@@ -41,7 +41,7 @@ def every_pattern(graphs: Graphs) -> tuple[Pattern, ...]:
 
 def one_program_for_all(graphs: Graphs) -> bool:
     """More patterns of labels are possible than programs are worth."""
-    return 2 ** len(graphs.supervised) > PATTERN_LIMIT
+    return len(graphs.supervised) > PATTERN_LIMIT.bit_length() - 1
 
 
 def support_size(variable: Variable) -> int | None:
@@ -57,10 +57,12 @@ def lower(graphs: Graphs, pattern: Pattern, samples: int | None = None) -> Progr
     """
     count = graphs.spec.objective.samples if samples is None else samples
     choices = {name: _first_choice(graphs, name, pattern) for name in _hidden(graphs, pattern)}
+    choices = _score_above(graphs, choices)
     program = _assemble(graphs, pattern, count, choices)
+    asked = graphs.spec.objective.estimators
     allowed, needed = ENUMERATION_CAP, largest_enumeration(program)
     while largest_enumeration(program) > allowed:
-        free = [n for n, c in choices.items() if c.estimator == "enumerate" and n not in graphs.spec.objective.estimators]
+        free = [n for n, c in choices.items() if c.estimator == "enumerate" and n not in asked]
         if not free:
             break
         widest = max(free, key=lambda name: (support_size(graphs.variables[name]) or 0, name))
@@ -76,17 +78,41 @@ def _hidden(graphs: Graphs, pattern: Pattern) -> tuple[str, ...]:
 
 def _asked_for(graphs: Graphs, name: str, override: EstimatorSpec, pattern: Pattern) -> Choice:
     """The spec's own choice. A budget holds where draws of the variable are not weighted by a label."""
-    assert override.kind != "score_function", "refused before lowering"
     variable, budget = graphs.variables[name], override.budget
     if override.kind != "enumerate" or budget is None or variable.shape:
-        return Choice(override.kind, "the spec asks for it")
+        return Choice(override.kind, "the spec asks for it" + _with_baseline(graphs, override.kind))
     if budget + 1 >= (variable.support or 0):
         return Choice("enumerate", f"{variable.support} values: a budget of {budget} saves nothing, the sum is exact")
+    if graphs.spec.objective.bound == "importance_weighted":
+        return Choice("enumerate", f"{variable.support} values: inside a logarithm only the exact sum is unbiased")
     graph = stochastic_graph(graphs)
-    if name in pattern.masked or any(name in nx.ancestors(graph, label) for label in (*pattern.labels, *pattern.masked)):
+    labels = (*pattern.labels, *pattern.masked)
+    if name in labels or any(name in nx.ancestors(graph, label) for label in labels):
         return Choice("enumerate", f"{variable.support} values: upstream of a label only the exact sum is unbiased")
     rest = f"the {budget} likeliest of {variable.support} values and one weighted draw for the rest: unbiased"
     return Choice("enumerate", rest, budget=budget)
+
+
+def _with_baseline(graphs: Graphs, kind: str) -> str:
+    """What keeps the score function's variance in check."""
+    if kind != "score_function":
+        return ""
+    samples = graphs.spec.objective.samples
+    return "; the other samples are the baseline" if samples > 1 else "; raise `samples` to give it a baseline"
+
+
+def _score_above(graphs: Graphs, choices: dict[str, Choice]) -> dict[str, Choice]:
+    """Enumerated variables upstream of a score-function draw are drawn too: its draws would differ by their values."""
+    graph = stochastic_graph(graphs)
+    scored = [name for name, choice in choices.items() if choice.estimator == "score_function"]
+    above = {a for name in scored for a in nx.ancestors(graph, name) if a in choices}
+    reason = f"upstream of {', '.join(scored)}, whose draws take the score function" + _with_baseline(
+        graphs, "score_function"
+    )
+    return {
+        name: Choice("score_function", reason) if name in above and choice.estimator == "enumerate" else choice
+        for name, choice in choices.items()
+    }
 
 
 def _first_choice(graphs: Graphs, name: str, pattern: Pattern) -> Choice:
@@ -95,10 +121,15 @@ def _first_choice(graphs: Graphs, name: str, pattern: Pattern) -> Choice:
     override = graphs.spec.objective.estimators.get(name)
     if override is not None:
         return _asked_for(graphs, name, override, pattern)
+    if not variable.discrete and not family.reparameterized:
+        reason = f"{family.name} draws have no pathwise gradient"
+        return Choice("score_function", reason + _with_baseline(graphs, "score_function"))
     if not variable.discrete:
         return Choice("reparameterize", f"{family.name} draws are differentiable in its parameters")
     size = support_size(variable)
-    assert size is not None, "hidden variables without a finite support are refused before lowering"
+    if size is None:
+        reason = f"{family.name} has infinitely many values and no pathwise gradient"
+        return Choice("score_function", reason + _with_baseline(graphs, "score_function"))
     if size <= SUPPORT_CAP:
         return Choice("enumerate", f"{size} values: the sum is exact")
     return Choice("relax", f"{size} joint values are too many to sum")
@@ -184,6 +215,10 @@ def _closed_kl(
 ) -> tuple[bool, str]:
     if choice.estimator == "enumerate" and choice.budget is None:
         return False, "summed exactly"
+    if graphs.spec.objective.bound == "importance_weighted":
+        return False, "the importance weighted bound needs the densities at the draws"
+    if isinstance(graphs.spec.objective.beta.get(name), TotalCorrelation):
+        return False, "its divergence is split, and the parts have no closed form"
     if name not in graphs.generative:
         return False, f"p has no factor of {name}"
     q, p = graphs.recognition[name].family, graphs.generative[name].family

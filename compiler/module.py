@@ -12,11 +12,12 @@ from compiler.axes import SAMPLES, AxisTensor
 from compiler.conditional import ConditionalModule, DeterministicModule
 from compiler.derivation import derive
 from compiler.evaluation import Evaluator
-from compiler.execution import Execution, whole_batch
+from compiler.execution import Execution, sum_where, whole_batch
 from compiler.expression import Measure, Objective
 from compiler.lowering import lower, one_program_for_all
 from compiler.noise import Noise
 from compiler.program import Pattern, Program
+from compiler.score import score_surrogate
 from compiler.weights import ObjectiveWeights, Rates
 from graphspec.graph import SIDES, Factor, Graphs, Side
 
@@ -103,22 +104,28 @@ class Model(nn.Module):
     def log_prob(self, side: Side, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """log density of every factor of one graph at the given values {name: [B, *shape]}: {variable: [B]} nats.
 
-        Every variable of that graph must be given (category as class index); deterministic ones are computed.
+        Every variable of that graph must be given (category as class index); deterministic ones are computed. Blank
+        elements count nothing.
         Raises ValueError naming a variable that is missing or misshapen.
         """
         needed = [f.variable for f in self.graphs.order(side) if not f.deterministic]
         for name in needed:
             if name not in values:
                 raise ValueError(f"log_prob needs a value for {name!r}; it was given {sorted(values)}")
-        given = {n: AxisTensor((), v) for n, v in self.prepare({**values}).items()}
-        noise = Noise(0, next(iter(given.values())).batch)
+        prepared = self.prepare(values)
+        given = {n: AxisTensor((), v) for n, v in prepared.items()}
+        given |= value_tools.observed_values(self.graphs, prepared, self.dtype)
+        noise = Noise(0, len(next(iter(prepared.values()))))
         result = {}
         for factor in self.graphs.order(side):
             if factor.deterministic:
                 given[factor.variable] = self.function(factor).forward(given, noise)
                 continue
+            name = factor.variable
             distribution = self.conditional(factor).forward(given, noise).distribution
-            result[factor.variable] = distribution.log_prob(given[factor.variable].data).expand(noise.batch)
+            mask = value_tools.given(self.graphs.variables[name], prepared[name])
+            value = value_tools.filled(self.graphs.variables[name], prepared[name], mask)
+            result[name] = sum_where(distribution.log_prob_each(value), mask, 0).expand(noise.batch)
         return result
 
     def bound(self, rows: Mapping[str, Tensor], *, noise: Noise | None = None) -> Tensor:
@@ -238,10 +245,11 @@ class Model(nn.Module):
             rows = {name: value[positions] for name, value in rows.items()}
             noise = noise.select(positions)
         execution = Execution(self, program, rows, weights, noise, whole_batch(prefix, positions))
-        evaluator = Evaluator(execution, weights)
+        evaluator = Evaluator(execution, weights, None if self.rates is None else self.rates.stands_for(pattern.labels))
         batch = len(next(iter(rows.values())))
         terms = {c.name: evaluator.value(c.logged).data.expand(batch).detach() for c in objective.contributions}
         bound = torch.stack([evaluator.value(c.term).data.expand(batch) for c in objective.contributions]).sum(0)
+        bound = bound + score_surrogate(execution, objective, weights, bound)
         return Evaluation(bound, terms, _effective_samples(evaluator, batch))
 
 

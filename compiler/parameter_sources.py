@@ -16,6 +16,7 @@ from compiler.axes import AxisTensor
 from compiler.networks import ParentInput, UserModuleError, build_network
 from compiler.noise import Noise
 from compiler.parameters import PROBABILITY_MARGIN, Learned, constrain, from_alternative, legal
+from compiler.values import PRESENCE
 from graphspec.diagnostics import Diagnostic, SpecError
 from graphspec.families import ParameterInfo
 from graphspec.graph import Factor, Graphs, Variable
@@ -139,6 +140,12 @@ def parent_input(variable: Variable) -> ParentInput:
     return ParentInput(variable.name, variable.info.encoding, variable.shape, variable.support, variable.minimum)
 
 
+def presence_inputs(parents: Sequence[Variable]) -> dict[str, ParentInput]:
+    """A flag per element beside every parent that may be blank, so that a blank zero is not taken for a value."""
+    flags = (ParentInput(v.name + PRESENCE, "identity", v.shape) for v in parents if v.missing)
+    return {flag.name: flag for flag in flags}
+
+
 @dataclass(frozen=True)
 class Scene:
     """What building the sources of one factor needs."""
@@ -160,6 +167,8 @@ class Scene:
     ) -> nn.Module:
         """The network over `parents`; below: the parameter that it alone gives. Raises SpecError for user modules."""
         inputs = {name: parent_input(self.graphs.variables[name]) for name in parents}
+        if not isinstance(spec, (*WEIGHTLESS, PythonNetwork)):
+            inputs |= presence_inputs([self.graphs.variables[name] for name in parents])
         key = f"{self.factor.key}/{below}" if below else self.factor.key
         if isinstance(spec, PythonNetwork) and not self.allow_python:
             message = f"{self.factor.key} runs code of your own, {spec.target}"

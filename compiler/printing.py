@@ -7,8 +7,10 @@ from compiler.expression import (
     ClosedDivergence,
     Expectation,
     FreeBits,
+    LogAggregate,
     LogDensity,
     LogEvidence,
+    LogMean,
     Negative,
     Objective,
     Part,
@@ -41,6 +43,11 @@ class Notation:
             inside += self.given + ", ".join(self.variable(parent) for parent in parents)
         return f"{letter}({inside})"
 
+    @property
+    def kl(self) -> str:
+        """KL."""
+        return r"\mathrm{KL}" if self.latex else "KL"
+
     def part(self, part: Part) -> str:
         """Which elements of a masked variable count."""
         if part == "all":
@@ -53,9 +60,26 @@ class Notation:
         return f"{symbol}_{{{self.variable(weight.variable)}}}" if self.latex else f"{symbol}[{weight.variable}]"
 
 
-UNICODE = Notation("log ", " | ", " ‖ ", {"alpha": "α", "beta": "β", "free_bits": "λ"}, latex=False)
+UNICODE_NAMES = {
+    "alpha": "α",
+    "beta": "β",
+    "free_bits": "λ",
+    "mutual_information": "β_MI",
+    "total_correlation": "β_TC",
+    "dimension_wise": "β_DW",
+}
+LATEX_NAMES = {
+    "alpha": r"\alpha",
+    "beta": r"\beta",
+    "free_bits": r"\lambda",
+    "mutual_information": r"\beta^{\mathrm{MI}}",
+    "total_correlation": r"\beta^{\mathrm{TC}}",
+    "dimension_wise": r"\beta^{\mathrm{DW}}",
+}
+
+UNICODE = Notation("log ", " | ", " ‖ ", UNICODE_NAMES, latex=False)
 LATEX = Notation(
-    r"\log ", r" \mid ", r" \,\|\, ", {"alpha": r"\alpha", "beta": r"\beta", "free_bits": r"\lambda"}, latex=True
+    r"\log ", r" \mid ", r" \,\|\, ", LATEX_NAMES, latex=True
 )
 
 
@@ -86,7 +110,11 @@ class _Writer:
             case ClosedDivergence(name, q_parents, p_parents, part=part):
                 end = n.part(part)
                 left, right = n.conditional("q", name, q_parents), n.conditional("p", name, p_parents)
-                return f"KL({left}{n.divergence}{right}){end}" if not n.latex else rf"\mathrm{{KL}}({left}{n.divergence}{right}){end}"
+                return rf"{n.kl}({left}{n.divergence}{right}){end}"
+            case LogAggregate(name, form):
+                return self._aggregate(name, form)
+            case LogMean(inner):
+                return self._log_mean(inner)
             case Negative(inner):
                 return f"-{self._grouped(inner)}" if n.latex else f"−{self._grouped(inner)}"
             case Sum(terms):
@@ -101,6 +129,18 @@ class _Writer:
                 minimum = r"\min" if n.latex else "min"
                 minus = "-" if n.latex else "−"
                 return f"{minimum}({self.write(inner)}, {minus}{n.weight(bits)})"
+
+    def _aggregate(self, name: str, form: str) -> str:
+        variable = self.n.variable(name)
+        if self.n.latex:
+            return rf"\log q({variable})" if form == "joint" else rf"\textstyle\sum_d \log q({variable}_d)"
+        return f"log q({variable})" if form == "joint" else f"Σ_d log q({variable}_d)"
+
+    def _log_mean(self, inner: Term) -> str:
+        listed = ", ".join(self.n.variable(name) for name in self.program.hidden)
+        if self.n.latex:
+            return rf"\log \mathbb{{E}}_{{g({listed})}}\!\left[\exp\left({self.write(inner)}\right)\right]"
+        return f"log E_g({listed})[exp({self.write(inner)})]"
 
     def _sum(self, terms: Sequence[Term]) -> str:
         text = self.write(terms[0])
@@ -157,7 +197,9 @@ def _hidden_in(program: Program, term: Term) -> set[str]:
             return _resolve(program, (*q_parents, *p_parents))
         case Sum(terms):
             return set().union(*(_hidden_in(program, inner) for inner in terms))
-        case Negative(inner) | Weighted(_, inner) | FreeBits(_, inner) | Expectation(_, inner):
+        case LogAggregate(name):
+            return _resolve(program, (name,))
+        case Negative(inner) | Weighted(_, inner) | FreeBits(_, inner) | Expectation(_, inner) | LogMean(inner):
             return _hidden_in(program, inner)
         case LogEvidence(_):
             return set()

@@ -13,7 +13,7 @@ from graphspec.diagnostics import InternalError
 from graphspec.graph import Factor, Graphs
 
 Axes = tuple[str, ...]
-Action = Literal["compute", "clamp", "enumerate", "reparameterize", "relax", "score"]
+Action = Literal["compute", "clamp", "enumerate", "reparameterize", "relax", "score_function", "score"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Choice:
     budget: of an enumerated variable, how many values are summed one by one; one weighted draw stands for the rest.
     """
 
-    estimator: Literal["enumerate", "reparameterize", "relax"]
+    estimator: Literal["enumerate", "reparameterize", "relax", "score_function"]
     reason: str
     closed_kl: bool = False
     closed_kl_reason: str = ""
@@ -96,6 +96,11 @@ class Program:
     def sparse(self) -> tuple[str, ...]:
         """Enumerated variables with a budget: their axis holds the likeliest values and one draw for the rest."""
         return tuple(name for name, choice in self.choices.items() if choice.budget is not None)
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """Hidden variables whose gradient is taken by the score function."""
+        return tuple(name for name, choice in self.choices.items() if choice.estimator == "score_function")
 
     @property
     def labelled(self) -> tuple[str, ...]:

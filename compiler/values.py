@@ -83,7 +83,7 @@ def as_value(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:
         expected = ["B", *variable.shape]
         raise ValueError(f"variable {variable.name!r} takes values of shape {expected}, got {list(values.shape)}")
     if variable.domain == "category":
-        return values.long()
+        return torch.nan_to_num(values, nan=-1.0).long() if values.is_floating_point() else values.long()
     return values.to(dtype)
 
 

@@ -17,6 +17,10 @@ class Rates:
     unlabelled: int
     per_label: Mapping[str, int] = field(default_factory=dict)
 
+    def stands_for(self, labels: tuple[str, ...]) -> int:
+        """How many training rows a group with these labels is drawn from."""
+        return self.labelled if labels else self.unlabelled or self.labelled
+
     def share(self, name: str) -> float:
         """M_j / M: the share of labelled rows that have this label; 1 where unknown."""
         return self.per_label.get(name, self.labelled) / self.labelled if self.labelled else 1.0
@@ -46,13 +50,17 @@ def _between(schedule: Schedule, part: float) -> float:
 
 @dataclass(frozen=True)
 class ObjectiveWeights:
-    """Weights by variable name; beta and free bits for hidden variables, alpha for supervised ones."""
+    """Weights by variable name; beta and free bits for hidden variables, alpha for supervised ones.
+
+    parts: {variable: {mutual_information, total_correlation, dimension_wise}} where the divergence is split.
+    """
 
     rho: float
     alpha: Mapping[str, float]
     beta: Mapping[str, float] = field(default_factory=dict)
     free_bits: Mapping[str, float] = field(default_factory=dict)
     temperature: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def at(cls, graphs: Graphs, rates: Rates | None, epoch: float) -> "ObjectiveWeights":
@@ -67,6 +75,7 @@ class ObjectiveWeights:
             rho=rho,
             alpha={name: _alpha(objective, name, rho * rates.share(name), epoch) for name in graphs.supervised},
             beta={name: value_at(b, epoch) for name, b in objective.beta.items() if not isinstance(b, TotalCorrelation)},
+            parts={name: _parts(b, epoch) for name, b in objective.beta.items() if isinstance(b, TotalCorrelation)},
             free_bits={name: value_at(bits, epoch) for name, bits in objective.free_bits.items()},
             temperature={
                 name: value_at(objective.estimators.get(name, _RELAX).temperature, epoch)
@@ -77,6 +86,14 @@ class ObjectiveWeights:
     def plain(self) -> "ObjectiveWeights":
         """The ELBO itself: alpha 0, beta 1, no free bits (what `evaluate` reports)."""
         return ObjectiveWeights(self.rho, dict.fromkeys(self.alpha, 0.0), temperature=self.temperature)
+
+
+def _parts(split: TotalCorrelation, epoch: float) -> dict[str, float]:
+    return {
+        "mutual_information": value_at(split.mutual_information, epoch),
+        "total_correlation": value_at(split.total_correlation, epoch),
+        "dimension_wise": value_at(split.dimension_wise, epoch),
+    }
 
 
 _RELAX = EstimatorSpec(kind="relax")

@@ -194,7 +194,8 @@ def before(data: Values, held: Values, made: Values) -> Values:
 def _in_bands(pairs: Tensor, bands: int, columns: int) -> Tensor:
     """Pairs [n, 2, *shape] as cells [2 * bands, columns, *shape], one above the other; what is left over is blank."""
     rest = pairs.new_full((bands * columns - len(pairs), *pairs.shape[1:]), float("nan"))
-    return torch.cat([pairs, rest]).unflatten(0, (bands, columns)).transpose(1, 2).flatten(0, 1)
+    cells: Tensor = torch.cat([pairs, rest]).unflatten(0, (bands, columns)).transpose(1, 2).flatten(0, 1)
+    return cells
 
 
 def captions_of(label: Target, values: Tensor, count: int) -> tuple[tuple[str, ...], ...]:

@@ -5,11 +5,11 @@ each draw of the Gaussian ones, or, where an exact expectation is wanted, at the
 """
 
 import re
-from itertools import chain, combinations, product
+from itertools import chain, combinations
 
 import numpy as np
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from random_specs import Drawn, compiled, rows_of, specs
 from row_twin import twin_bound
@@ -17,6 +17,8 @@ from row_twin import twin_bound
 from compiler.noise import Noise, RowNoise
 
 plain = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+slow = settings(plain, phases=[Phase.generate])
+"""For what takes seconds an example: fails with the first case found instead of searching for the smallest."""
 
 
 def patterns_of(draw, drawn: Drawn, most: int) -> list[tuple[str, ...]]:
@@ -54,25 +56,23 @@ def test_value_and_gradient_equal_the_sum_over_all_worlds(data) -> None:
 
 
 class NodeNoise(Noise):
-    """Chosen standard normal draws: {name: one number per sample}."""
+    """One chosen standard normal draw for the only variable that is drawn."""
 
-    def __init__(self, chosen: dict[str, list[float]]) -> None:
+    def __init__(self, value: float) -> None:
         super().__init__(0, 1)
-        self.chosen = chosen
+        self.value = value
 
     def normal(self, name, lead, event, dtype):
-        return torch.tensor(self.chosen[name], dtype=dtype).reshape(*lead, 1, *event)
+        return torch.full((*lead, 1, *event), self.value, dtype=dtype)
 
 
-def exact_mean(model, row: dict[str, torch.Tensor], drawn: list[str], nodes: int) -> torch.Tensor:
-    """The mean of the twin's bound over the noise of the Gaussian variables `drawn`, by a Gauss-Hermite rule per draw."""
-    points, masses = np.polynomial.hermite_e.hermegauss(nodes)
-    masses, samples = masses / masses.sum(), model.graphs.spec.objective.samples
-    total = torch.zeros((), dtype=torch.float64)
-    for chosen in product(range(nodes), repeat=samples * len(drawn)):
-        eps = {n: [points[i] for i in chosen[k * samples : (k + 1) * samples]] for k, n in enumerate(drawn)}
-        total = total + masses[list(chosen)].prod() * twin_bound(model, row, NodeNoise(eps), closed_forms=False)
-    return total
+def exact_mean(model, row: dict[str, torch.Tensor], nodes: int = 81, reach: float = 7.0) -> torch.Tensor:
+    """The mean of the twin's bound over one standard normal draw: the trapezoid rule, which converges exponentially for
+    smooth functions (81 and 161 nodes differ by less than 1e-9 here). No closed form is used."""
+    points = np.linspace(-reach, reach, nodes)
+    masses = np.exp(-0.5 * points**2)
+    bounds = [twin_bound(model, row, NodeNoise(float(point)), closed_forms=False) for point in points]
+    return torch.stack(bounds) @ torch.tensor(masses / masses.sum())
 
 
 def means_over_noise(model, row: dict[str, torch.Tensor], batches: int, size: int) -> torch.Tensor:
@@ -95,19 +95,15 @@ def assert_mean(found: torch.Tensor, exact: torch.Tensor, model, *, errors: floa
     assert off[worst] < 1e-5, said
 
 
-@settings(plain, max_examples=8)
+@settings(slow, max_examples=6)
 @given(st.data())
 def test_draws_agree_in_mean_with_quadrature(data) -> None:
-    """One Gaussian with S up to 2, or two with S = 1, beside discrete variables; every pattern of labels.
+    """One Gaussian beside discrete variables, any pattern of labels, upstream of labels or not (then S = 1 is averaged).
 
-    The mean over 40 x 250 draws of bound and gradient against the expectation over the noise (weights of labels below a
-    draw included: the S-sample estimate is what is averaged), to 5.5 standard errors for the largest of all entries.
+    Mean over 40 x 250 draws of bound and gradient against the integral over the noise, within 5.5 standard errors.
     """
-    drawn = data.draw(specs(most=3, samples=2, weights=False))
+    drawn = data.draw(specs(most=4, samples=1, weights=False))
     pattern = data.draw(st.sampled_from(patterns_of(data.draw, drawn, 8)))
+    assume(sum(not drawn.kinds[n] and n not in pattern for n in drawn.names) == 1)
     model, row = compiled(drawn), rows_of(drawn, [pattern])
-    gaussian = [n for n in drawn.names if not drawn.kinds[n] and n not in pattern]
-    samples = model.graphs.spec.objective.samples
-    assume(1 <= len(gaussian) * samples <= 2)
-    exact = exact_mean(model, row, gaussian, 24 if len(gaussian) * samples == 1 else 14)
-    assert_mean(means_over_noise(model, row, 40, 250), exact, model)
+    assert_mean(means_over_noise(model, row, 40, 250), exact_mean(model, row), model)

@@ -26,6 +26,7 @@ from runtime.errors import RunError
 from runtime.run import Run, open_run
 from runtime.training.averaging import Average
 from runtime.training.checkpoints import read_weights
+from runtime.training.compilation import compiled_networks
 from runtime.training.devices import build_accelerator, placement, resolve_device
 from runtime.training.fitting import fit
 from runtime.training.loss import share_of
@@ -494,7 +495,25 @@ def test_the_noise_of_a_step_depends_on_its_number_alone(tmp_path: Path) -> None
     assert values[0] == values[1] != values[2]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, when it loads its compiler
+def test_networks_are_compiled_within_the_block_only_and_failures_are_told(tmp_path: Path) -> None:
+    from torch._dynamo.exc import TorchDynamoException
+
+    model = tiny_model(tmp_path)
+    with compiled_networks(model, False):
+        assert all(module._compiled_call_impl is None for module in model.modules())
+    with (
+        pytest.raises(RunError, match=r"torch\.compile failed: no compiler here") as caught,
+        compiled_networks(model, True),
+    ):
+        assert sum(module._compiled_call_impl is not None for module in model.modules()) >= 4
+        raise TorchDynamoException("no compiler here\nand much more")
+    assert caught.value.hint == "train with --no-compile"
+    assert all(module._compiled_call_impl is None for module in model.modules())
+
+
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_compiled_networks_train_and_leave_no_trace(tmp_path: Path) -> None:
     plain = train_tiny(tmp_path, out="plain")
     model = tiny_model(tmp_path)

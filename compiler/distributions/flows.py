@@ -1,26 +1,28 @@
 """Flows: standard normal noise sent through an invertible network, by the library zuko (imported only where used).
 
 Each family is fast one way and slow the other: autoregressive maps run backwards one element at a time, and where no
-formula inverts them, by bisection (to 1e-6, for values within 10 of zero). `masked_autoregressive` is fast to score,
+formula inverts them, by bisection among values within 10 of zero. `masked_autoregressive` is fast to score,
 `inverse_autoregressive` fast to draw from. The other families run their fast way from noise to value for a latent of
 recognition, which is scored only at its own draws, and from value to noise everywhere else.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from compiler.broadcasting import broadcast_shape
-from compiler.distributions.base import Distribution
+from compiler.distributions.base import Distribution, sum_event
 from compiler.networks.initialization import Initializer
 from compiler.noise import Noise
 
 LAST_GAIN = 0.05
 """Initial weights of the last layer of each transform against the usual ones: a flow starts close to the identity, so
-its distribution starts close to the standard normal."""
+its distribution starts close to the standard normal (not `neural_autoregressive`, whose monotone networks have no such
+start)."""
 
 _AVERAGED = 64
 """Draws (in pairs of opposite noise, always the same ones) that the mean of a flow is an average of."""
@@ -52,6 +54,8 @@ class FlowMap(nn.Module):
         import zuko.flows
 
         self.features, self.context, self.from_noise = features, context, from_noise
+        self.symmetric = family == "continuous"
+        self.integral = family in ("sum_of_squares", "unconstrained_neural_autoregressive")
         sizes = {"hidden_features": tuple(options["hidden"])}
         if "transforms" in options:
             sizes["transforms"] = options["transforms"]
@@ -60,6 +64,12 @@ class FlowMap(nn.Module):
         self.inner: nn.Module = flow.transform.to(start.dtype)
         _initialize(self.inner, start)
         _leave_out_of_checkpoints(self.inner)
+
+    def train(self, mode: bool = True) -> Self:
+        """zuko leaves weights out of some derivatives outside training; nothing else in it depends on the mode."""
+        super().train(mode)
+        self.inner.train()
+        return self
 
     def forward(self, context: Tensor, given: Tensor, to_value: bool) -> tuple[Tensor, Tensor]:
         """Noise to value or back: [rows, features] each, and log |d noise / d value|, [rows].
@@ -70,10 +80,46 @@ class FlowMap(nn.Module):
             transform = self.inner(context if self.context else None)
             if to_value == self.from_noise:
                 found, log_slope = transform.call_and_ladj(given)
+            elif self.symmetric:
+                found, backwards = transform.inv.call_and_ladj(given)
+                log_slope = -backwards
             else:
-                found = transform.inv(given)
-                log_slope = transform.log_abs_det_jacobian(found, given)
-            return found, -log_slope if self.from_noise else log_slope
+                found, log_slope = _inverse(transform, given)
+        return found, -log_slope if self.from_noise else log_slope
+
+
+def _inverse(transform: Any, given: Tensor) -> tuple[Tensor, Tensor]:
+    """x with transform(x) = given, and log |d given / d x| there.
+
+    Solved without derivatives, then one Newton step through which they flow (implicit function theorem) and which makes
+    a bisection exact. The transform itself is taken at a constant: zuko's integrals (1.6) count a weight twice where
+    their end depends on it too.
+    """
+    with torch.no_grad():
+        solved: Tensor = transform.inv(given)
+    point = solved.detach().requires_grad_(torch.is_grad_enabled())
+    reached, log_slope = transform.call_and_ladj(point)
+    if not torch.is_grad_enabled():
+        return solved, log_slope
+    rows = [torch.autograd.grad(column.sum(), point, retain_graph=True)[0] for column in reached.unbind(-1)]
+    found = solved - torch.linalg.solve(torch.stack(rows, dim=-2), reached - given)
+    if not log_slope.requires_grad:
+        return found, log_slope
+    (steepening,) = torch.autograd.grad(log_slope.sum(), point, retain_graph=True, allow_unused=True)
+    return found, log_slope if steepening is None else log_slope + ((found - solved) * steepening).sum(-1)
+
+
+@contextmanager
+def _constant(module: nn.Module) -> Iterator[None]:
+    """Within the block the module's weights count as constants."""
+    asked = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in asked:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in asked:
+            parameter.requires_grad_(True)
 
 
 def _initialize(module: nn.Module, start: Initializer) -> None:
@@ -140,9 +186,20 @@ class Flow(Distribution):
         """One density per event: every event axis has size 1."""
         density = self._own.density_of(value, len(self.shape))
         if density is None:
-            lead, eps, log_slope = self._send(value, to_value=False)
-            density = (_log_normal(eps) + log_slope).reshape(lead)
+            bare = self.transform.integral and value.requires_grad
+            density = self._density_at_constant(value) if bare else self._density(value)
         return density.reshape(*density.shape, *(1,) * len(self.shape))
+
+    def _density(self, value: Tensor) -> Tensor:
+        lead, eps, log_slope = self._send(value, to_value=False)
+        return (_log_normal(eps) + log_slope).reshape(lead)
+
+    def _density_at_constant(self, value: Tensor) -> Tensor:
+        """The same, also where `value` depends on this flow's weights, which zuko's integrals would count twice."""
+        point = value.detach().requires_grad_()
+        density = self._density(point)
+        (slope,) = torch.autograd.grad(density.sum(), point, retain_graph=True)
+        return density + sum_event((value - point.detach()) * slope, len(self.shape))
 
     def standard_noise(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
         return noise.normal(name, lead, self.shape, self.like.dtype).to(self.like.device)
@@ -161,12 +218,8 @@ class Flow(Distribution):
         lead = broadcast_shape(given.shape[: given.dim() - rank], self.lead)
         rows = given.expand(*lead, *self.shape).reshape(-1, self.transform.features)
         context = self.context.expand(*lead, self.context.shape[-1]).reshape(rows.shape[0], self.context.shape[-1])
-        arguments = (context, rows.to(context.dtype), to_value)
-        if self.apart:
-            weights = {name: parameter.detach() for name, parameter in self.transform.named_parameters()}
-            found, log_slope = torch.func.functional_call(self.transform, weights, arguments)
-        else:
-            found, log_slope = self.transform(*arguments)
+        with _constant(self.transform) if self.apart else nullcontext():
+            found, log_slope = self.transform(context, rows.to(context.dtype), to_value)
         return lead, found, log_slope
 
     @property

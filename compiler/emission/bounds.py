@@ -10,6 +10,8 @@ from compiler.elimination import closure, elimination_order
 from compiler.emission.plan import PatternCode, Plan
 from compiler.emission.text import INDENT, added, comment, docstring, grouped, statement
 from compiler.emission.values import ProgramWriter, Symbol
+from compiler.emission.weights import WeightName
+from compiler.emission.writing import refused
 from compiler.expression import (
     ClosedDivergence,
     Contribution,
@@ -21,7 +23,6 @@ from compiler.expression import (
     Negative,
     Sum,
     Term,
-    Weight,
     Weighted,
 )
 from compiler.naming import SAMPLES, canonical
@@ -36,7 +37,7 @@ class BoundCode:
     lines: list[str]
     arguments: dict[str, str]
     extras: tuple[str, ...]
-    weights: tuple[Weight, ...]
+    weights: tuple[WeightName, ...]
 
 
 def write_bound(plan: Plan, code: PatternCode, noisy: frozenset[str]) -> BoundCode:
@@ -45,8 +46,9 @@ def write_bound(plan: Plan, code: PatternCode, noisy: frozenset[str]) -> BoundCo
     body = writer.body()
     values = writer.values_writer
     values.like()
-    extras = tuple(name for name in ("epoch", "rho") if name in values.weights_used)
-    listed = [f"{name}: Tensor" for name in values.arguments.values()]
+    extras = tuple(name for name in ("epoch", "rho") if name in values.extras)
+    arguments = dict(sorted(values.arguments.items(), key=lambda item: place(plan, item[0])))
+    listed = [f"{name}: Tensor" for name in arguments.values()]
     listed += ["generator: torch.Generator", *(f"{name}: float" for name in extras)]
     lines = [
         *statement(f"def {code.function}({', '.join(['model: Model', *listed])}) -> Tensor:", 0),
@@ -54,7 +56,13 @@ def write_bound(plan: Plan, code: PatternCode, noisy: frozenset[str]) -> BoundCo
         *([f"{INDENT}batch = len({values.like()})"] if values.uses_batch else []),
         *body,
     ]
-    return BoundCode(lines, dict(values.arguments), extras, tuple(writer.weights))
+    return BoundCode(lines, arguments, extras, tuple(values.weights))
+
+
+def place(plan: Plan, key: str) -> tuple[int, str]:
+    """Where an argument stands: variables in the order declared, each before its masks."""
+    name = next(n for n in sorted(plan.identifiers, key=len, reverse=True) if key in (n, f"{n}_known", f"{n}_given"))
+    return list(plan.identifiers).index(name), key
 
 
 def _title(code: PatternCode) -> str:
@@ -68,7 +76,6 @@ class _BoundWriter:
     def __init__(self, plan: Plan, code: PatternCode, noisy: frozenset[str]) -> None:
         self.plan, self.program, self.objective = plan, code.program, code.objective
         self.values_writer = self.v = ProgramWriter(plan, code, noisy)
-        self.weights: list[Weight] = []
         self._enumerated = {name: self.program.log_q_axes()[name] for name in self.program.enumerated}
         self._masked = frozenset(self.program.pattern.masked)
         self._probabilities: dict[tuple[Measure, Axes], Symbol] = {}
@@ -121,9 +128,9 @@ class _BoundWriter:
             case LogEvidence(labels):
                 return self._log_evidence(labels)
             case Weighted(weight, inner):
-                return f"{self._weight(weight)} * {grouped(self._signed(inner))}"
+                return f"{self.v.weight(weight.kind, weight.variable)} * {grouped(self._signed(inner))}"
             case FreeBits(bits, inner):
-                return f"({self._signed(inner)}).clamp_max(-{self._weight(bits)})"
+                return f"({self._signed(inner)}).clamp_max(-{self.v.weight(bits.kind, bits.variable)})"
             case _:
                 raise self._refuse(term)
 
@@ -132,14 +139,7 @@ class _BoundWriter:
         return f"({code})" if code.startswith("-") and not isinstance(term, Negative) else code
 
     def _refuse(self, term: object) -> Exception:
-        from compiler.emission.writing import refused
-
         return refused(self.plan.graphs, ("objective",), f"the term {type(term).__name__} of the objective")
-
-    def _weight(self, weight: Weight) -> str:
-        if weight not in self.weights:
-            self.weights.append(weight)
-        return self.v.weight(weight)
 
     def _leaf(self, term: LogDensity | ClosedDivergence) -> Symbol:
         match term:
@@ -191,6 +191,8 @@ class _BoundWriter:
         shown = self.plan.axes(value.axes)
         if not shown:
             return value.code
+        if value.code.startswith("-") and value.code[1:].isidentifier():
+            return f"-{self._average(measure, Symbol(value.axes, value.code[1:]))}"
         factors, _ = self._factors(measure, value.axes)
         carried = {axis for factor in factors for axis in self.plan.axes(factor.axes)}
         body = value.code if value.atomic else f"({value.code})"
@@ -199,7 +201,7 @@ class _BoundWriter:
                 return f"{body}.mean(0)"
             value, shown = Symbol(shown[1:], f"{body}.mean(0)"), shown[1:]
         weights = self._probability(measure, value.axes)
-        product = f"{self.v.placed(weights, value.axes)} * {value.code if not grouped(value.code) != value.code else grouped(value.code)}"
+        product = f"{self.v.placed(weights, value.axes)} * {grouped(value.code)}"
         dims = "0" if len(shown) == 1 else str(tuple(range(len(shown))))
         return f"({product}).sum({dims})"
 

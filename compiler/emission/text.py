@@ -102,10 +102,11 @@ def statement(text: str, level: int = 1, remark: str = "") -> list[str]:
 def _broken_sum(text: str, level: int) -> list[str]:
     """`a = b + c` as a parenthesis with one summand a line."""
     lead, inner = INDENT * level, INDENT * (level + 1)
-    head, _, value = text.partition(" = ") if " = " in text else text.partition("return ")
-    opening = f"{head} = (" if " = " in text else "return ("
-    first, *rest = split_top(value, " + ")
-    return [lead + opening, inner + first, *(f"{inner}+ {part}" for part in rest), lead + ")"]
+    start = text.index("return ") + 7 if text.startswith("return ") else text.find(" = ") + 3
+    if start < 3:
+        return [lead + text]
+    first, *rest = split_top(text[start:], " + ")
+    return [f"{lead}{text[:start]}(", inner + first, *(f"{inner}+ {part}" for part in rest), lead + ")"]
 
 
 def last_group(text: str) -> tuple[int, int] | None:

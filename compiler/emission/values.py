@@ -10,9 +10,9 @@ from math import log, prod
 from compiler.emission import families
 from compiler.emission.plan import PatternCode, Plan
 from compiler.emission.text import Names, event_sum, statement, tuple_text
-from compiler.emission.weights import weight_code
+from compiler.emission.weights import WeightKind, WeightName, weight_code
 from compiler.emission.writing import refused
-from compiler.expression import Part, Weight
+from compiler.expression import Part
 from compiler.naming import SAMPLES, canonical
 from compiler.program import Axes, Step
 from graphspec.diagnostics import SpecError
@@ -42,7 +42,8 @@ class ProgramWriter:
         self.lines: list[str] = []
         self.arguments: dict[str, str] = {}
         self.uses_batch = False
-        self.weights_used: set[str] = set()
+        self.weights: list[WeightName] = []
+        self.extras: set[str] = set()
         self.values: dict[str, Symbol] = {}
         self._steps = {("q", s.factor.variable): s for s in self.program.recognition}
         self._steps |= {("p", s.factor.variable): s for s in self.program.generative}
@@ -191,7 +192,7 @@ class ProgramWriter:
             code = families.draw(family, placed, noise, rank)
         else:
             asked = self.plan.graphs.spec.objective.estimators.get(name)
-            temperature = self.weight(Weight("temperature", name))  # type: ignore[arg-type]
+            temperature = self.weight("temperature", name)
             hard = asked is not None and asked.straight_through
             code = families.relaxed(family, placed, noise, temperature, hard=hard)
         if code is None:
@@ -202,10 +203,12 @@ class ProgramWriter:
         given = f" | {', '.join(step.factor.parents)}" if step.factor.parents else ""
         return f"{step.factor.variable} ~ q({step.factor.variable}{given})"
 
-    def weight(self, weight: Weight) -> str:
+    def weight(self, kind: WeightKind, name: str) -> str:
         """Code of a number of the objective."""
-        code, needs = weight_code(self.plan, weight)
-        self.weights_used |= needs
+        if (kind, name) not in self.weights:
+            self.weights.append((kind, name))
+        code, needs = weight_code(self.plan, kind, name)
+        self.extras |= needs
         return code
 
     # densities
@@ -295,6 +298,9 @@ class ProgramWriter:
         if part == "all":
             return event_sum(each, rank)
         mask = self._mask(name)
+        if each.startswith("-math.log("):
+            kept = event_sum(f"({'~' if part == 'hidden' else ''}{mask}).to({self.like()})", rank)
+            return f"{kept} * {each}"
         return event_sum(f"torch.where({'~' if part == 'hidden' else ''}{mask}, {each}, 0.0)", rank)
 
     def _mask(self, name: str) -> str:
@@ -311,7 +317,7 @@ class ProgramWriter:
         hidden = self.log_density("q", name, "hidden")
         variable = self.plan.graphs.variables[name]
         assert variable.support is not None
-        given = self.argument(name, "_given")
+        given = f"{self.argument(name, '_given')}.to({self.like()})"
         count = f"{given}.flatten(1).sum(1)" if variable.shape else given
         self._note(f"the axis of {name} repeats each value once for every way to fill its given elements")
         wanted = f"log_share_{self.plan.identifiers[name]}"

@@ -1,12 +1,18 @@
 """Weights of the objective as named constants at the top, or as functions where they change during training."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 from compiler.emission.plan import Plan
 from compiler.emission.text import docstring, number, statement
-from compiler.expression import Weight
 from graphspec.schema import OverRho, Schedule
 from graphspec.schema.objective import EstimatorSpec
 
-WORDS = {
+WeightKind = Literal["alpha", "beta", "free_bits", "temperature"]
+WeightName = tuple[WeightKind, str]
+"""A number of the objective: what it is, and of which variable."""
+
+WORDS: dict[WeightKind, str] = {
     "alpha": "weight of log q({name} | ...) on rows that have {name}",
     "beta": "weight of the divergence of {name}",
     "free_bits": "nats per row of the divergence of {name} that cost nothing",
@@ -14,10 +20,10 @@ WORDS = {
 }
 
 
-def weight_value(plan: Plan, weight: Weight) -> float | Schedule | OverRho:
+def weight_value(plan: Plan, kind: WeightKind, name: str) -> float | Schedule | OverRho:
     """What the spec says about one weight."""
-    section, name = plan.graphs.spec.objective, weight.variable
-    match weight.kind:
+    section = plan.graphs.spec.objective
+    match kind:
         case "alpha":
             return section.alpha.get(name, 50.0) if isinstance(section.alpha, dict) else section.alpha
         case "beta":
@@ -30,47 +36,62 @@ def weight_value(plan: Plan, weight: Weight) -> float | Schedule | OverRho:
             return section.estimators.get(name, EstimatorSpec(kind="relax")).temperature
 
 
-def _constant(plan: Plan, weight: Weight) -> str:
-    return f"{weight.kind}_{plan.identifiers[weight.variable]}".upper()
+def _constant(plan: Plan, kind: WeightKind, name: str) -> str:
+    return f"{kind}_{plan.identifiers[name]}".upper()
 
 
-def weight_code(plan: Plan, weight: Weight) -> tuple[str, set[str]]:
+def weight_code(plan: Plan, kind: WeightKind, name: str) -> tuple[str, set[str]]:
     """Code of a weight, and the arguments (`epoch`, `rho`) that it needs."""
-    value = weight_value(plan, weight)
+    value, constant = weight_value(plan, kind, name), _constant(plan, kind, name)
     if isinstance(value, Schedule):
-        return f"{_constant(plan, weight).lower()}(epoch)", {"epoch"}
+        return f"{constant.lower()}(epoch)", {"epoch"}
     if isinstance(value, OverRho) and plan.graphs.spec.objective.gamma is not None:
-        return f"{_constant(plan, weight).lower()}(rho)", {"rho"}
-    return _constant(plan, weight), set()
+        return f"{constant.lower()}(rho)", {"rho"}
+    return constant, set()
 
 
-def weight_lines(plan: Plan, weights: list[Weight]) -> tuple[list[str], list[str]]:
+def weight_lines(plan: Plan, weights: Sequence[WeightName]) -> tuple[list[str], list[str]]:
     """Constants, and functions for weights that vary, of all weights that the bounds use."""
-    constants, functions = [], []
-    section = plan.graphs.spec.objective
-    if plan.graphs.supervised:
-        if section.gamma is not None:
-            constants += statement(f"GAMMA = {number(section.gamma)}", 0, "weight of a labelled row against an unlabelled one")
-        else:
-            rho = 0.5 if section.rho is None else section.rho
-            constants += statement(f"RHO = {number(rho)}", 0, "share of the total weight that rows with a label carry")
-    for weight in weights:
-        value, name = weight_value(plan, weight), _constant(plan, weight)
-        words = WORDS[weight.kind].format(name=weight.variable)
+    constants, functions = _row_weight(plan), []
+    for kind, name in weights:
+        value, constant = weight_value(plan, kind, name), _constant(plan, kind, name)
+        words = WORDS[kind].format(name=name)
         if isinstance(value, Schedule):
-            functions += ["", "", *scheduled(name.lower(), value, words)]
-        elif isinstance(value, OverRho):
-            constants += _share(plan, weight.variable)
-            code = number(value.over_rho)
-            divisor = "rho" if section.gamma is not None else "RHO"
-            code = f"{code} / {divisor}" if len(plan.graphs.supervised) == 1 else f"{code} / ({divisor} * {_share_name(plan, weight.variable)})"
-            if section.gamma is None:
-                constants += statement(f"{name} = {code}", 0, words)
-            else:
-                functions += ["", "", f"def {name.lower()}(rho: float) -> float:", *docstring(f"{words[0].upper()}{words[1:]}."), f"    return {code}"]
+            functions += ["", "", *scheduled(constant.lower(), value, words)]
+        elif not isinstance(value, OverRho):
+            constants += statement(f"{constant} = {number(value)}", 0, words)
         else:
-            constants += statement(f"{name} = {number(value)}", 0, words)
+            constants += _share(plan, name)
+            code = _over_rho(plan, value, name)
+            if plan.graphs.spec.objective.gamma is None:
+                constants += statement(f"{constant} = {code}", 0, words)
+            else:
+                functions += ["", "", f"def {constant.lower()}(rho: float) -> float:", *docstring(_sentence(words))]
+                functions += [f"    return {code}"]
     return constants, functions
+
+
+def _row_weight(plan: Plan) -> list[str]:
+    """How rows with a label are weighed against rows without."""
+    section = plan.graphs.spec.objective
+    if not plan.graphs.supervised:
+        return []
+    if section.gamma is not None:
+        return statement(f"GAMMA = {number(section.gamma)}", 0, "weight of a row with a label against one without")
+    rho = 0.5 if section.rho is None else section.rho
+    return statement(f"RHO = {number(rho)}", 0, "share of the total weight that rows with a label carry")
+
+
+def _over_rho(plan: Plan, value: OverRho, name: str) -> str:
+    """A number divided by the label's own rate."""
+    rho = "RHO" if plan.graphs.spec.objective.gamma is None else "rho"
+    if len(plan.graphs.supervised) == 1:
+        return f"{number(value.over_rho)} / {rho}"
+    return f"{number(value.over_rho)} / ({rho} * {_share_name(plan, name)})"
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _share_name(plan: Plan, name: str) -> str:
@@ -86,7 +107,7 @@ def _share(plan: Plan, name: str) -> list[str]:
 def scheduled(name: str, value: Schedule, words: str) -> list[str]:
     """A function of the epoch."""
     cycles = f", in {value.cycles} cycles" if value.cycles > 1 else ""
-    text = f"{words[0].upper()}{words[1:]}: {value.start:g} to {value.to:g} from epoch {value.begin:g} to {value.begin + value.epochs:g}{cycles}."
+    text = f"{_sentence(words)[:-1]}: {value.start:g} to {value.to:g} from epoch {value.begin:g} to {value.begin + value.epochs:g}{cycles}."
     part = f"progress(epoch, {number(value.begin)}, {number(value.epochs)}, {value.cycles})"
     return [
         f"def {name}(epoch: float) -> float:",

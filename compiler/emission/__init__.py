@@ -1,0 +1,20 @@
+"""A compiled spec as one readable PyTorch file that needs nothing of graphspec: another reader of what runs."""
+
+from compiler.emission.layout import emitted
+from compiler.module import Model
+from graphspec.graph import Graphs
+from graphspec.not_yet import refuse_not_yet
+
+__all__ = ["emit", "emitted"]
+
+
+def emit(graphs: Graphs, *, allow_python: bool = False) -> str:
+    """The text of a standalone module: classes, one bound per pattern of labels, a loss, a training loop.
+
+    It follows the very Program and Objective that the model runs, and draws the same noise from equal generators.
+    Raises SpecError: what does not compile, and (GS090) what compiles but is not emitted yet.
+    """
+    import torch
+
+    refuse_not_yet(graphs)
+    return emitted(Model(graphs, dtype=torch.float64, allow_python=allow_python))

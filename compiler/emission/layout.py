@@ -1,0 +1,129 @@
+"""The whole file: header, constants, copied functions, classes, bounds, loss, checkpoint, training loop."""
+
+import ast
+import re
+
+from compiler.emission.borrowing import Piece, needed
+from compiler.emission.bounds import BoundCode, write_bound
+from compiler.emission.factors import FactorCode, write_factor
+from compiler.emission.grouping import bound_lines, extras_of, loss_lines
+from compiler.emission.plan import Plan, make_plan
+from compiler.emission.text import INDENT, docstring, statement
+from compiler.emission.training import checkpoint_lines, data_lines, loop_lines, training_constants
+from compiler.emission.weights import weight_lines
+from compiler.module import Model
+from compiler.program import conditional_text
+from graphspec.graph import Factor
+
+GAP = ["", ""]
+
+
+def emitted(model: Model) -> str:
+    """The file's text. Raises SpecError (GS090) naming the place of what has no code yet."""
+    plan = make_plan(model)
+    factors = {f.key: f for side in ("recognition", "generative") for f in plan.graphs.order(side)}  # type: ignore[arg-type]
+    classes = {key: write_factor(plan, f) for key, f in factors.items() if plan.prior(f) is None}
+    noisy = frozenset(key for key, code in classes.items() if code.noisy)
+    bounds = [write_bound(plan, code, noisy) for code in plan.patterns]
+    constants, functions = _constants(plan, bounds)
+    body = [
+        *functions,
+        *(line for code in classes.values() for line in (*GAP, *code.lines)),
+        *GAP, *_model(plan, factors, classes),
+        *(line for bound in bounds for line in (*GAP, *bound.lines)),
+        *GAP, *bound_lines(plan, bounds, noisy),
+        *GAP, *loss_lines(plan, bounds),
+        *GAP, *checkpoint_lines(_renames(plan, classes)),
+        *GAP, *data_lines(plan),
+        *GAP, *loop_lines(plan, extras_of(plan, bounds)),
+    ]  # fmt: skip
+    copied = _copied(needed(_names_in("\n".join(body))))
+    rest = [*constants, *copied, *body]
+    users = tuple(dict.fromkeys(line for code in classes.values() for line in code.imports))
+    return "\n".join([*_header(plan), *_imports("\n".join(rest), users), "", *rest]) + "\n"
+
+
+def _header(plan: Plan) -> list[str]:
+    spec = plan.graphs.spec
+    title = spec.name or plan.graphs.source.name
+    title += f": {spec.description.strip()}" if spec.description else "."
+    p, q = _factorization(plan, "generative"), _factorization(plan, "recognition")
+    text = [title, "", p, q, ""]
+    text += ["Written by graphspec; needs PyTorch only. Shapes: B rows" + (", S samples" if plan.samples > 1 else "") + ","]
+    text += ["an axis named after a variable holds all its values. Discrete classes are one-hot inside the model."]
+    return docstring("\n".join(text), 0)
+
+
+def _factorization(plan: Plan, side: str) -> str:
+    """`p(x, y, z) = p(y) p(z) p(x | y, z)`, and how deterministic variables come about."""
+    factors = plan.graphs.order(side)  # type: ignore[arg-type]
+    letter = "p" if side == "generative" else "q"
+    drawn = [f for f in factors if not f.deterministic]
+    modelled = {f.variable for f in drawn}
+    ground = sorted({a for f in drawn for a in plan.graphs.stochastic_parents(f)} - modelled)
+    left = conditional_text(letter, ", ".join(f.variable for f in drawn), tuple(ground))
+    right = " ".join(conditional_text(letter, f.variable, f.parents) for f in drawn)
+    functions = [f"{f.variable} = f({', '.join(f.parents)})" for f in factors if f.deterministic]
+    return f"{left} = {right}" + (f" with {', '.join(functions)}" if functions else "")
+
+
+def _constants(plan: Plan, bounds: list[BoundCode]) -> tuple[list[str], list[str]]:
+    used = list(dict.fromkeys(weight for bound in bounds for weight in bound.weights))
+    weights, functions = weight_lines(plan, used)
+    samples = statement(f"SAMPLES = {plan.samples}", 0, "S, joint draws of the hidden variables per row") if plan.samples > 1 else []
+    training, rate = training_constants(plan)
+    return [*samples, *weights, *training], [*functions, *rate]
+
+
+def _names_in(code: str) -> str:
+    """Every name that the code reads, and nothing of its comments and texts."""
+    return " ".join(node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name))
+
+
+def _copied(chosen: list[Piece]) -> list[str]:
+    lines: list[str] = []
+    for piece in chosen:
+        lines += [""] * (0 if piece.constant and lines and not lines[-1].startswith((" ", "def")) else 2 - piece.constant)
+        lines += piece.source.split("\n")
+    return lines
+
+
+def _imports(code: str, users: tuple[str, ...]) -> list[str]:
+    """The imports that the rest of the file needs."""
+    names = set(_names_in(code).split())
+    plain = [f"import {module}" for module in ("math", "sys") if module in names]
+    froms = []
+    abstract = [name for name in ("Callable", "Sequence") if name in names]
+    if abstract:
+        froms.append(f"from collections.abc import {', '.join(abstract)}")
+    if "pairwise" in names:
+        froms.append("from itertools import pairwise")
+    typing = [name for name in ("Any", "TypeVar") if name in names]
+    if typing:
+        froms.append(f"from typing import {', '.join(typing)}")
+    tensors = ", ".join(["Tensor", *(["distributions"] if "distributions" in names else []), "nn"])
+    torch = ["import numpy as np", "import torch"] + (["import torch.nn.functional as F"] if re.search(r"\bF\.", code) else [])
+    return ["", *plain, *froms, "", *torch, *users, f"from torch import {tensors}"]
+
+
+def _model(plan: Plan, factors: dict[str, Factor], classes: dict[str, FactorCode]) -> list[str]:
+    lines = [
+        "class Model(nn.Module):",
+        *docstring("One module per factor: q recognises, p generates, f computes deterministic variables."),
+        "",
+        f"{INDENT}def __init__(self) -> None:",
+        *statement("super().__init__()", 2),
+    ]
+    for key, factor in factors.items():
+        if key in classes:
+            lines += statement(f"self.{plan.attributes[key]} = {plan.classes[key]}()", 2)
+        else:
+            letter = conditional_text("p", factor.variable, ())
+            lines.append(f"{INDENT * 2}# {letter} is {plan.prior(factor)}: no parameters")
+    return lines
+
+
+def _renames(plan: Plan, classes: dict[str, FactorCode]) -> dict[str, str]:
+    return {
+        f"{plan.attributes[key]}.{ours}": theirs for key, code in classes.items() for ours, theirs in code.renames.items()
+    }
