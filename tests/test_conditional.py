@@ -15,7 +15,7 @@ from compiler.axes import SAMPLES, AxisTensor
 from compiler.conditional import ConditionalModule, DeterministicModule, Located
 from compiler.distributions import closed_kl
 from compiler.noise import Noise
-from compiler.parameters import Learned, constrain
+from compiler.parameters import BORDER_START, Learned, constrain
 from graphspec.connect import connect
 from graphspec.diagnostics import SpecError
 from graphspec.families import FAMILIES, SCALE_FLOOR
@@ -88,6 +88,7 @@ STANDARD = [
     ("domain: category, classes: 4", "categorical", {"logits": 0}),
     ("domain: count, min: 2, max: 5", "categorical", {"logits": 0}),
     ("domain: simplex, size: 3", "dirichlet", {"concentration": 1}),
+    ("domain: direction, size: 3", "von_mises_fisher", {"concentration": 0}),
 ]
 
 
@@ -102,13 +103,14 @@ def test_a_root_of_p_is_the_standard_prior(declared: str, family: str, parameter
     assert found.distribution.lead == (1,)
 
 
-@pytest.mark.parametrize("name", [n for n, f in FAMILIES.items() if not f.later])
+@pytest.mark.parametrize("name", [n for n, f in FAMILIES.items() if not f.flow])
 def test_heads_of_zeros_give_the_standard_prior(name: str) -> None:
     """The links are shifted so that a silent network means the standard values."""
     declared = {
         "real": "domain: real, size: 3", "positive": "domain: positive, size: 3", "unit": "domain: unit, size: 3",
         "binary": "domain: binary, size: 3", "category": "domain: category, classes: 4, size: 2",
         "count": "domain: count, size: 3", "simplex": "domain: simplex, size: 3",
+        "direction": "domain: direction, shape: [3, 2]",
     }  # fmt: skip
     domain = next(d for d in declared if d in FAMILIES[name].domains)
     text = factor_x(declared[domain], f"{{parents: [z], distribution: {name}, network: {{kind: linear}}}}")
@@ -119,7 +121,10 @@ def test_heads_of_zeros_give_the_standard_prior(name: str) -> None:
             parameter.zero_()
     found, standard = at(module, z=random(3, 4)).distribution, at(root).distribution
     for key, value in found.parameters.items():
-        torch.testing.assert_close(value, standard.parameters[key].expand_as(value), rtol=1e-12, atol=1e-12)
+        border = BORDER_START if key == "concentration" and name == "von_mises_fisher" else 0.0
+        torch.testing.assert_close(value - border, standard.parameters[key].expand_as(value), rtol=1e-12, atol=1e-12)
+    if name == "von_mises_fisher":
+        assert 0 < closed_kl(found, standard).max() < 2 * 0.003
     if name in ("categorical", "ordered_logistic"):
         torch.testing.assert_close(found.probabilities, torch.full_like(found.probabilities, 0.25))
 

@@ -7,9 +7,10 @@ the last step, and axes are summed out in the order that the evaluator takes.
 from dataclasses import dataclass
 
 from compiler.elimination import closure, elimination_order
-from compiler.emission.plan import PatternCode, Plan
+from compiler.emission.densities import DensityWriter
+from compiler.emission.function import Symbol
+from compiler.emission.plan import PatternCode, Plan, TensorKind
 from compiler.emission.text import INDENT, added, comment, docstring, grouped, statement
-from compiler.emission.values import ProgramWriter, Symbol
 from compiler.emission.weights import WeightName
 from compiler.emission.writing import refused
 from compiler.expression import (
@@ -25,57 +26,53 @@ from compiler.expression import (
     Term,
     Weighted,
 )
+from compiler.execution import doubly_reparameterized
 from compiler.naming import SAMPLES, canonical
 from compiler.printing import observed_text, term_text
 from compiler.program import Axes
+from graphspec.diagnostics import SpecError
 
 
 @dataclass(frozen=True)
 class BoundCode:
-    """A pattern's function, the tensors it takes (variable or variable_given -> name), and what else it needs."""
+    """A pattern's function, the tensors it takes (variable and kind -> name), and what else it needs."""
 
     lines: list[str]
-    arguments: dict[str, str]
+    arguments: dict[tuple[str, TensorKind], str]
     extras: tuple[str, ...]
     weights: tuple[WeightName, ...]
 
 
 def write_bound(plan: Plan, code: PatternCode, noisy: frozenset[str]) -> BoundCode:
     """The function of one pattern. Raises SpecError (GS090) for a term or family that has no code yet."""
-    writer = _BoundWriter(plan, code, noisy)
+    writer = BoundWriter(plan, code, noisy)
     body = writer.body()
-    values = writer.values_writer
-    values.like()
-    extras = tuple(name for name in ("epoch", "rho") if name in values.extras)
-    arguments = dict(sorted(values.arguments.items(), key=lambda item: place(plan, item[0])))
+    first = writer.like()
+    extras = tuple(name for name in EXTRAS if name in writer.extras)
+    order = list(plan.tensors)
+    arguments = dict(sorted(writer.arguments.items(), key=lambda item: (place(plan, item[0][0]), order.index(item[0]))))
     listed = [f"{name}: Tensor" for name in arguments.values()]
-    listed += ["generator: torch.Generator", *(f"{name}: float" for name in extras)]
+    listed += ["generator: torch.Generator", *(f"{name}: {EXTRAS[name]}" for name in extras)]
     lines = [
         *statement(f"def {code.function}({', '.join(['model: Model', *listed])}) -> Tensor:", 0),
-        *docstring(_title(code)),
-        *([f"{INDENT}batch = len({values.like()})"] if values.uses_batch else []),
+        *docstring(f"{observed_text(code.program)} of {code.pattern}, nats [B]; larger is better."),
+        *([f"{INDENT}batch = len({first})"] if writer.uses_batch else []),
         *body,
     ]
-    return BoundCode(lines, arguments, extras, tuple(values.weights))
+    return BoundCode(lines, arguments, extras, tuple(writer.weights))
 
 
-def place(plan: Plan, key: str) -> tuple[int, str]:
-    """Where an argument stands: variables in the order declared, each before its masks."""
-    name = next(n for n in sorted(plan.identifiers, key=len, reverse=True) if key in (n, f"{n}_known", f"{n}_given"))
-    return list(plan.identifiers).index(name), key
+def place(plan: Plan, name: str) -> int:
+    """Where a variable's arguments stand: in the order declared."""
+    return list(plan.identifiers).index(name)
 
 
-def _title(code: PatternCode) -> str:
-    rows = str(code.pattern)
-    return f"{observed_text(code.program)} of {rows}, nats [B]; larger is better."
-
-
-class _BoundWriter:
+class BoundWriter(DensityWriter):
     """Walks one objective. Every method that gives code writes the statements it needs first."""
 
     def __init__(self, plan: Plan, code: PatternCode, noisy: frozenset[str]) -> None:
-        self.plan, self.program, self.objective = plan, code.program, code.objective
-        self.values_writer = self.v = ProgramWriter(plan, code, noisy)
+        super().__init__(plan, code, noisy, doubly=doubly_reparameterized(code.program))
+        self.objective = code.objective
         self._enumerated = {name: self.program.log_q_axes()[name] for name in self.program.enumerated}
         self._masked = frozenset(self.program.pattern.masked)
         self._probabilities: dict[tuple[Measure, Axes], Symbol] = {}
@@ -83,12 +80,12 @@ class _BoundWriter:
 
     def body(self) -> list[str]:
         """Statements from the first value to the sum of all contributions."""
-        self.v.run()
+        self.run()
         names = []
         for contribution in self.objective.contributions:
             self._introduce(contribution)
             if contribution.name == "importance weights" and self._cancels():
-                self.v.lines += comment("one draw has weight one: −log w and log q^ cancel")
+                self.lines += comment("one draw has weight one: −log w and log q^ cancel")
                 for label in self.program.weighing_labels():
                     self._label(label)
                 continue
@@ -96,17 +93,17 @@ class _BoundWriter:
                 contribution.name.replace("log p(", "likelihood_").replace("log q(", "label_").rstrip(")")
             )  # fmt: skip
             names.append(self._bound_to(wanted.replace(" ", "_"), self._signed(contribution.term)))
-        self.v.lines.append("")
-        self.v.write(f"return {added(names)}")
-        return self.v.lines
+        self.lines.append("")
+        self.write(f"return {added(names)}")
+        return self.lines
 
     def _introduce(self, contribution: Contribution) -> None:
-        if self.v.lines:
-            self.v.lines.append("")
-        self.v.lines += comment(f"{contribution.name}: {term_text(self.program, contribution.term)}")
+        if self.lines:
+            self.lines.append("")
+        self.lines += comment(f"{contribution.name}: {term_text(self.program, contribution.term)}")
 
     def _bound_to(self, wanted: str, code: str) -> str:
-        return self.v.assign(wanted, code)
+        return self.assign(wanted, code)
 
     def _cancels(self) -> bool:
         axes = self.program.label_axes()
@@ -128,28 +125,28 @@ class _BoundWriter:
             case LogEvidence(labels):
                 return self._log_evidence(labels)
             case Weighted(weight, inner):
-                return f"{self.v.weight(weight.kind, weight.variable)} * {grouped(self._signed(inner))}"
+                return f"{self.weight(weight.kind, weight.variable)} * {grouped(self._signed(inner))}"
             case FreeBits(bits, inner):
-                return f"({self._signed(inner)}).clamp_max(-{self.v.weight(bits.kind, bits.variable)})"
+                return f"({self._signed(inner)}).clamp_max(-{self.weight(bits.kind, bits.variable)})"
             case _:
-                raise self._refuse(term)
+                raise self._without_code(term)
 
     def _summand(self, term: Term) -> str:
         code = self._signed(term)
         return f"({code})" if code.startswith("-") and not isinstance(term, Negative) else code
 
-    def _refuse(self, term: object) -> Exception:
+    def _without_code(self, term: object) -> SpecError:
         return refused(self.plan.graphs, ("objective",), f"the term {type(term).__name__} of the objective")
 
     def _leaf(self, term: LogDensity | ClosedDivergence) -> Symbol:
         match term:
             case LogDensity(side, name, part=part):
-                return self.v.log_density(side, name, part)
+                return self.log_density(side, name, part)
             case ClosedDivergence(name, part=part):
-                return self.v.divergence(name, part)
+                return self.divergence(name, part)
 
     def _label(self, name: str) -> Symbol:
-        return self.v.log_density("q", name, "given" if name in self._masked else "all")
+        return self.log_density("q", name, "given" if name in self._masked else "all")
 
     # expectations
 
@@ -171,7 +168,7 @@ class _BoundWriter:
                 self._touch(measure, symbol.axes)
                 return [(sign, symbol)] if not (sign and symbol.code.startswith("-")) else [("", Symbol(symbol.axes, symbol.code[1:]))]
             case _:
-                raise self._refuse(term)
+                raise self._without_code(term)
 
     def _touch(self, measure: Measure, axes: Axes) -> None:
         """Densities that the weights need, in the order in which the evaluator asks for them."""
@@ -184,7 +181,7 @@ class _BoundWriter:
         labels = [self._label(name) for name in measure.labels]
         start = canonical((*axes, *(axis for label in labels for axis in label.axes)))
         needed = closure(start, self._enumerated)
-        return [*labels, *(self.v.log_axis(axis) for axis in needed if axis != SAMPLES)], SAMPLES in needed
+        return [*labels, *(self.log_axis(axis) for axis in needed if axis != SAMPLES)], SAMPLES in needed
 
     def _average(self, measure: Measure, value: Symbol) -> str:
         """E[value], no axes left."""
@@ -201,7 +198,7 @@ class _BoundWriter:
                 return f"{body}.mean(0)"
             value, shown = Symbol(shown[1:], f"{body}.mean(0)"), shown[1:]
         weights = self._probability(measure, value.axes)
-        product = f"{self.v.placed(weights, value.axes)} * {grouped(value.code)}"
+        product = f"{self.placed(weights, value.axes)} * {grouped(value.code)}"
         dims = "0" if len(shown) == 1 else str(tuple(range(len(shown))))
         return f"({product}).sum({dims})"
 
@@ -219,13 +216,13 @@ class _BoundWriter:
         if weighing and dims == "0":
             code = f"torch.softmax({log_weight.code}, dim=0)"
         elif weighing:
-            name = log_weight.code if log_weight.atomic else self.v.assign(f"log_weight_{shown}", log_weight.code)
+            name = log_weight.code if log_weight.atomic else self.assign(f"log_weight_{shown}", log_weight.code)
             code = f"({name} - torch.logsumexp({name}, dim={dims})).exp()"
         else:
             minus = " - math.log(SAMPLES)" if sampled and self.plan.samples > 1 else ""
             code = f"({log_weight.code}{minus}).exp()" if minus or not log_weight.atomic else f"{log_weight.code}.exp()"
         wanted = ("weight_" if weighing else "prob_") + shown
-        found = Symbol(log_weight.axes, self.v.assign(wanted, code, log_weight.axes))
+        found = Symbol(log_weight.axes, self.assign(wanted, code, log_weight.axes))
         self._probabilities[key] = found
         return found
 
@@ -238,13 +235,13 @@ class _BoundWriter:
             rest = tuple(other for other in joined.axes if other != axis)
             shown = "_".join("samples" if other == SAMPLES else self.plan.identifiers[other] for other in rest)
             code = f"torch.logsumexp({joined.code}, dim={joined.axes.index(axis)})"
-            name = self.v.assign(f"log_sum_{shown}".rstrip("_"), code, rest)
+            name = self.assign(f"log_sum_{shown}".rstrip("_"), code, rest)
             current = [factor for factor in current if axis not in factor.axes] + [Symbol(rest, name)]
         return self._joined(current)
 
     def _joined(self, factors: list[Symbol]) -> Symbol:
         axes = canonical(axis for factor in factors for axis in factor.axes)
-        return Symbol(axes, added([self.v.placed(factor, axes) for factor in factors]))
+        return Symbol(axes, added([self.placed(factor, axes) for factor in factors]))
 
     def _log_evidence(self, labels: tuple[str, ...]) -> str:
         """log of the mean under g of the product of the labels' densities."""
@@ -254,5 +251,5 @@ class _BoundWriter:
             minus = " - math.log(SAMPLES)" if sampled and self.plan.samples > 1 else ""
             wanted = "log_evidence_" + "_".join(self.plan.identifiers[label] for label in labels)
             code = f"{found.code}{minus}"
-            self._evidence[labels] = code if code.isidentifier() else self.v.assign(wanted, code)
+            self._evidence[labels] = code if code.isidentifier() else self.assign(wanted, code)
         return self._evidence[labels]

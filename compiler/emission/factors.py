@@ -15,7 +15,7 @@ from compiler.emission.text import INDENT, docstring, shape_text, statement
 from compiler.emission.writing import ClassText, Entry
 from compiler.module import module_name
 from compiler.networks.base import Network
-from compiler.parameter_sources import LATENT_HEAD_GAIN, _Computed, _Constant, _Free, _resolved, parent_input
+from compiler.parameter_sources import LATENT_HEAD_GAIN, _Computed, _Constant, _Free, _resolved, parent_input, presence_inputs
 from compiler.program import conditional_text
 from graphspec.graph import Factor
 from graphspec.schema import NetworkParameter, NetworkSpec
@@ -52,6 +52,9 @@ def _class_text(plan: Plan, factor: Factor, module: nn.Module) -> ClassText:
     home = f"factors.{module_name(factor)}"
     paths = {inner: f"{home}.{path}" if path else home for path, inner in module.named_modules()}
     entries = {name: _entry(plan, name) for name in factor.parents}
+    flags = presence_inputs([plan.graphs.variables[name] for name in plan.flagged(factor)])
+    for name, flag in zip(plan.flagged(factor), flags.values(), strict=True):
+        entries[flag.name] = Entry(flag, plan.tensors[name, "given"], False)
     scope = plan.names.inner()
     return ClassText(
         plan.classes[factor.key], plan.graphs, (factor.side, factor.variable), entries, paths, scope,

@@ -17,11 +17,16 @@ from compiler.module import Model
 from compiler.naming import SAMPLES
 from compiler.program import Axes, Pattern, Program
 from graphspec.graph import Factor, Graphs, Variable
+from graphspec.schema import WEIGHTLESS
+from graphspec.schema.networks import PythonNetwork
 
 MOST_PATTERNS = 32
 """A file with more functions than this explains nothing to a reader."""
 
 Prior = Literal["standard normal", "uniform"]
+TensorKind = Literal["value", "given", "label", "known"]
+"""What a function is told of a variable: its value (zero where blank), where it is given, the label of a masked
+variable (whose value is computed), or the value with something legal where it is blank."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class PatternCode:
 class Plan:
     """Decisions that hold for the whole file.
 
-    identifiers: Python names of the variables. classes, attributes: of factors by key. hot: variables whose values are
+    identifiers: Python names of the variables; tensors: of everything a function is told of them. classes, attributes: of factors by key. hot: variables whose values are
     class weights [..., K]; every category, and a bounded count that is relaxed somewhere. features: deterministic
     variables of observed ones, computed once for a whole batch.
     """
@@ -46,6 +51,7 @@ class Plan:
     model: Model
     names: Names
     identifiers: dict[str, str]
+    tensors: dict[tuple[str, TensorKind], str]
     classes: dict[str, str]
     attributes: dict[str, str]
     hot: frozenset[str]
@@ -74,6 +80,12 @@ class Plan:
         assert variable.support is not None
         return (*variable.shape, variable.support)
 
+    def flagged(self, factor: Factor) -> tuple[str, ...]:
+        """Parents that may be blank, where the factor's networks read a flag beside each."""
+        if not isinstance(factor.network, (*WEIGHTLESS, PythonNetwork)):
+            return tuple(name for name in factor.parents if self.graphs.variables[name].missing)
+        return ()
+
     def prior(self, factor: Factor) -> Prior | None:
         """A standard prior that is written in place of a module."""
         if not factor.standard or factor.family is None or factor.parents:
@@ -88,6 +100,9 @@ def make_plan(model: Model) -> Plan:
     graphs = model.graphs
     names = Names(piece_names())
     identifiers = {name: names.fresh(name) for name in graphs.variables}
+    tensors: dict[tuple[str, TensorKind], str] = {(name, "value"): own for name, own in identifiers.items()}
+    for kind in ("given", "label", "known"):
+        tensors |= {(name, kind): names.fresh(f"{own}_{kind}") for name, own in identifiers.items()}
     classes, attributes = {}, {}
     for side, word in (("recognition", "Recognition"), ("generative", "Generative")):
         for factor in graphs.order(side):  # type: ignore[arg-type]
@@ -103,7 +118,7 @@ def make_plan(model: Model) -> Plan:
     features = tuple(
         f.variable for f in graphs.order("recognition") if f.deterministic and graphs.stochastic_parents(f) <= observed
     )
-    return Plan(model, names, identifiers, classes, attributes, hot, features, patterns)
+    return Plan(model, names, identifiers, tensors, classes, attributes, hot, features, patterns)
 
 
 def _is_hot(variable: Variable, relaxed: bool) -> bool:

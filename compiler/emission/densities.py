@@ -1,0 +1,154 @@
+"""Log densities and closed-form divergences of one pattern's program, each written when it is first asked for."""
+
+from math import prod
+
+from compiler.emission import families
+from compiler.emission.function import Symbol
+from compiler.emission.plan import PatternCode, Plan
+from compiler.emission.text import event_sum
+from compiler.emission.values import ValueWriter
+from compiler.expression import Part
+from compiler.naming import canonical
+from compiler.program import Axes, Step
+
+
+class DensityWriter(ValueWriter):
+    """Adds densities to the values. doubly: log q forgets its parameters (the doubly reparameterised gradient)."""
+
+    def __init__(self, plan: Plan, code: PatternCode, noisy: frozenset[str], *, doubly: bool) -> None:
+        super().__init__(plan, code, noisy)
+        self.doubly = doubly
+        self._densities: dict[tuple[str, str, Part], Symbol] = {}
+
+    def log_density(self, side: str, name: str, part: Part) -> Symbol:
+        """log p or log q of one variable, or of the given or hidden elements of a masked one; written once."""
+        key = (side, name, part)
+        if key not in self._densities:
+            self._densities[key] = self._density(side, self.steps[side, name], part)
+        return self._densities[key]
+
+    def _density(self, side: str, step: Step, part: Part) -> Symbol:
+        name, variable = step.factor.variable, self.plan.graphs.variables[step.factor.variable]
+        axes = step.parent_axes if part == "given" else step.density_axes
+        wanted = f"log_{side}_{self.plan.identifiers[name]}" + ("" if part == "all" else f"_{part}")
+        prior = self.plan.prior(step.factor)
+        if prior == "uniform" and part == "all":
+            assert variable.support is not None
+            elements = prod(variable.shape)
+            times = f"{elements} * " if elements > 1 else ""
+            return Symbol((), self.assign(wanted, f"-{times}math.log({variable.support})"))
+        if self._is_table(step, part):
+            return Symbol(axes, self.assign(wanted, self._table(step), axes))
+        value = Symbol((), self._label(name)) if part == "given" else self.value(name)
+        code = self._summed(name, self._each(step, self.placed(value, axes), axes), part)
+        return Symbol(axes, self.assign(wanted, code, axes))
+
+    def _label(self, name: str) -> str:
+        """What a row has of a masked variable, something legal elsewhere."""
+        return self.argument(name, "label" if name in self.program.pattern.masked else "known")
+
+    def _is_table(self, step: Step, part: Part) -> bool:
+        """Every class of an enumerated scalar is scored: the log probabilities themselves, moved to the front."""
+        name, family = step.factor.variable, step.factor.family
+        assert family is not None
+        own = self.steps.get(("q", name))
+        known = family.name in families.FAMILIES and families.FAMILIES[family.name].classes is not None
+        whole = own is not None and own.action == "enumerate" and not own.masked and name not in self.program.sparse
+        return known and whole and part == "all" and not self.plan.graphs.variables[name].shape
+
+    def _table(self, step: Step) -> str:
+        family = step.factor.family
+        assert family is not None
+        classes = families.FAMILIES[family.name].classes
+        assert classes is not None
+        parameters = self.parameters(step.factor, step.parent_axes)
+        place = self.plan.axes(step.density_axes).index(step.factor.variable)
+        if not step.factor.parents:
+            return f"{classes(parameters)}.unsqueeze(-1)"
+        return f"{classes(parameters)}.movedim(-1, {place})"
+
+    def _each(self, step: Step, value: str, axes: Axes) -> str:
+        """Log density of each element."""
+        factor, variable = step.factor, self.plan.graphs.variables[step.factor.variable]
+        assert factor.family is not None
+        family, prior = factor.family.name, self.plan.prior(step.factor)
+        if prior == "standard normal":
+            return f"standard_normal_log_prob({value})"
+        if prior == "uniform":
+            return f"-math.log({variable.support})"
+        parameters = [self.placed(Symbol(step.parent_axes, p), axes) for p in self.parameters(factor, step.parent_axes)]
+        if family not in families.FAMILIES:
+            raise self.refuse(factor, f"the density of {family}")
+        if self.doubly and step.action == "reparameterize":
+            parameters = [f"{code}.detach()" for code in parameters]
+        if families.FAMILIES[family].classes is not None and factor.variable not in self.plan.hot:
+            shift = f" - {variable.minimum}" if variable.minimum else ""
+            value = f"one_hot({value}{shift}, {variable.support}, {parameters[0]})"
+        levels = None
+        if family == "discretized_logistic":
+            levels = int(factor.options.get("levels", factor.family.options["levels"][0]))
+        code = families.log_prob(family, value, parameters, len(variable.shape), levels)
+        assert code is not None
+        return code
+
+    def each_pair(self, step: Step, draws: str, parameters: list[str]) -> str:
+        """Log density of each element of other rows' draws, for the aggregate over the data."""
+        assert step.factor.family is not None
+        code = families.log_prob(step.factor.family.name, draws, parameters, 1)
+        if code is None or families.FAMILIES[step.factor.family.name].along_axis:
+            raise self.refuse(step.factor, f"the total correlation of {step.factor.family.name}")
+        return code
+
+    def _summed(self, name: str, each: str, part: Part) -> str:
+        """Over the event, or over the elements that a mask keeps."""
+        variable = self.plan.graphs.variables[name]
+        rank = len(variable.shape)
+        if part == "all":
+            return event_sum(each, rank)
+        mask = self.argument(name, "given")
+        mask = f"{mask}[:, :1]" if variable.domain in ("direction", "simplex") else mask
+        mask = f"~{mask}" if part == "hidden" else mask
+        if each.startswith("-math.log("):
+            return f"{event_sum(f'({mask}).to({self.like()})', rank)} * {each}"
+        return event_sum(f"torch.where({mask}, {each}, 0.0)", rank)
+
+    def log_axis(self, name: str) -> Symbol:
+        """log probability of each value on an enumerated variable's axis; written once."""
+        if name in self.shares:
+            return self.shares[name]
+        if not self.steps["q", name].masked:
+            return self.log_density("q", name, "all")
+        hidden, variable = self.log_density("q", name, "hidden"), self.plan.graphs.variables[name]
+        given = f"{self.argument(name, 'given')}.to({self.like()})"
+        count = f"{given}.flatten(1).sum(1)" if variable.shape else given
+        self.lines.append(f"    # the axis of {name} repeats each value once for every way to fill its given elements")
+        code = f"{hidden.code} - {count} * math.log({variable.support})"
+        wanted = f"log_share_{self.plan.identifiers[name]}"
+        self.shares[name] = Symbol(hidden.axes, self.assign(wanted, code, hidden.axes))
+        return self.shares[name]
+
+    def divergence(self, name: str, part: Part) -> Symbol:
+        """KL(q || p) of one variable in closed form."""
+        q, p = self.steps["q", name], self.steps["p", name]
+        assert q.factor.family is not None and p.factor.family is not None
+        axes = canonical((*q.parent_axes, *p.parent_axes))
+        rank = len(self.plan.graphs.variables[name].shape)
+        ours = [self.placed(Symbol(q.parent_axes, c), axes) for c in self.parameters(q.factor, q.parent_axes)]
+        if self.plan.prior(p.factor) == "standard normal" and q.factor.family.name == "normal":
+            each: str | None = f"standard_normal_kl({', '.join(ours)})"
+        else:
+            theirs = self._prior_parameters(p, ours, axes)
+            each = families.closed_kl(q.factor.family.name, p.factor.family.name, ours, theirs, rank)
+        if each is None:
+            raise self.refuse(q.factor, f"KL({q.factor.family.name} || {p.factor.family.name})")
+        wanted = f"kl_{self.plan.identifiers[name]}"
+        return Symbol(axes, self.assign(wanted, self._summed(name, each, part), axes))
+
+    def _prior_parameters(self, step: Step, like: list[str], axes: Axes) -> list[str]:
+        """Parameters of p's factor; those of a standard prior in place."""
+        prior = self.plan.prior(step.factor)
+        if prior is None:
+            found = self.parameters(step.factor, step.parent_axes)
+            return [self.placed(Symbol(step.parent_axes, code), axes) for code in found]
+        zeros = f"torch.zeros_like({like[0]})"
+        return [zeros, f"torch.ones_like({like[0]})"] if prior == "standard normal" else [zeros]
