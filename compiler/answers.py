@@ -60,7 +60,9 @@ def _posterior(execution: Execution, evaluator: Evaluator, name: str) -> Tensor:
         value = execution.values[name]
         if not distribution.finite:
             return evaluator.average(measure, value)
-        return evaluator.average(measure, AxisTensor(value.axes, _class_weights(distribution, variable.minimum, value.data)))
+        return evaluator.average(
+            measure, AxisTensor(value.axes, _class_weights(distribution, variable.minimum, value.data))
+        )
     summary = distribution.probabilities if distribution.finite else distribution.mean
     return evaluator.average(measure, AxisTensor(step.parent_axes, summary))
 
@@ -89,9 +91,7 @@ def infer(model: "Model", rows: Mapping[str, Tensor], samples: int, noise: Noise
     return {n: _pick(v.reshape(noise.batch, samples, *v.shape[1:]), chosen) for n, v in drawn.items()}
 
 
-def _walk_recognition(
-    model: "Model", rows: Mapping[str, Tensor], noise: Noise
-) -> tuple[dict[str, Tensor], Tensor]:
+def _walk_recognition(model: "Model", rows: Mapping[str, Tensor], noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
     """One draw per row in recognition order, given elements clamped, and log of their densities."""
     values = observed_values(model.graphs, rows, model.dtype)
     result: dict[str, Tensor] = {}
@@ -166,7 +166,8 @@ def generate(
     must be given. Raises ValueError naming one that is not.
     """
     prepared = {
-        name: AxisTensor((), as_value(model.graphs.variables[name], value, model.dtype)) for name, value in fixed.items()
+        name: AxisTensor((), as_value(model.graphs.variables[name], value, model.dtype))
+        for name, value in fixed.items()
     }
     for factor in model.graphs.order("generative"):
         for parent in factor.parents:

@@ -19,8 +19,8 @@ from compiler.distributions.flows import Flow, FlowMap
 from compiler.networks import VALUE
 from compiler.networks.initialization import Initializer
 from compiler.noise import Noise
-from compiler.values import PRESENCE
 from compiler.parameter_sources import CONTEXT, ParameterSource, Scene, flow_context, parameter_sources
+from compiler.values import PRESENCE
 from graphspec.graph import Factor, Graphs, Variable
 from graphspec.schema import (
     WEIGHTLESS,
@@ -117,11 +117,11 @@ class DeterministicModule(nn.Module):
 
 
 def _flow(scene: Scene, variable: Variable) -> tuple[FlowMap, ParameterSource]:
-    """The map of a flow and what gives its context; see `compiler.distributions.flows` for which way is the fast one."""
+    """The map of a flow and what gives its context; which way is the fast one: see `compiler.distributions.flows`."""
     factor, family = scene.factor, scene.factor.family
     assert family is not None
     options = {name: default for name, (default, _) in family.options.items()} | dict(factor.options)
-    source, width = flow_context(scene, options["hidden"][0])
+    source, width = flow_context(scene, variable, options["hidden"][0])
     drawn = factor.side == "recognition" and variable.role == "latent"
     from_noise = family.name == "inverse_autoregressive" or (drawn and family.name != "masked_autoregressive")
     start = Initializer(scene.seed, f"{factor.key}/flow", scene.dtype)

@@ -116,9 +116,7 @@ def _dense(widths: tuple[int, ...], joint: int) -> _Work:
     return _Work(joint * products, joint * sum(widths))
 
 
-def _reading(
-    graphs: Graphs, network: Cnn | Resnet, repeats: Mapping[str, int], joint: int, output: int
-) -> _Work:
+def _reading(graphs: Graphs, network: Cnn | Resnet, repeats: Mapping[str, int], joint: int, output: int) -> _Work:
     stride = network.stride if isinstance(network, Cnn) else RESNET_STRIDE
     blocks = 2 * network.blocks if isinstance(network, Resnet) else 1
     images = {p: graphs.variables[p].shape for p in repeats if is_image(graphs.variables[p].shape)}
@@ -134,9 +132,7 @@ def _reading(
     return work + _dense((size_of(maps[-1]), *network.hidden, output), joint)
 
 
-def _growing(
-    graphs: Graphs, factor: Factor, network: Deconv | Resnet, repeats: Mapping[str, int], joint: int
-) -> _Work:
+def _growing(graphs: Graphs, factor: Factor, network: Deconv | Resnet, repeats: Mapping[str, int], joint: int) -> _Work:
     stride = network.stride if isinstance(network, Deconv) else RESNET_STRIDE
     blocks = 2 * network.blocks if isinstance(network, Resnet) else 1
     plan = deconv_plan(graphs.variables[factor.variable].shape, network.channels, stride)

@@ -122,7 +122,9 @@ class _Derivation:
     def _divergence(self, name: str) -> Contribution:
         """beta times E[log p - log q] of one hidden variable, in closed form where one holds; free bits before beta."""
         gain: Term = Expectation(self.measure, self._gain(name))
-        floored = FreeBits(Weight("free_bits", name), gain) if name in self.section.free_bits else gain
+        floored = (
+            FreeBits(Weight("free_bits", name), gain, self.q[name].masked) if name in self.section.free_bits else gain
+        )
         term = Weighted(Weight("beta", name), floored) if name in self.section.beta else floored
         return Contribution(f"KL {name}", term, Negative(gain))
 

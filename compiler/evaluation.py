@@ -48,6 +48,10 @@ class Densities(Protocol):
         """log probability of each value on an enumerated variable's axis, [*axes, B]; sums to one over that axis."""
         ...
 
+    def any_hidden(self, name: str) -> Tensor:
+        """[B] bool: rows that lack at least one element of a masked variable."""
+        ...
+
     def weigh(self, log_weights: AxisTensor) -> None:
         """Tells drawn variables their importance weights, for the doubly reparameterised gradient."""
         ...
@@ -125,9 +129,12 @@ class Evaluator:
                 return AxisTensor((), self.marginal(Measure(labels), (), normalised=False).data)
             case Weighted(weight, inner):
                 return AxisTensor((), self._number(weight) * self.value(inner).data)
-            case FreeBits(bits, inner):
+            case FreeBits(bits, inner, masked):
                 value = self.value(inner)
-                return AxisTensor(value.axes, value.data.clamp_max(-self._number(bits)))
+                floored = value.data.clamp_max(-self._number(bits))
+                if masked:
+                    floored = torch.where(self.densities.any_hidden(bits.variable), floored, value.data)
+                return AxisTensor(value.axes, floored)
 
     def _number(self, weight: Weight) -> float:
         if weight.kind == "alpha":

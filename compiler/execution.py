@@ -51,6 +51,7 @@ class Execution:
         self.given = {n: value_tools.given(variables[n], rows[n]) for n in program.pattern.masked}
         self.given |= {n: value_tools.given(variables[n], rows[n]) for n in program.pattern.blanks}
         self.labels = {n: value_tools.filled(variables[n], rows[n], mask) for n, mask in self.given.items()}
+        self.observed = {name: rows[name] for name in program.graphs.observed}
         self.values = value_tools.observed_values(program.graphs, rows, model.dtype)
         self.values.update(prefix or {})
         self._doubly = doubly_reparameterized(program)
@@ -146,7 +147,9 @@ class Execution:
         if part == "given":
             each = distribution.log_prob_each(self.labels[name].reshape(*[1] * len(axes), *self.labels[name].shape))
             return AxisTensor(axes, sum_where(each, self.given[name], len(axes)))
-        value = self.values[name].on(axes)
+        # a blank observed variable enters networks as zeros and flags, but is scored as it is
+        own = AxisTensor((), self.observed[name]) if name in self.observed else self.values[name]
+        value = own.on(axes)
         relaxed = name in self.program.choices and self.program.choices[name].estimator == "relax"
         if self._doubly and step.action == "reparameterize":
             distribution = distribution.detached()
@@ -170,6 +173,11 @@ class Execution:
         assert support is not None
         repeats = self.given[name].flatten(1).sum(1) if self.given[name].dim() > 1 else self.given[name].long()
         return AxisTensor(hidden.axes, hidden.data - repeats.to(hidden.data.dtype) * math.log(support))
+
+    def any_hidden(self, name: str) -> Tensor:
+        """[B] bool: rows that lack at least one element of a masked variable."""
+        mask = self.given[name]
+        return ~(mask.flatten(1).all(dim=1) if mask.dim() > 1 else mask)
 
     def pairwise(self, name: str, weights: AxisTensor | None) -> Tensor:
         """log q(element of each draw | each row): [*value axes, B, B, D], rows' components mixed by `weights`.

@@ -114,10 +114,14 @@ class Weighted:
 
 @dataclass(frozen=True)
 class FreeBits:
-    """min(term, -bits): a divergence below `bits` nats a row gains nothing by shrinking."""
+    """min(term, -bits): a divergence below `bits` nats a row gains nothing by shrinking.
+
+    masked: the variable's hidden elements differ by row; a row that has all of them has no divergence and pays nothing.
+    """
 
     bits: Weight
     term: "Term"
+    masked: bool = False
 
 
 Term: TypeAlias = (
@@ -158,7 +162,7 @@ def walk(term: Term) -> Iterator[Term]:
         case Sum(terms):
             for inner in terms:
                 yield from walk(inner)
-        case Negative(inner) | Expectation(_, inner) | Weighted(_, inner) | FreeBits(_, inner) | LogMean(inner):
+        case Negative(inner) | Expectation(_, inner) | Weighted(_, inner) | FreeBits(_, inner, _) | LogMean(inner):
             yield from walk(inner)
         case _:
             return

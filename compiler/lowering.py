@@ -210,9 +210,7 @@ def _with_closed_kl(graphs: Graphs, graph: nx.DiGraph, name: str, choice: Choice
     return replace(choice, closed_kl=closed, closed_kl_reason=reason)
 
 
-def _closed_kl(
-    graphs: Graphs, graph: nx.DiGraph, name: str, choice: Choice, upstream: set[str]
-) -> tuple[bool, str]:
+def _closed_kl(graphs: Graphs, graph: nx.DiGraph, name: str, choice: Choice, upstream: set[str]) -> tuple[bool, str]:
     if choice.estimator == "enumerate" and choice.budget is None:
         return False, "summed exactly"
     if graphs.spec.objective.bound == "importance_weighted":

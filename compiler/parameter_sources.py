@@ -29,7 +29,7 @@ from graphspec.schema import (
     ParameterSpec,
 )
 from graphspec.schema.networks import PythonNetwork
-from graphspec.shapes import hidden_features, parameter_shape
+from graphspec.shapes import context_shape, parameter_shape, size_of
 
 LATENT_HEAD_GAIN = 0.05
 """Initial weights of a continuous latent variable's heads against the usual ones: of order 1e-3 after a layer of 500
@@ -215,15 +215,15 @@ def parameter_sources(scene: Scene, variable: Variable) -> list[ParameterSource]
     return sources + [_given(scene, variable, info, info.name, free) for info in left.values()]
 
 
-def flow_context(scene: Scene, width: int) -> tuple[ParameterSource, int]:
-    """The source of a flow's context and its size: the network's last hidden layer, else `width` linear features."""
+def flow_context(scene: Scene, variable: Variable, width: int) -> tuple[ParameterSource, int]:
+    """The source of a flow's context and its size: the network's last hidden layer, else a head of `width` numbers."""
     factor, variables = scene.factor, scene.graphs.variables
     if factor.network is None or not factor.parents:
         return _Context(None, scene.dtype), 0
     shapes = {name: variables[name].shape for name in factor.parents}
-    features = hidden_features(factor.network, shapes)
-    outputs = {} if features else {CONTEXT: (width,)}
-    return _Context(scene.network(factor.network, factor.parents, outputs), scene.dtype), features or width
+    shape, hidden = context_shape(factor.network, shapes, variable.shape, width)
+    network = scene.network(factor.network, factor.parents, {} if hidden else {CONTEXT: shape})
+    return _Context(network, scene.dtype), size_of(shape)
 
 
 def _head_gain(variable: Variable) -> float:

@@ -78,9 +78,7 @@ LATEX_NAMES = {
 }
 
 UNICODE = Notation("log ", " | ", " ‖ ", UNICODE_NAMES, latex=False)
-LATEX = Notation(
-    r"\log ", r" \mid ", r" \,\|\, ", LATEX_NAMES, latex=True
-)
+LATEX = Notation(r"\log ", r" \mid ", r" \,\|\, ", LATEX_NAMES, latex=True)
 
 
 def _latex_name(name: str) -> str:
@@ -125,7 +123,7 @@ class _Writer:
                 return self._evidence(labels)
             case Weighted(weight, inner):
                 return f"{n.weight(weight)} {self._grouped(inner)}"
-            case FreeBits(bits, inner):
+            case FreeBits(bits, inner, _):
                 minimum = r"\min" if n.latex else "min"
                 minus = "-" if n.latex else "−"
                 return f"{minimum}({self.write(inner)}, {minus}{n.weight(bits)})"
@@ -199,7 +197,7 @@ def _hidden_in(program: Program, term: Term) -> set[str]:
             return set().union(*(_hidden_in(program, inner) for inner in terms))
         case LogAggregate(name):
             return _resolve(program, (name,))
-        case Negative(inner) | Weighted(_, inner) | FreeBits(_, inner) | Expectation(_, inner) | LogMean(inner):
+        case Negative(inner) | Weighted(_, inner) | FreeBits(_, inner, _) | Expectation(_, inner) | LogMean(inner):
             return _hidden_in(program, inner)
         case LogEvidence(_):
             return set()
@@ -250,6 +248,8 @@ def contribution_lines(program: Program, objective: Objective, notation: Notatio
 def observed_text(program: Program, notation: Notation = UNICODE) -> str:
     """`L(x, y)`: what the row has."""
     names = (*program.graphs.observed, *program.clamped)
-    return f"L({', '.join(notation.variable(name) for name in names)})" if not notation.latex else (
-        r"\mathcal{L}(" + ", ".join(notation.variable(name) for name in names) + ")"
+    return (
+        f"L({', '.join(notation.variable(name) for name in names)})"
+        if not notation.latex
+        else (r"\mathcal{L}(" + ", ".join(notation.variable(name) for name in names) + ")")
     )

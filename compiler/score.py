@@ -48,6 +48,9 @@ class _Without:
     def pairwise(self, name: str, weights: AxisTensor | None) -> Tensor:
         raise AssertionError("a split divergence belongs to a reparameterised variable")
 
+    def any_hidden(self, name: str) -> Tensor:
+        return self.whole.any_hidden(name)
+
     def weigh(self, log_weights: AxisTensor) -> None:
         """A baseline has no gradient to scale."""
 
@@ -58,7 +61,8 @@ def score_surrogate(whole: Densities, objective: Objective, weights: ObjectiveWe
     surrogate = torch.zeros_like(bound)
     if not program.scored:
         return surrogate
-    log_q = [whole.log_density("q", name, "all") for name in program.scored]
+    masked = program.pattern.masked
+    log_q = [whole.log_density("q", name, "hidden" if name in masked else "all") for name in program.scored]
     for sample in range(program.samples):
         own = torch.stack([density.data[sample] for density in log_q]).sum(0)
         baseline = _bound_without(whole, objective, weights, sample) if program.samples > 1 else 0.0

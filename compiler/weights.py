@@ -74,7 +74,9 @@ class ObjectiveWeights:
         return cls(
             rho=rho,
             alpha={name: _alpha(objective, name, rho * rates.share(name), epoch) for name in graphs.supervised},
-            beta={name: value_at(b, epoch) for name, b in objective.beta.items() if not isinstance(b, TotalCorrelation)},
+            beta={
+                name: value_at(b, epoch) for name, b in objective.beta.items() if not isinstance(b, TotalCorrelation)
+            },
             parts={name: _parts(b, epoch) for name, b in objective.beta.items() if isinstance(b, TotalCorrelation)},
             free_bits={name: value_at(bits, epoch) for name, bits in objective.free_bits.items()},
             temperature={

@@ -1,6 +1,6 @@
 """specs/digits.yaml beside logistic regression on the same labelled rows, over several label draws.
 
-    python -m experiments.digits_baseline --seeds 0,1,2,3,4 --json results/digits.json
+python -m experiments.digits_baseline --seeds 0,1,2,3,4 --json results/digits.json
 """
 
 import argparse

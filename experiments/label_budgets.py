@@ -129,6 +129,7 @@ def main() -> None:
     options = parser.parse_args()
     cases = [(b, s) for b in map(int, options.budgets.split(",")) for s in map(int, options.seeds.split(","))]
     rows = []
+    options.json.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(options.jobs) as pool:
         futures = [pool.submit(one, options.spec, b, s, tuple(options.overrides)) for b, s in cases]
         for future in futures:
@@ -140,7 +141,8 @@ def main() -> None:
                 f"  {row['seconds']:.0f} s",
                 flush=True,
             )
-    options.json.write_text(json.dumps({"command": _command(options), "machine": machine(), "rows": rows}, indent=2) + "\n")
+            found = {"command": _command(options), "machine": machine(), "rows": rows}
+            options.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def _command(options: argparse.Namespace) -> str:
@@ -157,7 +159,12 @@ def machine() -> dict[str, Any]:
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         platform.processor(),
     )
-    return {"processor": processor, "cores": os.cpu_count(), "python": platform.python_version(), "torch": torch.__version__}
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
 
 
 if __name__ == "__main__":

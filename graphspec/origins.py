@@ -1,6 +1,6 @@
 """Where each parameter of a factor comes from, in words: which head, which network of its own, which learned value.
 
-From: a resolved `Factor`. To: {parameter: one line}. The compiler builds exactly this (`compiler/parameter_sources.py`).
+From: a resolved `Factor`. To: {parameter: one line}. The compiler builds just this (`compiler/parameter_sources.py`).
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,14 @@ from graphspec.drawing.picture import network_text
 from graphspec.families import Family, ParameterInfo
 from graphspec.graph import Factor, Graphs
 from graphspec.schema import WEIGHTLESS, LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec
-from graphspec.shapes import hidden_features
+from graphspec.schema.networks import Elementwise
+from graphspec.shapes import context_shape, size_of
 
-_SHARED = {"element": "learned per element", "channel": "learned per channel", "variable": "learned, one for all elements"}
+_SHARED = {
+    "element": "learned per element",
+    "channel": "learned per channel",
+    "variable": "learned, one for all elements",
+}
 
 
 def parameter_origins(graphs: Graphs, factor: Factor) -> dict[str, str]:
@@ -25,9 +30,13 @@ def parameter_origins(graphs: Graphs, factor: Factor) -> dict[str, str]:
         return {"value": _value(graphs, factor)}
     if factor.family.flow:
         return _flow(graphs, factor, factor.family)
-    given = {info.name: (name, spec) for name, spec in factor.parameters.items() if (info := factor.family.parameter(name))}
+    given = {
+        info.name: (name, spec) for name, spec in factor.parameters.items() if (info := factor.family.parameter(name))
+    }
     return {
-        info.name: _origin(factor, info, *given[info.name]) if info.name in given else _rest(factor, factor.family, info)
+        info.name: _origin(factor, info, *given[info.name])
+        if info.name in given
+        else _rest(factor, factor.family, info)
         for info in factor.family.parameters
     }
 
@@ -40,7 +49,9 @@ def _value(graphs: Graphs, factor: Factor) -> str:
         return _arithmetic(network, factor.parents)
     if variable.domain is None:
         return f"last hidden layer of {network_text(network)}"
-    link = "" if variable.info.link in ("identity", "none") else f", {_LINKS.get(variable.info.link, variable.info.link)}"
+    link = (
+        "" if variable.info.link in ("identity", "none") else f", {_LINKS.get(variable.info.link, variable.info.link)}"
+    )
     return f"head of {network_text(network)}{link}"
 
 
@@ -56,9 +67,9 @@ def _flow(graphs: Graphs, factor: Factor, family: Family) -> dict[str, str]:
         return what
     shapes = {name: graphs.variables[name].shape for name in factor.parents}
     kind = network_text(factor.network)
-    features = hidden_features(factor.network, shapes)
-    context = f"last hidden layer of {kind}, {features} numbers" if features else f"head of {kind}, {widths[0]} numbers"
-    return {"context": context} | what
+    shape, hidden = context_shape(factor.network, shapes, graphs.variables[factor.variable].shape, widths[0])
+    part = "head" if not hidden else "output" if isinstance(factor.network, Elementwise) else "last hidden layer"
+    return {"context": f"{part} of {kind}, {size_of(shape)} numbers"} | what
 
 
 def _rest(factor: Factor, family: Family, info: ParameterInfo) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from graphspec.graph import Graphs
+from graphspec.inversion import as_yaml
 from graphspec.schema import Spec
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -19,19 +20,37 @@ def spec_as_plain(spec: Spec) -> dict[str, Any]:
     plain: dict[str, Any] = _rewrite(spec.model_dump(by_alias=True, exclude_none=True))
     recognition = plain["recognition"]
     plain["recognition"] = ({"auto": True} if recognition["auto"] else {}) | recognition["factors"]
+    _leave_unwritten(spec, plain["objective"])
     return plain
+
+
+def _leave_unwritten(spec: Spec, objective: dict[str, Any]) -> None:
+    """Defaults that the rules would take for the user's words: options of another estimator, alpha without labels."""
+    for name, estimator in spec.objective.estimators.items():
+        objective["estimators"][name] = _rewrite(estimator.model_dump(by_alias=True, exclude_unset=True))
+    if "alpha" not in spec.objective.model_fields_set and all(v.role != "supervised" for v in spec.variables.values()):
+        del objective["alpha"]
 
 
 def spec_as_yaml(spec: Spec) -> str:
     """`spec_as_plain` as YAML."""
+    return _dump(spec_as_plain(spec))
+
+
+def _dump(plain: Mapping[str, Any]) -> str:
     options: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 110, "default_flow_style": None}
-    text: str = yaml.dump(spec_as_plain(spec), Dumper=_Dumper, **options)
+    text: str = yaml.dump(dict(plain), Dumper=_Dumper, **options)
     return text
 
 
 def resolved_yaml(graphs: Graphs) -> str:
-    """The spec of checked graphs as YAML, as a run folder's resolved.yaml holds it."""
-    return spec_as_yaml(graphs.spec)
+    """The spec of checked graphs as YAML, with the recognition graph that `auto` derived written out."""
+    plain = spec_as_plain(graphs.spec)
+    if graphs.spec.recognition.auto:
+        derived = as_yaml(graphs)
+        plain["recognition"] = derived["recognition"]
+        plain["variables"] |= derived.get("variables", {})
+    return _dump(plain)
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:

@@ -218,10 +218,15 @@ def feature_shape(network: NetworkSpec, parents: Mapping[str, Shape]) -> Shape:
             return direct_shape(network, parents, None)
 
 
-def hidden_features(network: NetworkSpec, parents: Mapping[str, Shape]) -> int:
-    """Size of the last hidden layer of a network that has weights and one, else 0: the context of a flow."""
-    reads = isinstance(network, Mlp | Cnn) or (isinstance(network, Resnet) and network.direction == "down")
-    return size_of(feature_shape(network, parents)) if reads else 0
+def context_shape(network: NetworkSpec, parents: Mapping[str, Shape], target: Shape, width: int) -> tuple[Shape, bool]:
+    """What a network gives to a flow over `target` as its context, and whether that is a hidden layer of it.
+
+    mlp, cnn, a resnet that reads, elementwise: what `feature_shape` says. Those that grow an image: a head of the
+    target's own shape. linear and a user's own: a head of `width` numbers.
+    """
+    if isinstance(network, Mlp | Cnn | Elementwise) or (isinstance(network, Resnet) and network.direction == "down"):
+        return feature_shape(network, parents), True
+    return (target if isinstance(network, Deconv | Resnet) else (width,)), False
 
 
 def direct_shape(network: NetworkSpec, parents: Mapping[str, Shape], target: Shape | None) -> Shape:

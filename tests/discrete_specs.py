@@ -29,8 +29,10 @@ def random_dag(rng: np.random.Generator, names: list[str], density: float = 0.6)
 
 def factor_lines(parents: dict[str, list[str]]) -> str:
     """YAML lines of one section."""
-    lines = [f"  {n}: {{parents: [{', '.join(p)}]}}" if p else f"  {n}: {{parameters: {{logits: learned}}}}"
-             for n, p in parents.items()]
+    lines = [
+        f"  {n}: {{parents: [{', '.join(p)}]}}" if p else f"  {n}: {{parameters: {{logits: learned}}}}"
+        for n, p in parents.items()
+    ]
     return "\n".join(lines)
 
 
@@ -46,10 +48,17 @@ def discrete_spec(
     for name, support in supports.items():
         role = "supervised" if name in supervised else "latent"
         variables.append(f"  {name}: {{role: {role}, domain: category, classes: {support}}}")
-    return "\n".join([
-        "graphspec: 1", "variables:", *variables,
-        "generative:", factor_lines(generative),
-        "recognition:", factor_lines(recognition),
-        "networks: {default: {kind: mlp, hidden: [4], activation: tanh}}",
-        f"objective: {objective}", "",
-    ])
+    return "\n".join(
+        [
+            "graphspec: 1",
+            "variables:",
+            *variables,
+            "generative:",
+            factor_lines(generative),
+            "recognition:",
+            factor_lines(recognition),
+            "networks: {default: {kind: mlp, hidden: [4], activation: tanh}}",
+            f"objective: {objective}",
+            "",
+        ]
+    )

@@ -8,6 +8,7 @@ is decided here again.
 """
 
 import math
+from collections.abc import Sequence
 from itertools import product
 
 import networkx as nx
@@ -45,6 +46,20 @@ def twin_bound(
     return RowTwin(model, rows, noise, weights, closed_forms=closed_forms).bound()
 
 
+def twin_bounds(model: Model, rows: dict[str, Tensor], noises: Sequence[Noise]) -> Tensor:
+    """L of every row of a batch, each with its own noise: [B]. Rows see each other in a split divergence only."""
+    weights = ObjectiveWeights.at(model.graphs, model.rates, math.inf)
+    twins = [
+        RowTwin(model, {n: v[row : row + 1] for n, v in rows.items()}, noise, weights) for row, noise in enumerate(noises)
+    ]
+    bounds = []
+    for twin in twins:
+        others = [other for other in twins if other.labels == twin.labels and other.hidden == twin.hidden]
+        stands_for = None if model.rates is None else model.rates.stands_for(tuple(twin.labels))
+        bounds.append(twin.bound(others, stands_for))
+    return torch.stack(bounds)
+
+
 class RowTwin:
     """All worlds of one row: their weights under g, and every factor's log density in each."""
 
@@ -67,6 +82,7 @@ class RowTwin:
         self.hidden = [n for n in self.q_factors if n not in self.given or not bool(self.given[n].all())]
         program, _ = model.program(model.group(self.rows)[0][0])
         self.estimators = {n: program.choices[n].estimator for n in self.hidden}
+        self.budgets = {n: program.choices[n].budget for n in self.hidden if program.choices[n].budget is not None}
         self.may_be_labelled = {*self.labels, *program.pattern.masked}
         self._make_worlds()
         self._run()
@@ -81,7 +97,8 @@ class RowTwin:
         enumerated = [n for n in self.hidden if self.estimators[n] == "enumerate"]
         drawn = any(self.estimators[n] != "enumerate" for n in self.hidden)
         self.samples = self.section.samples if drawn else 1
-        tables = [self._joint_values(n) for n in enumerated]
+        self.shares: dict[str, Tensor] = {}
+        tables = [self._likeliest(n) if n in self.budgets else self._joint_values(n) for n in enumerated]
         worlds = list(product(range(self.samples), *(range(len(table)) for table in tables)))
         self.count = len(worlds)
         self.sample = torch.tensor([world[0] for world in worlds])
@@ -89,6 +106,25 @@ class RowTwin:
             n: table[torch.tensor([world[1 + i] for world in worlds])]
             for i, (n, table) in enumerate(zip(enumerated, tables, strict=True))
         }
+        places = {n: torch.tensor([world[1 + i] for world in worlds]) for i, n in enumerate(enumerated)}
+        self.shares = {n: share[places[n]] for n, share in self.shares.items()}
+
+    def _likeliest(self, name: str) -> Tensor:
+        """The values a budget sums, and one draw that has the share of all others; q must read observed values only."""
+        factor, budget = self.q_factors[name], self.budgets[name]
+        assert self.graphs.stochastic_parents(factor) <= set(self.graphs.observed)
+        self.count, self.values = 1, {}
+        self._read_observed()
+        distribution = self.distribution(factor)
+        log_q = distribution.log_probs()[0]
+        order = log_q.argsort(descending=True)
+        top, rest = order[:budget], order[budget:]
+        gumbel = distribution.standard_noise(self.noise, name)[0]
+        picked = rest[(log_q + gumbel)[rest].argmax()]
+        left = 1 - log_q[top].exp().sum()
+        self.shares[name] = torch.cat([log_q[top], left.log().reshape(1)])
+        values = torch.cat([top, picked.reshape(1)]) + self.graphs.variables[name].minimum
+        return values if self.graphs.variables[name].domain == "category" else values.to(self.model.dtype)
 
     def _joint_values(self, name: str) -> Tensor:
         """Every way to fill the hidden elements of a discrete variable: [values, *shape]."""
@@ -106,8 +142,7 @@ class RowTwin:
     def _run(self) -> None:
         """Values of everything in every world, in recognition order, then what p computes from them."""
         self.values: dict[str, Tensor] = {}
-        for name in self.graphs.observed:
-            self._observe(name)
+        self._read_observed()
         for factor in self.graphs.order("recognition"):
             name = factor.variable
             if factor.deterministic:
@@ -118,6 +153,14 @@ class RowTwin:
                 self.values[name] = self.chosen[name] if name in self.chosen else self._draw(name)
         for factor in self.graphs.order("generative"):
             if factor.deterministic and factor.variable not in self.values:
+                self.values[factor.variable] = self._computed(factor)
+
+    def _read_observed(self) -> None:
+        """Observed variables, and what is computed from them alone."""
+        for name in self.graphs.observed:
+            self._observe(name)
+        for factor in self.graphs.order("recognition"):
+            if factor.deterministic and self.graphs.stochastic_parents(factor) <= set(self.graphs.observed):
                 self.values[factor.variable] = self._computed(factor)
 
     def _observe(self, name: str) -> None:
@@ -150,6 +193,9 @@ class RowTwin:
         variable, kind = self.graphs.variables[name], self.estimators[name]
         if kind == "reparameterize":
             value = distribution.reparameterize(eps)
+        elif kind == "score_function":
+            value = distribution.draw(eps)
+            value = value.long() if variable.domain == "category" else value
         else:
             asked = self.section.estimators.get(name)
             hard = asked is not None and asked.straight_through
@@ -189,7 +235,8 @@ class RowTwin:
         parents of it do not depend on them."""
         if self.section.bound == "importance_weighted" or not self.closed_forms:
             return False
-        if self.estimators[name] == "enumerate" or name not in self.graphs.generative:
+        summed = self.estimators[name] == "enumerate" and name not in self.budgets
+        if summed or name not in self.graphs.generative:
             return False
         q, p = self.q_factors[name], self.graphs.generative[name]
         if (q.family.name, p.family.name) not in CLOSED:
@@ -207,11 +254,13 @@ class RowTwin:
             return -self._total(each, ~self.given.get(name, torch.zeros(each.shape[1:], dtype=torch.bool)))
         return (self.log_density(p, "hidden") if p else 0) - self.log_density(q, "hidden")
 
-    def bound(self) -> Tensor:
+    def bound(self, others: Sequence["RowTwin"] = (), rows_of_data: int | None = None) -> Tensor:
+        """L of this row. others: the rows of its batch with the same pattern, itself among them; rows_of_data: how many
+        rows they stand for. Both matter to a divergence that is split (total correlation) only."""
         zero = torch.zeros(self.count, dtype=self.model.dtype)
         log_g = zero - math.log(self.samples)
         for name in self.chosen:
-            log_g = log_g + self.log_density(self.q_factors[name], "hidden")
+            log_g = log_g + self.shares.get(name, self.log_density(self.q_factors[name], "hidden"))
         log_w = {name: self.log_density(self.q_factors[name], "given") for name in self.labels}
         scored = [f for n, f in self.graphs.generative.items() if n in self.given and not f.deterministic]
         likelihood = sum((self.log_density(factor, "given") for factor in scored), zero)
@@ -222,11 +271,39 @@ class RowTwin:
         weights = torch.softmax(log_g + sum(log_w.values(), zero), 0)
         total = (weights * (likelihood - sum(log_w.values(), zero))).sum()
         for name, gain in gains.items():
+            if name in self.weights.parts:
+                total = total + (weights * self._split_gain(name, others or [self], rows_of_data)).sum()
+                continue
             expected = (weights * gain).sum()
             if name in self.weights.free_bits:
                 expected = torch.minimum(expected, torch.tensor(-self.weights.free_bits[name], dtype=zero.dtype))
             total = total + self.weights.beta.get(name, 1.0) * expected
         return total + self._log_evidence(log_g, list(log_w.values())) + label_terms
+
+    def _split_gain(self, name: str, others: Sequence["RowTwin"], rows_of_data: int | None) -> Tensor:
+        """Minus mutual information, total correlation and element-wise divergence, each by its weight: [worlds]."""
+        factor, value = self.q_factors[name], self.values[name]
+        size, spec = len(others), self.section.beta[name]
+        weights = []
+        for other in others:
+            if rows_of_data is None or rows_of_data <= size:
+                weights.append(1 / size)
+            elif spec.estimator == "weighted":
+                weights.append(1 / (size * rows_of_data))
+            else:
+                own = other is self
+                weights.append(1 / rows_of_data if own else (rows_of_data - 1) / (rows_of_data * (size - 1)))
+        each = torch.stack([other.distribution(factor).rebuilt(lambda t: t[:1]).log_prob_each(value) for other in others])
+        log_weights = torch.tensor(weights, dtype=value.dtype).log()
+        joint = torch.logsumexp(each.flatten(2).sum(2) + log_weights[:, None], 0)
+        marginals = torch.logsumexp(each.flatten(2) + log_weights[:, None, None], 0).sum(1)
+        log_q, log_p = (self.log_density(f, "hidden") for f in (factor, self.graphs.generative[name]))
+        parts = self.weights.parts[name]
+        return (
+            parts["mutual_information"] * (joint - log_q)
+            + parts["total_correlation"] * (marginals - joint)
+            + parts["dimension_wise"] * (log_p - marginals)
+        )
 
     def _log_evidence(self, log_g: Tensor, log_w: list[Tensor]) -> Tensor:
         """log q^ of some labels: log of the mean of the weights, or the mean of their logs."""

@@ -60,7 +60,9 @@ def test_light_paths_load_nothing_heavy(code: str) -> None:
 
 @pytest.mark.parametrize("verb", [["check"], ["graph"], ["explain"]])
 def test_light_verbs_load_no_torch(verb: list[str]) -> None:
-    command = f"import sys; from runtime.cli.app import app; app({[*verb, 'specs/digits.yaml']!r}, standalone_mode=False)"
+    command = (
+        f"import sys; from runtime.cli.app import app; app({[*verb, 'specs/digits.yaml']!r}, standalone_mode=False)"
+    )
     assert not loaded_by(command) & {"torch", "torchvision", "sklearn", "accelerate", "scipy"}
 
 

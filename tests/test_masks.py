@@ -94,7 +94,9 @@ def test_a_vector_label_with_blanks_equals_scalar_labels() -> None:
             for key, value in small.items():
                 if f"--{name}." in key:
                     source = big[key.replace(f"--{name}.", "--y.")]
-                    axis = next(i for i, size in enumerate(source.shape) if size == 2 and value.numel() * 2 == source.numel())
+                    axis = next(
+                        i for i, size in enumerate(source.shape) if size == 2 and value.numel() * 2 == source.numel()
+                    )
                     if source.dim() == 2:
                         axis = 0 if tuple(value.shape) == (1, 2) else 1
                     value.copy_(source.select(axis, index).reshape(value.shape))

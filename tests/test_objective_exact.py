@@ -73,9 +73,7 @@ def test_every_topology_and_pattern_equals_brute_force(size: int, bound: str) ->
         supports = {name: int(rng.integers(2, 4)) for name in names}
         alpha = {name: float(rng.uniform(0.5, 3)) for name in names}
         listed = ", ".join(f"{n}: {a}" for n, a in alpha.items())
-        text = discrete_spec(
-            supports, names, generative, recognition, f"{{alpha: {{{listed}}}, label_bound: {bound}}}"
-        )
+        text = discrete_spec(supports, names, generative, recognition, f"{{alpha: {{{listed}}}, label_bound: {bound}}}")
         model = build(text, seed=number)
         patterns = subsets(names)
         chosen = patterns if size < 4 else [patterns[i] for i in rng.permutation(len(patterns))[:5]]
@@ -119,7 +117,9 @@ def test_at_the_true_posterior_the_bound_is_log_p() -> None:
     model = build(text)
     log_joint = torch.stack(
         [
-            torch.stack(list(model.log_prob("generative", {"x": torch.arange(2), "c": torch.full((2,), k)}).values())).sum(0)
+            torch.stack(
+                list(model.log_prob("generative", {"x": torch.arange(2), "c": torch.full((2,), k)}).values())
+            ).sum(0)
             for k in range(3)
         ],
         dim=1,

@@ -140,9 +140,7 @@ def test_the_labelled_bound_tends_to_its_limit_in_the_number_of_samples() -> Non
     matrix = py["z"]
     total += expected_log_normal(matrix @ post_mean + cy - label, matrix @ post_cov @ matrix.T, 0.7)
     matrix = px["z"]
-    total += expected_log_normal(
-        matrix @ post_mean + px["y"][:, 0] * label + cx - x, matrix @ post_cov @ matrix.T, 0.5
-    )
+    total += expected_log_normal(matrix @ post_mean + px["y"][:, 0] * label + cx - x, matrix @ post_cov @ matrix.T, 0.5)
     # log q(y, z | x) = log q(z | x, y) + log q(y | x), and E[-log q(z | x, y)] is that Gaussian's entropy
     total += 0.5 * np.linalg.slogdet(2 * math.pi * math.e * post_cov)[1] - evidence
     exact = total + evidence
@@ -165,9 +163,7 @@ def test_jensen_is_the_mean_of_log_q() -> None:
     rows = {"x": ROWS.expand(40_000, 2), "y": torch.full((40_000, 1), label, dtype=torch.float64)}
     from compiler.weights import ObjectiveWeights
 
-    evaluation = model.evaluate(
-        rows, weights=ObjectiveWeights.at(model.graphs, None, 0.0), noise=Noise(1, 40_000)
-    )
+    evaluation = model.evaluate(rows, weights=ObjectiveWeights.at(model.graphs, None, 0.0), noise=Noise(1, 40_000))
     within_four_standard_errors(evaluation.terms["log q(y)"], exact)
 
 

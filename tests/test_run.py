@@ -137,8 +137,10 @@ def test_a_line_cut_short_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_a_resolved_spec_reads_back_as_itself(path: Path) -> None:
     spec = load(path).spec
-    again = load(path, text=spec_as_yaml(spec)).spec
+    resolved = load(path, text=spec_as_yaml(spec))
+    again = resolved.spec
     assert again == spec
+    assert [found.code for found in resolved.warnings] == [found.code for found in load(path).warnings]
     assert not list(differences(spec_as_plain(spec), spec_as_plain(again)))
 
 

@@ -26,7 +26,11 @@ def gradients(estimators: str, recognition: dict[str, list[str]], label: int, sa
     for chunk in range(CHUNKS):
         bound = model.bound(rows, noise=Noise(chunk, ROWS)).mean()
         parts = torch.autograd.grad(bound, parameters, allow_unused=True)
-        found.append(torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in zip(parts, parameters, strict=True)]))
+        found.append(
+            torch.cat(
+                [(torch.zeros_like(p) if g is None else g).flatten() for g, p in zip(parts, parameters, strict=True)]
+            )
+        )
     return torch.stack(found)
 
 

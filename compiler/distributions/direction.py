@@ -98,5 +98,3 @@ def direction_divergence(q: VonMisesFisher, p: VonMisesFisher) -> Tensor:
     apart = 0.5 * ((q.loc - p.loc) ** 2).sum(-rank, keepdim=True)
     change = excess(q.concentration, dimension) - excess(p.concentration, dimension)
     return change + (p.concentration - q.concentration) * short + p.concentration * (1 - short) * apart
-
-

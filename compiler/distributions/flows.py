@@ -153,8 +153,8 @@ def _leave_out_of_checkpoints(module: nn.Module) -> None:
 class Flow(Distribution):
     """A multivariate distribution over all elements of a variable.
 
-    context: [*lead, C], the only parameter; C is 0 for a root. The density of a draw comes with the draw and is kept, so
-    that an inverse autoregressive flow is never run backwards for its own draws.
+    context: [*lead, C], the only parameter; C is 0 for a root. The density of a draw comes with it and is kept, so that
+    an inverse autoregressive flow is never run backwards for its own draws.
     """
 
     reparameterized = True

@@ -23,7 +23,7 @@ _ORDER = 30.0
 _DEBYE = 8
 _NEAR = 0.5
 _SPAN = 14.0
-"""Densities of the polar angle fall below exp(-38) this many widths from the mode, a width being 1 / sqrt(k + d - 2)."""
+"""The polar angle's density falls below exp(-38) this many widths, 1 / sqrt(k + d - 2) each, from its mode."""
 _CELLS, _CELL_NODES, _NODES, _NEWTON = 128, 3, 32, 6
 
 

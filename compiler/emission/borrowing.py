@@ -16,6 +16,7 @@ MODULES = (
     "compiler.distributions.series",
     "compiler.distributions.gamma_noise",
     "compiler.distributions.unit",
+    "compiler.aggregation",
     "compiler.emission.pieces.draws",
     "compiler.emission.pieces.densities",
     "compiler.emission.pieces.divergences",

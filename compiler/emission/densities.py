@@ -48,13 +48,15 @@ class DensityWriter(ValueWriter):
         return self.argument(name, "label" if name in self.program.pattern.masked else "known")
 
     def _is_table(self, step: Step, part: Part) -> bool:
-        """Every class of an enumerated scalar is scored: the log probabilities themselves, moved to the front."""
+        """Every class of an enumerated scalar is scored: the log probabilities themselves, moved to the front. Not where
+        the parents vary along that axis too: there each class is scored under its own parents."""
         name, family = step.factor.variable, step.factor.family
         assert family is not None
         own = self.steps.get(("q", name))
         known = family.name in families.FAMILIES and families.FAMILIES[family.name].classes is not None
         whole = own is not None and own.action == "enumerate" and not own.masked and name not in self.program.sparse
-        return known and whole and part == "all" and not self.plan.graphs.variables[name].shape
+        scalar = not self.plan.graphs.variables[name].shape
+        return known and whole and scalar and part == "all" and name not in step.parent_axes
 
     def _table(self, step: Step) -> str:
         family = step.factor.family
@@ -134,8 +136,11 @@ class DensityWriter(ValueWriter):
         axes = canonical((*q.parent_axes, *p.parent_axes))
         rank = len(self.plan.graphs.variables[name].shape)
         ours = [self.placed(Symbol(q.parent_axes, c), axes) for c in self.parameters(q.factor, q.parent_axes)]
-        if self.plan.prior(p.factor) == "standard normal" and q.factor.family.name == "normal":
+        prior, family = self.plan.prior(p.factor), families.FAMILIES.get(q.factor.family.name)
+        if prior == "standard normal" and q.factor.family.name == "normal":
             each: str | None = f"standard_normal_kl({', '.join(ours)})"
+        elif prior == "uniform" and family is not None and family.classes is not None:
+            each = f"uniform_kl({family.classes(ours)})"
         else:
             theirs = self._prior_parameters(p, ours, axes)
             each = families.closed_kl(q.factor.family.name, p.factor.family.name, ours, theirs, rank)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from compiler.emission.plan import PatternCode, Plan, TensorKind
-from compiler.emission.text import Names, statement
+from compiler.emission.text import Names, comment, statement
 from compiler.emission.weights import WeightKind, WeightName, weight_code
 from compiler.emission.writing import refused
 from compiler.naming import SAMPLES
@@ -58,7 +58,7 @@ class FunctionText:
         """A comment that begins a paragraph."""
         if self.lines and self.lines[-1]:
             self.lines.append("")
-        self.lines += [f"    # {text}"]
+        self.lines += comment(text)
 
     def remark(self, axes: Axes) -> str:
         """`[y, B]`; nothing without axes."""

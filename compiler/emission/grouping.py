@@ -1,10 +1,9 @@
 """`bound` and `loss`: rows grouped by their pattern of labels, weighed as the spec says."""
 
-from math import prod
-
-from compiler.emission.bounds import BoundCode
-from compiler.emission.plan import PatternCode, Plan
+from compiler.emission.bounds import EXTRAS, BoundCode
+from compiler.emission.plan import PatternCode, Plan, TensorKind
 from compiler.emission.text import INDENT, comment, docstring, number, shape_text, statement
+from compiler.lowering import one_program_for_all
 from graphspec.graph import Variable
 
 DOMAINS = {
@@ -12,14 +11,22 @@ DOMAINS = {
     "count": " counts", "direction": " unit vectors", "simplex": " summing to one",
 }  # fmt: skip
 FILLERS = {"positive": "1.0", "unit": "0.5"}
+DEFAULTS = {
+    "epoch": "math.inf", "rho": "GAMMA / (1.0 + GAMMA)", "data_rows": "None", "labelled_rows": "None",
+    "unlabelled_rows": "None",
+}  # fmt: skip
+"""What holds where nothing is said: schedules at their end, as many rows with labels as without, the batch is all."""
 
 
 def extras_of(plan: Plan, bounds: list[BoundCode]) -> dict[str, str]:
     """Arguments that weights need, with their defaults: {name: default}."""
     used = {name for bound in bounds for name in bound.extras}
-    found = {"epoch": "math.inf"} if "epoch" in used else {}
-    gamma = plan.graphs.spec.objective.gamma
-    return found | ({"rho": "GAMMA / (1.0 + GAMMA)"} if "rho" in used and gamma is not None else {})
+    return {name: default for name, default in DEFAULTS.items() if name in used}
+
+
+def arguments_text(extras: dict[str, str]) -> list[str]:
+    """`epoch: float = math.inf`."""
+    return [f"{name}: {EXTRAS[name]} = {default}" for name, default in extras.items()]
 
 
 def row_lines(plan: Plan) -> str:
@@ -50,7 +57,7 @@ def bound_lines(plan: Plan, bounds: list[BoundCode], noisy: frozenset[str]) -> l
     extras = extras_of(plan, bounds)
     needed = {key for bound in bounds for key in bound.arguments}
     listed = ["model: Model", "rows: dict[str, Tensor]", "generator: torch.Generator"]
-    listed += [f"{name}: float = {default}" for name, default in extras.items()]
+    listed += arguments_text(extras)
     graphs, ids = plan.graphs, plan.identifiers
     lines = [
         *statement(f"def bound({', '.join(listed)}) -> Tensor:", 0),
@@ -60,80 +67,98 @@ def bound_lines(plan: Plan, bounds: list[BoundCode], noisy: frozenset[str]) -> l
     for name in graphs.observed:
         lines += _observed(plan, name, needed)
     for name in graphs.supervised:
-        lines += _label(plan, name, needed)
+        lines += _label(plan, name)
     for name in plan.features:
         factor = graphs.function(name)
         arguments = [ids[p] + (".detach()" if p in factor.stop_gradient else "") for p in factor.parents]
+        arguments += [f"{plan.tensors[p, 'given']}.to(like)" for p in plan.flagged(factor)]
         arguments += [f"(len({ids[graphs.observed[0]]}),)", "generator"] if factor.key in noisy else []
         lines += statement(f"{ids[name]} = model.{plan.attributes[factor.key]}({', '.join(arguments)})")
     first = ids[graphs.observed[0]]
     if len(plan.patterns) == 1:
-        return [*lines, *statement(f"return {_call(plan.patterns[0], bounds[0], '')}.expand(len({first}))")]
+        return [*lines, *statement(f"return {_call(plan, plan.patterns[0], bounds[0], '')}.expand(len({first}))")]
+    lines += _blank(plan)
     lines += statement(f"result = like.new_zeros(len({first}))")
     for code, bound in zip(plan.patterns, bounds, strict=True):
         lines += _group(plan, code, bound)
     return [*lines, "", *statement("return result")]
 
 
-def _observed(plan: Plan, name: str, needed: set[str]) -> list[str]:
+def _blank(plan: Plan) -> list[str]:
+    """Which rows lack something that is observed elsewhere."""
+    tests = []
+    for name in plan.graphs.observed:
+        if plan.graphs.variables[name].missing:
+            given = f"~{plan.tensors[name, 'given']}"
+            tests.append(f"({given}).flatten(1).any(1)" if plan.graphs.variables[name].shape else given)
+    return statement(f"blank = {' | '.join(tests)}") if tests else []
+
+
+def _observed(plan: Plan, name: str, needed: set[tuple[str, TensorKind]]) -> list[str]:
+    """The value as a tensor that networks read: one-hot where it is a category, zero where it is blank."""
     variable, own = plan.graphs.variables[name], plan.identifiers[name]
+    if not variable.missing:
+        code = f"one_hot(rows[\"{name}\"], {variable.support}, like)" if name in plan.hot else f"rows[\"{name}\"].to(like)"
+        return statement(f"{own} = {code}")
+    given = plan.tensors[name, "given"]
+    lines = [*statement(f'{own} = rows["{name}"]'), *statement(f"{given} = {given_code(plan, variable, own)}")]
+    if (name, "known") in needed:
+        lines += statement(f"{plan.tensors[name, 'known']} = {_legal(plan, variable, own, given)}")
     if name in plan.hot:
-        return statement(f'{own} = one_hot(rows["{name}"], {variable.support}, like)')
-    return statement(f'{own} = rows["{name}"].to(like)')
+        return [*lines, *statement(f"{own} = one_hot({own}, {variable.support}, like) * {given}.unsqueeze(-1)")]
+    return [*lines, *statement(f"{own} = torch.where({given}, {own}, 0).to(like)")]
 
 
-def _label(plan: Plan, name: str, needed: set[str]) -> list[str]:
-    """The label as a tensor that networks read, and which rows have it."""
+def _label(plan: Plan, name: str) -> list[str]:
+    """The label as a tensor that networks read, something legal where it is missing; and which rows have it."""
     variable, own = plan.graphs.variables[name], plan.identifiers[name]
-    lines = statement(f'{own} = rows["{name}"]')
-    lines += statement(f"{own}_given = {given_code(plan, variable, own)}")
-    if name in plan.hot:
-        shift = f" - {variable.minimum}" if variable.minimum else ""
-        lines += statement(f"{own} = one_hot({own}{shift}, {variable.support}, like)")
-    else:
-        lines += statement(f"{own} = {own}.to(like)")
-    if f"{name}_known" in needed:
-        lines += _known(plan, variable, own)
-    return lines
+    given = plan.tensors[name, "given"]
+    lines = [*statement(f'{own} = rows["{name}"]'), *statement(f"{given} = {given_code(plan, variable, own)}")]
+    return [*lines, *statement(f"{own} = {_legal(plan, variable, own, given)}")]
 
 
-def _known(plan: Plan, variable: Variable, own: str) -> list[str]:
-    """The label with something legal where it is missing, which masks keep out of every sum."""
+def _legal(plan: Plan, variable: Variable, own: str, given: str) -> str:
+    """Values with something legal where they are blank, which masks keep out of every sum."""
     if variable.name in plan.hot:
-        return statement(f"{own}_known = {own}")
+        shift = f" - {variable.minimum}" if variable.minimum else ""
+        return f"one_hot({own}{shift}, {variable.support}, like)"
     if variable.domain in ("direction", "simplex"):
         size = variable.shape[0]
         filler = number(size**-0.5 if variable.domain == "direction" else 1 / size)
     else:
-        filler = number(variable.minimum) if variable.domain == "count" else FILLERS.get(variable.domain or "", "0.0")
-    return statement(f"{own}_known = torch.where({own}_given, {own}, {filler})")
+        filler = str(variable.minimum) if variable.domain == "count" else FILLERS.get(variable.domain or "", "0.0")
+    return f"torch.where({given}, {own}, {filler}).to(like)"
 
 
 def _group(plan: Plan, code: PatternCode, bound: BoundCode) -> list[str]:
     """The rows of one pattern, if there are any."""
     conditions = []
     for name in plan.graphs.supervised:
-        variable, given = plan.graphs.variables[name], f"{plan.identifiers[name]}_given"
+        variable, given = plan.graphs.variables[name], plan.tensors[name, "given"]
         flat = f"{given}.flatten(1)" if variable.shape else given
         whole, none = (f"{flat}.all(1)", f"~{flat}.any(1)") if variable.shape else (flat, f"~{flat}")
         if name in code.pattern.labels:
             conditions.append(whole)
         elif name not in code.pattern.masked:
             conditions.append(none)
-        elif prod(variable.shape) > 1:
+        elif not one_program_for_all(plan.graphs):
             conditions += [f"{flat}.any(1)", f"~{flat}.all(1)"]
+    if any(plan.graphs.variables[name].missing for name in plan.graphs.observed):
+        conditions.append("blank" if code.pattern.blanks else "~blank")
     test = " & ".join(conditions)
     return [
         "",
         *comment(str(code.pattern)),
         *statement(f"at = torch.nonzero({test}).squeeze(1)"),
         f"{INDENT}if len(at):",
-        *statement(f"result[at] = {_call(code, bound, '[at]')}", 2),
+        *statement(f"result[at] = {_call(plan, code, bound, '[at]')}", 2),
     ]
 
 
-def _call(code: PatternCode, bound: BoundCode, rows: str) -> str:
-    arguments = ["model", *(f"{name}{rows}" for name in bound.arguments.values()), "generator", *bound.extras]
+def _call(plan: Plan, code: PatternCode, bound: BoundCode, rows: str) -> str:
+    ids = plan.identifiers
+    given = [ids[name] if kind == "label" else own for (name, kind), own in bound.arguments.items()]
+    arguments = ["model", *(f"{own}{rows}" for own in given), "generator", *bound.extras]
     return f"{code.function}({', '.join(arguments)})"
 
 
@@ -143,7 +168,7 @@ def loss_lines(plan: Plan, bounds: list[BoundCode]) -> list[str]:
     graphs = plan.graphs
     if not graphs.supervised:
         listed = ["model: Model", "rows: dict[str, Tensor]", "generator: torch.Generator"]
-        listed += [f"{name}: float = {default}" for name, default in extras.items()]
+        listed += arguments_text(extras)
         given = ", ".join(["model", "rows", "generator", *extras])
         return [
             *statement(f"def loss({', '.join(listed)}) -> Tensor:", 0),
@@ -158,20 +183,19 @@ def _labelled(plan: Plan) -> list[str]:
     for name in plan.graphs.supervised:
         variable = plan.graphs.variables[name]
         code = given_code(plan, variable, f'rows["{name}"]')
-        tests.append(f"({code}).flatten(1).any(1)" if variable.shape else f"({code})")
+        alone = len(plan.graphs.supervised) == 1 and not variable.shape
+        tests.append(code if alone else f"({code}).flatten(1).any(1)" if variable.shape else f"({code})")
     return [
         "def labelled(rows: dict[str, Tensor]) -> Tensor:",
         *docstring("[B] bool: rows that have at least one label."),
-        *statement(f"return {' | '.join(tests) if len(tests) > 1 else tests[0].strip('()') if tests[0].count('(') == 1 else tests[0]}"),
+        *statement(f"return {' | '.join(tests)}"),
     ]
 
 
 def _weighted_loss(plan: Plan, extras: dict[str, str]) -> list[str]:
     gamma = plan.graphs.spec.objective.gamma is not None
-    arguments = {**({"epoch": extras["epoch"]} if "epoch" in extras else {})}
-    arguments["rho"] = "GAMMA / (1.0 + GAMMA)" if gamma else "RHO"
-    listed = ["model: Model", "rows: dict[str, Tensor]", "generator: torch.Generator"]
-    listed += [f"{name}: float = {default}" for name, default in arguments.items()]
+    arguments = {**extras, "rho": DEFAULTS["rho"] if gamma else "RHO"}
+    listed = ["model: Model", "rows: dict[str, Tensor]", "generator: torch.Generator", *arguments_text(arguments)]
     given = ", ".join(["model", "rows", "generator", *extras])
     told = "Minus ((1 - rho) * mean L of rows without labels + rho * mean L of rows with one), []; smaller is better."
     if gamma:

@@ -5,6 +5,7 @@ import re
 
 from compiler.emission.borrowing import Piece, needed
 from compiler.emission.bounds import BoundCode, write_bound
+from compiler.emission.checking import verify_agreement
 from compiler.emission.factors import FactorCode, write_factor
 from compiler.emission.grouping import bound_lines, extras_of, loss_lines
 from compiler.emission.plan import Plan, make_plan
@@ -19,7 +20,10 @@ GAP = ["", ""]
 
 
 def emitted(model: Model) -> str:
-    """The file's text. Raises SpecError (GS090) naming the place of what has no code yet."""
+    """The file's text, of a model in double precision.
+
+    Raises SpecError (GS090) naming the place of what has no code yet, InternalError if text and model disagree.
+    """
     plan = make_plan(model)
     factors = {f.key: f for side in ("recognition", "generative") for f in plan.graphs.order(side)}  # type: ignore[arg-type]
     classes = {key: write_factor(plan, f) for key, f in factors.items() if plan.prior(f) is None}
@@ -40,7 +44,9 @@ def emitted(model: Model) -> str:
     copied = _copied(needed(_names_in("\n".join(body))))
     rest = [*constants, *copied, *body]
     users = tuple(dict.fromkeys(line for code in classes.values() for line in code.imports))
-    return "\n".join([*_header(plan), *_imports("\n".join(rest), users), "", *rest]) + "\n"
+    text = "\n".join([*_header(plan), *_imports("\n".join(rest), users), "", *rest]) + "\n"
+    verify_agreement(text, plan)
+    return text
 
 
 def _header(plan: Plan) -> list[str]:
@@ -98,7 +104,7 @@ def _imports(code: str, users: tuple[str, ...]) -> list[str]:
         froms.append(f"from collections.abc import {', '.join(abstract)}")
     if "pairwise" in names:
         froms.append("from itertools import pairwise")
-    typing = [name for name in ("Any", "TypeVar") if name in names]
+    typing = [name for name in ("Any", "Literal", "TypeVar") if name in names]
     if typing:
         froms.append(f"from typing import {', '.join(typing)}")
     tensors = ", ".join(["Tensor", *(["distributions"] if "distributions" in names else []), "nn"])

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from compiler.emission.text import number, tuple_text
+from compiler.emission.text import grouped, number, tuple_text
 from compiler.emission.writing import ClassText
 from compiler.parameter_sources import _Constant, _Free
 from compiler.parameters import PROBABILITY_MARGIN, Learned
@@ -33,10 +33,10 @@ def learned(text: ClassText, source: _Free) -> str:
     text.weight(attribute, "", f"{text.paths[module]}.raw")
     code = _in_range(module, attribute)
     if module.name != info.name and module.minimum is not None:
-        code = f"{code}.log()" if info.extent == "class" else f"torch.logit({code})"
+        code = f"{grouped(code)}.log()" if info.extent == "class" else f"torch.logit({code})"
     if tuple(module.raw.shape) == module.shape:
         return code
-    return f"({code}).expand({', '.join(map(str, module.shape))})"
+    return f"{grouped(code)}.expand({', '.join(map(str, module.shape))})"
 
 
 def _in_range(module: Learned, raw: str) -> str:
@@ -44,10 +44,10 @@ def _in_range(module: Learned, raw: str) -> str:
     if module.info.link in ("ordered", "normalize"):
         return constrained(module.info, raw)
     if low is not None and high is not None:
-        return f"({number(low)} + {number(high - low)} * torch.sigmoid({raw}))"
+        return f"{number(low)} + {number(high - low)} * torch.sigmoid({raw})"
     if low is not None:
-        return f"({number(low)} + F.softplus({raw}))"
-    return raw if high is None else f"({number(high)} - F.softplus({raw}))"
+        return f"{number(low)} + F.softplus({raw})"
+    return raw if high is None else f"{number(high)} - F.softplus({raw})"
 
 
 def constrained(info: ParameterInfo, raw: str) -> str:

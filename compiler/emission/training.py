@@ -67,6 +67,7 @@ def data_lines(plan: Plan) -> list[str]:
         variable = plan.graphs.variables[name]
         blank = "-1" if variable.discrete else "math.nan"
         hidden += statement(f'rows["{name}"][count // 10 :] = {blank}')
+    listed = ", ".join(f'"{name}"' for name in names)
     told = "Rows of noise with the right shapes"
     told += ", a tenth of them with labels: enough to see that everything runs." if hidden else ": enough to see that everything runs."
     return [
@@ -82,7 +83,8 @@ def data_lines(plan: Plan) -> list[str]:
         "def read_rows(path: str) -> dict[str, Tensor]:",
         *docstring(f"Rows from an .npz with the arrays {', '.join(names)}; images already in [0, 1]." if _has_image(plan) else f"Rows from an .npz with the arrays {', '.join(names)}."),
         f"{INDENT}with np.load(path) as arrays:",
-        f"{INDENT * 2}return {{name: torch.from_numpy(arrays[name]) for name in ({', '.join(repr(n) for n in names)},)}}".replace("'", '"'),
+        *statement(f"names = [{listed}]", 2),
+        f"{INDENT * 2}return {{name: torch.from_numpy(arrays[name]) for name in names}}",
     ]
 
 
@@ -118,7 +120,8 @@ def loop_lines(plan: Plan, extras: dict[str, str]) -> list[str]:
     rate = "learning_rate(0.0)" if scheduled_rate else "LEARNING_RATE"
     decay = f", weight_decay={training.weight_decay}" if training.weight_decay else ""
     given = ["model", "batch", "generator"]
-    given += ["epoch=epoch"] if "epoch" in extras else []
+    counts = {"data_rows": "count", "labelled_rows": "len(with_label)", "unlabelled_rows": "len(without)"}
+    given += [f"{name}={'epoch' if name == 'epoch' else counts[name]}" for name in extras if name != "rho"]
     gamma = supervised and plan.graphs.spec.objective.gamma is not None
     given += ["rho=rho"] if gamma else []
     clip = training.gradient_clip

@@ -117,10 +117,10 @@ class ValueWriter(FunctionText):
         self.uses_batch = True
         noise = families.noise_call(factor.family.name, ["batch"], (), variable.support, parameters[0])
         identifier = self.plan.identifiers[name]
-        index, share = self.names.fresh(f"{identifier}_index"), self.names.fresh(f"log_share_{identifier}")
+        index, share = (self.names.fresh(f"{identifier}_{what}") for what in ("index", "log_share"))
         self.write(f"{index}, {share} = likeliest({classes(parameters)}, {self.program.choices[name].budget}, {noise})")
         place = self.plan.axes(axes).index(name)
-        self.shares[name] = Symbol(axes, self.assign(share, f"{share}.movedim(-1, {place})", axes))
+        self.shares[name] = Symbol(axes, self.assign(f"log_share_{identifier}", f"{share}.movedim(-1, {place})", axes))
         if name in self.plan.hot:
             return self._bind(name, f"one_hot({index}, {variable.support}, {parameters[0]}).movedim(-2, {place})", axes)
         shift = f" + {variable.minimum}" if variable.minimum else ""

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from compiler import expression
 from compiler.emission.plan import Plan
 from compiler.emission.text import docstring, number, statement
-from graphspec.schema import OverRho, Schedule
+from graphspec.schema import OverRho, Schedule, TotalCorrelation
 from graphspec.schema.objective import EstimatorSpec
 
-WeightKind = Literal["alpha", "beta", "free_bits", "temperature"]
+WeightKind = expression.WeightKind | Literal["temperature"]
 WeightName = tuple[WeightKind, str]
 """A number of the objective: what it is, and of which variable."""
 
@@ -16,6 +17,9 @@ WORDS: dict[WeightKind, str] = {
     "alpha": "weight of log q({name} | ...) on rows that have {name}",
     "beta": "weight of the divergence of {name}",
     "free_bits": "nats per row of the divergence of {name} that cost nothing",
+    "mutual_information": "weight of the mutual information between rows and {name}",
+    "total_correlation": "weight of the total correlation between the elements of {name}",
+    "dimension_wise": "weight of the divergence of each element of {name}",
     "temperature": "of the relaxed draws of {name}",
 }
 
@@ -32,7 +36,12 @@ def weight_value(plan: Plan, kind: WeightKind, name: str) -> float | Schedule | 
             return beta
         case "free_bits":
             return section.free_bits[name]
-        case _:
+        case "mutual_information" | "total_correlation" | "dimension_wise":
+            split = section.beta[name]
+            assert isinstance(split, TotalCorrelation)
+            found: float | Schedule = getattr(split, kind)
+            return found
+        case "temperature":
             return section.estimators.get(name, EstimatorSpec(kind="relax")).temperature
 
 

@@ -172,7 +172,7 @@ def check_gives_something(
             hint="remove `network`, or a parameter",
         )  # fmt: skip
         return False
-    if not isinstance(network, WEIGHTLESS) or not factor.parents or not heads:
+    if not isinstance(network, WEIGHTLESS) or not factor.parents or not (heads or family.flow):
         return True
     return _direct_is_all(network, heads, family, report, place)
 

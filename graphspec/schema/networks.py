@@ -133,8 +133,20 @@ class PythonNetwork(Section):
 
 
 NetworkSpec = Annotated[
-    Linear | Mlp | Cnn | Deconv | Resnet | Gru | Elementwise | Identity | Product | SumOf | Dot | AffineRead
-    | AffineWrite | PythonNetwork,
+    Linear
+    | Mlp
+    | Cnn
+    | Deconv
+    | Resnet
+    | Gru
+    | Elementwise
+    | Identity
+    | Product
+    | SumOf
+    | Dot
+    | AffineRead
+    | AffineWrite
+    | PythonNetwork,
     Field(discriminator="kind"),
 ]
 

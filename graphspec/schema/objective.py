@@ -64,7 +64,9 @@ class TotalCorrelation(Section):
     """The beta-TCVAE split of a root latent's divergence; each part has its own weight."""
 
     total_correlation: NumberOrSchedule = Field(description="Weight of the total correlation between elements.")
-    mutual_information: NumberOrSchedule = Field(default=1.0, description="Weight of the index-code mutual information.")
+    mutual_information: NumberOrSchedule = Field(
+        default=1.0, description="Weight of the index-code mutual information."
+    )
     dimension_wise: NumberOrSchedule = Field(default=1.0, description="Weight of the divergence of each element.")
     estimator: Literal["stratified", "weighted"] = Field(
         default="stratified", description="How log q(z) over the data is estimated from a batch (Chen et al. 2018)."

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from graphspec.graph import Graphs
-from runtime.cli.common import JsonOption, SetOption, SpecArgument, console, print_json
+from runtime.cli.common import AllowPythonOption, JsonOption, SetOption, SpecArgument, console, print_json
 
 Stage = Literal["spec", "graph", "program", "objective"]
 
@@ -17,20 +17,33 @@ def compile(
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write every stage as a file into this folder.")
     ] = None,
     stage: Annotated[Stage | None, typer.Option("--stage", help="Print one stage instead of the modules.")] = None,
+    emit: Annotated[
+        str | None,
+        typer.Option(
+            "--emit", metavar="FILE.py", help="Write the model as standalone PyTorch into this file; - prints it."
+        ),
+    ] = None,
     overrides: SetOption = None,
+    allow_python: AllowPythonOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a spec compiles to: modules in topological order with shapes and parameter counts, and the programs.
 
     Example:  graphspec compile specs/digits.yaml
               graphspec compile specs/mnist-vae.yaml --stage spec
+              graphspec compile specs/digits.yaml --emit model.py
     """
     from graphspec.loading import load
     from graphspec.not_yet import refuse_not_yet
 
+    if sum(option is not None for option in (output, stage, emit)) > 1:
+        raise typer.BadParameter("give one of --output, --stage and --emit")
     graphs = load(spec, overrides or ())
     if stage not in ("spec", "graph"):
         refuse_not_yet(graphs)
+    if emit is not None:
+        _emit(graphs, emit, allow_python, as_json)
+        return
     if output is not None:
         _write_stages(graphs, output)
         return
@@ -38,7 +51,7 @@ def compile(
         text = stage_text(graphs, stage)
         print_json({"stage": stage, "text": text}) if as_json else typer.echo(text)
         return
-    modules = _modules(graphs)
+    modules = _modules(graphs, allow_python)
     print_json({"modules": modules, "parameters": sum(m["parameters"] for m in modules)}) if as_json else _table(
         graphs, modules
     )
@@ -76,12 +89,31 @@ def _graph_text(graphs: Graphs) -> str:
     return "\n".join(lines)
 
 
-def _modules(graphs: Graphs) -> list[dict[str, Any]]:
+def _emit(graphs: Graphs, target: str, allow_python: bool, as_json: bool) -> None:
+    """The model as one Python file that needs PyTorch only. Loads torch."""
+    from compiler.emission import emit
+    from runtime.errors import RunError
+
+    if target != "-" and Path(target).exists():
+        raise RunError(f"{target} exists", "nothing is overwritten: name another file")
+    text = emit(graphs, allow_python=allow_python)
+    if target == "-":
+        print_json({"text": text}) if as_json else typer.echo(text, nl=False)
+        return
+    try:
+        Path(target).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{target} cannot be written: {error.strerror}", "name a file in a folder that exists") from None
+    lines = text.count("\n")
+    print_json({"file": target, "lines": lines}) if as_json else typer.echo(f"wrote {target}: {lines} lines of PyTorch")
+
+
+def _modules(graphs: Graphs, allow_python: bool) -> list[dict[str, Any]]:
     """One entry per factor in the order it runs. Loads torch."""
     from compiler import compile_spec
     from compiler.module import module_name
 
-    model = compile_spec(graphs)
+    model = compile_spec(graphs, allow_python=allow_python)
     entries = []
     for side in ("recognition", "generative"):
         for factor in graphs.order(side):  # type: ignore[arg-type]

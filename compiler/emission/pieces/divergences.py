@@ -1,5 +1,7 @@
 """KL(q || p) in closed form, element by element, in nats."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, distributions
@@ -60,3 +62,8 @@ def continuous_bernoulli_kl(q: Tensor, p: Tensor) -> Tensor:
 def finite_kl(log_q: Tensor, log_p: Tensor) -> Tensor:
     """Between two distributions over K classes, from their log probabilities [..., K]."""
     return (log_q.exp() * (log_q - log_p)).sum(-1)
+
+
+def uniform_kl(log_q: Tensor) -> Tensor:
+    """To the uniform distribution over K classes, from log probabilities [..., K]: log K less the entropy."""
+    return (log_q.exp() * log_q).sum(-1) + math.log(log_q.shape[-1])

@@ -78,6 +78,21 @@ def continuous_bernoulli_draw(logits: Tensor, u: Tensor) -> Tensor:
     return torch.where(near, inside, outside).clamp(0, 1)
 
 
+def likeliest(log_probs: Tensor, budget: int, gumbel_noise: Tensor) -> tuple[Tensor, Tensor]:
+    """The `budget` likeliest classes and a draw from the others, which stands for them (Liu et al. 2019).
+
+    Returns indices [..., budget + 1] and log weights, which sum to one; the draw's weight is that of all others in
+    value, and has the gradient of its own log probability.
+    """
+    log_probs = log_probs.expand(torch.broadcast_shapes(log_probs.shape, gumbel_noise.shape))
+    top = log_probs.topk(budget, dim=-1).indices
+    rest = log_probs.scatter(-1, top, -torch.inf)
+    drawn = (rest.detach() + gumbel_noise).argmax(-1, keepdim=True)
+    picked = log_probs.gather(-1, drawn)
+    weight = torch.logsumexp(rest.detach(), dim=-1, keepdim=True) + picked - picked.detach()
+    return torch.cat([top, drawn], dim=-1), torch.cat([log_probs.gather(-1, top), weight], dim=-1)
+
+
 def hardened(soft: Tensor) -> Tensor:
     """Straight through: the likeliest class in value, the relaxed draw [..., K] in gradient."""
     hard = F.one_hot(soft.argmax(-1), soft.shape[-1]).to(soft.dtype)

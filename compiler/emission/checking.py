@@ -1,0 +1,115 @@
+"""The last step of emission: the file runs beside the model, and only a file that agrees is given out.
+
+A few random rows of every pattern, equal weights, equal seeds: bounds and all gradients must be the same. The writers
+follow the program and the objective; this catches what they do not know of.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compiler.emission.plan import Plan
+from compiler.module import Model
+from compiler.noise import Noise
+from compiler.weights import ObjectiveWeights
+from graphspec.diagnostics import InternalError
+from graphspec.graph import Variable
+
+ROWS = 2
+"""Rows of each pattern."""
+SEED = 20170522
+TOLERANCE = 1e-6
+
+
+def verify_agreement(text: str, plan: Plan) -> None:
+    """Raises InternalError where the emitted text and the model (double precision) differ in a value or gradient."""
+    with _double_precision():
+        space: dict[str, Any] = {"__name__": "emitted"}
+        exec(compile(text, "emitted.py", "exec"), space)
+        twin: nn.Module = space["Model"]()
+        twin.load_state_dict(space["from_graphspec"](plan.model.state_dict()))
+        rows = _rows(plan)
+        ours = _gradients(plan.model, _bound(plan.model, rows))
+        theirs = _gradients(twin, space["bound"](twin, rows, torch.Generator().manual_seed(SEED)))
+        renamed = space["from_graphspec"](ours) | {"": ours[""]}
+    for name, value in theirs.items():
+        if not torch.allclose(value, renamed[name], rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+            what = f"the gradient of {name}" if name else "the value"
+            raise InternalError(f"the emitted code does not agree with the model: {what} differs")
+
+
+@contextmanager
+def _double_precision() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _bound(model: Model, rows: dict[str, Tensor]) -> Tensor:
+    weights = ObjectiveWeights.at(model.graphs, None, math.inf)
+    count = len(next(iter(rows.values())))
+    noise = Noise(torch.Generator().manual_seed(SEED), count)
+    return model.evaluate(rows, weights=weights, noise=noise).bound
+
+
+def _gradients(model: nn.Module, bound: Tensor) -> dict[str, Tensor]:
+    """Bound [B] under the name "", and the gradient of its sum by every parameter."""
+    named = dict(model.named_parameters())
+    found: tuple[Tensor | None, ...] = (None,) * len(named)
+    if bound.requires_grad:
+        found = torch.autograd.grad(bound.sum(), list(named.values()), allow_unused=True)
+    filled = (torch.zeros_like(p) if g is None else g for p, g in zip(named.values(), found, strict=True))
+    return {"": bound.detach(), **dict(zip(named, filled, strict=True))}
+
+
+def _rows(plan: Plan) -> dict[str, Tensor]:
+    """`ROWS` random rows of every pattern; of partial labels and blanks every other element is missing."""
+    generator = torch.Generator().manual_seed(SEED)
+    count = ROWS * len(plan.patterns)
+    names = (*plan.graphs.observed, *plan.graphs.supervised)
+    rows = {name: random_values(plan.graphs.variables[name], count, generator) for name in names}
+    for index, code in enumerate(plan.patterns):
+        at = slice(ROWS * index, ROWS * (index + 1))
+        for name in names:
+            variable = plan.graphs.variables[name]
+            part = name in (*code.pattern.masked, *code.pattern.blanks)
+            if part or (name in plan.graphs.supervised and name not in code.pattern.labels):
+                _blank(variable, rows[name][at], whole=not part)
+    return rows
+
+
+def _blank(variable: Variable, values: Tensor, *, whole: bool) -> None:
+    """Takes values away in place: all of them, or every other one."""
+    missing = torch.ones_like(values, dtype=torch.bool)
+    if not whole:
+        missing = (torch.arange(values.numel()) % 2 == 0).reshape(values.shape)
+        if variable.domain in ("direction", "simplex"):
+            missing[:] = missing[:, :1]
+    values[missing] = -1 if variable.discrete else math.nan
+
+
+def random_values(variable: Variable, count: int, generator: torch.Generator) -> Tensor:
+    """Legal values [count, *shape]; classes as integers."""
+    shape = (count, *variable.shape)
+    match variable.domain:
+        case "category" | "binary" | "count":
+            low, high = variable.minimum, variable.minimum + (variable.support or 7)
+            found = torch.randint(low, high, shape, generator=generator)
+            return found if variable.domain == "category" else found.to(torch.float64)
+        case "unit":
+            return torch.rand(shape, generator=generator, dtype=torch.float64)
+        case "positive":
+            return torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5
+        case "simplex":
+            return torch.softmax(torch.randn(shape, generator=generator, dtype=torch.float64), dim=1)
+        case "direction":
+            return nn.functional.normalize(torch.randn(shape, generator=generator, dtype=torch.float64), dim=1)
+        case _:
+            return torch.randn(shape, generator=generator, dtype=torch.float64)
