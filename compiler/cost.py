@@ -1,5 +1,6 @@
 """What a row costs before anything runs: multiply-adds, activation memory, joint values. Plain arithmetic, no torch."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -112,7 +113,7 @@ def _first_layer(graphs: Graphs, repeats: Mapping[str, int], width: int) -> _Wor
 
 def _dense(widths: tuple[int, ...], joint: int) -> _Work:
     """Layers after the first, whose inputs vary over all axes."""
-    products = sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+    products = sum(a * b for a, b in itertools.pairwise(widths))
     return _Work(joint * products, joint * sum(widths))
 
 
@@ -124,7 +125,7 @@ def _reading(graphs: Graphs, network: Cnn | Resnet, repeats: Mapping[str, int], 
     area = network.kernel**2
     first = sum(repeats[p] * shape[0] * area * size_of(maps[0]) for p, shape in images.items())
     work = _Work(first, joint * size_of(maps[0]))
-    for before, after in zip(maps, maps[1:], strict=False):
+    for before, after in itertools.pairwise(maps):
         work += _Work(joint * before[0] * area * size_of(after), joint * size_of(after))
     if blocks > 1:
         extra = sum((blocks - 1) * shape[0] * area * size_of(shape) for shape in maps)

@@ -5,7 +5,9 @@ from typing import Any
 from compiler.cost import Cost
 from compiler.explanation import Explanation, PatternExplanation, VariableNote, row_weight_text
 from compiler.printing import LATEX, UNICODE, term_text
-from compiler.program import axes_text
+from compiler.program import axes_text, conditional_text
+from graphspec.graph import SIDES
+from graphspec.origins import parameter_origins
 
 LEGEND = (
     "g is the product of the recognition factors of the hidden variables, drawn or summed in recognition order;",
@@ -23,7 +25,20 @@ def as_text(explanation: Explanation) -> str:
         lines += ["", *_pattern_text(pattern)]
     if explanation.skipped:
         lines += ["", f"{explanation.skipped} further patterns of labels follow the same rules."]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", "parameters", *(f"  {line}" for line in origin_lines(explanation))])
+
+
+def origin_lines(explanation: Explanation) -> list[str]:
+    """What gives each parameter of each factor, one aligned line per factor and parameter."""
+    rows = []
+    for side, letter in zip(SIDES, "pq", strict=True):
+        for factor in explanation.graphs.factors(side).values():
+            head = conditional_text(letter, factor.variable, factor.parents)
+            for parameter, origin in parameter_origins(explanation.graphs, factor).items():
+                rows.append((head, parameter, origin))
+                head = ""
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
+    return [f"{head.ljust(widths[0])}  {name.ljust(widths[1])}  {origin}".rstrip() for head, name, origin in rows]
 
 
 def total_lines(explanation: Explanation) -> list[str]:
@@ -115,6 +130,11 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "total": total_lines(explanation),
         "patterns": [_pattern_json(pattern) for pattern in explanation.patterns],
         "patterns_not_listed": explanation.skipped,
+        "parameters": {
+            factor.key: parameter_origins(explanation.graphs, factor)
+            for side in SIDES
+            for factor in explanation.graphs.factors(side).values()
+        },
     }
 
 

@@ -17,7 +17,7 @@ from compiler.distributions import Distribution
 
 @dataclass(frozen=True)
 class Chosen:
-    """index [*lead, k + 1] int64: the k likeliest classes, then the draw. log_weights [*lead, k + 1]: they sum to one."""
+    """index [*lead, k + 1] int64: the k likeliest classes, then the draw. log_weights likewise; they sum to one."""
 
     index: Tensor
     log_weights: Tensor

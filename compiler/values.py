@@ -13,7 +13,6 @@ from torch import Tensor
 from compiler.axes import AxisTensor
 from graphspec.graph import Graphs, Variable
 
-
 PRESENCE = " present"
 """Added to a variable's name: the flag of an observed variable that may be blank. No variable can be called so."""
 

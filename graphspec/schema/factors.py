@@ -117,7 +117,7 @@ class RecognitionSection(Section):
         """`auto` (the word) or a mapping whose key `auto` is a flag and whose other keys are factors."""
         if value == "auto":
             return {"auto": True}
-        if isinstance(value, dict) and not (set(value) == {"auto", "factors"}):
+        if isinstance(value, dict):
             flag = value.get("auto", False)
             return {"auto": flag, "factors": {k: v for k, v in value.items() if k != "auto"}}
         return value
