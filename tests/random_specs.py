@@ -1,4 +1,4 @@
-"""Random specs for property tests: two DAGs over discrete and Gaussian variables, objective sections, rows of any pattern.
+"""Random specs for property tests: two DAGs over discrete and Gaussian variables, an objective, rows of any pattern.
 
 The number of variables is drawn by hypothesis and shrinks; the rest comes from a seeded generator, because hypothesis's
 own draws would favour few edges and equal choices, and rarely meet a label below two others.
@@ -113,7 +113,9 @@ def rows_of(drawn: Drawn, patterns: list[tuple[str, ...]], seed: int = 0) -> dic
     rows = {"x": torch.randn(count, 2, generator=generator, dtype=torch.float64)}
     for name in drawn.supervised:
         kind = drawn.kinds[name]
-        value = torch.randint(0, kind, (count,), generator=generator) if kind else torch.randn(count, generator=generator)
+        value = (
+            torch.randint(0, kind, (count,), generator=generator) if kind else torch.randn(count, generator=generator)
+        )
         value = value if kind > 2 else value.double()
         gone = torch.tensor([name not in pattern for pattern in patterns])
         value[gone] = -1 if kind else torch.nan

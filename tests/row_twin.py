@@ -50,7 +50,8 @@ def twin_bounds(model: Model, rows: dict[str, Tensor], noises: Sequence[Noise]) 
     """L of every row of a batch, each with its own noise: [B]. Rows see each other in a split divergence only."""
     weights = ObjectiveWeights.at(model.graphs, model.rates, math.inf)
     twins = [
-        RowTwin(model, {n: v[row : row + 1] for n, v in rows.items()}, noise, weights) for row, noise in enumerate(noises)
+        RowTwin(model, {n: v[row : row + 1] for n, v in rows.items()}, noise, weights)
+        for row, noise in enumerate(noises)
     ]
     bounds = []
     for twin in twins:
@@ -241,7 +242,9 @@ class RowTwin:
         q, p = self.q_factors[name], self.graphs.generative[name]
         if (q.family.name, p.family.name) not in CLOSED:
             return False
-        graph = nx.DiGraph([(a, f.variable) for f in self.q_factors.values() for a in self.graphs.stochastic_parents(f)])
+        graph = nx.DiGraph(
+            [(a, f.variable) for f in self.q_factors.values() for a in self.graphs.stochastic_parents(f)]
+        )
         graph.add_nodes_from(self.q_factors)
         below = nx.descendants(graph, name)
         return not below & self.may_be_labelled and not below & self.graphs.stochastic_parents(p)
@@ -293,7 +296,9 @@ class RowTwin:
             else:
                 own = other is self
                 weights.append(1 / rows_of_data if own else (rows_of_data - 1) / (rows_of_data * (size - 1)))
-        each = torch.stack([other.distribution(factor).rebuilt(lambda t: t[:1]).log_prob_each(value) for other in others])
+        each = torch.stack(
+            [other.distribution(factor).rebuilt(lambda t: t[:1]).log_prob_each(value) for other in others]
+        )
         log_weights = torch.tensor(weights, dtype=value.dtype).log()
         joint = torch.logsumexp(each.flatten(2).sum(2) + log_weights[:, None], 0)
         marginals = torch.logsumexp(each.flatten(2) + log_weights[:, None, None], 0).sum(1)
@@ -308,7 +313,9 @@ class RowTwin:
     def _log_evidence(self, log_g: Tensor, log_w: list[Tensor]) -> Tensor:
         """log q^ of some labels: log of the mean of the weights, or the mean of their logs."""
         total = sum(log_w, torch.zeros_like(log_g))
-        return (log_g.exp() * total).sum() if self.section.label_bound == "jensen" else torch.logsumexp(log_g + total, 0)
+        return (
+            (log_g.exp() * total).sum() if self.section.label_bound == "jensen" else torch.logsumexp(log_g + total, 0)
+        )
 
     def _label_terms(self, log_g: Tensor, log_w: dict[str, Tensor]) -> Tensor:
         """Sum of alpha_j times label j's part."""

@@ -114,8 +114,8 @@ def test_scvi_tools_1784_labelled_rows_keep_their_divergences() -> None:
 
 
 def test_probtorch_52_both_bounds_agree_about_alpha() -> None:
-    """There the two objectives disagree: the importance-weighted one has (1 + alpha) log w inside the exponent, so alpha
-    changes which samples count, and unlabelled rows get another bound than labelled ones with alpha 0.
+    """There the two objectives disagree: the importance-weighted one has (1 + alpha) log w inside the exponent, so that
+    alpha changes which samples count.
 
     Right: at one sample both bounds of a labelled row are the same number, and with more, alpha still multiplies
     log q^(y | x), outside.

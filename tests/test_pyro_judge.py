@@ -1,8 +1,8 @@
 """An outside judge: Pyro's `TraceEnum_ELBO` on specs/mnist-m2.yaml with the same weights, loss and every gradient.
 
 The model below is written as Pyro's semi-supervised example writes it: q's label enumerated in parallel on unlabelled
-rows, observed on labelled ones, and an auxiliary model for the classifier's loss. Its networks are plain torch functions
-of the compiled model's weights. Pyro draws z and scores the draws, while graphspec takes KL(q(z) || p(z)) in closed form;
+rows, observed on labelled ones, and an auxiliary model for the classifier's loss. Its networks are plain functions of
+the compiled model's weights. Pyro draws z and scores the draws, while graphspec takes KL(q(z) || p(z)) in closed form;
 with the two draws loc + scale and loc - scale, whose first two moments are q's own, both give the same number.
 """
 
@@ -112,7 +112,9 @@ class Judge:
     def loss(self, x, y, eps):
         """Minus the bound of all rows, the mean of both draws."""
         total = sum(
-            TraceEnum_ELBO(max_plate_nesting=1, strict_enumeration_warning=y is None).differentiable_loss(self.model, self.guide, x, y, side)
+            TraceEnum_ELBO(max_plate_nesting=1, strict_enumeration_warning=y is None).differentiable_loss(
+                self.model, self.guide, x, y, side
+            )
             for side in (eps, -eps)
         )
         if y is None:

@@ -36,12 +36,16 @@ def made_up(variable: Variable, generator: torch.Generator) -> torch.Tensor:
 
 
 def made_up_rows(graphs) -> dict[str, torch.Tensor]:
-    """Rows of which the second half has no label."""
+    """Rows of which the second half has no label. Vectors of labels have blanks inside, and so has whatever may."""
     generator = torch.Generator().manual_seed(0)
     rows = {name: made_up(graphs.variables[name], generator) for name in (*graphs.observed, *graphs.supervised)}
-    for name in graphs.supervised:
-        blank = torch.nan if rows[name].is_floating_point() else -1
-        rows[name][ROWS // 2 :] = blank
+    for name, value in rows.items():
+        variable = graphs.variables[name]
+        blank = torch.nan if value.is_floating_point() else -1
+        if variable.role == "supervised":
+            value[ROWS // 2 :] = blank
+        if variable.missing or (variable.role == "supervised" and variable.shape and variable.support):
+            value[torch.rand(value.shape, generator=generator) < 0.3] = blank
     return rows
 
 

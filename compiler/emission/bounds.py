@@ -54,7 +54,9 @@ def write_bound(plan: Plan, code: PatternCode, noisy: frozenset[str]) -> BoundCo
     first = writer.like()
     extras = tuple(name for name in EXTRAS if name in writer.extras)
     order = list(plan.tensors)
-    arguments = dict(sorted(writer.arguments.items(), key=lambda item: (_place(plan, item[0][0]), order.index(item[0]))))
+    arguments = dict(
+        sorted(writer.arguments.items(), key=lambda item: (_place(plan, item[0][0]), order.index(item[0])))
+    )
     listed = [f"{name}: Tensor" for name in arguments.values()]
     listed += ["generator: torch.Generator", *(f"{name}: {EXTRAS[name]}" for name in extras)]
     lines = [

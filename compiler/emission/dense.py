@@ -7,7 +7,7 @@ from torch import nn
 from compiler.emission.text import tuple_text
 from compiler.emission.writing import ClassText, in_order
 from compiler.networks.dense import Dense, Heads, Hidden, LinearNetwork, MlpNetwork, ParentMap, ParentSum
-from compiler.networks.layers import ACTIVATIONS, Between, BatchNorm
+from compiler.networks.layers import ACTIVATIONS, BatchNorm, Between
 
 Outputs = dict[str, str]
 """Code of each output's unconstrained value, by the parameter's name."""
@@ -35,7 +35,7 @@ def parent_sum(text: ClassText, pattern: str, module: ParentSum, gain: float = 1
     """One linear map per parent, added up; `pattern` names them. The first has the bias."""
     maps = {m.parent.name: m for m in (cast(ParentMap, child) for child in module.maps.values())}
     total = sum(m.parent.width for m in maps.values()) if fan_in is None else fan_in
-    parts = []
+    parts: list[str] = []
     for entry in in_order(text.entries, list(maps)):
         width, inputs = maps[entry.parent.name].weight.shape
         bias = "" if not parts else ", bias=False"
@@ -96,7 +96,9 @@ def shaped(code: str, shape: tuple[int, ...]) -> str:
 def heads(text: ClassText, module: Heads, hidden: str, gain: float, prefix: str = "") -> Outputs:
     """One linear map per output from the last hidden layer."""
     return {
-        name: shaped(f"{dense(text, f'{prefix}to_{name}', cast(Dense, module.heads[f'to_{name}']), gain)}({hidden})", shape)
+        name: shaped(
+            f"{dense(text, f'{prefix}to_{name}', cast(Dense, module.heads[f'to_{name}']), gain)}({hidden})", shape
+        )
         for name, shape in module.shapes.items()
     }
 

@@ -55,11 +55,15 @@ class ExpectationWriter(DensityWriter):
         shown = self.plan.axes(value.axes)
         place = shown.index(axis)
         rest = tuple(other for other in shown if other != axis)
-        term = value.code if value.atomic else self.assign(f"term_{self.plan.identifiers[axis]}", value.code, value.axes)
+        term = (
+            value.code if value.atomic else self.assign(f"term_{self.plan.identifiers[axis]}", value.code, value.axes)
+        )
         at = ", ".join([":"] * place + ["0"])
         likeliest = self.assign(f"{term}_at_likeliest", f"{term}.detach()[{at}]", rest)
         centred = f"{term} - {self.placed(Symbol(rest, likeliest), shown)}"
-        return f"{self._weighted(measure, Symbol(value.axes, centred))} + {self.average(measure, Symbol(rest, likeliest))}"
+        return (
+            f"{self._weighted(measure, Symbol(value.axes, centred))} + {self.average(measure, Symbol(rest, likeliest))}"
+        )
 
     def _weighted(self, measure: Measure, value: Symbol) -> str:
         shown = self.plan.axes(value.axes)
@@ -93,7 +97,9 @@ class ExpectationWriter(DensityWriter):
             weighing = [f for f in factors[: len(measure.labels)] if self.plan.axes(f.axes)]
             log = self._eliminated([*weighing, *factors[len(measure.labels) :]], axes)
             if weighing:
-                name = log.code if log.atomic else self.assign(f"log_weight_{self._shown(log.axes)}", log.code, log.axes)
+                name = (
+                    log.code if log.atomic else self.assign(f"log_weight_{self._shown(log.axes)}", log.code, log.axes)
+                )
                 log = Symbol(log.axes, f"{name} - torch.logsumexp({name}, dim={_dims(log.axes)})")
             elif sampled and self.plan.samples > 1:
                 log = Symbol(log.axes, f"{log.code} - math.log(SAMPLES)")
@@ -141,7 +147,9 @@ class ExpectationWriter(DensityWriter):
         if not (self.doubly and self.plan.axes(value.axes) == (SAMPLES,)):
             return code
         total = self.assign("log_mean_weight", code)
-        self.lines += comment("each draw's gradient is scaled by its weight (doubly reparameterised, Tucker et al. 2019)")
+        self.lines += comment(
+            "each draw's gradient is scaled by its weight (doubly reparameterised, Tucker et al. 2019)"
+        )
         weight = self.assign("weight", f"torch.softmax({name}.detach(), dim=0)", (SAMPLES,))
         for drawn in self.program.hidden:
             rank, code = len(self.plan.graphs.variables[drawn].shape), self.value(drawn).code
@@ -167,7 +175,9 @@ class ExpectationWriter(DensityWriter):
             step, value = self.steps["q", name], self.value(name)
             parents, lead = self.plan.axes(step.parent_axes), len(self.plan.axes(step.value_axes)) + 1
             parameters = list(self.parameters(step.factor, step.parent_axes))
-            self.lines += comment(f"each draw of {name} under each row of the batch, element by element: [..., B, B, elements]")
+            self.lines += comment(
+                f"each draw of {name} under each row of the batch, element by element: [..., B, B, elements]"
+            )
             weights = None
             if parents:
                 index = ", ".join([":"] * len(parents) + ["None"] * lead)

@@ -8,14 +8,23 @@ from torch import nn
 
 from compiler.conditional import ConditionalModule, DeterministicModule
 from compiler.emission.dense import Outputs
+from compiler.emission.families import FAMILIES
 from compiler.emission.networks import imports_of, network
 from compiler.emission.parameters import constant, constrained, given_directly, learned
 from compiler.emission.plan import Plan
 from compiler.emission.text import INDENT, docstring, shape_text, statement
-from compiler.emission.writing import ClassText, Entry
+from compiler.emission.writing import ClassText, Entry, refused
 from compiler.module import module_name
 from compiler.networks.base import Network
-from compiler.parameter_sources import LATENT_HEAD_GAIN, _Computed, _Constant, _Free, _resolved, parent_input, presence_inputs
+from compiler.parameter_sources import (
+    LATENT_HEAD_GAIN,
+    _Computed,
+    _Constant,
+    _Free,
+    _resolved,
+    parent_input,
+    presence_inputs,
+)
 from compiler.program import conditional_text
 from graphspec.graph import Factor
 from graphspec.schema import NetworkParameter, NetworkSpec
@@ -75,6 +84,8 @@ def _only_rows(plan: Plan, factor: Factor) -> bool:
 def _parameters(plan: Plan, factor: Factor, module: ConditionalModule, text: ClassText) -> Outputs:
     """Constrained parameters under the family's own names, in its order."""
     family, variable = module.family, plan.graphs.variables[factor.variable]
+    if family.name not in FAMILIES:
+        raise refused(plan.graphs, (factor.side, factor.variable, "distribution"), f"the distribution {family.name}")
     gain = LATENT_HEAD_GAIN if variable.role == "latent" and not variable.discrete else 1.0
     computed = [source for source in module.sources if isinstance(source, _Computed)]
     found: Outputs = {}
@@ -186,9 +197,7 @@ def _shapes(plan: Plan, factor: Factor, text: ClassText, result: Outputs) -> str
     return f"{source} to {target}." if given else f"{target[0].upper()}{target[1:]}, the same in every row."
 
 
-def _parameter_shapes(
-    factor: Factor, result: Outputs, shape: tuple[int, ...], support: int | None, lead: str
-) -> str:
+def _parameter_shapes(factor: Factor, result: Outputs, shape: tuple[int, ...], support: int | None, lead: str) -> str:
     """`loc [..., 10], scale [..., 10]`; neighbours of one shape share it."""
     assert factor.family is not None
     texts: list[tuple[str, str]] = []

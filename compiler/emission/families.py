@@ -39,9 +39,7 @@ FAMILIES: dict[str, FamilyCode] = {
         "continuous_bernoulli_log_prob", draw=lambda p, e: f"continuous_bernoulli_draw({p[0]}, {e})"
     ),
     "bernoulli": FamilyCode("bernoulli_log_prob"),
-    "categorical": FamilyCode(
-        "categorical_log_prob", (GUMBEL, ()), classes=lambda p: f"F.log_softmax({p[0]}, dim=-1)"
-    ),
+    "categorical": FamilyCode("categorical_log_prob", (GUMBEL, ()), classes=lambda p: f"F.log_softmax({p[0]}, dim=-1)"),
     "ordered_logistic": FamilyCode(
         "ordered_logistic_log_prob", (GUMBEL, ()), classes=lambda p: f"ordered_logistic_log_probs({p[0]}, {p[1]})"
     ),

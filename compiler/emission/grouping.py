@@ -61,7 +61,9 @@ def bound_lines(plan: Plan, bounds: list[BoundCode], noisy: frozenset[str]) -> l
     graphs, ids = plan.graphs, plan.identifiers
     lines = [
         *statement(f"def bound({', '.join(listed)}) -> Tensor:", 0),
-        *docstring("L of each row under its own pattern of labels, nats [B]; larger is better.\n\nrows: " + row_lines(plan) + "."),
+        *docstring(
+            f"L of each row under its own pattern of labels, nats [B]; larger is better.\n\nrows: {row_lines(plan)}."
+        ),
         *statement("like = next(model.parameters())"),
     ]
     for name in graphs.observed:
@@ -98,7 +100,7 @@ def _observed(plan: Plan, name: str, needed: set[tuple[str, TensorKind]]) -> lis
     """The value as a tensor that networks read: one-hot where it is a category, zero where it is blank."""
     variable, own = plan.graphs.variables[name], plan.identifiers[name]
     if not variable.missing:
-        code = f"one_hot(rows[\"{name}\"], {variable.support}, like)" if name in plan.hot else f"rows[\"{name}\"].to(like)"
+        code = f'one_hot(rows["{name}"], {variable.support}, like)' if name in plan.hot else f'rows["{name}"].to(like)'
         return statement(f"{own} = {code}")
     given = plan.tensors[name, "given"]
     lines = [*statement(f'{own} = rows["{name}"]'), *statement(f"{given} = {given_code(plan, variable, own)}")]

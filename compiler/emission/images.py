@@ -63,7 +63,7 @@ def first_conv(text: ClassText, module: FirstConv, prefix: str) -> str:
     kernel = cast(Conv, next(iter(module.convolutions.values()))).weight.shape[-1]
     others = [entry for name, entry in text.entries.items() if f"from_{name}" in module.others.maps]
     fan_in = sum(e.parent.shape[0] for e in images) * kernel**2 + sum(e.parent.width for e in others)
-    parts = []
+    parts: list[str] = []
     for entry in images:
         conv = cast(Conv, module.convolutions[f"from_{entry.parent.name}"])
         holds_bias = not others and not parts
@@ -146,7 +146,9 @@ def _for_any(line: str, channels: int, kernel: int) -> str:
 def block_class(text: ClassText, name: str, module: Block) -> None:
     """A class for residual blocks of any number of channels."""
     names = Names()
-    inner = ClassText(name, text.graphs, text.path, {}, dict.fromkeys(module.modules(), ""), names, text.single, text.whole)
+    inner = ClassText(
+        name, text.graphs, text.path, {}, dict.fromkeys(module.modules(), ""), names, text.single, text.whole
+    )
     channels = cast(Conv, module.convolutions[0]).weight.shape[0]
     for index, (layer, before) in enumerate(zip(module.convolutions, module.before, strict=True), start=1):
         value = between(inner, cast(Between, before), "maps" if index == 1 else "branch", str(index), 3)
@@ -195,7 +197,7 @@ def stage(text: ClassText, module: Stage, index: int, local: str, prefix: str) -
         noisy = any(cast(Between, before).rate for before in block.before)
         text.noisy = text.noisy or noisy
         text.assign(local, f"{attribute}({local}{', lead, generator' if noisy else ''})")
-    code = between(text, cast(Between, module.after), local, f"_{prefix}stage{index}", 3)
+    code = between(text, module.after, local, f"_{prefix}stage{index}", 3)
     if code != local:
         text.assign(local, code)
 

@@ -1,7 +1,6 @@
 """The whole file: header, constants, copied functions, classes, bounds, loss, checkpoint, training loop."""
 
 import ast
-import re
 
 from compiler.emission.borrowing import Piece, needed
 from compiler.emission.bounds import BoundCode, write_bound
@@ -14,7 +13,7 @@ from compiler.emission.training import checkpoint_lines, data_lines, loop_lines,
 from compiler.emission.weights import weight_lines
 from compiler.module import Model
 from compiler.program import conditional_text
-from graphspec.graph import Factor
+from graphspec.graph import SIDES, Factor, Side
 
 GAP = ["", ""]
 
@@ -25,7 +24,7 @@ def emitted(model: Model) -> str:
     Raises SpecError (GS090) naming the place of what has no code yet, InternalError if text and model disagree.
     """
     plan = make_plan(model)
-    factors = {f.key: f for side in ("recognition", "generative") for f in plan.graphs.order(side)}  # type: ignore[arg-type]
+    factors = {f.key: f for side in reversed(SIDES) for f in plan.graphs.order(side)}
     classes = {key: write_factor(plan, f) for key, f in factors.items() if plan.prior(f) is None}
     noisy = frozenset(key for key, code in classes.items() if code.noisy)
     bounds = [write_bound(plan, code, noisy) for code in plan.patterns]
@@ -55,14 +54,15 @@ def _header(plan: Plan) -> list[str]:
     title += f": {spec.description.strip()}" if spec.description else "."
     p, q = _factorization(plan, "generative"), _factorization(plan, "recognition")
     text = [title, "", p, q, ""]
-    text += ["Written by graphspec; needs PyTorch only. Shapes: B rows" + (", S samples" if plan.samples > 1 else "") + ","]
-    text += ["an axis named after a variable holds all its values. Discrete classes are one-hot inside the model."]
+    sizes = "B rows, S samples" if plan.samples > 1 else "B rows"
+    text += [f"Written by graphspec; needs PyTorch only. Shapes: {sizes}, an axis named after a variable holds its"]
+    text += ["values. Classes are one-hot inside the model. Everything random comes from the generator that is passed."]
     return docstring("\n".join(text), 0)
 
 
-def _factorization(plan: Plan, side: str) -> str:
+def _factorization(plan: Plan, side: Side) -> str:
     """`p(x, y, z) = p(y) p(z) p(x | y, z)`, and how deterministic variables come about."""
-    factors = plan.graphs.order(side)  # type: ignore[arg-type]
+    factors = plan.graphs.order(side)
     letter = "p" if side == "generative" else "q"
     drawn = [f for f in factors if not f.deterministic]
     modelled = {f.variable for f in drawn}
@@ -76,7 +76,10 @@ def _factorization(plan: Plan, side: str) -> str:
 def _constants(plan: Plan, bounds: list[BoundCode]) -> tuple[list[str], list[str]]:
     used = list(dict.fromkeys(weight for bound in bounds for weight in bound.weights))
     weights, functions = weight_lines(plan, used)
-    samples = statement(f"SAMPLES = {plan.samples}", 0, "S, joint draws of the hidden variables per row") if plan.samples > 1 else []
+    several = plan.samples > 1
+    samples = (
+        statement(f"SAMPLES = {plan.samples}", 0, "S, joint draws of the hidden variables per row") if several else []
+    )
     training, rate = training_constants(plan)
     return [*samples, *weights, *training], [*functions, *rate]
 
@@ -89,7 +92,8 @@ def _names_in(code: str) -> str:
 def _copied(chosen: list[Piece]) -> list[str]:
     lines: list[str] = []
     for piece in chosen:
-        lines += [""] * (0 if piece.constant and lines and not lines[-1].startswith((" ", "def")) else 2 - piece.constant)
+        follows = piece.constant and bool(lines) and not lines[-1].startswith((" ", "def"))
+        lines += [""] * (0 if follows else 2 - piece.constant)
         lines += piece.source.split("\n")
     return lines
 
@@ -108,7 +112,8 @@ def _imports(code: str, users: tuple[str, ...]) -> list[str]:
     if typing:
         froms.append(f"from typing import {', '.join(typing)}")
     tensors = ", ".join(["Tensor", *(["distributions"] if "distributions" in names else []), "nn"])
-    torch = ["import numpy as np", "import torch"] + (["import torch.nn.functional as F"] if re.search(r"\bF\.", code) else [])
+    torch = ["import numpy as np", "import torch"]
+    torch += ["import torch.nn.functional as F"] if "F" in names else []
     return ["", *plain, *froms, "", *torch, *users, f"from torch import {tensors}"]
 
 
@@ -131,5 +136,7 @@ def _model(plan: Plan, factors: dict[str, Factor], classes: dict[str, FactorCode
 
 def _renames(plan: Plan, classes: dict[str, FactorCode]) -> dict[str, str]:
     return {
-        f"{plan.attributes[key]}.{ours}": theirs for key, code in classes.items() for ours, theirs in code.renames.items()
+        f"{plan.attributes[key]}.{ours}": theirs
+        for key, code in classes.items()
+        for ours, theirs in code.renames.items()
     }

@@ -1,7 +1,5 @@
 """Any network of the compiled model as code: what each of its outputs is, in terms of the class's own layers."""
 
-
-
 from compiler.emission.dense import Outputs, linear, mlp
 from compiler.emission.images import cnn, deconv, resnet_down, resnet_up
 from compiler.emission.text import added, number, tuple_text
@@ -132,7 +130,10 @@ def user(text: ClassText, module: UserNetwork, spec: PythonNetwork, prefix: str)
     lead = text.scope.fresh("leading")
     if any(text.entries[name].hot and text.entries[name].parent.encoding != "table" for name in inputs):
         raise text.refuse("a relaxed count in a network of your own")
-    sizes = [text.entries[name].argument + (f".shape[:-{len(shape)}]" if shape else ".shape") for name, shape in inputs.items()]
+    sizes = [
+        text.entries[name].argument + (f".shape[:-{len(shape)}]" if shape else ".shape")
+        for name, shape in inputs.items()
+    ]
     text.assign(lead, f"torch.broadcast_shapes({', '.join(sizes)})")
     flat = []
     for name, shape in inputs.items():

@@ -16,7 +16,7 @@ from compiler.lowering import one_program_for_all
 from compiler.module import Model
 from compiler.naming import SAMPLES
 from compiler.program import Axes, Pattern, Program
-from graphspec.graph import Factor, Graphs, Variable
+from graphspec.graph import SIDES, Factor, Graphs, Variable
 from graphspec.schema import WEIGHTLESS
 from graphspec.schema.networks import PythonNetwork
 
@@ -104,10 +104,10 @@ def make_plan(model: Model) -> Plan:
     for kind in ("given", "label", "known"):
         tensors |= {(name, kind): names.fresh(f"{own}_{kind}") for name, own in identifiers.items()}
     classes, attributes = {}, {}
-    for side, word in (("recognition", "Recognition"), ("generative", "Generative")):
-        for factor in graphs.order(side):  # type: ignore[arg-type]
+    for side in reversed(SIDES):
+        for factor in graphs.order(side):
             if factor.key not in classes:
-                kind = "Deterministic" if factor.deterministic else word
+                kind = "Deterministic" if factor.deterministic else side.capitalize()
                 letter = "f" if factor.deterministic else "q" if side == "recognition" else "p"
                 classes[factor.key] = names.fresh(kind + camel(factor.variable))
                 attributes[factor.key] = names.fresh(f"{letter}_{identifiers[factor.variable]}")

@@ -46,10 +46,10 @@ def checkpoint_lines(renames: dict[str, str]) -> list[str]:
 def training_constants(plan: Plan) -> tuple[list[str], list[str]]:
     """Constants of the training loop; the learning rate as a function where it changes."""
     training = plan.graphs.spec.training
-    constants = [
-        *statement(f"EPOCHS = {training.epochs}", 0),
-        *statement(f"BATCH_SIZE = {training.batch_size}", 0, "rows without labels a step" if plan.graphs.supervised else ""),
-    ]
+    remark = "rows without labels a step" if plan.graphs.supervised else ""
+    constants = statement(f"EPOCHS = {training.epochs}", 0) + statement(
+        f"BATCH_SIZE = {training.batch_size}", 0, remark
+    )
     if plan.graphs.supervised:
         size = training.labelled_batch_size or training.batch_size
         constants += statement(f"LABELLED_BATCH_SIZE = {size}", 0, "rows with a label a step")
@@ -68,8 +68,10 @@ def data_lines(plan: Plan) -> list[str]:
         blank = "-1" if variable.discrete else "math.nan"
         hidden += statement(f'rows["{name}"][count // 10 :] = {blank}')
     listed = ", ".join(f'"{name}"' for name in names)
-    told = "Rows of noise with the right shapes"
-    told += ", a tenth of them with labels: enough to see that everything runs." if hidden else ": enough to see that everything runs."
+    some = ", a tenth of them with labels" if hidden else ""
+    told = f"Rows of noise with the right shapes{some}: enough to see that everything runs."
+    images = any(len(plan.graphs.variables[name].shape) == 3 for name in plan.graphs.observed)
+    held = f"Rows from an .npz with the arrays {', '.join(names)}{'; images already in [0, 1]' if images else ''}."
     return [
         "def random_rows(count: int, generator: torch.Generator) -> dict[str, Tensor]:",
         *docstring(told),
@@ -81,15 +83,11 @@ def data_lines(plan: Plan) -> list[str]:
         "",
         "",
         "def read_rows(path: str) -> dict[str, Tensor]:",
-        *docstring(f"Rows from an .npz with the arrays {', '.join(names)}; images already in [0, 1]." if _has_image(plan) else f"Rows from an .npz with the arrays {', '.join(names)}."),
+        *docstring(held),
         f"{INDENT}with np.load(path) as arrays:",
         *statement(f"names = [{listed}]", 2),
         f"{INDENT * 2}return {{name: torch.from_numpy(arrays[name]) for name in names}}",
     ]
-
-
-def _has_image(plan: Plan) -> bool:
-    return any(len(plan.graphs.variables[name].shape) == 3 for name in plan.graphs.observed)
 
 
 def _random(variable: Variable) -> str:

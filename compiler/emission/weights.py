@@ -110,13 +110,15 @@ def _share_name(plan: Plan, name: str) -> str:
 def _share(plan: Plan, name: str) -> list[str]:
     if len(plan.graphs.supervised) == 1:
         return []
-    return statement(f"{_share_name(plan, name)} = 1.0", 0, f"of the rows with a label, the share that has {name}: set it")
+    told = f"of the rows with a label, the share that has {name}: set it"
+    return statement(f"{_share_name(plan, name)} = 1.0", 0, told)
 
 
 def scheduled(name: str, value: Schedule, words: str) -> list[str]:
     """A function of the epoch."""
     cycles = f", in {value.cycles} cycles" if value.cycles > 1 else ""
-    text = f"{_sentence(words)[:-1]}: {value.start:g} to {value.to:g} from epoch {value.begin:g} to {value.begin + value.epochs:g}{cycles}."
+    when = f"from epoch {value.begin:g} to {value.begin + value.epochs:g}{cycles}"
+    text = f"{_sentence(words)[:-1]}: {value.start:g} to {value.to:g} {when}."
     part = f"progress(epoch, {number(value.begin)}, {number(value.epochs)}, {value.cycles})"
     return [
         f"def {name}(epoch: float) -> float:",

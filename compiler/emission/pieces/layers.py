@@ -27,7 +27,8 @@ def uniform_parameter(shape: Sequence[int], fan_in: int, gain: float = 1.0) -> n
 def on_rows(layer: Callable[[Tensor], Tensor], maps: Tensor) -> Tensor:
     """A layer for [N, C, H, W] on maps [*lead, C, H, W]: leading dimensions are flattened into one batch."""
     lead = maps.shape[:-3]
-    return layer(maps.reshape(-1, *maps.shape[-3:])).unflatten(0, lead)
+    mapped = layer(maps.reshape(-1, *maps.shape[-3:]))
+    return mapped.reshape(*lead, *mapped.shape[1:])
 
 
 def crop(maps: Tensor, height: int, width: int) -> Tensor:

@@ -23,4 +23,4 @@ def cosine(start: float, end: float, part: float) -> float:
 
 def exponential(start: float, end: float, part: float) -> float:
     """A constant factor per epoch."""
-    return start * (end / start) ** part
+    return start * math.exp(part * math.log(end / start))
