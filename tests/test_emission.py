@@ -2,25 +2,40 @@
 
 import builtins
 import math
-import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from discrete_specs import discrete_spec, random_dag
+from emission_specs import (
+    ALL_FAMILIES,
+    ARCHITECTURES,
+    LABELS,
+    ODD_NAMES,
+    OWN_MODULE,
+    OWN_NETS,
+    OWN_PARAMETERS,
+    RELAXED,
+    SPLIT,
+    WEIGHTLESS,
+    m2,
+)
 from graph_specs import graphs_of
+from safetensors.torch import save_file
+from typer.testing import CliRunner
 
 from compiler.emission import emit
 from compiler.module import Model
 from compiler.noise import Noise
-from compiler.weights import ObjectiveWeights
+from compiler.weights import ObjectiveWeights, Rates
 from graphspec.diagnostics import SpecError
 from graphspec.graph import Graphs, Variable
 from graphspec.loading import load
+from runtime.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 OURS = ("graphspec", "compiler", "runtime")
@@ -139,6 +154,245 @@ def _same_gradients(model, expected, twin, value, space, tolerance) -> None:
         gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         torch.testing.assert_close(gradient, renamed[name], atol=tolerance, rtol=tolerance, msg=lambda m, n=name: f"{n}: {m}")
 
+SMALLER = {
+    "adgm": ["networks.default.hidden=[12, 12]", "objective.samples=2"],
+    "sdgm": ["networks.default.hidden=[12, 12]", "objective.samples=2"],
+    "two-labels": ["networks.trunk.channels=[2, 3]", "networks.decoder.channels=[3, 2]", "variables.who.classes=5"],
+    "mnist-m2": ["networks.default.hidden=[20, 20]"],
+    "mnist-vae": ["networks.default.hidden=[20, 20]"],
+    "beta-vae": ["networks.default.hidden=[20, 20]"],
+    "beta-tcvae": ["networks.encoder.channels=[3, 4]", "networks.decoder.channels=[4, 3]"],
+    "m1": ["networks.two.hidden=[20, 20]"],
+    "m1m2": ["networks.two.hidden=[20, 20]", "networks.one.hidden=[20]"],
+    "iwae": ["networks.default.hidden=[20, 20]"],
+}
 
-def test_scratch_digits():
-    compare(load(ROOT / "specs/digits.yaml"))
+
+@pytest.mark.parametrize("path", sorted((ROOT / "specs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_spec(path: Path) -> None:
+    graphs = load(path)
+    smaller = [o for o in SMALLER.get(path.stem, []) if o.split(".")[1] in (*graphs.spec.networks, *graphs.variables, "samples")]
+    compare(load(path, smaller), training=True, epoch=3.5)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("training", [False, True])
+def test_architectures(name: str, training: bool) -> None:
+    compare(graphs_of(ARCHITECTURES[name]), training=training)
+
+
+@pytest.mark.parametrize("name", ALL_FAMILIES)
+def test_families(name: str) -> None:
+    compare(graphs_of(ALL_FAMILIES[name]))
+
+
+@pytest.mark.parametrize("hard", ["true", "false"])
+def test_relaxed_variables_of_every_discrete_domain(hard: str) -> None:
+    compare(graphs_of(RELAXED.replace("HARD", hard)), count=40, epoch=4.5)
+
+
+def test_networks_without_weights_and_elementwise() -> None:
+    compare(graphs_of(WEIGHTLESS))
+
+
+def test_parameters_with_networks_of_their_own() -> None:
+    space = compare(graphs_of(OWN_PARAMETERS), training=True, epoch=100.0)
+    assert space["labelled_share"](10, 20) == pytest.approx(0.5)
+
+
+def test_names_that_python_or_the_file_needs() -> None:
+    compare(graphs_of(ODD_NAMES))
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "{samples: 2, alpha: {a: 2, b: 3, c: 0.5}}",
+        "{samples: 2, label_bound: jensen, beta: {z: 3, a: 0.5}, free_bits: {z: 1}}",
+        "{alpha: 3/rho, estimators: {b: relax}}",
+        "{samples: 3, bound: importance_weighted}",
+    ],
+)
+def test_labels_of_every_pattern(objective: str) -> None:
+    """Three labels, two of them vectors: whole, missing or in part in every combination."""
+    compare(graphs_of(LABELS.replace("OBJECTIVE", objective)), count=80)
+
+
+@pytest.mark.parametrize("bound", ["logmeanexp", "jensen"])
+@pytest.mark.parametrize("seed", range(4))
+def test_enumerated_chains_with_two_labels(seed: int, bound: str) -> None:
+    rng = np.random.default_rng(seed)
+    names = ["a", "b", "c", "d"]
+    recognition = {name: ["x", *parents] for name, parents in random_dag(rng, names).items()}
+    objective = f"{{label_bound: {bound}, alpha: {{a: 2, c: 0.5}}, beta: {{b: 3}}}}"
+    supports = {"a": 2, "b": 3, "c": 2, "d": 4}
+    spec = discrete_spec(supports, ["a", "c"], random_dag(rng, [*names, "x"]), recognition, objective)
+    compare(graphs_of(spec), count=12, seed=seed)
+
+
+def test_one_masked_program_above_sixteen_patterns() -> None:
+    rng = np.random.default_rng(3)
+    names = ["a", "b", "c", "d", "e"]
+    recognition = {name: ["x", *parents] for name, parents in random_dag(rng, names).items()}
+    spec = discrete_spec(dict.fromkeys(names, 2), names, random_dag(rng, [*names, "x"]), recognition)
+    assert emit(graphs_of(spec)).count("\ndef bound_") == 1
+    compare(graphs_of(spec), count=12)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "{estimators: {y: {kind: enumerate, budget: 1}}}",
+        "{samples: 2, estimators: {y: {kind: enumerate, budget: 1}}}",
+        "{samples: 3, bound: importance_weighted}",
+        "{bound: importance_weighted}",
+        "{beta: {z: {total_correlation: 4, mutual_information: 2}}}",
+        "{samples: 2, beta: {z: {total_correlation: 4, estimator: weighted}}}",
+        "{beta: {z: {from: 0, to: 2, epochs: 8}}, free_bits: {z: 0.5, y: {from: 2, to: 0.1, epochs: 8}}}",
+    ],
+)
+def test_objectives(objective: str) -> None:
+    compare(graphs_of(SPLIT.replace("OBJECTIVE", objective)), count=12, epoch=3.0)
+
+
+def test_total_correlation_is_told_the_size_of_the_data() -> None:
+    graphs = graphs_of(SPLIT.replace("OBJECTIVE", "{beta: {z: {total_correlation: 4}}}"))
+    model = Model(graphs, dtype=torch.float64)
+    model.rates = Rates(10, 50)
+    rows = rows_of(graphs, 8, 1)
+    space = executed(emit(graphs))
+    twin = space["Model"]()
+    twin.load_state_dict(space["from_graphspec"](model.state_dict()))
+    generator = torch.Generator().manual_seed(5)
+    theirs = space["bound"](twin, rows, generator, labelled_rows=10, unlabelled_rows=50)
+    torch.testing.assert_close(theirs, model.bound(rows, noise=Noise(torch.Generator().manual_seed(5), 8)))
+
+
+def test_a_network_of_the_users_own_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_nets.py").write_text(OWN_NETS)
+    monkeypatch.syspath_prepend(tmp_path)
+    compare(graphs_of(OWN_MODULE))
+    with pytest.raises(SpecError, match="--allow-python"):
+        emit(graphs_of(OWN_MODULE))
+
+
+# what is refused, and where
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (m2(z="distribution: {kind: neural_spline, transforms: 1, hidden: [4]}"), "neural_spline"),
+        (SPLIT.replace("OBJECTIVE", "{samples: 2, estimators: {y: score_function}}"), "score_function"),
+    ],
+)
+def test_what_is_not_emitted_yet_is_a_located_error(text: str, place: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        emit(graphs_of(text))
+    (found,) = caught.value.diagnostics
+    assert found.code == "GS090" and place in found.message and found.span is not None
+
+
+def test_too_many_patterns_are_refused() -> None:
+    shaped = LABELS.replace("classes: 3}", "classes: 3, size: 2}").replace("role: latent", "role: supervised")
+    with pytest.raises(SpecError, match="81 patterns"):
+        emit(graphs_of(shaped.replace("OBJECTIVE", "{}")))
+
+
+@pytest.mark.parametrize(
+    ("where", "what", "replacement"),
+    [
+        ("compiler.emission.families", "log_prob", lambda *a, **k: "-bernoulli_log_prob(x, p_x_logits)"),
+        ("compiler.emission.values", "tuple_text", lambda items: "(SAMPLES, batch)"),
+    ],
+)
+def test_a_file_that_disagrees_is_never_given_out(
+    monkeypatch: pytest.MonkeyPatch, where: str, what: str, replacement: object
+) -> None:
+    monkeypatch.setattr(f"{where}.{what}", replacement)
+    graphs = graphs_of(m2()) if what == "log_prob" else graphs_of(OWN_PARAMETERS)
+    with pytest.raises(Exception, match="does not agree|dimension|match|invalid|broadcast|expand"):
+        emit(graphs)
+
+
+# the file itself
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist-label-below"])
+def test_golden_files(name: str, golden) -> None:
+    golden(ROOT / f"tests/golden/emit/{name}.py.txt", emit(load(ROOT / f"specs/{name}.yaml")))
+
+
+def test_emitted_files_are_formatted_and_clean(tmp_path: Path) -> None:
+    ruff = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
+    if ruff is None:
+        pytest.skip("ruff is not installed")
+    for index, text in enumerate([m2(), OWN_PARAMETERS, *ARCHITECTURES.values(), WEIGHTLESS, RELAXED.replace("HARD", "true")]):
+        (tmp_path / f"m{index}.py").write_text(emit(graphs_of(text)), encoding="utf-8")
+    (tmp_path / "table.py").write_text(emit(load(ROOT / "specs/table.yaml")), encoding="utf-8")
+    config = ["--isolated", "--line-length", "120", str(tmp_path)]
+    formatted = subprocess.run([ruff, "format", "--check", *config], capture_output=True, text=True)
+    assert formatted.returncode == 0, formatted.stdout + formatted.stderr
+    linted = subprocess.run([ruff, "check", "--select", "E,F,I,UP,B", *config], capture_output=True, text=True)
+    assert linted.returncode == 0, linted.stdout
+
+
+ALONE = """
+import sys
+for name in ("graphspec", "compiler", "runtime"):
+    sys.modules[name] = None
+import torch
+import model
+rows = model.read_rows("rows.npz")
+network = model.Model()
+model.load_weights(network, "weights.safetensors")
+print(model.loss(network, rows, torch.Generator().manual_seed(3)).item())
+model.EPOCHS = 2
+model.train(network, rows, torch.Generator().manual_seed(1))
+"""
+
+
+def test_the_file_alone_loads_a_checkpoint_and_trains(tmp_path: Path) -> None:
+    torch.set_default_dtype(torch.float32)
+    graphs = load(ROOT / "specs/digits.yaml")
+    model = Model(graphs, seed=4)
+    (tmp_path / "model.py").write_text(emit(graphs), encoding="utf-8")
+    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, tmp_path / "weights.safetensors")
+    rows = rows_of(graphs, 60, 0)
+    np.savez(tmp_path / "rows.npz", **{name: values.numpy() for name, values in rows.items()})
+    ran = subprocess.run([sys.executable, "-c", ALONE], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    first, *epochs = ran.stdout.splitlines()
+    weights = ObjectiveWeights.at(graphs, None, math.inf)
+    bound = model.evaluate(rows, weights=weights, noise=Noise(torch.Generator().manual_seed(3), 60)).bound
+    labelled = rows["y"] >= 0
+    assert float(first) == pytest.approx(-0.5 * (bound[labelled].mean() + bound[~labelled].mean()).item(), rel=1e-5)
+    assert [line.split(":")[0] for line in epochs] == ["epoch 1", "epoch 2"]
+
+
+@pytest.mark.parametrize("text", [SPLIT.replace("OBJECTIVE", "{gamma: 1, alpha: 2/rho, beta: {z: {total_correlation: 3}}}"),
+                                  ALL_FAMILIES["student_t, poisson"], WEIGHTLESS])  # fmt: skip
+def test_the_training_loop_runs_on_random_rows(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    space = executed(emit(graphs_of(text, "training.epochs=1")))
+    torch.set_default_dtype(torch.float32)
+    generator = torch.Generator().manual_seed(0)
+    space["train"](space["Model"](), space["random_rows"](300, generator), generator)
+    assert "epoch 1: loss of the last batch" in capsys.readouterr().out
+
+
+# the command
+
+
+def test_the_command_writes_prints_and_never_overwrites(tmp_path: Path) -> None:
+    spec, target = tmp_path / "m2.yaml", tmp_path / "model.py"
+    spec.write_text(m2(), encoding="utf-8")
+    written = CliRunner().invoke(app, ["compile", str(spec), "--emit", str(target)])
+    assert written.exit_code == 0 and f"wrote {target}" in written.stdout.replace("\n", "")
+    printed = CliRunner().invoke(app, ["compile", str(spec), "--emit", "-"])
+    assert printed.stdout == target.read_text(encoding="utf-8")
+    again = CliRunner().invoke(app, ["compile", str(spec), "--emit", str(target)])
+    assert again.exit_code == 1 and "nothing is overwritten" in again.output
+    both = CliRunner().invoke(app, ["compile", str(spec), "--emit", "-", "--stage", "spec"])
+    assert both.exit_code == 2
+    nowhere = CliRunner().invoke(app, ["compile", str(spec), "--emit", str(tmp_path / "no" / "model.py")])
+    assert nowhere.exit_code == 1 and "cannot be written" in nowhere.output

@@ -164,7 +164,7 @@ def compare_means(drawn, summed, row: dict[str, torch.Tensor]) -> None:
 @settings(slow, max_examples=3)
 @given(st.data())
 def test_relaxed_draws_agree_roughly(data) -> None:
-    """Concrete draws are biased at any temperature above zero: at 0.2 the value is within 10 % plus four standard errors,
+    """Concrete draws are biased at any temperature above zero. At 0.2 the value is within 10 % and four standard errors
     and the gradient points the same way (cosine above 0.9)."""
     summed = data.draw(specs(most=2, gaussian=False, samples=1, weights=False))
     drawn = with_estimators(summed, "{kind: relax, temperature: 0.2}", 1)
@@ -241,8 +241,8 @@ class Renamed(RowNoise):
 @settings(plain, max_examples=15)
 @given(st.data())
 def test_names_order_rows_and_batches_change_nothing(data) -> None:
-    """Same weights, same noise per row: names permuted; sections written in another order, recognition's kept because the
-    alphas differ; rows shuffled and cut into batches of two."""
+    """Same weights and noise per row: names permuted; sections written in another order, recognition's kept because
+    the alphas differ; rows shuffled and cut into batches of two."""
     drawn = data.draw(specs(most=5))
     random = data.draw(st.randoms(use_true_random=True))
     patterns = patterns_of(data.draw, drawn, 6)

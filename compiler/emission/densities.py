@@ -48,8 +48,10 @@ class DensityWriter(ValueWriter):
         return self.argument(name, "label" if name in self.program.pattern.masked else "known")
 
     def _is_table(self, step: Step, part: Part) -> bool:
-        """Every class of an enumerated scalar is scored: the log probabilities themselves, moved to the front. Not where
-        the parents vary along that axis too: there each class is scored under its own parents."""
+        """Every class of an enumerated scalar is scored: the log probabilities themselves, moved to the front.
+
+        Not where the parents vary along that axis too: there each class is scored under its own parents.
+        """
         name, family = step.factor.variable, step.factor.family
         assert family is not None
         own = self.steps.get(("q", name))

@@ -43,9 +43,10 @@ class PatternCode:
 class Plan:
     """Decisions that hold for the whole file.
 
-    identifiers: Python names of the variables; tensors: of everything a function is told of them. classes, attributes: of factors by key. hot: variables whose values are
-    class weights [..., K]; every category, and a bounded count that is relaxed somewhere. features: deterministic
-    variables of observed ones, computed once for a whole batch.
+    identifiers: Python names of the variables. tensors: names of everything a function is told of them.
+    classes, attributes: of factors by key. hot: variables whose values are class weights [..., K]; every category, and
+    a bounded count that is relaxed somewhere. features: deterministic variables of observed ones, computed once for a
+    whole batch.
     """
 
     model: Model

@@ -116,7 +116,7 @@ def _modules(graphs: Graphs, allow_python: bool) -> list[dict[str, Any]]:
     model = compile_spec(graphs, allow_python=allow_python)
     entries = []
     for side in ("recognition", "generative"):
-        for factor in graphs.order(side):  # type: ignore[arg-type]
+        for factor in graphs.order(side):
             if factor.side != side:
                 continue
             module = model.factors[module_name(factor)]

@@ -1,0 +1,1 @@
+"""Panels, curves and tables as files."""

@@ -1,0 +1,50 @@
+"""The pictures every training ends with."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from compiler.module import Model
+from runtime.data import PreparedData
+from runtime.errors import RunError
+from runtime.figures.curves import draw_curves
+from runtime.figures.files import default_path, write_panel
+from runtime.panels import Panel
+from runtime.queries import analogies, reconstruct, sample
+from runtime.run import read_records
+from runtime.traversal import traverse
+
+
+def default_figures(model: Model, data: PreparedData, folder: Path, *, seed: int = 0) -> list[Path]:
+    """Samples, reconstructions, analogies, a traversal and the learning curves of a run, into `folder`.
+
+    `folder` is the run's figures folder; the curves are read from `metrics.jsonl` beside it. A query this graph cannot
+    answer is left out; where nothing looks like a picture, tables are written. Returns what was written.
+    """
+    rows = next((split for split in (data.test, data.validation, data.training) if len(split)), data.training)
+    queries: dict[str, Callable[[], Panel]] = {
+        "analogies": lambda: analogies(model, rows, seed=seed),
+        "reconstructions": lambda: reconstruct(model, rows, seed=seed),
+        "samples": lambda: sample(model, rows, seed=seed),
+        "traverse": lambda: traverse(model, rows, seed=seed),
+    }
+    written = []
+    was_training = model.training
+    model.eval()
+    try:
+        for name, query in queries.items():
+            try:
+                panel = query()
+            except RunError:
+                continue
+            path = default_path(panel, model.graphs, folder, name)
+            written.append(write_panel(panel, model.graphs, path, data.units))
+    finally:
+        model.train(was_training)
+    return written + _curves(model, folder)
+
+
+def _curves(model: Model, folder: Path) -> list[Path]:
+    path = folder / "curves.png"
+    records = read_records(folder.parent / "metrics.jsonl")
+    folder.mkdir(parents=True, exist_ok=True)
+    return [path] if draw_curves(records, path, title=model.graphs.spec.name) else []
