@@ -10,9 +10,10 @@ from graphspec.graph import SIDES
 from graphspec.origins import parameter_origins
 
 LEGEND = (
-    "g is the product of the recognition factors of the hidden variables, drawn or summed in recognition order;",
-    "E_g·w(y) weighs g by the density of label y, self-normalised. Everything is in nats per row, to be maximised.",
+    "g is the product of the recognition factors of the hidden variables, drawn or summed in recognition order.",
+    "Everything is in nats per row, to be maximised.",
 )
+WEIGHTS_LEGEND = "E_g·w(y) weighs g by the density of label y, self-normalised over draws and sums."
 
 
 def as_text(explanation: Explanation) -> str:
@@ -21,6 +22,8 @@ def as_text(explanation: Explanation) -> str:
     lines = [f"{graphs.spec.name or graphs.source.name}: the derived objective", ""]
     lines += [f"  {line}" for line in total_lines(explanation)]
     lines += ["", *(f"  {line}" for line in LEGEND)]
+    if any(pattern.program.weighing_labels() for pattern in explanation.patterns):
+        lines.append(f"  {WEIGHTS_LEGEND}")
     for pattern in explanation.patterns:
         lines += ["", *_pattern_text(pattern)]
     if explanation.skipped:

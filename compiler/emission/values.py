@@ -24,9 +24,11 @@ class ValueWriter(FunctionText):
         self.steps = {("q", s.factor.variable): s for s in self.program.recognition}
         self.steps |= {("p", s.factor.variable): s for s in self.program.generative}
         self._parameters: dict[str, tuple[str, ...]] = {}
+        self._supports: dict[str, list[str]] = {}
 
     def value(self, name: str) -> Symbol:
         """A variable's value; observed variables, labels and features are arguments."""
+        self._supports.pop(name, None)
         if name not in self.values:
             self.values[name] = Symbol((), self.argument(name))
         return self.values[name]
@@ -87,9 +89,19 @@ class ValueWriter(FunctionText):
     def _enumerated(self, step: Step) -> Symbol:
         """Every value, on an axis of its own."""
         name, axes = step.factor.variable, step.value_axes
+        begin = len(self.lines)
         self.note(f"{name} takes all its values ({self.program.choices[name].reason})")
         code = self._support(name)
-        return self._bind(name, self._with_labels(name, code) if step.masked else code, axes)
+        symbol = self._bind(name, self._with_labels(name, code) if step.masked else code, axes)
+        self._supports[name] = self.lines[begin:]
+        return symbol
+
+    def without_unused(self) -> list[str]:
+        """The statements, less those of enumerated values that nothing reads: their probabilities were enough."""
+        text = "\n".join(self.lines)
+        for lines in self._supports.values():
+            text = text.replace("\n".join(lines), "", 1)
+        return text.strip("\n").split("\n")
 
     def _support(self, name: str) -> str:
         variable, like = self.plan.graphs.variables[name], self.like()
