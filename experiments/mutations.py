@@ -5,7 +5,7 @@
 Every mutant is one replaced text in one file of a temporary copy of the source; the tests of the objective run there
 in a fixed order (those named by the mutant first) and stop at the first failure. A mutant that no test fails on has
 SURVIVED: it is equivalent to the source (EQUIVALENT says why) or a test is missing. Tests that fail on the unchanged
-copy are left out and listed. `--only ID,ID` runs some mutants and keeps the other results of the file.
+copy are left out and listed (`--skip` names some without running any). `--only ID,ID` runs some mutants and keeps the other results of the file.
 """
 
 import argparse
@@ -76,7 +76,7 @@ MUTANTS = (
            'term = Weighted(Weight("beta", name), floored) if name in self.section.beta else floored',
            'term = Weighted(Weight("beta", name), gain) if name in self.section.beta else floored',
            "free bits lost where beta is set", (RANDOM,)),
-    Mutant("free-bits-masked", "derivation.py", 'gain, self.q[name].masked)\n', 'gain, False)\n',
+    Mutant("free-bits-masked", "derivation.py", 'gain, self.q[name].masked) if', 'gain, False) if',
            "a given variable pays free bits", (RANDOM,)),
     Mutant("beta-dropped", "derivation.py",
            'term = Weighted(Weight("beta", name), floored) if name in self.section.beta else floored',
@@ -273,11 +273,19 @@ def mutated(folder: Path, mutant: Mutant) -> tuple[Path, str]:
     return path, source
 
 
-def one(folder: Path, mutant: Mutant, usable: frozenset[str], prefix: Sequence[str], limit: float) -> dict[str, Any]:
+def left_out(failing: Sequence[str]) -> list[str]:
+    return [f"--deselect={test}" for test in failing]
+
+
+def one(
+    folder: Path, mutant: Mutant, usable: frozenset[str], failing: Sequence[str], prefix: Sequence[str], limit: float
+) -> dict[str, Any]:
     """Runs one mutant, and puts the source back."""
     path, source = mutated(folder, mutant)
     try:
-        failed, seconds = run_tests(folder, [t for t in mutant.tests if t in usable], prefix, limit)
+        failed, seconds = run_tests(
+            folder, [*(t for t in mutant.tests if t in usable), *left_out(failing)], prefix, limit
+        )
     finally:
         path.write_text(source)
     return {
@@ -299,7 +307,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--prefix", default="", help="a command to run each test process under")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds per mutant")
-    parser.add_argument("--trusted", action="store_true", help="do not run the tests on the unchanged copy first")
+    parser.add_argument("--skip", default="", help="tests to leave out; the unchanged copy is not tried then")
     options = parser.parse_args()
     prefix = options.prefix.split()
     kept = json.loads(options.json.read_text()) if options.json.exists() and options.only else {}
@@ -311,14 +319,13 @@ def main() -> None:
             source = ROOT / part
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
         tests = [t for t in dict.fromkeys(t for m in wanted for t in m.tests) if (folder / t.split("::")[0]).exists()]
-        failing = {}
-        for test in () if options.trusted else tests:
-            failed, _ = run_tests(folder, [test], prefix, options.limit)
-            if failed:
-                failing[test] = failed
-        usable = frozenset(tests) - failing.keys()
+        failing = options.skip.split(",") if options.skip else []
+        for test in () if options.skip else tests:
+            while failed := run_tests(folder, [test, *left_out(failing)], prefix, options.limit)[0]:
+                failing.append(failed)
+        usable = frozenset(tests)
         for mutant in wanted:
-            rows[mutant.id] = one(folder, mutant, usable, prefix, options.limit)
+            rows[mutant.id] = one(folder, mutant, usable, failing, prefix, options.limit)
             print(f"{mutant.id:<26}{rows[mutant.id]['seconds']:>7} s  {rows[mutant.id]['killed_by']}", flush=True)
             ordered = [rows[m.id] for m in MUTANTS if m.id in rows]
             found = {

@@ -21,7 +21,9 @@ objective: {objective}
 MLP = "{kind: mlp, hidden: [7], activation: tanh}"
 
 
-def m2(x: str = "distribution: bernoulli", trunk: str = MLP, z: str = "stop_gradient: [h]", objective: str = "{}") -> str:
+def m2(
+    x: str = "distribution: bernoulli", trunk: str = MLP, z: str = "stop_gradient: [h]", objective: str = "{}"
+) -> str:
     """Kingma et al.'s M2 on tiny images."""
     if "network" not in x:
         x += f", network: {MLP}"
@@ -164,7 +166,11 @@ generative:
   shading: {parents: [l, normals], network: {kind: dot, minimum: 0}}
   picture: {parents: [r, shading], network: {kind: product}}
   placed: {parents: [picture, p], network: {kind: affine_write, image: picture, pose: p}}
-  x: {parents: [placed], distribution: normal, network: {kind: identity}, parameters: {scale: {learned: variable, minimum: 0.02}}}
+  x:
+    parents: [placed]
+    distribution: normal
+    network: {kind: identity}
+    parameters: {scale: {learned: variable, minimum: 0.02}}
   m: {parents: [r, s], network: {kind: sum, maximum: 1}, parameters: {scale: learned}}
   t: {parents: [l], network: {kind: elementwise}}
 recognition:
@@ -203,9 +209,12 @@ networks: {default: {kind: mlp, hidden: [6]}}
 objective: {samples: 3, beta: {z: {from: 0.1, to: 1, epochs: 400, shape: exponential}}, gamma: 2, alpha: 5/rho}
 """
 
-ODD_NAMES = """
+ODD_NAMES = (
+    """
 graphspec: 1
-name: 'odd """ + '"' * 3 + r""" \n names'
+name: 'odd """
+    + '"' * 3
+    + r""" \n names'
 variables:
   lambda: {role: observed, domain: real, size: 2}
   model: {role: supervised, domain: category, classes: 2}
@@ -227,6 +236,7 @@ recognition:
 networks: {default: {kind: mlp, hidden: [3]}}
 objective: {samples: 2}
 """
+)
 
 LABELS = """
 graphspec: 1
@@ -277,14 +287,17 @@ variables:
 generative:
   y: {}
   z: {}
-  x: {parents: [y, z], network: {kind: python, target: own_nets:Synth, args: {taps: 5, word: 'it''s'}}, parameters: {scale: learned}}
+  x:
+    parents: [y, z]
+    network: {kind: python, target: own_nets:Synth, args: {taps: 5, word: 'it''s'}}
+    parameters: {scale: learned}
 recognition:
   y: {parents: [x]}
   z: {parents: [x, y], network: {kind: python, target: own_nets:Both}}
 networks: {default: {kind: mlp, hidden: [4]}}
 """
 
-OWN_NETS = '''
+OWN_NETS = """
 import torch
 from torch import nn
 
@@ -307,4 +320,4 @@ class Both(nn.Module):
 
     def forward(self, x, y):
         return {name: layer(x) + y.sum(-1, keepdim=True) for name, layer in self.maps.items()}
-'''
+"""

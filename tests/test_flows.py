@@ -112,7 +112,7 @@ def test_gradients_of_draws_and_densities_are_finite_differences(name: str, from
     flow = flow_map(name, 2, 1, from_noise=from_noise, hidden=[5])
     context, eps, at = random(3, 1, seed=4).requires_grad_(), random(3, 2), random(3, 2, seed=9)
     leaves = [context, *flow.parameters()]
-    step, tolerance = (1e-2, 2e-2) if name == "continuous" else (1e-6, 2e-4)
+    step, tolerance = (1e-2, 3e-2) if name == "continuous" else (1e-7, 2e-4)  # away from kinks
 
     def results() -> list[Tensor]:
         drawing = Flow((2,), flow, context)
@@ -263,7 +263,7 @@ generative:
 recognition:
   h: {parents: [x], network: {kind: mlp, hidden: [16]}}
   y: {parents: [h], network: {kind: linear}}
-  w: {parents: [h, y], distribution: {kind: inverse_autoregressive, transforms: 2, hidden: [8]}, network: {kind: linear}}
+  w: {parents: [h, y], network: {kind: linear}, distribution: {kind: inverse_autoregressive, hidden: [8]}}
   z: {parents: [h, y, w], distribution: {kind: QZ, transforms: 2, hidden: [8]}, network: {kind: mlp, hidden: [12]}}
 """
 

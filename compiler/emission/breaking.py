@@ -56,8 +56,11 @@ def _at_group(text: str, level: int, group: tuple[int, int]) -> list[str]:
     lead, inner = INDENT * level, INDENT * (level + 1)
     start, end = group
     head, body, tail = text[: start + 1], text[start + 1 : end], text[end:]
+    only_groups = not re.search(r"[\w)\]]$", text[:start]) and text[start] == "(" and len(split_top(body, ", ")) == 1
     if len(inner + body) <= WIDTH:
         lines = [inner + body]
+    elif only_groups:
+        lines = _summed(body, level + 1)
     else:
         lines = [line for part in split_top(body, ", ") for line in _item(part.rstrip(","), level + 1)]
     return [lead + head, *lines, lead + tail]

@@ -21,6 +21,7 @@ class ExpectationWriter(DensityWriter):
         self._probabilities: dict[tuple[Measure, Axes], Symbol] = {}
         self._evidence: dict[tuple[str, ...], str] = {}
         self._pairs: dict[str, str] = {}
+        self._sums: dict[str, str] = {}
 
     def label_density(self, name: str) -> Symbol:
         """log q of what a row has of one label."""
@@ -86,6 +87,8 @@ class ExpectationWriter(DensityWriter):
             labels = any(self.plan.axes(self.label_density(name).axes) for name in measure.labels)
             wanted = ("weight_" if labels else "prob_") + self._shown(log.axes)
             code = f"{log.code}.exp()" if log.atomic else f"({log.code}).exp()"
+            if labels and len(log.axes) == 1:
+                code = f"torch.softmax({log.code.split(' - torch.logsumexp(')[0]}, dim=0)"
             self._probabilities[key] = Symbol(log.axes, self.assign(wanted, code, log.axes))
         return self._probabilities[key]
 
@@ -117,10 +120,16 @@ class ExpectationWriter(DensityWriter):
             joined = self.joined([factor for factor in current if axis in factor.axes])
             rest = tuple(other for other in joined.axes if other != axis)
             code = f"torch.logsumexp({joined.code}, dim={joined.axes.index(axis)})"
-            if len(order) > 1 or len(current) > 1:
-                code = self.assign(f"log_sum_{self._shown(rest)}".rstrip("_"), code, rest)
+            if axis != order[-1] or not all(axis in factor.axes for factor in current):
+                code = self._once(f"log_sum_{self._shown(rest)}".rstrip("_"), code, rest)
             current = [factor for factor in current if axis not in factor.axes] + [Symbol(rest, code)]
         return self.joined(current)
+
+    def _once(self, wanted: str, code: str, axes: Axes) -> str:
+        """A local variable for an expression that may be asked for again."""
+        if code not in self._sums:
+            self._sums[code] = self.assign(wanted, code, axes)
+        return self._sums[code]
 
     def joined(self, factors: list[Symbol]) -> Symbol:
         """The sum on the union of axes."""
@@ -133,7 +142,7 @@ class ExpectationWriter(DensityWriter):
             factors, sampled = self._factors(Measure(labels), ())
             code = self._eliminated(factors, ()).code + self._minus_samples(sampled)
             wanted = "log_evidence_" + "_".join(self.plan.identifiers[label] for label in labels)
-            self._evidence[labels] = code if code.isidentifier() else self.assign(wanted, code)
+            self._evidence[labels] = code if code.isidentifier() else self._once(wanted, code, ())
         return self._evidence[labels]
 
     def _minus_samples(self, sampled: bool) -> str:

@@ -30,17 +30,17 @@ def arguments_text(extras: dict[str, str]) -> list[str]:
 
 
 def row_lines(plan: Plan) -> str:
-    """What `rows` holds, for docstrings."""
+    """What `rows` holds, a line each, for docstrings."""
     parts = []
     for name in (*plan.graphs.observed, *plan.graphs.supervised):
         variable = plan.graphs.variables[name]
-        text = f"{name} {shape_text(variable.shape, 'B')}{DOMAINS[variable.domain or 'real']}"
+        text = f"{INDENT}{name} {shape_text(variable.shape, 'B')}{DOMAINS[variable.domain or 'real']}"
         if variable.role == "supervised":
             text += f", {'-1' if variable.discrete else 'NaN'} where the label is missing"
         elif variable.missing:
             text += f", {'-1' if variable.discrete else 'NaN'} where blank"
         parts.append(text)
-    return "; ".join(parts)
+    return "\n".join(parts)
 
 
 def given_code(plan: Plan, variable: Variable, values: str) -> str:
@@ -62,7 +62,7 @@ def bound_lines(plan: Plan, bounds: list[BoundCode], noisy: frozenset[str]) -> l
     lines = [
         *statement(f"def bound({', '.join(listed)}) -> Tensor:", 0),
         *docstring(
-            f"L of each row under its own pattern of labels, nats [B]; larger is better.\n\nrows: {row_lines(plan)}."
+            f"L of each row under its own pattern of labels, nats [B]; larger is better.\n\nrows:\n{row_lines(plan)}"
         ),
         *statement("like = next(model.parameters())"),
     ]

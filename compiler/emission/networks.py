@@ -124,8 +124,9 @@ def user(text: ClassText, module: UserNetwork, spec: PythonNetwork, prefix: str)
     """The user's own class, imported by the emitted file; leading dimensions are flattened for it."""
     inputs = {parent.name: text.entries[parent.name].event for parent in module.inputs}
     kind = spec.target.split(":")[1]
-    given = ", ".join(f"{name}={value!r}" for name, value in spec.args.items())
-    made = f"{kind}(inputs={inputs!r}, outputs={module.shapes!r}{', ' if given else ''}{given})".replace("'", '"')
+    shapes = [repr(found).replace("'", '"') for found in (inputs, module.shapes)]
+    given = "".join(f", {name}={value!r}" for name, value in spec.args.items())
+    made = f"{kind}(inputs={shapes[0]}, outputs={shapes[1]}{given})"
     layer = text.layer(f"{prefix}network", made, module.module)
     lead = text.scope.fresh("leading")
     if any(text.entries[name].hot and text.entries[name].parent.encoding != "table" for name in inputs):

@@ -159,6 +159,8 @@ def _states(graphs: Graphs, name: str) -> list[int]:
 
 
 def _function(pattern: Pattern, identifiers: dict[str, str]) -> str:
+    if len(pattern.masked) > 4:
+        return "bound_masked" + ("_with_blanks" if pattern.blanks else "")
     parts = [*(identifiers[n] for n in pattern.labels), *(f"part_of_{identifiers[n]}" for n in pattern.masked)]
     text = "bound_" + ("_".join(parts) or "unlabelled")
     return text + ("_with_blanks" if pattern.blanks else "")

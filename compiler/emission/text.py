@@ -64,7 +64,8 @@ def docstring(text: str, level: int = 1) -> list[str]:
     lead = INDENT * level
     lines: list[str] = []
     for line in safe(text).split("\n"):
-        lines += textwrap.wrap(line, WIDTH - len(lead) - 6, break_long_words=False) or [""]
+        hang = " " * (len(line) - len(line.lstrip()))
+        lines += textwrap.wrap(line, WIDTH - len(lead) - 6, break_long_words=False, subsequent_indent=hang) or [""]
     if len(lines) == 1 and not lines[0].endswith('"'):
         return [f'{lead}"""{lines[0]}"""']
     return [f'{lead}"""{lines[0]}', *(f"{lead}{line}".rstrip() for line in lines[1:]), f'{lead}"""']

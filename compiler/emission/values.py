@@ -100,7 +100,7 @@ class ValueWriter(FunctionText):
         """The statements, less those of enumerated values that nothing reads: their probabilities were enough."""
         text = "\n".join(self.lines)
         for lines in self._supports.values():
-            text = text.replace("\n".join(lines), "", 1)
+            text = text.replace("".join(f"{line}\n" for line in lines), "", 1)
         return text.strip("\n").split("\n")
 
     def _support(self, name: str) -> str:

@@ -1,0 +1,65 @@
+"""What a run of single-place faults over the derivation showed to be untested (experiments/mutations.py)."""
+
+import math
+
+import pytest
+
+from compiler.weights import ObjectiveWeights, Rates, value_at
+from graphspec.loading import load
+from graphspec.schema import Schedule
+
+LABELS = """
+graphspec: 1
+variables:
+  x: {role: observed, domain: binary, size: 2}
+  a: {role: supervised, domain: category, classes: 3}
+  b: {role: supervised, domain: binary}
+generative: {a: {}, b: {}, x: {parents: [a, b]}}
+recognition: {a: {parents: [x]}, b: {parents: [x]}}
+objective: OBJECTIVE
+"""
+
+
+def schedule(**fields) -> Schedule:
+    return Schedule.model_validate({"from": 2.0, "to": 8.0, "epochs": 10, **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "epoch", "expected"),
+    [
+        ({}, 0.0, 2.0),
+        ({}, 2.5, 3.5),
+        ({}, 10.0, 8.0),
+        ({}, math.inf, 8.0),
+        ({"begin": 4}, 4.0, 2.0),
+        ({"begin": 4}, 6.5, 3.5),
+        ({"begin": 4}, 13.0, 7.4),
+        ({"begin": 4}, 14.0, 8.0),
+        ({"shape": "cosine"}, 2.5, 5 - 3 * math.cos(math.pi / 4)),
+        ({"shape": "cosine"}, 7.5, 5 + 3 * math.cos(math.pi / 4)),
+        ({"shape": "exponential"}, 5.0, 4.0),
+        ({"cycles": 2}, 2.5, 5.0),
+        ({"cycles": 2}, 5.0, 2.0),
+        ({"cycles": 2}, 7.5, 5.0),
+        ({"cycles": 2}, 10.0, 8.0),
+    ],
+)
+def test_schedules_at_points_known_by_hand(fields: dict[str, object], epoch: float, expected: float) -> None:
+    assert value_at(schedule(**fields), epoch) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("choice", "rho"), [("gamma: 4", 40 / 130), ("rho: 0.25", 0.25)])
+def test_alpha_over_rho_divides_by_how_often_a_label_is_given(choice: str, rho: float) -> None:
+    """10 labelled rows of which b has 2, 90 without: 3/rho is 3 over each label's own share of the weight."""
+    graphs = load("-", text=LABELS.replace("OBJECTIVE", f"{{alpha: 3/rho, {choice}}}"))
+    weights = ObjectiveWeights.at(graphs, Rates(10, 90, {"a": 10, "b": 2}), 0.0)
+    assert weights.rho == pytest.approx(rho, rel=1e-12)
+    assert weights.alpha == pytest.approx({"a": 3 / rho, "b": 3 / (rho * 0.2)}, rel=1e-12)
+
+
+def test_a_group_stands_for_the_rows_it_is_drawn_from() -> None:
+    """The mixture over the data in a split divergence: labelled rows among M, the others among N."""
+    rates = Rates(labelled=10, unlabelled=90)
+    assert rates.stands_for(("a",)) == 10
+    assert rates.stands_for(()) == 90
+    assert Rates(10, 0).stands_for(()) == 10, "validation blanks the labels of a data set that has them all"
