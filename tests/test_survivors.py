@@ -3,7 +3,10 @@
 import math
 
 import pytest
+import torch
+from test_objective_exact import build
 
+from compiler.noise import Noise
 from compiler.weights import ObjectiveWeights, Rates, value_at
 from graphspec.loading import load
 from graphspec.schema import Schedule
@@ -63,3 +66,41 @@ def test_a_group_stands_for_the_rows_it_is_drawn_from() -> None:
     assert rates.stands_for(("a",)) == 10
     assert rates.stands_for(()) == 90
     assert Rates(10, 0).stands_for(()) == 10, "validation blanks the labels of a data set that has them all"
+
+
+PARTLY = """
+graphspec: 1
+variables:
+  x: {role: observed, domain: binary, size: 2}
+  y: {role: supervised, domain: binary, size: 2}
+generative: {y: {parameters: {logits: learned}}, x: {parents: [y]}}
+recognition: {y: {parents: [x]}}
+networks: {default: {kind: linear}}
+objective: OBJECTIVE
+"""
+X = torch.tensor([[0.0, 1.0]]).double()
+
+
+@pytest.mark.parametrize("label", [[1.0, torch.nan], [torch.nan, 0.0]])
+def test_the_importance_weighted_bound_of_a_partly_given_label_sums_its_blank_element(label: list[float]) -> None:
+    """Both of the label's parts are in log p, only the blank one in log g: log sum_v p(x, y, v) + alpha log q(y | x)."""
+    model = build(PARTLY.replace("OBJECTIVE", "{bound: importance_weighted, alpha: 2}"))
+    given = torch.tensor([label]).double()
+    filled = torch.where(given.isnan(), torch.tensor([[0.0], [1.0]]).double(), given)
+    worlds = {"x": X.expand(2, 2), "y": filled}
+    log_p = torch.stack(list(model.log_prob("generative", worlds).values())).sum(0)
+    log_q = model.log_prob("recognition", worlds)["y"]
+    expected = torch.logsumexp(log_p, 0) + 2 * torch.logsumexp(log_q, 0)
+    torch.testing.assert_close(model.bound({"x": X, "y": given})[0], expected, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize(("label", "floored"), [([1.0, -1], True), ([-1, -1], True), ([1.0, 0.0], False)])
+def test_free_bits_floor_a_label_with_any_blank_element(label: list[float], floored: bool) -> None:
+    model = build(PARTLY.replace("OBJECTIVE", "{alpha: 1, free_bits: {y: 50}}"))
+    rows = {"x": X, "y": torch.tensor([label]).double()}
+    weights = ObjectiveWeights.at(model.graphs, None, 0.0)
+    free = ObjectiveWeights(weights.rho, weights.alpha)
+    with_floor = model.evaluate(rows, weights=weights, noise=Noise(0, 1))
+    without = model.evaluate(rows, weights=free, noise=Noise(0, 1))
+    cost = 50 - without.terms["KL y"] if floored else torch.zeros(1).double()
+    torch.testing.assert_close(with_floor.bound, without.bound - cost, atol=1e-10, rtol=0)

@@ -16,10 +16,12 @@ MODULES = (
     "compiler.distributions.series",
     "compiler.distributions.gamma_noise",
     "compiler.distributions.unit",
+    "compiler.distributions.sphere",
     "compiler.aggregation",
     "compiler.emission.pieces.draws",
     "compiler.emission.pieces.densities",
     "compiler.emission.pieces.divergences",
+    "compiler.emission.pieces.spheres",
     "compiler.emission.pieces.layers",
 )
 """Where pieces come from, in the order in which they stand in an emitted file."""
@@ -46,8 +48,9 @@ def pieces() -> dict[str, Piece]:
         text = Path(str(importlib.import_module(module).__file__)).read_text(encoding="utf-8")
         for node in ast.parse(text).body:
             for name in _defined(node):
-                assert name not in found, f"two pieces are called {name}"
-                found[name] = (_source(text, node), node)
+                source = _source(text, node)
+                assert name not in found or found[name][0] == source, f"two different pieces are called {name}"
+                found.setdefault(name, (source, node))
     return {
         name: Piece(name, source, frozenset(_used(node) & found.keys() - {name}), isinstance(node, ast.Assign))
         for name, (source, node) in found.items()

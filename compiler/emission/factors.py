@@ -26,8 +26,9 @@ from compiler.parameter_sources import (
     presence_inputs,
 )
 from compiler.program import conditional_text
-from graphspec.graph import Factor
+from graphspec.graph import Factor, Variable
 from graphspec.schema import NetworkParameter, NetworkSpec
+from graphspec.shapes import parameter_shape
 
 
 @dataclass(frozen=True)
@@ -101,16 +102,16 @@ def _parameters(plan: Plan, factor: Factor, module: ConditionalModule, text: Cla
                 spec = _spec_of(plan, factor, source)
                 prefix = f"{source.infos[0].name}_" if len(computed) > 1 else ""
                 outputs = network(text, cast(Network, source.network), spec, gain, prefix)
-                found.update(_linked(source, outputs))
+                found.update(_linked(source, outputs, -max(len(variable.shape), 1)))
             case _:
                 raise text.refuse(f"parameters of {factor.key}")
     return {info.name: found[info.name] for info in family.parameters}
 
 
-def _linked(source: _Computed, outputs: Outputs) -> Outputs:
+def _linked(source: _Computed, outputs: Outputs, axis: int) -> Outputs:
     if not source.direct:
-        return {info.name: constrained(info, outputs[info.name]) for info in source.infos}
-    return {info.name: given_directly(info, source.direct, outputs[source.direct]) for info in source.infos}
+        return {info.name: constrained(info, outputs[info.name], axis) for info in source.infos}
+    return {info.name: given_directly(info, source.direct, outputs[source.direct], axis) for info in source.infos}
 
 
 def _spec_of(plan: Plan, factor: Factor, source: _Computed) -> NetworkSpec:
@@ -192,19 +193,15 @@ def _shapes(plan: Plan, factor: Factor, text: ClassText, result: Outputs) -> str
     if factor.family is None:
         target = f"{factor.variable} {shape_text(variable.shape, lead)}"
     else:
-        target = _parameter_shapes(factor, result, variable.shape, variable.support, lead if given else "")
+        target = _parameter_shapes(factor, variable, lead if given else "")
     source = ", ".join(given)
     return f"{source} to {target}." if given else f"{target[0].upper()}{target[1:]}, the same in every row."
 
 
-def _parameter_shapes(factor: Factor, result: Outputs, shape: tuple[int, ...], support: int | None, lead: str) -> str:
-    """`loc [..., 10], scale [..., 10]`; neighbours of one shape share it."""
+def _parameter_shapes(factor: Factor, variable: Variable, lead: str) -> str:
+    """`loc and scale [..., 10]`: those of one shape share it."""
     assert factor.family is not None
-    texts: list[tuple[str, str]] = []
-    for info in factor.family.parameters:
-        classes = () if support is None or info.extent in ("element", "variable") else (support,)
-        size = (*shape, *(n - (info.extent == "between_classes") for n in classes))
-        texts.append((info.name, shape_text(size, lead)))
+    texts = [(info.name, shape_text(parameter_shape(variable, info), lead)) for info in factor.family.parameters]
     if len({size for _, size in texts}) == 1:
         return f"{' and '.join(name for name, _ in texts)} {texts[0][1]}"
     return ", ".join(f"{name} {size}" for name, size in texts)

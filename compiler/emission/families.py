@@ -9,6 +9,7 @@ Parameters = Sequence[str]
 """Code of the parameters, in the family's order."""
 
 NORMAL, UNIFORM, GUMBEL, GAMMA = "standard_normal", "uniform", "gumbel", "gamma_proposals"
+SPHERE = "sphere_noise"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ FAMILIES: dict[str, FamilyCode] = {
     "dirichlet": FamilyCode(
         "dirichlet_log_prob", (GAMMA, ()), lambda p, e: f"dirichlet_draw({p[0]}, {e}, AXIS)", along_axis=True
     ),
+    "von_mises_fisher": FamilyCode(
+        "von_mises_fisher_log_prob",
+        (SPHERE, ()),
+        lambda p, e: f"von_mises_fisher_draw({p[0]}, {p[1]}, {e}, AXIS)",
+        along_axis=True,
+    ),
     "continuous_bernoulli": FamilyCode(
         "continuous_bernoulli_log_prob", draw=lambda p, e: f"continuous_bernoulli_draw({p[0]}, {e})"
     ),
@@ -53,6 +60,7 @@ FAMILIES: dict[str, FamilyCode] = {
 _SAME = {
     "normal": "normal_kl", "lognormal": "normal_kl", "laplace": "laplace_kl", "gamma": "gamma_kl", "beta": "beta_kl",
     "bernoulli": "bernoulli_kl", "continuous_bernoulli": "continuous_bernoulli_kl", "dirichlet": "dirichlet_kl",
+    "von_mises_fisher": "von_mises_fisher_kl",
 }  # fmt: skip
 
 
@@ -99,4 +107,5 @@ def noise_call(family: str, lead: Sequence[str], event: Sequence[int], classes: 
     sizes = [*lead, *(str(size) for size in (*event, *extra))]
     if maker == GUMBEL:
         sizes.append(str(classes))
-    return f"{maker}({tuple_text(sizes)}, {like}, generator)"
+    axis = f"-{len(event)}, " if maker == SPHERE else ""
+    return f"{maker}({tuple_text(sizes)}, {axis}{like}, generator)"

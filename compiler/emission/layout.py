@@ -106,8 +106,8 @@ def _imports(code: str, users: tuple[str, ...]) -> list[str]:
     abstract = [name for name in ("Callable", "Sequence") if name in names]
     if abstract:
         froms.append(f"from collections.abc import {', '.join(abstract)}")
-    if "pairwise" in names:
-        froms.append("from itertools import pairwise")
+    plain_names = (("fractions", "Fraction"), ("functools", "cache"), ("itertools", "pairwise"))
+    froms += [f"from {module} import {name}" for module, name in plain_names if name in names]
     typing = [name for name in ("Any", "Literal", "TypeVar") if name in names]
     if typing:
         froms.append(f"from typing import {', '.join(typing)}")

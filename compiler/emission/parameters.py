@@ -5,7 +5,7 @@ from torch import Tensor
 from compiler.emission.text import grouped, number, tuple_text
 from compiler.emission.writing import ClassText
 from compiler.parameter_sources import _Constant, _Free
-from compiler.parameters import PROBABILITY_MARGIN, Learned
+from compiler.parameters import PROBABILITY_MARGIN, Learned, start_value
 from graphspec.families import SCALE_FLOOR, ParameterInfo
 
 
@@ -31,18 +31,24 @@ def learned(text: ClassText, source: _Free) -> str:
     sizes = tuple_text(tuple(module.raw.shape)) if module.raw.dim() else "()"
     attribute = text.own(f"raw_{info.name}", f"nn.Parameter(torch.full({sizes}, {start}))")
     text.weight(attribute, "", f"{text.paths[module]}.raw")
-    code = _in_range(module, attribute)
+    if info.link == "normalize":
+        spread = attribute if tuple(module.raw.shape) == module.shape else f"{attribute}.expand({_sizes(module)})"
+        return constrained(info, spread, -len(module.shape))
+    code = constrained(info, attribute, -1) if info.link == "ordered" else _in_range(module, attribute)
     if module.name != info.name and module.minimum is not None:
         code = f"{grouped(code)}.log()" if info.extent == "class" else f"torch.logit({code})"
     if tuple(module.raw.shape) == module.shape:
         return code
-    return f"{grouped(code)}.expand({', '.join(map(str, module.shape))})"
+    return f"{grouped(code)}.expand({_sizes(module)})"
+
+
+def _sizes(module: Learned) -> str:
+    return ", ".join(map(str, module.shape))
 
 
 def _in_range(module: Learned, raw: str) -> str:
+    """The transform that keeps a free parameter between its ends."""
     low, high = module.minimum, module.maximum
-    if module.info.link in ("ordered", "normalize"):
-        return constrained(module.info, raw)
     if low is not None and high is not None:
         return f"{number(low)} + {number(high - low)} * torch.sigmoid({raw})"
     if low is not None:
@@ -50,28 +56,29 @@ def _in_range(module: Learned, raw: str) -> str:
     return raw if high is None else f"{number(high)} - F.softplus({raw})"
 
 
-def constrained(info: ParameterInfo, raw: str) -> str:
-    """The link from a network's output to the parameter."""
+def constrained(info: ParameterInfo, raw: str, axis: int) -> str:
+    """The link from a network's output to the parameter; a direction has length 1 along `axis`."""
     match info.link:
         case "identity":
             return f"{raw} + {number(info.standard)}" if info.standard else raw
         case "softplus":
-            at_zero = info.standard if info.standard > info.floor else info.floor + 1.0
-            return f"positive({raw}, {number(at_zero)}, {number(info.floor)})"
+            return f"positive({raw}, {number(start_value(info))}, {number(info.floor)})"
         case "sigmoid":
             return f"torch.sigmoid({raw})"
         case "ordered":
             return f"rising({raw}, {number(SCALE_FLOOR)})"
         case "normalize":
-            return f"F.normalize({raw}, dim=-1)"
+            return f"direction({raw}, {axis})"
 
 
-def given_directly(info: ParameterInfo, name: str, value: str) -> str:
+def given_directly(info: ParameterInfo, name: str, value: str, axis: int) -> str:
     """What a network without weights computes, as the family's own parameter and inside its range."""
     if name != info.name:
         if info.extent == "class":
             return f"({value}).clamp_min({PROBABILITY_MARGIN}).log()"
         return f"logits_of({value}, {PROBABILITY_MARGIN})"
+    if info.link == "normalize":
+        return f"F.normalize({value}, dim={axis})"
     if info.minimum is None and info.maximum is None:
         return value
     limits = {"minimum": info.minimum, "maximum": info.maximum}

@@ -9,7 +9,8 @@ from compiler.emission.breaking import INDENT, WIDTH, split_top, statement
 
 MODULES = ("math", "torch", "nn", "F", "Tensor", "Any", "argparse", "np", "numpy", "load_file", "annotations")
 ARGUMENTS = ("model", "rows", "generator", "epoch", "rho", "lead", "self", "batch", "result", "at", "main", "Model",
-             "like", "blank", "data_rows", "labelled_rows", "unlabelled_rows", "Literal")  # fmt: skip
+             "like", "blank", "data_rows", "labelled_rows", "unlabelled_rows", "Literal",
+             "Fraction", "cache", "pairwise", "Sequence", "Callable", "TypeVar", "distributions", "sys")  # fmt: skip
 
 
 class Names:

@@ -142,6 +142,13 @@ def rising(raw: Tensor, floor: float) -> Tensor:
     return torch.cat([first, first + steps.cumsum(-1)], dim=-1)
 
 
+def direction(raw: Tensor, axis: int) -> Tensor:
+    """Unit vectors along `axis` (negative); zeros give the first unit vector."""
+    unit = raw.new_zeros(raw.shape[axis])
+    unit[0] = 1.0
+    return F.normalize(raw + unit.reshape(-1, *(1,) * (-axis - 1)), dim=axis)
+
+
 def logits_of(probs: Tensor, margin: float) -> Tensor:
     """Log odds of probabilities, which are moved away from 0 and 1 by `margin`."""
     return torch.logit(probs.clamp(margin, 1 - max(margin, torch.finfo(probs.dtype).eps / 2)))
