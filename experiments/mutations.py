@@ -143,7 +143,7 @@ MUTANTS = (
            "    labels = (*pattern.labels, *pattern.masked)\n    upstream =",
            "    labels = pattern.labels\n    upstream =", "masked labels do not count as labels upstream", (MASKS,)),
     Mutant("budget-upstream", "lowering.py", "if name in labels or any(name in nx.ancestors(graph, label) for label in labels):",
-           "if name in labels:", "a budget is used upstream of a label", (SPARSE,)),
+           "if name in labels:", "a budget is used upstream of a label", (SURVIVORS,)),
     Mutant("score-above", "lowering.py", "    choices = _score_above(graphs, choices)\n", "",
            "enumerated variables above a score-function draw stay enumerated", (SCORE,)),
     Mutant("weighing-axes", "program.py", "return tuple(name for name in self.labelled if axes[name])",
@@ -241,6 +241,8 @@ MUTANTS = (
 EQUIVALENT = {
     "closed-kl-axes": "no stage reads the axes of a closed divergence's node: `Execution.divergence` finds them again "
     "from the steps, and the evaluator takes those of the tensor it gets",
+    "sparse-baseline-attached": "a budget's weights sum to one, so the gradient of the baseline that is subtracted and "
+    "that of the one added back cancel",
 }
 """Mutants that change no result, and why."""
 

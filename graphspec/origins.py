@@ -18,6 +18,8 @@ _SHARED = {
     "channel": "learned per channel",
     "variable": "learned, one for all elements",
 }
+_LINKS = {"normalize": "scaled to length 1", "ordered": "made to rise"}
+_SHOWN = 8
 
 
 def parameter_origins(graphs: Graphs, factor: Factor) -> dict[str, str]:
@@ -30,15 +32,16 @@ def parameter_origins(graphs: Graphs, factor: Factor) -> dict[str, str]:
         return {"value": _value(graphs, factor)}
     if factor.family.flow:
         return _flow(graphs, factor, factor.family)
-    given = {
-        info.name: (name, spec) for name, spec in factor.parameters.items() if (info := factor.family.parameter(name))
-    }
-    return {
-        info.name: _origin(factor, info, *given[info.name])
-        if info.name in given
-        else _rest(factor, factor.family, info)
-        for info in factor.family.parameters
-    }
+    return {info.name: _parameter(graphs, factor, factor.family, info) for info in factor.family.parameters}
+
+
+def _parameter(graphs: Graphs, factor: Factor, family: Family, info: ParameterInfo) -> str:
+    """A root of p has the standard prior's values for what its entry in the spec does not list."""
+    for name, spec in factor.parameters.items():
+        if family.parameter(name) is info:
+            entry = graphs.spec.generative.get(factor.variable) if factor.side == "generative" else None
+            return _origin(info, name, spec, "given" if entry and name in entry.parameters else "the standard prior")
+    return _rest(factor, family, info)
 
 
 def _value(graphs: Graphs, factor: Factor) -> str:
@@ -49,13 +52,8 @@ def _value(graphs: Graphs, factor: Factor) -> str:
         return _arithmetic(network, factor.parents)
     if variable.domain is None:
         return f"last hidden layer of {network_text(network)}"
-    link = (
-        "" if variable.info.link in ("identity", "none") else f", {_LINKS.get(variable.info.link, variable.info.link)}"
-    )
-    return f"head of {network_text(network)}{link}"
-
-
-_LINKS = {"normalize": "scaled to length 1", "ordered": "made to rise"}
+    link = variable.info.link
+    return f"head of {network_text(network)}" + ("" if link == "identity" else f", {_LINKS.get(link, link)}")
 
 
 def _flow(graphs: Graphs, factor: Factor, family: Family) -> dict[str, str]:
@@ -84,7 +82,8 @@ def _rest(factor: Factor, family: Family, info: ParameterInfo) -> str:
     return _learned(LearnedParameter(learned="element"), info, info.name)
 
 
-def _origin(factor: Factor, info: ParameterInfo, name: str, spec: ParameterSpec) -> str:
+def _origin(info: ParameterInfo, name: str, spec: ParameterSpec, source: str) -> str:
+    """A parameter that `parameters` lists; source: whose choice a constant is."""
     if isinstance(spec, LearnedParameter):
         return _learned(spec, info, name)
     if isinstance(spec, NetworkParameter):
@@ -93,14 +92,14 @@ def _origin(factor: Factor, info: ParameterInfo, name: str, spec: ParameterSpec)
         if isinstance(network, WEIGHTLESS):
             return _arithmetic(network, spec.parents) + _named(info, name)
         return f"{network_text(network)} of its own from {', '.join(spec.parents)}{_link(info)}"
-    value = _number(spec) + _named(info, name)
-    return f"{value}, the standard prior" if factor.standard else f"{value}, given"
+    return f"{_number(spec)}{_named(info, name)}, {source}"
 
 
 def _learned(spec: LearnedParameter, info: ParameterInfo, name: str) -> str:
     low = info.floor if info.minimum is not None and not _named(info, name) else None
     low = spec.minimum if low is None else max(low, spec.minimum if spec.minimum is not None else low)
     parts = [_SHARED[spec.learned] + _named(info, name)]
+    parts += [_LINKS[info.link]] if info.link in _LINKS else []
     parts += [f"at least {low:g}"] if low is not None else []
     parts += [f"at most {spec.maximum:g}"] if spec.maximum is not None else []
     parts += [f"starts at {spec.initial:g}"] if spec.initial is not None else []
@@ -120,9 +119,11 @@ def _named(info: ParameterInfo, name: str) -> str:
 
 
 def _number(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_number(item) for item in value)}]"
-    return f"{value:g}"
+    """At most eight numbers of each list."""
+    if not isinstance(value, (list, tuple)):
+        return f"{value:g}"
+    shown = [_number(item) for item in value[:_SHOWN]] + (["..."] if len(value) > _SHOWN else [])
+    return f"[{', '.join(shown)}]"
 
 
 def _arithmetic(network: NetworkSpec, parents: tuple[str, ...]) -> str:

@@ -183,6 +183,26 @@ networks: {default: {kind: mlp, hidden: [5], activation: sigmoid}}
 objective: {samples: 2}
 """
 
+DIRECTIONS = """
+graphspec: 1
+variables:
+  x: {role: observed, domain: real, size: 4}
+  l: {role: supervised, domain: direction, size: 3}
+  d: {role: latent, domain: direction, shape: [2, 3]}
+  e: {role: latent, domain: direction, size: 4}
+generative:
+  l: {}
+  d: {parents: [l]}
+  e: {parameters: {loc: learned, concentration: 3}}
+  x: {parents: [l, d, e]}
+recognition:
+  l: {parents: [x]}
+  d: {parents: [x, l]}
+  e: {parents: [x, d]}
+networks: {default: {kind: mlp, hidden: [4], activation: tanh}}
+objective: {samples: 2}
+"""
+
 OWN_PARAMETERS = """
 graphspec: 1
 variables:

@@ -14,6 +14,7 @@ from discrete_specs import discrete_spec, random_dag
 from emission_specs import (
     ALL_FAMILIES,
     ARCHITECTURES,
+    DIRECTIONS,
     LABELS,
     ODD_NAMES,
     OWN_MODULE,
@@ -205,6 +206,10 @@ def test_relaxed_variables_of_every_discrete_domain(hard: str) -> None:
 
 def test_networks_without_weights_and_elementwise() -> None:
     compare(graphs_of(WEIGHTLESS))
+
+
+def test_directions() -> None:
+    compare(graphs_of(DIRECTIONS), count=12)
 
 
 def test_parameters_with_networks_of_their_own() -> None:

@@ -149,7 +149,10 @@ generative:
   l: {parameters: {concentration: {learned: variable, initial: 2, maximum: 50}}}
   d: {parents: [m], network: {kind: linear}}
   s: {parents: [l, d], network: {kind: dot, minimum: 0}}
-  x: {parents: [y, o, m, s], network: {kind: deconv, channels: [4]}, parameters: {scale: {learned: channel, minimum: 0.004}}}
+  x:
+    parents: [y, o, m, s]
+    network: {kind: deconv, channels: [4]}
+    parameters: {scale: {learned: channel, minimum: 0.004}}
   b: {parents: [m], network: {kind: identity}}
 recognition:
   h: {parents: [x], network: {kind: cnn, channels: [4], hidden: [9]}}
@@ -167,7 +170,7 @@ def test_a_gallery_of_origins() -> None:
         "generative.y logits": "learned per element as probs",
         "generative.o predictor": "0, the standard prior",
         "generative.m logits": "[0.25, 0.5] as probs, given",
-        "generative.l loc": "[1, 0, 0], given",
+        "generative.l loc": "[1, 0, 0], the standard prior",
         "generative.l concentration": "learned, one for all elements, at least 0, at most 50, starts at 2",
         "generative.d value": "head of linear, scaled to length 1",
         "generative.s value": "dot(l, d), at least 0",

@@ -83,7 +83,7 @@ X = torch.tensor([[0.0, 1.0]]).double()
 
 @pytest.mark.parametrize("label", [[1.0, torch.nan], [torch.nan, 0.0]])
 def test_the_importance_weighted_bound_of_a_partly_given_label_sums_its_blank_element(label: list[float]) -> None:
-    """Both of the label's parts are in log p, only the blank one in log g: log sum_v p(x, y, v) + alpha log q(y | x)."""
+    """The label's two parts are in log p, the blank one in log g: log sum_v p(x, y, v) + alpha log q(y | x)."""
     model = build(PARTLY.replace("OBJECTIVE", "{bound: importance_weighted, alpha: 2}"))
     given = torch.tensor([label]).double()
     filled = torch.where(given.isnan(), torch.tensor([[0.0], [1.0]]).double(), given)
@@ -104,3 +104,27 @@ def test_free_bits_floor_a_label_with_any_blank_element(label: list[float], floo
     without = model.evaluate(rows, weights=free, noise=Noise(0, 1))
     cost = 50 - without.terms["KL y"] if floored else torch.zeros(1).double()
     torch.testing.assert_close(with_floor.bound, without.bound - cost, atol=1e-10, rtol=0)
+
+
+ABOVE = """
+graphspec: 1
+variables:
+  x: {role: observed, domain: binary, size: 2}
+  a: {role: latent, domain: category, classes: 5}
+  t: {role: supervised, domain: binary}
+generative: {a: {}, t: {parents: [a]}, x: {parents: [a]}}
+recognition: {a: {parents: [x]}, t: {parents: [x, a]}}
+networks: {default: {kind: linear}}
+objective: {estimators: {a: ESTIMATOR}}
+"""
+
+
+def test_a_budget_upstream_of_a_label_gives_way_to_the_exact_sum() -> None:
+    """A ratio of two estimates is biased, so with the label the sum is exact; without it the budget holds."""
+    rows = {"x": X.expand(2, 2), "t": torch.tensor([1.0, -1.0]).double()}
+    exact, budget = (
+        build(ABOVE.replace("ESTIMATOR", kind)).bound(rows, noise=Noise(0, 2))
+        for kind in ("enumerate", "{kind: enumerate, budget: 2}")
+    )
+    torch.testing.assert_close(budget[0], exact[0], atol=1e-12, rtol=0)
+    assert abs(budget[1] - exact[1]) > 1e-6
