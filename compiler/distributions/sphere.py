@@ -24,7 +24,10 @@ _DEBYE = 8
 _NEAR = 0.5
 _SPAN = 14.0
 """The polar angle's density falls below exp(-38) this many widths, 1 / sqrt(k + d - 2) each, from its mode."""
-_CELLS, _CELL_NODES, _NODES, _NEWTON = 128, 3, 32, 6
+_CELLS = 128
+_CELL_NODES = 3
+_NODES = 32
+_NEWTON = 6
 
 
 def log_area(dimension: int) -> float:

@@ -61,7 +61,7 @@ def _defined(node: ast.stmt) -> Iterator[str]:
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
         yield node.name
     elif isinstance(node, ast.Assign):
-        yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+        yield from (name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name))
 
 
 def _used(node: ast.stmt) -> set[str]:
@@ -88,8 +88,8 @@ def needed(code: str) -> list[Piece]:
         for name in known[pending.pop()].needs - wanted:
             wanted.add(name)
             pending.append(name)
-    chosen = [piece for name, piece in known.items() if name in wanted]
-    return sorted(chosen, key=lambda piece: not piece.constant)
+    by_source = {piece.source: piece for name, piece in known.items() if name in wanted}
+    return sorted(by_source.values(), key=lambda piece: not piece.constant)
 
 
 def piece_names() -> Iterable[str]:
