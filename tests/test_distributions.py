@@ -19,8 +19,9 @@ from compiler.distributions.gamma_noise import PROPOSALS, gamma_noise, log_gamma
 from compiler.distributions.series import langevin, log_rising, log_sinhc
 from compiler.distributions.unit import ContinuousBernoulli
 from compiler.noise import Noise, RowNoise
+from compiler.parameters import constrain, start_value
 from graphspec.diagnostics import InternalError
-from graphspec.families import FAMILIES
+from graphspec.families import FAMILIES, ParameterInfo
 from graphspec.graph import Variable
 from graphspec.schema import Domain
 
@@ -476,3 +477,79 @@ def test_poisson_quantiles() -> None:
     for rate in (1e-3, 0.7, 12.0, 5e4):
         expected = scipy.stats.poisson(rate).ppf(u.numpy())
         np.testing.assert_array_equal(poisson_quantile(torch.tensor(rate, dtype=DOUBLE), u), expected)
+
+
+def test_bernoulli_and_dirichlet_against_scipy() -> None:
+    for p in (0.02, 0.5, 0.9):
+        bernoulli, reference = one("bernoulli", logits=logit(p)), scipy.stats.bernoulli(p)
+        ends = torch.tensor([0.0, 1.0], dtype=DOUBLE)
+        np.testing.assert_allclose(bernoulli.log_prob(ends), reference.logpmf([0, 1]), rtol=1e-12)
+        np.testing.assert_allclose(bernoulli.probabilities[0], [1 - p, p], rtol=1e-12)
+        assert bernoulli.mean.item() == pytest.approx(p) and bernoulli.mode.item() == (p > 0.5)
+    concentration = [2.5, 1.4, 4.0]
+    dirichlet, reference = make("dirichlet", (3,), concentration=[concentration]), scipy.stats.dirichlet(concentration)
+    np.testing.assert_allclose(dirichlet.mean[0], reference.mean(), rtol=1e-12)
+    mode = dirichlet.mode
+    near = torch.softmax(mode.log() + 0.01 * torch.randn(50, 3, dtype=DOUBLE), dim=-1)
+    assert (dirichlet.log_prob(mode) > dirichlet.log_prob(near)).all()
+    corner = make("dirichlet", (3,), concentration=[[0.5, 3.0, 0.9]]).mode
+    assert corner.tolist() == [[0, 1, 0]]
+    drawn = make("dirichlet", (3,), concentration=[concentration] * 8000).sample(Noise(4, 8000), "v").numpy()
+    for place, a in enumerate(concentration):
+        marginal = scipy.stats.beta(a, sum(concentration) - a)
+        assert scipy.stats.kstest(drawn[:, place], marginal.cdf).pvalue > 1e-3
+
+
+def test_a_dirichlets_draws_are_differentiable() -> None:
+    """d E[f] / d concentration against the beta marginal's numeric derivative."""
+    rows, numbers = 20000, [1.3, 2.2]
+    each = torch.tensor(numbers, dtype=DOUBLE).expand(rows, 2).clone().requires_grad_()
+    drawn = build(FAMILIES["dirichlet"], {}, {"concentration": each}, variable((2,))).rsample(Noise(6, rows), "v")
+    (slopes,) = torch.autograd.grad(torch.sin(3 * drawn[:, 0]).sum(), each)
+
+    def expectation(a: float, b: float) -> float:
+        return scipy.stats.beta(a, b).expect(lambda x: np.sin(3 * x))
+
+    step = 1e-4
+    exact = [(expectation(1.3 + step, 2.2) - expectation(1.3 - step, 2.2)) / (2 * step),
+             (expectation(1.3, 2.2 + step) - expectation(1.3, 2.2 - step)) / (2 * step)]  # fmt: skip
+    error = 4.5 * slopes.std(0) / math.sqrt(rows)
+    assert ((slopes.mean(0) - torch.tensor(exact, dtype=DOUBLE)).abs() < error).all()
+
+
+@pytest.mark.parametrize(("name", "info"), [(n, info) for n, f in FAMILIES.items() for info in f.parameters])
+def test_every_link_of_the_catalogue(name: str, info: ParameterInfo) -> None:
+    """Against the link's formula; strictly increasing where it is one number; inside the parameter's range."""
+    raw = torch.linspace(-30, 30, 61, dtype=DOUBLE)
+    if info.link == "ordered":
+        gaps = [[0.0, 2.0, -1.0], [3.0, -4.0, 0.5]]
+        cutpoints = constrain(info, torch.tensor(gaps, dtype=DOUBLE))
+        quarter = math.log(3)
+        expected = [[-quarter, *np.cumsum([softplus(g + inverse_softplus(quarter - 1e-4)) + 1e-4 for g in row[1:]]) - quarter]
+                    for row in gaps]  # fmt: skip
+        expected[1] = [value + 3.0 for value in expected[1]]
+        np.testing.assert_allclose(cutpoints, expected, rtol=1e-10, atol=1e-12)
+        return
+    if info.link == "normalize":
+        vectors = torch.randn(4, 3, 2, dtype=DOUBLE)
+        shifted = vectors + torch.tensor([1.0, 0.0, 0.0], dtype=DOUBLE)[:, None]
+        torch.testing.assert_close(constrain(info, vectors, -2), shifted / shifted.norm(dim=1, keepdim=True))
+        return
+    found = constrain(info, raw).numpy()
+    start = start_value(info)
+    assert info.link in ("identity", "softplus") and found[30] == pytest.approx(start, rel=1e-12, abs=1e-12)
+    if info.link == "identity":
+        np.testing.assert_allclose(found, raw + info.standard, rtol=1e-14)
+    else:
+        expected = [softplus(r + inverse_softplus(start - info.floor)) + info.floor for r in raw.tolist()]
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-15)
+        assert (found > info.floor).all() and info.minimum is not None and info.floor >= info.minimum
+    assert (np.diff(found) > 0).all()
+
+
+def softplus(x: float) -> float:
+    return float(np.logaddexp(0, x))
+
+
+def inverse_softplus(y: float) -> float:
+    return math.log(math.expm1(y))

@@ -14,17 +14,19 @@ class VonMisesFisher(Distribution):
     """Unit vectors along the first axis of the shape, density proportional to exp(concentration * loc . x).
 
     Further axes of the shape are independent. loc [*lead, *shape], unit vectors; concentration [*lead, 1, *rest], one
-    per vector, at least 0 (0: uniform over the sphere). Densities are with respect to the sphere's area.
+    per vector (or size 1 where vectors share it), at least 0 (0: uniform over the sphere). Densities are with respect
+    to the sphere's area.
     Source: Mardia and Jupp, Directional Statistics (2000), 9.3.
     """
 
     reparameterized = True
 
     def _spread_event(self, name: str, value: Tensor, rank: int) -> Tensor:
+        """The concentration stays as it is: what is computed from it alone is computed once."""
         if name != "concentration":
             return super()._spread_event(name, value, rank)
         assert value.dim() > rank, f"the concentration {tuple(value.shape)} has no batch before event {self.shape}"
-        return value.expand(*value.shape[: value.dim() - rank], 1, *self.shape[1:])
+        return value
 
     @property
     def loc(self) -> Tensor:
