@@ -13,10 +13,10 @@ from torch import Tensor
 from compiler.axes import AxisTensor
 from compiler.distributions import Distribution
 from compiler.evaluation import Evaluator
-from compiler.execution import Execution, sum_where, whole_batch
+from compiler.execution import Execution, parts_of_batch, sum_where
 from compiler.expression import Measure
 from compiler.noise import Noise
-from compiler.values import as_value, filled, given, observed_values
+from compiler.values import as_positions, as_value, filled, given, observed_values, placed
 from compiler.weights import ObjectiveWeights
 from graphspec.graph import Factor
 
@@ -32,19 +32,20 @@ def predict(model: "Model", name: str, rows: Mapping[str, Tensor], samples: int,
     """
     prepared = model.prepare({n: v for n, v in rows.items() if n != name})
     weights = ObjectiveWeights.at(model.graphs, model.rates, float("inf"))
-    prefix = model.observed_features(prepared, noise)
+    groups = model.group(prepared)
+    prefixes = parts_of_batch(model.observed_features(prepared, noise), [where for _, where in groups])
     result: Tensor | None = None
-    for pattern, positions in model.group(prepared):
+    for (pattern, positions), prefix in zip(groups, prefixes, strict=True):
         program, _ = model.program(pattern, samples)
         part = prepared if positions is None else {n: v[positions] for n, v in prepared.items()}
-        inner = noise if positions is None else noise.select(positions)
-        execution = Execution(model, program, part, weights, inner, whole_batch(prefix, positions))
+        inner = noise if positions is None else noise.select(as_positions(positions))
+        execution = Execution(model, program, part, weights, inner, prefix)
         found = _posterior(execution, Evaluator(execution, weights), name)
         found = found.expand(inner.batch, *found.shape[1:])
         if positions is None:
             return found
         result = found.new_zeros(noise.batch, *found.shape[1:]) if result is None else result
-        result = result.index_put((positions,), found)
+        result = placed(result, positions, found)
     assert result is not None, "a batch has at least one row"
     return result
 

@@ -5,14 +5,14 @@ when the objective first asks for them, so a closed-form divergence costs no sam
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from compiler import values as value_tools
-from compiler.axes import SAMPLES, AxisTensor, canonical
+from compiler.axes import SAMPLES, AxisTensor, PartOfBatch, canonical
 from compiler.conditional import Located
 from compiler.distributions import Distribution, closed_kl, closed_kl_each
 from compiler.expression import Part
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class Execution:
     """Values and densities of one program on `rows` {name: [B, *shape]}; labels of the pattern are among them.
 
-    Blanks of masked variables are in `rows` as NaN or -1. prefix: values of deterministic variables that depend on
-    observed variables only, computed for the whole batch.
+    Blanks of masked variables are in `rows` as NaN or -1. prefix: the observed variables as networks read them and the
+    deterministic ones that depend on them only, see `Model.observed_features`; made from the rows if not given.
     """
 
     def __init__(
@@ -52,8 +52,7 @@ class Execution:
         self.given |= {n: value_tools.given(variables[n], rows[n]) for n in program.pattern.blanks}
         self.labels = {n: value_tools.filled(variables[n], rows[n], mask) for n, mask in self.given.items()}
         self.observed = {name: rows[name] for name in program.graphs.observed}
-        self.values = value_tools.observed_values(program.graphs, rows, model.dtype)
-        self.values.update(prefix or {})
+        self.values = dict(value_tools.observed_values(program.graphs, rows, model.dtype) if prefix is None else prefix)
         self._doubly = doubly_reparameterized(program)
         self._importance: Tensor | None = None
         self._axis_weights: dict[str, AxisTensor] = {}
@@ -238,17 +237,22 @@ def doubly_reparameterized(program: Program) -> bool:
 def sum_where(each: Tensor, mask: Tensor, lead: int) -> Tensor:
     """Sum of each element's term [*axes, B, *shape] over the elements in `mask` [B, *shape]: [*axes, B].
 
-    Multivariate families have one term for a whole first axis; their masks agree along it.
+    Multivariate families have one term for a whole first axis, flows for all; their masks agree along those.
     """
     rank = mask.dim() - 1
-    if rank and each.shape[lead + 1] == 1 and mask.shape[1] != 1:
-        mask = mask[:, :1]
+    for axis in range(1, rank + 1):
+        if each.shape[lead + axis] == 1:
+            mask = mask.narrow(axis, 0, 1)
     kept = torch.where(mask, each, torch.zeros((), dtype=each.dtype, device=each.device))
     return kept.flatten(-rank).sum(-1) if rank else kept
 
 
-def whole_batch(values: Mapping[str, AxisTensor], rows: Tensor | None) -> dict[str, AxisTensor]:
-    """Prefix values of some rows (positions [n]), or of all."""
-    if rows is None:
-        return dict(values)
-    return {name: AxisTensor(v.axes, torch.index_select(v.data, len(v.axes), rows)) for name, v in values.items()}
+def parts_of_batch(
+    values: Mapping[str, AxisTensor], groups: Sequence[slice | Tensor | None]
+) -> list[dict[str, AxisTensor]]:
+    """Values of the whole batch as each group of rows sees them (None: all rows)."""
+    shared: dict[str, dict[object, Tensor]] = {name: {} for name in values}
+    return [
+        {n: v if rows is None or v.batch == 1 else PartOfBatch.of(v, rows, shared[n]) for n, v in values.items()}
+        for rows in groups
+    ]

@@ -1,6 +1,6 @@
 """The model: one module per factor, assembled from the checked graphs, and its objective on rows of data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from compiler.axes import SAMPLES, AxisTensor
 from compiler.conditional import ConditionalModule, DeterministicModule
 from compiler.derivation import derive
 from compiler.evaluation import Evaluator
-from compiler.execution import Execution, sum_where, whole_batch
+from compiler.execution import Execution, parts_of_batch, sum_where
 from compiler.expression import Measure, Objective
 from compiler.lowering import lower, one_program_for_all
 from compiler.noise import Noise
@@ -23,6 +23,7 @@ from graphspec.graph import SIDES, Factor, Graphs, Side
 
 ABSENT, PARTIAL, WHOLE = 0, 1, 2
 """How much of a label a row has."""
+_STATES = 3
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,9 @@ class Model(nn.Module):
         self._observed_functions = tuple(
             f for f in graphs.order("recognition") if f.deterministic and graphs.stochastic_parents(f) <= observed
         )
+        named = (*graphs.observed, *graphs.supervised)
+        joint = (name for name in named if graphs.variables[name].domain == "real")
+        self._of_flows = frozenset(name for name in joint if value_tools.indivisible(graphs, name))
         self._programs: dict[tuple[Pattern, int], tuple[Program, Objective]] = {}
 
     def conditional(self, factor: Factor) -> ConditionalModule:
@@ -94,7 +98,9 @@ class Model(nn.Module):
                 raise ValueError(f"rows lack the observed variable {name!r}; they have {sorted(rows)}")
         for name, values in rows.items():
             if name in self.graphs.variables:
-                prepared[name] = value_tools.as_value(self.graphs.variables[name], values, self.dtype)
+                found = value_tools.as_value(self.graphs.variables[name], values, self.dtype)
+                # the density of part of what a flow gives is not known: a blank element makes the whole blank
+                prepared[name] = value_tools.whole_or_blank(found) if name in self._of_flows else found
         like = prepared[self.graphs.observed[0]] if self.graphs.observed else next(iter(prepared.values()))
         for name in self.graphs.supervised:
             if name not in prepared:
@@ -140,27 +146,36 @@ class Model(nn.Module):
         return self.evaluate(rows, weights=weights, noise=noise).bound
 
     def evaluate(
-        self, rows: Mapping[str, Tensor], *, weights: ObjectiveWeights, noise: Noise, samples: int | None = None
+        self,
+        rows: Mapping[str, Tensor],
+        *,
+        weights: ObjectiveWeights,
+        noise: Noise,
+        samples: int | None = None,
+        patterns: Tensor | None = None,
     ) -> Evaluation:
-        """The objective of each row by its own pattern of labels, under the given weights."""
+        """The objective of each row by its own pattern of labels, under the given weights.
+
+        patterns: the rows' `row_patterns` [B], on the CPU, where they are known beforehand.
+        """
         prepared = self.prepare(rows)
         batch = len(next(iter(prepared.values())))
-        groups = self.group(prepared)
-        prefix = self.observed_features(prepared, noise)
+        groups = self.group(prepared, patterns)
+        prefixes = parts_of_batch(self.observed_features(prepared, noise), [where for _, where in groups])
         bound = None
         terms: dict[str, Tensor] = {}
         effective: dict[str, Tensor] = {}
-        for pattern, positions in groups:
+        for (pattern, positions), prefix in zip(groups, prefixes, strict=True):
             part = self._evaluate_group(prepared, pattern, positions, weights, noise, prefix, samples)
             if positions is None:
                 return part
             if bound is None:
                 bound = part.bound.new_zeros(batch)
-            bound = bound.index_put((positions,), part.bound)
+            bound = value_tools.placed(bound, positions, part.bound)
             for target, found in ((terms, part.terms), (effective, part.effective_samples)):
                 for name, value in found.items():
                     blank = target.get(name, torch.full_like(bound, torch.nan))
-                    target[name] = blank.detach().index_put((positions,), value.detach())
+                    target[name] = value_tools.placed(blank.detach(), positions, value.detach())
         assert bound is not None, "a batch has at least one row"
         return Evaluation(bound, terms, effective)
 
@@ -182,59 +197,68 @@ class Model(nn.Module):
         """Ancestral draws from p with some variables held fixed; see `answers.generate`."""
         return answers.generate(self, given, rows, noise, means=means)
 
-    def group(self, rows: Mapping[str, Tensor]) -> list[tuple[Pattern, Tensor | None]]:
-        """Rows by observation pattern, with their positions [n]; None where all rows share one pattern.
+    def row_patterns(self, rows: Mapping[str, Tensor]) -> Tensor:
+        """[B] int64: each row's pattern of labels and blanks as one number, equal where the patterns are.
+
+        For prepared rows. Computed once for a data set, it spares `evaluate` a look at the device in every step.
+        """
+        first = next(iter(rows.values()))
+        codes = torch.zeros(len(first), dtype=torch.int64, device=first.device)
+        for name in self.graphs.observed:
+            if self.graphs.variables[name].missing:
+                mask = value_tools.given(self.graphs.variables[name], rows[name]).reshape(len(first), -1)
+                codes = codes | (~mask.all(dim=1)).long()
+        if one_program_for_all(self.graphs):
+            return codes
+        for name in self.graphs.supervised:
+            mask = value_tools.given(self.graphs.variables[name], rows[name]).reshape(len(first), -1)
+            whole, none = mask.all(dim=1), ~mask.any(dim=1)
+            codes = codes * _STATES + torch.where(whole, WHOLE, torch.where(none, ABSENT, PARTIAL))
+        return codes
+
+    def group(
+        self, rows: Mapping[str, Tensor], codes: Tensor | None = None
+    ) -> list[tuple[Pattern, slice | Tensor | None]]:
+        """Rows by observation pattern: where they are, as positions [n], a slice where they stand side by side, or None
+        where all rows share one pattern. codes: their `row_patterns`, if known.
 
         A label of which a row has some elements and lacks others is masked; with more supervised variables than
         programs are worth, all of them are, for every row.
         """
-        names = list(self.graphs.supervised)
-        codes = self._codes(rows, names)
-        found = torch.unique(codes, dim=0)
-        groups: list[tuple[Pattern, Tensor | None]] = []
-        for code in found:
-            states = dict(zip((*names, "blanks"), code.tolist(), strict=True))
-            pattern = Pattern(
-                tuple(name for name in names if states[name] == WHOLE),
-                tuple(name for name in names if states[name] == PARTIAL),
-                tuple(name for name in self.graphs.observed if self.graphs.variables[name].missing)
-                if states["blanks"]
-                else (),
-            )
-            positions = None if len(found) == 1 else torch.nonzero((codes == code).all(dim=1)).squeeze(1)
-            groups.append((pattern, positions))
-        return groups
+        codes = self.row_patterns(rows) if codes is None else codes
+        found: list[int] = torch.unique(codes).tolist()
+        if len(found) == 1:
+            return [(self._pattern(found[0]), None)]
+        return [(self._pattern(code), _side_by_side(torch.nonzero(codes == code).squeeze(1))) for code in found]
 
-    def _codes(self, rows: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
-        """[B, names + 1]: how much of each label a row has, and whether anything observed is blank."""
-        first = next(iter(rows.values()))
-        columns = []
-        for name in names:
-            mask = value_tools.given(self.graphs.variables[name], rows[name]).reshape(len(first), -1)
-            whole, none = mask.all(dim=1), ~mask.any(dim=1)
-            columns.append(torch.where(whole, WHOLE, torch.where(none, ABSENT, PARTIAL)))
+    def _pattern(self, code: int) -> Pattern:
+        """What a number of `row_patterns` stands for."""
+        names, states = self.graphs.supervised, []
         if one_program_for_all(self.graphs):
-            columns = [torch.full_like(column, PARTIAL) for column in columns]
-        blank = torch.zeros(len(first), dtype=torch.int64, device=first.device)
-        for name in self.graphs.observed:
-            if self.graphs.variables[name].missing:
-                mask = value_tools.given(self.graphs.variables[name], rows[name]).reshape(len(first), -1)
-                blank = blank | (~mask.all(dim=1)).long()
-        return torch.stack([*columns, blank], dim=1)
+            states = [PARTIAL] * len(names)
+        else:
+            for _ in names:
+                code, state = divmod(code, _STATES)
+                states.insert(0, state)
+        return Pattern(
+            tuple(name for name, state in zip(names, states, strict=True) if state == WHOLE),
+            tuple(name for name, state in zip(names, states, strict=True) if state == PARTIAL),
+            tuple(name for name in self.graphs.observed if self.graphs.variables[name].missing) if code else (),
+        )
 
     def observed_features(self, rows: Mapping[str, Tensor], noise: Noise) -> dict[str, AxisTensor]:
-        """Deterministic recognition variables that depend on observed ones only, for the whole batch at once."""
+        """Observed variables as networks read them, and deterministic recognition variables that depend on them only,
+        for the whole batch at once."""
         values = value_tools.observed_values(self.graphs, rows, self.dtype)
-        features: dict[str, AxisTensor] = {}
         for factor in self._observed_functions:
-            features[factor.variable] = self.function(factor).forward({**values, **features}, noise)
-        return features
+            values[factor.variable] = self.function(factor).forward(values, noise)
+        return values
 
     def _evaluate_group(
         self,
         rows: Mapping[str, Tensor],
         pattern: Pattern,
-        positions: Tensor | None,
+        positions: slice | Tensor | None,
         weights: ObjectiveWeights,
         noise: Noise,
         prefix: Mapping[str, AxisTensor],
@@ -243,14 +267,20 @@ class Model(nn.Module):
         program, objective = self.program(pattern, samples)
         if positions is not None:
             rows = {name: value[positions] for name, value in rows.items()}
-            noise = noise.select(positions)
-        execution = Execution(self, program, rows, weights, noise, whole_batch(prefix, positions))
+            noise = noise.select(value_tools.as_positions(positions))
+        execution = Execution(self, program, rows, weights, noise, prefix)
         evaluator = Evaluator(execution, weights, None if self.rates is None else self.rates.stands_for(pattern.labels))
         batch = len(next(iter(rows.values())))
         terms = {c.name: evaluator.value(c.logged).data.expand(batch).detach() for c in objective.contributions}
         bound = torch.stack([evaluator.value(c.term).data.expand(batch) for c in objective.contributions]).sum(0)
         bound = bound + score_surrogate(execution, objective, weights, bound)
         return Evaluation(bound, terms, _effective_samples(evaluator, batch))
+
+
+def _side_by_side(positions: Tensor) -> slice | Tensor:
+    """Rising positions as a slice where they follow each other: views instead of copies."""
+    first, last = int(positions[0]), int(positions[-1])
+    return slice(first, last + 1) if last - first + 1 == len(positions) else positions
 
 
 def _effective_samples(evaluator: Evaluator, batch: int) -> dict[str, Tensor]:

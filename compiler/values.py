@@ -35,6 +35,20 @@ def given(variable: Variable, values: Tensor) -> Tensor:
     return here
 
 
+def indivisible(graphs: Graphs, name: str) -> bool:
+    """Elements of a variable depend on each other: a direction, a simplex, or what a flow gives in either graph."""
+    if graphs.variables[name].domain in ("direction", "simplex"):
+        return True
+    factors = (side.get(name) for side in (graphs.generative, graphs.recognition))
+    return any(f is not None and f.family is not None and f.family.flow for f in factors)
+
+
+def whole_or_blank(values: Tensor) -> Tensor:
+    """[B, *shape] numbers; a row that lacks an element lacks them all."""
+    lacking = torch.isnan(values).reshape(len(values), -1).any(dim=1)
+    return values.masked_fill(lacking.reshape(-1, *(1,) * (values.dim() - 1)), torch.nan)
+
+
 def blank(variable: Variable, rows: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """[rows, *shape] without any value."""
     if variable.domain == "category":
@@ -97,3 +111,15 @@ def support(variable: Variable, dtype: torch.dtype, device: torch.device) -> Ten
     if variable.domain == "count":
         values = values + variable.minimum
     return values if variable.domain == "category" else values.to(dtype)
+
+
+def placed(target: Tensor, positions: slice | Tensor, values: Tensor) -> Tensor:
+    """`target` [B, ...] with `values` [n, ...] at some of its rows."""
+    if isinstance(positions, slice):
+        return target.slice_scatter(values, 0, positions.start, positions.stop)
+    return target.index_put((positions.to(target.device),), values)
+
+
+def as_positions(rows: slice | Tensor) -> Tensor:
+    """Positions [n] of some rows."""
+    return torch.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows

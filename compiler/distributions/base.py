@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from compiler.broadcasting import broadcast_shape
+from compiler.kernels import fused_density
 from compiler.noise import Noise
 
 
@@ -28,6 +29,8 @@ class Distribution(ABC):
     finite: ClassVar[bool] = False
     trailing: ClassVar[dict[str, int]] = {}
     """Dimensions that a parameter has after the event's (1 for one value per class)."""
+    fused: ClassVar[tuple[str, ...]] = ()
+    """Name of the family's density in `compiler.kernels`, then its parameters in the order expected there."""
 
     def __init__(self, shape: Sequence[int], **parameters: Tensor) -> None:
         self.shape = tuple(shape)
@@ -89,7 +92,13 @@ class Distribution(ABC):
         one, [*lead, *shape]) and is scored linearly, sum_k v_k log p_k: at a vertex that is the log probability, and
         its expectation keeps the gradient of the entropy, which a density on the simplex or an argmax would lose.
         """
-        return sum_event(self.log_prob_each(value, relaxed=relaxed), len(self.shape))
+        summed = self._fused_log_prob(value) if self.fused else None
+        return sum_event(self.log_prob_each(value, relaxed=relaxed), len(self.shape)) if summed is None else summed
+
+    def _fused_log_prob(self, value: Tensor) -> Tensor | None:
+        """The same by one kernel, for families that score relaxed values as any other; None where there is none."""
+        name, *order = self.fused
+        return fused_density(name, [*(self.parameters[p] for p in order), value], len(self.shape))
 
     def standard_noise(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
         """Parameter-free noise [*lead, B, ...] that `reparameterize`, `draw` and `relaxed` turn into a value.

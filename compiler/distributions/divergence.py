@@ -18,6 +18,7 @@ from compiler.distributions.finite import Bernoulli, Categorical, OrderedLogisti
 from compiler.distributions.location_scale import Laplace, LogNormal, Normal
 from compiler.distributions.positive import Dirichlet, Gamma
 from compiler.distributions.unit import Beta, ContinuousBernoulli
+from compiler.kernels import fused_density
 
 
 def closed_kl(q: Distribution, p: Distribution) -> Tensor:
@@ -25,6 +26,10 @@ def closed_kl(q: Distribution, p: Distribution) -> Tensor:
 
     Raises NotImplementedError for a pair without a closed form: `Family.closed_kl` lists those that have one.
     """
+    if type(q) is type(p) and isinstance(q, Normal) and isinstance(p, Normal):
+        summed = fused_density("normal_divergence", [q.loc, q.scale, p.loc, p.scale], len(q.shape))
+        if summed is not None:
+            return summed
     return sum_event(closed_kl_each(q, p), len(q.shape))
 
 

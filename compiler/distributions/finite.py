@@ -15,6 +15,7 @@ class Bernoulli(Distribution):
     """Zero or one. Values between (grey pixels, relaxed draws) score linearly: v log p + (1 - v) log(1 - p)."""
 
     finite = True
+    fused = ("bernoulli", "logits")
 
     @property
     def logits(self) -> Tensor:

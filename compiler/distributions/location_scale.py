@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -46,6 +47,8 @@ class LocationScale(Distribution):
 class Normal(LocationScale):
     """Density exp(-((x - loc) / scale)^2 / 2) / (scale sqrt(2 pi))."""
 
+    fused: ClassVar[tuple[str, ...]] = ("normal", "loc", "scale")
+
     def standard_noise(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
         return noise.normal(name, lead, self.shape, self.like.dtype).to(self.like.device)
 
@@ -55,6 +58,8 @@ class Normal(LocationScale):
 
 class LogNormal(Normal):
     """exp of a normal; loc and scale are those of the logarithm. Zeros count as the smallest normal number."""
+
+    fused = ()
 
     def log_prob_each(self, value: Tensor, *, relaxed: bool = False) -> Tensor:
         logarithm = above_zero(value).log()
@@ -74,6 +79,8 @@ class LogNormal(Normal):
 
 class Laplace(LocationScale):
     """Density exp(-|x - loc| / scale) / (2 scale)."""
+
+    fused = ("laplace", "loc", "scale")
 
     def log_prob_each(self, value: Tensor, *, relaxed: bool = False) -> Tensor:
         return -(value - self.loc).abs() / self.scale - self.scale.log() - math.log(2)

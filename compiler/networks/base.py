@@ -102,6 +102,8 @@ def ordered(inputs: Mapping[str, ParentInput]) -> list[ParentInput]:
 
 def add_up(parts: Sequence[AxisTensor]) -> AxisTensor:
     """The sum over the union of axes; small parts are added first, so that large ones are touched least."""
+    if len(parts) == 1:
+        return parts[0]
     axes = union(parts)
     ranked = sorted(parts, key=lambda part: part.data.numel())
     total = ranked[0].on(axes)

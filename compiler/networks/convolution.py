@@ -1,6 +1,7 @@
 """cnn and deconv, and the convolutions they are made of. Leading axes are flattened into the batch."""
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 from math import prod
 from typing import cast
@@ -103,10 +104,12 @@ class FirstConv(nn.Module):
         per_channel = cast(AxisTensor, self.others(values))
         parts = [AxisTensor(per_channel.axes, per_channel.data[..., None, None])]
         for name, parent in self.images.items():
-            value = values[name]
-            image = AxisTensor(value.axes, parent.numbers(value, self.others.dtype))
-            parts.append(cast(AxisTensor, self.convolutions[f"from_{name}"](image)))
+            parts.append(values[name].mapped(partial(self._convolved, parent, values[name].axes), (self, name)))
         return add_up(parts)
+
+    def _convolved(self, parent: ParentInput, axes: tuple[str, ...], data: Tensor) -> Tensor:
+        image = AxisTensor(axes, parent.numbers(AxisTensor(axes, data), self.others.dtype))
+        return cast(AxisTensor, self.convolutions[f"from_{parent.name}"](image)).data
 
 
 class Readout(nn.Module):
@@ -127,7 +130,7 @@ class Readout(nn.Module):
 
     def forward(self, value: AxisTensor, noise: Noise) -> dict[str, AxisTensor]:
         if self.first is not None and self.hidden is not None:
-            value = call(self.hidden, cast(AxisTensor, self.first(flattened(value))), noise)
+            value = cast(AxisTensor, self.hidden([self.first(flattened(value))], noise))
         if self.heads is None:
             return {VALUE: value}
         return cast(dict[str, AxisTensor], self.heads(value if self.hidden is not None else flattened(value)))
@@ -176,10 +179,10 @@ class Seed(nn.Module):
 
     def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> AxisTensor:
         """[*axes, B, C, h, w], before normalization and activation."""
-        value = cast(AxisTensor, self.first(values))
-        if self.hidden is not None and self.last is not None:
-            value = cast(AxisTensor, self.last(self.hidden(value, noise)))
-        return shaped(value, self.shape)
+        if self.hidden is None or self.last is None:
+            return shaped(self.first(values), self.shape)
+        hidden = self.hidden(self.first.parts(values), noise)
+        return shaped(cast(AxisTensor, self.last(hidden)), self.shape)
 
 
 class DeconvNetwork(Network):

@@ -1,6 +1,7 @@
 """linear and mlp: the first layer is a sum of one map per parent, each on the parent's own axes."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from math import prod
 from typing import cast
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from compiler.axes import AxisTensor
 from compiler.networks.base import VALUE, Network, ParentInput, add_up, ordered, total_width
 from compiler.networks.initialization import Initializer
-from compiler.networks.layers import Layered, between, call
+from compiler.networks.layers import Between, Layered, between, call
 from compiler.noise import Noise
 from graphspec.schema.networks import Mlp
 
@@ -30,7 +31,10 @@ class ParentMap(nn.Module):
         parent = self.parent
         if parent.encoding == "table" and not parent.relaxed(value):
             return AxisTensor(value.axes, self._rows(value))
-        return AxisTensor(value.axes, F.linear(parent.flat(value, self.weight.dtype), self.weight))
+        return value.mapped(partial(self._product, value.axes), self)
+
+    def _product(self, axes: tuple[str, ...], data: Tensor) -> Tensor:
+        return F.linear(self.parent.flat(AxisTensor(axes, data), self.weight.dtype), self.weight)
 
     def _rows(self, value: AxisTensor) -> Tensor:
         """Row (element, class) for each element, added up over the elements."""
@@ -68,8 +72,12 @@ class ParentSum(nn.Module):
 
     def forward(self, values: Mapping[str, AxisTensor]) -> AxisTensor:
         """[*union of axes, B, width]."""
-        parts = [cast(AxisTensor, m(values[m.parent.name])) for m in self._each()]
-        return add_up([AxisTensor((), self.bias.unsqueeze(0)), *parts])
+        return add_up(self.parts(values))
+
+    def parts(self, values: Mapping[str, AxisTensor]) -> list[AxisTensor]:
+        """What is added up: the bias and one part per parent, each on its own axes."""
+        mapped = [cast(AxisTensor, m(values[m.parent.name])) for m in self._each()]
+        return [AxisTensor((), self.bias.unsqueeze(0)), *mapped]
 
     def _each(self) -> list[ParentMap]:
         return [cast(ParentMap, module) for module in self.maps.values()]
@@ -89,16 +97,16 @@ class Dense(nn.Module):
 
 
 class Hidden(nn.Module):
-    """Fully connected layers after a first sum: [*axes, B, first] to [*axes, B, last width]."""
+    """Fully connected layers after a first sum: parts [*axes, B, first] to [*axes, B, last width]."""
 
     def __init__(self, widths: Sequence[int], start: Initializer, spec: Layered) -> None:
         super().__init__()
         self.between = nn.ModuleList(between(width, start.at(f"{i}"), spec) for i, width in enumerate(widths))
         self.dense = nn.ModuleList(Dense(a, b, start.at(f"{i + 1}")) for i, (a, b) in enumerate(pairwise(widths)))
 
-    def forward(self, value: AxisTensor, noise: Noise) -> AxisTensor:
-        """value: the first layer's sums, before normalization and activation."""
-        value = call(self.between[0], value, noise)
+    def forward(self, parts: Sequence[AxisTensor], noise: Noise) -> AxisTensor:
+        """parts: what the first layer adds up, before normalization and activation."""
+        value = cast(Between, self.between[0]).after_sum(parts, noise)
         for dense, after in zip(self.dense, self.between[1:], strict=True):
             value = call(after, cast(AxisTensor, dense(value)), noise)
         return value
@@ -115,8 +123,15 @@ class Heads(nn.Module):
         )
 
     def forward(self, hidden: AxisTensor) -> dict[str, AxisTensor]:
-        """Each [*axes, B, *shape]."""
-        return {name: shaped(cast(AxisTensor, self.heads[f"to_{name}"](hidden)), s) for name, s in self.shapes.items()}
+        """Each [*axes, B, *shape]. Several heads are one product with their weights side by side."""
+        layers = [cast(Dense, layer) for layer in self.heads.values()]
+        if len(layers) == 1:
+            outputs = [F.linear(hidden.data, layers[0].weight, layers[0].bias)]
+        else:
+            weight, bias = torch.cat([d.weight for d in layers]), torch.cat([d.bias for d in layers])
+            outputs = list(F.linear(hidden.data, weight, bias).split([len(d.bias) for d in layers], dim=-1))
+        named = zip(self.shapes.items(), outputs, strict=True)
+        return {name: shaped(AxisTensor(hidden.axes, data), shape) for (name, shape), data in named}
 
 
 class LinearNetwork(Network):
@@ -159,7 +174,7 @@ class MlpNetwork(Network):
         self.heads = Heads(spec.hidden[-1], outputs, start.at("head"), head_gain) if outputs else None
 
     def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
-        hidden = cast(AxisTensor, self.hidden(self.first(values), noise))
+        hidden = cast(AxisTensor, self.hidden(self.first.parts(values), noise))
         return {VALUE: hidden} if self.heads is None else cast(dict[str, AxisTensor], self.heads(hidden))
 
 

@@ -1,13 +1,15 @@
 """What stands between two linear maps: normalization, activation, dropout."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compiler.axes import SAMPLES, AxisTensor
+from compiler.axes import SAMPLES, AxisTensor, align
+from compiler.kernels import sum_activate
+from compiler.networks.base import add_up
 from compiler.networks.initialization import Initializer
 from compiler.noise import Noise
 from graphspec.schema.networks import Activation, Cnn, Deconv, Mlp, Normalization, Resnet
@@ -88,20 +90,38 @@ class Between(nn.Module):
     ) -> None:
         super().__init__()
         self.name = f"{start.path}/dropout"
-        self.activation = ACTIVATIONS[activation]
+        self.activation_name, self.activation = activation, ACTIVATIONS[activation]
         self.rate = dropout
         kinds: dict[str, type[BatchNorm | LayerNorm]] = {"batch": BatchNorm, "layer": LayerNorm}
         self.normalization = kinds[normalization](channels, start) if normalization in kinds else None
 
     def forward(self, value: AxisTensor, noise: Noise) -> AxisTensor:
+        return self.after_sum([value], noise)
+
+    def after_sum(self, parts: Sequence[AxisTensor], noise: Noise) -> AxisTensor:
+        """Of parts that the layer before adds up, [*axes, B, C] each: added and activated in one pass."""
+        value = self._fused(parts)
+        if value is None:
+            total = add_up(parts)
+            value = AxisTensor(total.axes, self.activation(self._normalized(total)))
+        return drop(value, self.rate if self.training else 0.0, noise, self.name)
+
+    def _fused(self, parts: Sequence[AxisTensor]) -> AxisTensor | None:
+        if self.normalization is not None or (len(parts) == 1 and not parts[0].data.is_contiguous()):
+            return None
+        axes, aligned = align(parts)
+        event = parts[0].event_shape
+        data = sum_activate([part.flatten(len(axes) + 1) for part in aligned], self.activation_name)
+        return None if data is None else AxisTensor(axes, data.reshape(*data.shape[:-1], *event))
+
+    def _normalized(self, value: AxisTensor) -> Tensor:
         data = value.data
-        if self.normalization is not None:
-            lead = data.shape[: len(value.axes)]
-            flat = data.reshape(-1, *value.event_shape)
-            data = self.normalization(flat, lead.numel()).reshape(data.shape)
-        return drop(
-            AxisTensor(value.axes, self.activation(data)), self.rate if self.training else 0.0, noise, self.name
-        )
+        if self.normalization is None:
+            return data
+        lead = data.shape[: len(value.axes)]
+        flat = data.reshape(-1, *value.event_shape)
+        normalized: Tensor = self.normalization(flat, lead.numel())
+        return normalized.reshape(data.shape)
 
 
 def between(channels: int, start: Initializer, spec: Layered) -> Between:

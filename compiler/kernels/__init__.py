@@ -1,0 +1,12 @@
+"""Fused row kernels for the processor: one pass over memory where torch makes three to nine.
+
+A network's first layer is a sum of parts that broadcast, then an activation; a family's log density is a value per
+element, then a sum per row. Each is one C++ function here (`rows.cpp`), with its derivative, for float32 on the CPU.
+Everything falls back to torch: other types and devices, under torch.compile, without a C++ compiler.
+"""
+
+from compiler.kernels.activation import FUSED_ACTIVATIONS, sum_activate
+from compiler.kernels.building import Library, library, status
+from compiler.kernels.density import fused_density
+
+__all__ = ["FUSED_ACTIVATIONS", "Library", "fused_density", "library", "status", "sum_activate"]

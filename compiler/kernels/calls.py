@@ -1,0 +1,68 @@
+"""Tensors as the C functions see them: a frame of leading dimensions, and per operand where its rows start."""
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+MAX_DIMS = 6
+SMALLEST = 4096
+"""Numbers below which a call costs more than it saves."""
+
+_Sizes = ctypes.c_int64 * MAX_DIMS
+
+
+class Frame(ctypes.Structure):
+    """Leading sizes that all operands broadcast to, and the width of a row."""
+
+    _fields_ = (("dims", ctypes.c_int64), ("sizes", _Sizes), ("width", ctypes.c_int64))
+
+
+class Operand(ctypes.Structure):
+    """Address, offset of a row per leading dimension (0: does not vary), 1 or 0 for a single number per row."""
+
+    _fields_ = (("data", ctypes.c_void_p), ("strides", _Sizes), ("step", ctypes.c_int64))
+
+
+def frame_of(lead: Sequence[int], width: int) -> Frame:
+    """The frame for rows of `width` numbers over the sizes `lead`."""
+    return Frame(len(lead), _Sizes(*lead), width)
+
+
+def operand_of(tensor: Tensor, dims: int) -> Operand | None:
+    """How to read `tensor` [*lead, *event] (`dims` leading dimensions, each whole or 1) row by row.
+
+    None where a row's numbers do not lie side by side and are not all one number.
+    """
+    step = _step(tensor, dims)
+    if step is None:
+        return None
+    sizes, strides = tensor.shape, tensor.stride()
+    offsets = [0 if sizes[d] == 1 else strides[d] for d in range(dims)]
+    return Operand(tensor.data_ptr(), _Sizes(*offsets), step)
+
+
+def _step(tensor: Tensor, dims: int) -> int | None:
+    expected, sizes, strides = 1, tensor.shape, tensor.stride()
+    event = range(dims, tensor.dim())
+    if all(sizes[d] == 1 or strides[d] == 0 for d in event):
+        return 0 if any(sizes[d] > 1 for d in event) else 1
+    for d in reversed(event):
+        if sizes[d] != 1 and strides[d] != expected:
+            return None
+        expected *= sizes[d]
+    return 1
+
+
+def eligible(tensors: Sequence[Tensor], lead: Sequence[int], width: int) -> bool:
+    """All are single precision, on the CPU, and enough work; not while torch traces."""
+    rows = 1
+    for size in lead:
+        rows *= size
+    return (
+        rows * width >= SMALLEST
+        and len(lead) <= MAX_DIMS
+        and all(t.dtype == torch.float32 and t.device.type == "cpu" for t in tensors)
+        and not torch.compiler.is_compiling()
+    )

@@ -1,0 +1,73 @@
+"""A sum over the event of a family's log density (or of a divergence), in one pass forward and one backward."""
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compiler.broadcasting import broadcast_shape
+from compiler.kernels.building import library
+from compiler.kernels.calls import Operand, eligible, frame_of, operand_of
+
+
+def fused_density(name: str, inputs: Sequence[Tensor], rank: int) -> Tensor | None:
+    """Sum over the last `rank` dimensions of the density `name` of rows.cpp at `inputs`: [*lead], nats.
+
+    inputs: parameters and (of a density) the value, in the order that rows.cpp names; each [*lead, *event], with
+    leading sizes whole or 1. None where there is no kernel for it: the caller then does it in torch.
+    """
+    shape = broadcast_shape(*(tensor.shape for tensor in inputs))
+    if not rank or any(tensor.shape[-rank:] != shape[-rank:] for tensor in inputs):
+        return None
+    lead, event = shape[:-rank], shape[-rank:]
+    if not eligible(inputs, lead, event.numel()):
+        return None
+    aligned = [tensor.reshape((1,) * (len(shape) - tensor.dim()) + tensor.shape) for tensor in inputs]
+    if any(operand_of(tensor, len(lead)) is None for tensor in aligned) or library().functions is None:
+        return None
+    return _RowSums.apply(name, rank, *aligned)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _RowSums(torch.autograd.Function):
+    """Inputs are saved, not their densities: what the backward pass needs of those is cheaper computed again."""
+
+    @staticmethod
+    def forward(ctx: Any, name: str, rank: int, *inputs: Tensor) -> Tensor:
+        shape = broadcast_shape(*(tensor.shape for tensor in inputs))
+        lead = shape[:-rank]
+        out = inputs[0].new_empty(lead)
+        frame = frame_of(lead, shape[-rank:].numel())
+        _function(f"density_{name}")(ctypes.byref(frame), _operands(inputs, len(lead)), ctypes.c_void_p(out.data_ptr()))
+        ctx.name, ctx.rank = name, rank
+        ctx.save_for_backward(*inputs)
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        inputs: tuple[Tensor, ...] = ctx.saved_tensors
+        shape = broadcast_shape(*(tensor.shape for tensor in inputs))
+        lead = shape[: -ctx.rank]
+        grad = grad.contiguous()
+        grads = [inputs[0].new_empty(shape) if want else None for want in ctx.needs_input_grad[2:]]
+        addresses = (ctypes.c_void_p * len(grads))(*(0 if g is None else g.data_ptr() for g in grads))
+        frame = frame_of(lead, shape[-ctx.rank :].numel())
+        _function(f"density_backward_{ctx.name}")(
+            ctypes.byref(frame), _operands(inputs, len(lead)), ctypes.c_void_p(grad.data_ptr()), addresses
+        )
+        found = (None if g is None else g.sum_to_size(i.shape) for g, i in zip(grads, inputs, strict=True))
+        return (None, None, *found)
+
+
+def _operands(tensors: Sequence[Tensor], dims: int) -> "ctypes.Array[Operand]":
+    found = [operand for tensor in tensors if (operand := operand_of(tensor, dims)) is not None]
+    assert len(found) == len(tensors), "rows are not side by side"
+    return (Operand * len(found))(*found)
+
+
+def _function(name: str) -> Any:
+    functions = library().functions
+    assert functions is not None, "asked for a kernel that is not there"
+    return getattr(functions, name)
