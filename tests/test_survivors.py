@@ -3,9 +3,11 @@
 import math
 
 import pytest
+import scipy.stats
 import torch
 from test_objective_exact import build
 
+from compiler.distributions.location_scale import Laplace
 from compiler.noise import Noise
 from compiler.weights import ObjectiveWeights, Rates, value_at
 from graphspec.loading import load
@@ -128,3 +130,11 @@ def test_a_budget_upstream_of_a_label_gives_way_to_the_exact_sum() -> None:
     )
     torch.testing.assert_close(budget[0], exact[0], atol=1e-12, rtol=0)
     assert abs(budget[1] - exact[1]) > 1e-6
+
+
+def test_a_laplace_draw_is_the_quantile_of_its_noise() -> None:
+    """Mirrored noise would give the same law; the same noise must give the same draw as ever."""
+    uniform = torch.tensor([[0.01, 0.3, 0.5, 0.7, 0.999]], dtype=torch.float64)
+    laplace = Laplace((5,), loc=torch.full((1, 5), 0.4), scale=torch.full((1, 5), 1.5))
+    expected = scipy.stats.laplace(0.4, 1.5).ppf(uniform.numpy())
+    assert laplace.reparameterize(uniform).numpy() == pytest.approx(expected, abs=1e-6)

@@ -105,12 +105,23 @@ def _torch() -> Iterator[Finding]:
         yield Finding("torch import", "error", _first_line(error), "pip install --force-reinstall 'torch>=2.11,<3'")
         return
     yield Finding("threads", "ok", f"{torch.get_num_threads()} of {os.cpu_count()} CPU cores")
+    yield _kernels()
     if torch.cuda.is_available():
         names = ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
         yield Finding("device", "ok", f"cuda: {names}")
     else:
         built = "this torch is built without CUDA" if torch.version.cuda is None else "CUDA is not usable here"
         yield Finding("device", "ok", f"cpu ({built})")
+
+
+def _kernels() -> Finding:
+    """The C++ row kernels: a step without them is right too, but slower."""
+    from compiler.kernels import library
+
+    found = library()
+    if found.functions is None:
+        return Finding("fused kernels", "note", found.note, "install a C++ compiler (g++ or clang++) for faster training")
+    return Finding("fused kernels", "ok", found.note)
 
 
 def _torchvision() -> Finding:
