@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from compiler.axes import AxisTensor, align
 from compiler.distributions import Distribution, build
-from compiler.distributions.flows import Flow, FlowMap
+from compiler.distributions.flow_maps import FlowMap
+from compiler.distributions.flows import Flow, build_flow_map
 from compiler.networks import VALUE
 from compiler.networks.initialization import Initializer
 from compiler.noise import Noise
@@ -125,7 +126,7 @@ def _flow(scene: Scene, variable: Variable) -> tuple[FlowMap, ParameterSource]:
     drawn = factor.side == "recognition" and variable.role == "latent"
     from_noise = family.name == "inverse_autoregressive" or (drawn and family.name != "masked_autoregressive")
     start = Initializer(scene.seed, f"{factor.key}/flow", scene.dtype)
-    return FlowMap(family.name, options, prod(variable.shape), width, start, from_noise=from_noise), source
+    return build_flow_map(family.name, options, prod(variable.shape), width, start, from_noise=from_noise), source
 
 
 def _entering(factor: Factor, values: Mapping[str, AxisTensor]) -> dict[str, AxisTensor]:

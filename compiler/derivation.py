@@ -80,9 +80,9 @@ class _Derivation:
 
     def _likelihoods(self) -> list[Contribution]:
         """log p of everything with a value in the row: observed variables and labels."""
-        result = []
+        result, hidden = [], frozenset(self.hidden)
         for name, step in self.p.items():
-            if name in self.hidden and not step.masked:
+            if name in hidden and not step.masked:
                 continue
             term = self._expected(self._density(step, "given" if step.masked else "all"))
             result.append(Contribution(f"log p({name})", term, term))

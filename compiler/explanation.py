@@ -1,19 +1,18 @@
 """Everything `explain` says, gathered as data from the very programs and objectives that run (no torch)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
 from compiler.cost import Cost, program_cost
 from compiler.derivation import derive
 from compiler.expression import Objective
-from compiler.lowering import every_pattern, lower
-from compiler.printing import UNICODE, Notation, contribution_lines, observed_text
+from compiler.lowering import every_pattern, lower, one_program_for_all
+from compiler.notation import UNICODE, Notation
+from compiler.printing import contribution_lines, observed_text
 from compiler.program import Pattern, Program
 from graphspec.graph import Graphs
 from graphspec.schema import OverRho, Schedule, TotalCorrelation
-
-PATTERN_LIMIT = 16
-"""Above this many patterns only the fully labelled, singly labelled and unlabelled ones are explained."""
+from graphspec.schema.objective import EstimatorSpec
 
 
 @dataclass(frozen=True)
@@ -48,38 +47,47 @@ class PatternExplanation:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A spec's objective, pattern by pattern; `skipped` patterns follow the same rules but are not listed."""
+    """A spec's objective, pattern by pattern; `skipped` patterns follow the same rules but are not listed.
+
+    one_for_all: one masked program serves every row, whatever labels it has.
+    """
 
     graphs: Graphs
     patterns: tuple[PatternExplanation, ...]
     skipped: int
+    one_for_all: bool = False
 
 
 def explain(graphs: Graphs) -> Explanation:
-    """Derive and describe the objective of every observation pattern (a selection above `PATTERN_LIMIT`)."""
-    count = 2 ** len(graphs.supervised)
-    patterns = every_pattern(graphs) if count <= PATTERN_LIMIT else _selection(graphs)
-    return Explanation(graphs, tuple(_explain_pattern(graphs, p) for p in reversed(patterns)), count - len(patterns))
+    """Derive and describe the objective of every observation pattern, and of labels that are given in part."""
+    whole, vectors = every_pattern(graphs), _vectors(graphs)
+    if one_program_for_all(graphs):
+        return Explanation(graphs, tuple(_explain_pattern(graphs, pattern) for pattern in whole), 0, one_for_all=True)
+    patterns = [*reversed(whole), *([Pattern((), masked=vectors)] if vectors else [])]
+    possible = prod(3 if name in vectors else 2 for name in graphs.supervised)
+    return Explanation(graphs, tuple(_explain_pattern(graphs, p) for p in patterns), possible - len(patterns))
 
 
-def _selection(graphs: Graphs) -> tuple[Pattern, ...]:
-    singles = tuple(Pattern((name,)) for name in graphs.supervised)
-    return (Pattern(graphs.supervised), *singles, Pattern(()))
+def _vectors(graphs: Graphs) -> tuple[str, ...]:
+    """Labels of which a row may have some elements and lack others."""
+    variables = graphs.variables
+    return tuple(n for n in graphs.supervised if prod(variables[n].shape) > 1 and not graphs.indivisible(n))
 
 
 def _explain_pattern(graphs: Graphs, pattern: Pattern) -> PatternExplanation:
     program = lower(graphs, pattern)
-    notes = tuple(_note(program, name) for name in graphs.variables)
+    axes: dict[str, tuple[str, ...]] = {}
+    for step in (*program.recognition, *program.generative):
+        axes.setdefault(step.factor.variable, step.value_axes)
+    notes = tuple(_note(program, name, axes.get(name, ())) for name in graphs.variables)
     return PatternExplanation(program, derive(program), notes, program_cost(program))
 
 
-def _note(program: Program, name: str) -> VariableNote:
+def _note(program: Program, name: str, axes: tuple[str, ...]) -> VariableNote:
     graphs = program.graphs
     variable = graphs.variables[name]
-    step = next((s for s in (*program.recognition, *program.generative) if s.factor.variable == name), None)
-    axes = () if step is None else step.value_axes
     action, reason = _action(program, name)
-    return VariableNote(name, variable.role, action, axes, weight_text(graphs, name, name in program.clamped), reason)
+    return VariableNote(name, variable.role, action, axes, weight_text(program, name), reason)
 
 
 def _action(program: Program, name: str) -> tuple[str, str]:
@@ -95,24 +103,28 @@ def _action(program: Program, name: str) -> tuple[str, str]:
             return "clamped", f"its density weighs the draws of what is upstream: {above}"
         return "clamped", "nothing hidden is upstream: the label's term is exact"
     choice = program.choices[name]
-    if choice.closed_kl:
-        return f"{choice.estimator}, KL closed", f"{choice.reason}; {choice.closed_kl_reason}"
-    suffix = f"; {choice.closed_kl_reason}" if choice.estimator != "enumerate" else ""
-    return choice.estimator, choice.reason + suffix
+    action, reason = choice.estimator + (", KL closed" if choice.closed_kl else ""), choice.reason
+    if choice.closed_kl or choice.estimator != "enumerate":
+        reason += f"; {choice.closed_kl_reason}"
+    if name in program.pattern.masked:
+        return f"clamp, else {action}", f"what a row has is clamped; the rest: {reason}"
+    return action, reason
 
 
-def weight_text(graphs: Graphs, name: str, clamped: bool) -> str:
-    """`α = 50` for a clamped label, `β = 4` (and free bits) for a hidden variable whose weight is not 1."""
-    objective = graphs.spec.objective
-    role = graphs.variables[name].role
-    if clamped:
+def weight_text(program: Program, name: str) -> str:
+    """`α = 50` of a label, `β = 4`, free bits `λ` and the temperature `τ` of a hidden variable, where they count."""
+    objective, labels = program.graphs.spec.objective, (*program.clamped, *program.pattern.masked)
+    parts = []
+    if name in labels:
         alpha = objective.alpha.get(name, 50.0) if isinstance(objective.alpha, dict) else objective.alpha
-        return f"α = {_number(alpha)}"
-    if role in ("latent", "supervised"):
-        parts = [f"β = {_number(objective.beta[name])}"] if name in objective.beta else []
+        parts.append(f"α = {_number(alpha)}")
+    choice = program.choices.get(name)
+    if choice is not None:
+        parts += [f"β = {_number(objective.beta[name])}"] if name in objective.beta else []
         parts += [f"λ = {_number(objective.free_bits[name])}"] if name in objective.free_bits else []
-        return ", ".join(parts)
-    return ""
+    if choice is not None and choice.estimator == "relax":
+        parts.append(f"τ = {_number(objective.estimators.get(name, EstimatorSpec(kind='relax')).temperature)}")
+    return ", ".join(parts)
 
 
 def _number(value: float | Schedule | OverRho | TotalCorrelation) -> str:
@@ -125,13 +137,10 @@ def _number(value: float | Schedule | OverRho | TotalCorrelation) -> str:
     return f"{value:g}"
 
 
-def row_weight_text(graphs: Graphs, counts: Mapping[str, int] | None = None) -> str:
-    """rho or gamma as written, and what it means for given counts {labelled, unlabelled}."""
+def row_weight_text(graphs: Graphs) -> str:
+    """rho or gamma as written, and what it means."""
     objective = graphs.spec.objective
-    if not graphs.supervised:
-        return "no variable is supervised: L is the mean over all rows"
-    text = f"γ = {objective.gamma:g}" if objective.gamma is not None else f"ρ = {objective.rho or 0.5:g}"
-    if counts:
-        share = objective.labelled_share(counts["labelled"], counts["unlabelled"])
-        text += f" with M = {counts['labelled']} and N = {counts['unlabelled']}: labelled rows carry {share:.3g}"
-    return text
+    if objective.gamma is not None:
+        return f"γ = {objective.gamma:g}, the weight of a labelled row against an unlabelled one; ρ = γM / (N + γM)"
+    rho = 0.5 if objective.rho is None else objective.rho
+    return f"ρ = {rho:g}, the share of the total weight that labelled rows carry"

@@ -63,7 +63,7 @@ class Model(nn.Module):
         )
         named = (*graphs.observed, *graphs.supervised)
         joint = (name for name in named if graphs.variables[name].domain == "real")
-        self._of_flows = frozenset(name for name in joint if value_tools.indivisible(graphs, name))
+        self._of_flows = frozenset(name for name in joint if graphs.indivisible(name))
         self._programs: dict[tuple[Pattern, int], tuple[Program, Objective]] = {}
 
     def conditional(self, factor: Factor) -> ConditionalModule:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compiler.axes import AxisTensor
-from compiler.networks import ParentInput, UserModuleError, build_network
+from compiler.networks import ParentInput, UserModuleError, build_network, look_beside
 from compiler.noise import Noise
 from compiler.parameters import PROBABILITY_MARGIN, Learned, constrain, from_alternative, legal
 from compiler.values import PRESENCE
@@ -48,7 +48,7 @@ class ParameterSource(nn.Module, ABC):
         """Constrained, under the family's own names: {parameter: [*axes, B, *shape]}."""
 
 
-class _Constant(ParameterSource):
+class ConstantSource(ParameterSource):
     """A number or list from the spec; part of the program, not of the checkpoint."""
 
     value: Tensor
@@ -74,7 +74,7 @@ class _Constant(ParameterSource):
         return {self.name: AxisTensor((), self.value)}
 
 
-class _Free(ParameterSource):
+class LearnedSource(ParameterSource):
     """A learned parameter."""
 
     def __init__(
@@ -93,7 +93,7 @@ class _Free(ParameterSource):
         return {self.info.name: AxisTensor((), self.learned())}
 
 
-class _Computed(ParameterSource):
+class NetworkSource(ParameterSource):
     """A network over parents: heads and links, or (without weights) the parameter itself under the name `direct`."""
 
     def __init__(self, network: nn.Module, infos: Sequence[ParameterInfo], rank: int, direct: str = "") -> None:
@@ -116,7 +116,7 @@ class _Computed(ParameterSource):
         return AxisTensor(output.axes, data)
 
 
-class _Context(ParameterSource):
+class ContextSource(ParameterSource):
     """What a flow is given per row: the last hidden layer of the factor's network, flattened; nothing for a root."""
 
     nothing: Tensor
@@ -173,6 +173,8 @@ class Scene:
         if isinstance(spec, PythonNetwork) and not self.allow_python:
             message = f"{self.factor.key} runs code of your own, {spec.target}"
             raise self._refused(UserModuleError(message, "start again with --allow-python if you trust it"), below)
+        if isinstance(spec, PythonNetwork):
+            look_beside(self.graphs.source.name)
         try:
             return build_network(spec, inputs, outputs, seed=self.seed, key=key, dtype=self.dtype, head_gain=head_gain)
         except UserModuleError as error:
@@ -205,11 +207,11 @@ def parameter_sources(scene: Scene, variable: Variable) -> list[ParameterSource]
             del left[direct.name]
             outputs = {family.direct: parameter_shape(variable, direct)}
             network = scene.network(factor.network, factor.parents, outputs)
-            sources.append(_Computed(network, [direct], len(variable.shape), family.direct))
+            sources.append(NetworkSource(network, [direct], len(variable.shape), family.direct))
         else:
             outputs = {info.name: parameter_shape(variable, info) for info in left.values()}
-            network = scene.network(factor.network, factor.parents, outputs, head_gain=_head_gain(variable))
-            sources.append(_Computed(network, list(left.values()), len(variable.shape)))
+            network = scene.network(factor.network, factor.parents, outputs, head_gain=initial_head_gain(variable))
+            sources.append(NetworkSource(network, list(left.values()), len(variable.shape)))
             left = {}
     free = LearnedParameter(learned="element")
     return sources + [_given(scene, variable, info, info.name, free) for info in left.values()]
@@ -219,30 +221,31 @@ def flow_context(scene: Scene, variable: Variable, width: int) -> tuple[Paramete
     """The source of a flow's context and its size: the network's last hidden layer, else a head of `width` numbers."""
     factor, variables = scene.factor, scene.graphs.variables
     if factor.network is None or not factor.parents:
-        return _Context(None, scene.dtype), 0
+        return ContextSource(None, scene.dtype), 0
     shapes = {name: variables[name].shape for name in factor.parents}
     shape, hidden = context_shape(factor.network, shapes, variable.shape, width)
     network = scene.network(factor.network, factor.parents, {} if hidden else {CONTEXT: shape})
-    return _Context(network, scene.dtype), size_of(shape)
+    return ContextSource(network, scene.dtype), size_of(shape)
 
 
-def _head_gain(variable: Variable) -> float:
+def initial_head_gain(variable: Variable) -> float:
+    """Initial weights of the heads of a variable's parameters, against the usual ones."""
     return LATENT_HEAD_GAIN if variable.role == "latent" and not variable.discrete else 1.0
 
 
 def _given(scene: Scene, variable: Variable, info: ParameterInfo, name: str, spec: ParameterSpec) -> ParameterSource:
     if isinstance(spec, LearnedParameter):
-        return _Free(info, name, spec, variable, scene.dtype)
+        return LearnedSource(info, name, spec, variable, scene.dtype)
     if not isinstance(spec, NetworkParameter):
-        return _Constant(info, name, spec, variable, scene.dtype)
-    architecture = _resolved(scene.graphs, spec)
+        return ConstantSource(info, name, spec, variable, scene.dtype)
+    architecture = resolved_network(scene.graphs, spec)
     direct = name if isinstance(architecture, WEIGHTLESS) else ""
     outputs = {direct or info.name: parameter_shape(variable, info)}
-    network = scene.network(architecture, spec.parents, outputs, below=name, head_gain=_head_gain(variable))
-    return _Computed(network, [info], len(variable.shape), direct)
+    network = scene.network(architecture, spec.parents, outputs, below=name, head_gain=initial_head_gain(variable))
+    return NetworkSource(network, [info], len(variable.shape), direct)
 
 
-def _resolved(graphs: Graphs, spec: NetworkParameter) -> NetworkSpec:
+def resolved_network(graphs: Graphs, spec: NetworkParameter) -> NetworkSpec:
     """The architecture itself; a name or an omission is looked up."""
     networks = graphs.spec.networks
     if isinstance(spec.network, str):

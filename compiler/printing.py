@@ -1,7 +1,6 @@
 """The objective as text: Unicode for the terminal, LaTeX for a paper. Printed from the tree that is evaluated."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from compiler.expression import (
     ClosedDivergence,
@@ -13,81 +12,21 @@ from compiler.expression import (
     LogMean,
     Negative,
     Objective,
-    Part,
     Sum,
     Term,
-    Weight,
     Weighted,
 )
+from compiler.notation import UNICODE, Notation
 from compiler.program import Program
 
-
-@dataclass(frozen=True)
-class Notation:
-    """How one output language writes the pieces."""
-
-    log: str
-    given: str
-    divergence: str
-    names: dict[str, str]
-    latex: bool
-
-    def variable(self, name: str) -> str:
-        """A variable's name."""
-        return _latex_name(name) if self.latex else name
-
-    def conditional(self, letter: str, name: str, parents: Sequence[str]) -> str:
-        """p(x | y, z)."""
-        inside = self.variable(name)
-        if parents:
-            inside += self.given + ", ".join(self.variable(parent) for parent in parents)
-        return f"{letter}({inside})"
-
-    @property
-    def kl(self) -> str:
-        """KL."""
-        return r"\mathrm{KL}" if self.latex else "KL"
-
-    def part(self, part: Part) -> str:
-        """Which elements of a masked variable count."""
-        if part == "all":
-            return ""
-        return rf"\,[\mathrm{{{part}}}]" if self.latex else f"[{part}]"
-
-    def weight(self, weight: Weight) -> str:
-        """alpha_y."""
-        symbol = self.names[weight.kind]
-        return f"{symbol}_{{{self.variable(weight.variable)}}}" if self.latex else f"{symbol}[{weight.variable}]"
+MOST_NAMES = 32
+"""Of a longer list of variables the first and the last are named, or every line on a chain would be as long as it."""
 
 
-UNICODE_NAMES = {
-    "alpha": "α",
-    "beta": "β",
-    "free_bits": "λ",
-    "mutual_information": "β_MI",
-    "total_correlation": "β_TC",
-    "dimension_wise": "β_DW",
-}
-LATEX_NAMES = {
-    "alpha": r"\alpha",
-    "beta": r"\beta",
-    "free_bits": r"\lambda",
-    "mutual_information": r"\beta^{\mathrm{MI}}",
-    "total_correlation": r"\beta^{\mathrm{TC}}",
-    "dimension_wise": r"\beta^{\mathrm{DW}}",
-}
-
-UNICODE = Notation("log ", " | ", " ‖ ", UNICODE_NAMES, latex=False)
-LATEX = Notation(r"\log ", r" \mid ", r" \,\|\, ", LATEX_NAMES, latex=True)
-
-
-def _latex_name(name: str) -> str:
-    """One letter and digits become a subscript; longer names are upright, underscores escaped."""
-    if len(name) == 1:
-        return name
-    if name[0].isalpha() and name[1:].isdigit():
-        return f"{name[0]}_{{{name[1:]}}}"
-    return r"\mathrm{" + name.replace("_", r"\_") + "}"
+def term_texts(program: Program, terms: Iterable[Term], notation: Notation = UNICODE) -> list[str]:
+    """Terms as formulas."""
+    writer = _Writer(program, notation)
+    return [writer.write(term) for term in terms]
 
 
 def term_text(program: Program, term: Term, notation: Notation = UNICODE) -> str:
@@ -96,9 +35,16 @@ def term_text(program: Program, term: Term, notation: Notation = UNICODE) -> str
 
 
 class _Writer:
+    """Writes terms of one program. What depends on what is looked up once for all of them."""
+
     def __init__(self, program: Program, notation: Notation) -> None:
         self.program = program
         self.n = notation
+        self._place = {name: place for place, name in enumerate(program.hidden)}
+        steps = (*program.recognition, *program.generative)
+        self._functions = {s.factor.variable: s.factor.parents for s in steps if s.action == "compute"}
+        self._parents = {s.factor.variable: s.factor.parents for s in program.recognition}
+        self._above: dict[str, set[str]] = {}
 
     def write(self, term: Term) -> str:
         n = self.n
@@ -114,7 +60,8 @@ class _Writer:
             case LogMean(inner):
                 return self._log_mean(inner)
             case Negative(inner):
-                return f"-{self._grouped(inner)}" if n.latex else f"−{self._grouped(inner)}"
+                text = self._grouped(inner)
+                return text[1:] if text[0] in "-−" else self._minus(text)
             case Sum(terms):
                 return self._sum(terms)
             case Expectation(measure, inner):
@@ -122,7 +69,7 @@ class _Writer:
             case LogEvidence(labels):
                 return self._evidence(labels)
             case Weighted(weight, inner):
-                return f"{n.weight(weight)} {self._grouped(inner)}"
+                return self._weighted(n.weight(weight), inner)
             case FreeBits(bits, inner, _):
                 minimum = r"\min" if n.latex else "min"
                 minus = "-" if n.latex else "−"
@@ -135,7 +82,7 @@ class _Writer:
         return f"log q({variable})" if form == "joint" else f"Σ_d log q({variable}_d)"
 
     def _log_mean(self, inner: Term) -> str:
-        listed = ", ".join(self.n.variable(name) for name in self.program.hidden)
+        listed = _listed([self.n.variable(name) for name in self.program.hidden], self.n)
         if self.n.latex:
             return rf"\log \mathbb{{E}}_{{g({listed})}}\!\left[\exp\left({self.write(inner)}\right)\right]"
         return f"log E_g({listed})[exp({self.write(inner)})]"
@@ -153,11 +100,21 @@ class _Writer:
         text = self.write(term)
         return f"({text})" if isinstance(term, Sum) and len(term.terms) > 1 else text
 
+    def _minus(self, text: str) -> str:
+        return f"-{text}" if self.n.latex else f"−{text}"
+
+    def _weighted(self, weight: str, inner: Term) -> str:
+        """A weight times a term, with the sign in front."""
+        text = self._grouped(inner)
+        return self._minus(f"{weight} {text[1:]}") if text[0] in "-−" else f"{weight} {text}"
+
     def _expectation(self, labels: Sequence[str], inner: Term) -> str:
+        if isinstance(inner, Negative):
+            return self._minus(self._expectation(labels, inner.term))
         names = self._averaged(labels, inner)
         if not names:
             return self.write(inner)
-        listed = ", ".join(self.n.variable(name) for name in names)
+        listed = _listed([self.n.variable(name) for name in names], self.n)
         if self.n.latex:
             under = rf"g({listed})" + (rf"\,w({', '.join(self.n.variable(name) for name in labels)})" if labels else "")
             return rf"\mathbb{{E}}_{{{under}}}\!\left[{self.write(inner)}\right]"
@@ -166,79 +123,69 @@ class _Writer:
 
     def _averaged(self, labels: Sequence[str], inner: Term) -> list[str]:
         """Hidden variables that the expectation is really over: those the term or the weights depend on."""
-        relevant = _hidden_in(self.program, inner) | {
-            name for label in labels for name in _hidden_above(self.program, label)
-        }
-        return [name for name in self.program.hidden if name in relevant]
+        return self._in_order(self._hidden_in(inner).union(*(self._hidden_above(label) for label in labels)))
+
+    def _in_order(self, names: set[str]) -> list[str]:
+        return sorted(names, key=self._place.__getitem__)
 
     def _evidence(self, labels: Sequence[str]) -> str:
-        names = sorted({name for label in labels for name in _hidden_above(self.program, label)})
-        order = [name for name in self.program.hidden if name in names]
-        listed = ", ".join(self.n.variable(name) for name in order)
-        parents = {s.factor.variable: s.factor.parents for s in self.program.recognition}
-        product = " ".join(self.n.conditional("q", label, parents[label]) for label in labels)
+        order = self._in_order(set().union(*(self._hidden_above(label) for label in labels)))
+        listed = _listed([self.n.variable(name) for name in order], self.n)
+        masked = self.program.pattern.masked
+        parts = (self.n.part("given" if label in masked else "all") for label in labels)
+        densities = (self.n.conditional("q", label, self._parents[label]) for label in labels)
+        product = " ".join(density + part for density, part in zip(densities, parts, strict=True))
         if self.n.latex:
             return rf"\log \mathbb{{E}}_{{g({listed})}}\!\left[{product}\right]"
         return f"log E_g({listed})[{product}]"
 
+    def _hidden_in(self, term: Term) -> set[str]:
+        match term:
+            case LogDensity(_, name, parents, part=part):
+                return self._resolve(parents if part == "given" else (name, *parents))
+            case ClosedDivergence(_, q_parents, p_parents):
+                return self._resolve((*q_parents, *p_parents))
+            case Sum(terms):
+                return set().union(*(self._hidden_in(inner) for inner in terms))
+            case LogAggregate(name):
+                return self._resolve((name,))
+            case Negative(inner) | Weighted(_, inner) | FreeBits(_, inner, _) | Expectation(_, inner) | LogMean(inner):
+                return self._hidden_in(inner)
+            case LogEvidence(_):
+                return set()
 
-def _parents(program: Program, side: str) -> dict[str, tuple[str, ...]]:
-    steps = program.recognition if side == "q" else program.generative
-    return {step.factor.variable: step.factor.parents for step in steps}
+    def _resolve(self, names: Sequence[str]) -> set[str]:
+        """Hidden variables among `names`, seen through deterministic ones."""
+        found, pending, seen = set(), list(names), set()
+        while pending:
+            name = pending.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if name in self._place:
+                found.add(name)
+            pending.extend(self._functions.get(name, ()))
+        return found
 
-
-def _hidden_in(program: Program, term: Term) -> set[str]:
-    match term:
-        case LogDensity(_, name, parents):
-            return _resolve(program, (name, *parents))
-        case ClosedDivergence(_, q_parents, p_parents):
-            return _resolve(program, (*q_parents, *p_parents))
-        case Sum(terms):
-            return set().union(*(_hidden_in(program, inner) for inner in terms))
-        case LogAggregate(name):
-            return _resolve(program, (name,))
-        case Negative(inner) | Weighted(_, inner) | FreeBits(_, inner, _) | Expectation(_, inner) | LogMean(inner):
-            return _hidden_in(program, inner)
-        case LogEvidence(_):
-            return set()
-
-
-def _resolve(program: Program, names: Sequence[str]) -> set[str]:
-    """Hidden variables among `names`, seen through deterministic ones."""
-    hidden, functions = set(program.hidden), {}
-    for step in (*program.recognition, *program.generative):
-        if step.action == "compute":
-            functions[step.factor.variable] = step.factor.parents
-    found, pending, seen = set(), list(names), set()
-    while pending:
-        name = pending.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        if name in hidden:
-            found.add(name)
-        pending.extend(functions.get(name, ()))
-    return found
-
-
-def _hidden_above(program: Program, label: str) -> set[str]:
-    """Hidden variables that a label's recognition factor depends on, directly or through others."""
-    parents = _parents(program, "q")
-    found: set[str] = set()
-    pending = list(_resolve(program, parents[label]))
-    while pending:
-        name = pending.pop()
-        if name not in found:
-            found.add(name)
-            pending.extend(_resolve(program, parents[name]))
-    return found
+    def _hidden_above(self, label: str) -> set[str]:
+        """Hidden variables that a label's recognition factor depends on, directly or through others."""
+        if label not in self._above:
+            found: set[str] = set()
+            pending = list(self._resolve(self._parents[label]))
+            while pending:
+                name = pending.pop()
+                if name not in found:
+                    found.add(name)
+                    pending.extend(self._resolve(self._parents[name]))
+            self._above[label] = found
+        return self._above[label]
 
 
 def contribution_lines(program: Program, objective: Objective, notation: Notation = UNICODE) -> list[str]:
     """One signed line per contribution, ready to be stacked under `L =`."""
     lines = []
-    for position, contribution in enumerate(objective.contributions):
-        text = term_text(program, contribution.term, notation)
+    texts = term_texts(program, (contribution.term for contribution in objective.contributions), notation)
+    for position, text in enumerate(texts):
         minus = text[0] in "-−"
         lead = ("−" if not notation.latex else "-") if minus else ("+" if position else " ")
         lines.append(f"{lead} {text[1:] if minus else text}")
@@ -247,9 +194,14 @@ def contribution_lines(program: Program, objective: Objective, notation: Notatio
 
 def observed_text(program: Program, notation: Notation = UNICODE) -> str:
     """`L(x, y)`: what the row has."""
-    names = (*program.graphs.observed, *program.clamped)
-    return (
-        f"L({', '.join(notation.variable(name) for name in names)})"
-        if not notation.latex
-        else (r"\mathcal{L}(" + ", ".join(notation.variable(name) for name in names) + ")")
-    )
+    names = [notation.variable(name) for name in (*program.graphs.observed, *program.clamped)]
+    names += [notation.variable(name) + notation.part("given") for name in program.pattern.masked]
+    letter = r"\mathcal{L}" if notation.latex else "L"
+    return f"{letter}({_listed(names, notation)})"
+
+
+def _listed(names: Sequence[str], notation: Notation) -> str:
+    """`z1, z2`; of a long list the first three and the last."""
+    if len(names) > MOST_NAMES:
+        names = [*names[:3], r"\ldots" if notation.latex else "…", names[-1]]
+    return ", ".join(names)

@@ -6,6 +6,7 @@ a size, every hidden variable has an estimator.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from compiler.naming import SAMPLES, canonical
@@ -82,38 +83,42 @@ class Program:
     sizes: Mapping[str, int]
     upstream: frozenset[str]
 
-    @property
+    @cached_property
     def hidden(self) -> tuple[str, ...]:
         """Variables without a value in these rows, in recognition order."""
         return tuple(step.factor.variable for step in self.recognition if step.action not in ("compute", "clamp"))
 
-    @property
+    @cached_property
     def clamped(self) -> tuple[str, ...]:
         """Labels these rows have, in recognition order."""
         return tuple(step.factor.variable for step in self.recognition if step.action == "clamp")
 
-    @property
+    @cached_property
     def sparse(self) -> tuple[str, ...]:
         """Enumerated variables with a budget: their axis holds the likeliest values and one draw for the rest."""
         return tuple(name for name, choice in self.choices.items() if choice.budget is not None)
 
-    @property
+    @cached_property
     def scored(self) -> tuple[str, ...]:
         """Hidden variables whose gradient is taken by the score function."""
         return tuple(name for name, choice in self.choices.items() if choice.estimator == "score_function")
 
-    @property
+    @cached_property
     def labelled(self) -> tuple[str, ...]:
         """Clamped and masked variables: all whose labels may count, in recognition order."""
         return tuple(s.factor.variable for s in self.recognition if s.action == "clamp" or s.masked)
 
-    @property
+    @cached_property
     def enumerated(self) -> tuple[str, ...]:
         """Hidden variables whose values are all taken, in recognition order."""
         return tuple(step.factor.variable for step in self.recognition if step.action == "enumerate")
 
-    def log_q_axes(self) -> dict[str, Axes]:
+    def log_q_axes(self) -> Mapping[str, Axes]:
         """Axes of log q(v | parents) for every hidden or clamped variable."""
+        return self._log_q_axes
+
+    @cached_property
+    def _log_q_axes(self) -> Mapping[str, Axes]:
         return {s.factor.variable: s.density_axes for s in self.recognition if s.action != "compute"}
 
     def log_p_axes(self) -> dict[str, Axes]:

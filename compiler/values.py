@@ -35,14 +35,6 @@ def given(variable: Variable, values: Tensor) -> Tensor:
     return here
 
 
-def indivisible(graphs: Graphs, name: str) -> bool:
-    """Elements of a variable depend on each other: a direction, a simplex, or what a flow gives in either graph."""
-    if graphs.variables[name].domain in ("direction", "simplex"):
-        return True
-    factors = (side.get(name) for side in (graphs.generative, graphs.recognition))
-    return any(f is not None and f.family is not None and f.family.flow for f in factors)
-
-
 def whole_or_blank(values: Tensor) -> Tensor:
     """[B, *shape] numbers; a row that lacks an element lacks them all."""
     lacking = torch.isnan(values).reshape(len(values), -1).any(dim=1)

@@ -15,13 +15,14 @@ from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
 from graphspec.diagnostics import Diagnostic, Related, SourceText, Span
+from graphspec.quick_composing import compose_clean
 from graphspec.scalars import resolve_scalar
 from graphspec.tree import Entry, Mapping, Node, Plain, Scalar, Sequence
 from graphspec.yaml_errors import explain_syntax
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
-MAX_NODES = 20_000
+MAX_NODES = 100_000
 
 
 class _Stop(Exception):
@@ -76,6 +77,12 @@ def compose(source: SourceText) -> tuple[Node | None, list[Diagnostic]]:
     if len(source.text.encode("utf-8", "replace")) > MAX_BYTES:
         message = f"the file is larger than {MAX_BYTES >> 20} MiB"
         return None, [Diagnostic("GS008", message, None, source, hint="a spec holds structure; data belongs in files")]
+    clean = compose_clean(source, MAX_NODES, MAX_DEPTH)
+    return (clean, []) if clean is not None else _compose_carefully(source)
+
+
+def _compose_carefully(source: SourceText) -> tuple[Node | None, list[Diagnostic]]:
+    """The same by PyYAML's own parser, which says what is wrong and where."""
     try:
         root = _Composer(source).get_single_node()
     except _Stop as stop:

@@ -112,6 +112,16 @@ class Graphs:
         """The one factor that defines deterministic variable `name`, on whichever side it stands."""
         return self.generative[name] if name in self.generative else self.recognition[name]
 
+    def indivisible(self, name: str) -> bool:
+        """Elements of a variable depend on each other: a direction, a simplex, what a flow gives in either graph.
+
+        One blank element makes the whole of it blank.
+        """
+        if self.variables[name].domain in ("direction", "simplex"):
+            return True
+        factors = (side.get(name) for side in (self.generative, self.recognition))
+        return any(f is not None and f.family is not None and f.family.flow for f in factors)
+
     @cached_property
     def observed(self) -> tuple[str, ...]:
         """Variables every row has, in the order declared."""

@@ -8,19 +8,19 @@ smallest set of what is observed or comes before it that makes it independent of
 exact where elimination alone may keep edges that no dependence asks for.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from itertools import combinations
 from typing import Any
 
 import networkx as nx
 
 from graphspec.graph import SIDES, Graphs
+from graphspec.moral import MoralGraph
 from graphspec.outline import Outline
 from graphspec.schema import DEFAULT_NETWORK, FactorSpec, VariableSpec
 from graphspec.schema.networks import Cnn, Linear, Mlp, Resnet
-from graphspec.separation import boundary, collapse
+from graphspec.separation import boundary, collapse, sufficient_parents
 
 HIDDEN = ("latent", "supervised")
 TRUNK = "features"
@@ -68,14 +68,14 @@ def _with_role(outline: Outline, role: str) -> list[str]:
     return [name for name in outline.variables if outline.role(name) == role]
 
 
-def faithful_parents(model: nx.DiGraph, observed: Iterable[str], order: Iterable[str]) -> dict[str, list[str]]:
+def faithful_parents(model: nx.DiGraph, observed: Iterable[str], order: Sequence[str]) -> dict[str, list[str]]:
     """For hidden variables in recognition order: the observed and earlier ones that each has to read so that the
     result asserts no independence that p lacks; none of them can be left out for this order."""
     place = {name: position for position, name in enumerate(observed)}
-    seen = set(place)
+    seen, enough = set(place), sufficient_parents(model, order)
     result: dict[str, list[str]] = {}
     for name in order:
-        result[name] = sorted(boundary(model, name, seen), key=place.__getitem__)
+        result[name] = sorted(boundary(model, name, seen, enough.get(name)), key=place.__getitem__)
         seen.add(name)
         place[name] = len(place)
     return result
@@ -89,31 +89,28 @@ def recognition_order(
     Built from its end: of the variables that no written factor still waits for, latent ones first, the one whose
     removal from the moral graph adds fewest edges (then the one with fewest neighbours, then the last declared).
     """
-    near = {name: set(others) for name, others in nx.moral_graph(model).adjacency()}
-    free, labels = set(hidden), set(supervised)
-    place = {name: position for position, name in enumerate(hidden)}
+    graph, labels = MoralGraph(model, hidden), set(supervised)
+    place, free = graph.place, set(hidden)
     children = {name: _below(written, name, free) for name in hidden}
 
-    def entry(name: str) -> tuple[bool, int, int, int, str]:
-        return name in labels, _fill(near, name, free), len(near[name]), -place[name], name
+    def entry(name: str) -> tuple[bool, int, int, int]:
+        return name in labels, graph.fill(place[name]), graph.degree(place[name]), -place[name]
 
     heap = [entry(name) for name in hidden if not children[name]]
     heapify(heap)
     reverse: list[str] = []
     while heap:
         found = heappop(heap)
-        name = found[-1]
+        name = hidden[-found[-1]]
         if name not in free or found != entry(name):
             continue  # eliminated, or its cost has changed: a newer entry stands further down
-        neighbours = near[name] - {name}
-        _eliminate(near, name, free)
         free.discard(name)
         reverse.append(name)
         before = {p for p in written.predecessors(name) if p in free} if name in written else set()
         for other in before:
             children[other].discard(name)
-        further = {n for neighbour in neighbours & free for n in near[neighbour]}
-        for other in (neighbours | further | before) & free:
+        changed = {graph.names[other] for other in graph.eliminate(place[name])}
+        for other in changed | before:
             if not children[other]:
                 heappush(heap, entry(other))
     assert not free, "written factors have no cycle"
@@ -122,21 +119,6 @@ def recognition_order(
 
 def _below(written: nx.DiGraph, name: str, free: set[str]) -> set[str]:
     return {child for child in written.successors(name) if child in free} if name in written else set()
-
-
-def _fill(near: Mapping[str, set[str]], name: str, free: set[str]) -> int:
-    """Edges that eliminating `name` adds; between two observed variables none is needed."""
-    hidden = near[name] & free
-    seen = near[name] - hidden
-    inside = sum(b not in near[a] for a, b in combinations(hidden, 2))
-    return inside + sum(len(seen - near[a]) for a in hidden)
-
-
-def _eliminate(near: dict[str, set[str]], name: str, free: set[str]) -> None:
-    neighbours = near.pop(name)
-    for neighbour in neighbours:
-        near[neighbour].discard(name)
-        near[neighbour] |= neighbours - {neighbour} if neighbour in free else neighbours & free - {neighbour}
 
 
 def _share_trunk(outline: Outline, observed: list[str], wanted: Mapping[str, list[str]]) -> Derived:
@@ -172,12 +154,14 @@ def written_trunks(outline: Outline) -> dict[str, frozenset[str]]:
     """Deterministic variables written in recognition that depend on observed variables only, with these; of a chain of
     such variables the last."""
     graph = outline.graph("recognition")
-    found: dict[str, frozenset[str]] = {}
-    for name in outline.factors("recognition"):
-        if outline.role(name) == "deterministic" and outline.home(name) == "recognition":
-            above = {n for n in nx.ancestors(graph, name) if outline.role(n) != "deterministic"}
-            if above and all(outline.role(n) == "observed" for n in above):
-                found[name] = frozenset(above)
+    sources: dict[str, frozenset[str]] = {}  # of what depends on observed variables only: on which
+    for name in nx.topological_sort(graph):
+        role, parents = outline.role(name), list(graph.predecessors(name))
+        if role == "observed":
+            sources[name] = frozenset([name])
+        elif role == "deterministic" and parents and all(parent in sources for parent in parents):
+            sources[name] = frozenset().union(*(sources[parent] for parent in parents))
+    found = {n: sources[n] for n in outline.factors("recognition") if n in sources and outline.role(n) != "observed"}
     return {name: above for name, above in found.items() if not any(child in found for child in graph.successors(name))}
 
 

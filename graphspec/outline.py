@@ -16,8 +16,11 @@ from graphspec.graph import SIDES, Side
 from graphspec.report import Report
 from graphspec.schema import FactorSpec, Role, Spec, VariableSpec
 from graphspec.source import Path
+from graphspec.suggestions import suggest
 
 SEQUENCE_MARK = "@"
+MOST_GUESSES = 100_000
+"""Pairs of an unknown and a declared name up to which one is looked for that the other may mean: a second or so."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,41 @@ class Outline:
         """Declared parents of a factor, each once; those of another moment in time left out."""
         given = dict.fromkeys(self.factors(side)[name].parents)
         return tuple(p for p in given if p in self.variables and (side, name, p) not in self.neighbours)
+
+    def misspelled(self, side: Side) -> frozenset[str]:
+        """Declared names that unknown entries of this side probably mean: nothing more is said about them."""
+        return self._misspelled[side]
+
+    @cached_property
+    def _misspelled(self) -> dict[Side, frozenset[str]]:
+        return {side: self._meant(side) for side in SIDES}
+
+    def _meant(self, side: Side) -> frozenset[str]:
+        missing = [name for name in self.variables if name not in self.factors(side)]
+        unknown = [entry for entry in self.written(side) if entry not in self.variables]
+        hidden = frozenset(name for name in missing if self.role(name) in ("latent", "supervised"))
+        if len(unknown) == len(hidden) == 1:
+            return hidden
+        if len(unknown) * len(missing) > MOST_GUESSES:
+            return frozenset()
+        return frozenset(found for entry in unknown if (found := suggest(entry, missing)) is not None)
+
+    def meant(self, unknown: str) -> str | None:
+        """The declared variable that an unknown name probably stands for; None where too many names are unknown."""
+        return self._meanings.get(unknown)
+
+    @cached_property
+    def _meanings(self) -> dict[str, str | None]:
+        named = {name for side in SIDES for name in self.written(side)}
+        named.update(p for side in SIDES for factor in self.written(side).values() for p in factor.parents)
+        unknown = named - self.variables.keys()
+        few = len(unknown) * len(self.variables) <= MOST_GUESSES
+        return {name: suggest(name, self.variables) for name in unknown} if few else {}
+
+    @cached_property
+    def observed(self) -> tuple[str, ...]:
+        """The observed variables, in the order declared."""
+        return tuple(name for name in self.variables if self.role(name) == "observed")
 
     def home(self, name: str) -> Side | None:
         """The graph that defines deterministic variable `name`; None if neither does."""

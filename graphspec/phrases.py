@@ -1,6 +1,7 @@
 """Lists and suggestions as the rules about graphs word them."""
 
 from collections.abc import Iterable
+from math import log10
 
 from graphspec.suggestions import suggest
 
@@ -9,6 +10,11 @@ def did_you_mean(name: str, candidates: Iterable[str], otherwise: str = "") -> s
     """`did you mean 'decoder'?`, or `otherwise` if nothing is close."""
     found = suggest(name, candidates)
     return f"did you mean '{found}'?" if found is not None and found != name else otherwise
+
+
+def amount(number: int, separator: str = "") -> str:
+    """A whole number; from a milliard on as the power of ten that it reaches (`10^602`)."""
+    return f"{number:,}".replace(",", separator) if number < 10**9 else f"10^{int(log10(number))}"
 
 
 def listed(names: Iterable[str], most: int = 12) -> str:

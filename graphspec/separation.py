@@ -7,7 +7,7 @@ it, is seen. One walk visits every edge at most twice. Nodes are names; the grap
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -57,17 +57,21 @@ class Walk:
         return nodes[0] + "".join(arrows)
 
 
-def walk(graph: nx.DiGraph, start: str, seen: Collection[str]) -> Walk:
-    """Rolls the ball from `start` (which is not seen) over every path that `seen` leaves open."""
+def walk(graph: nx.DiGraph, start: str, seen: Collection[str], wanted: Collection[str] | None = None) -> Walk:
+    """Rolls the ball from `start` (which is not seen) over every path that `seen` leaves open; if told what is wanted,
+    until it has come to all of it."""
     first: Visit = (start, False)
     visits: dict[Visit, Visit | None] = {first: None}
     pending = deque([first])
-    while pending:
+    left = None if wanted is None else set(wanted)
+    while pending and (left is None or left):
         visit = pending.popleft()
         for following in _next(graph, visit, seen):
             if following not in visits and following[0] != start:
                 visits[following] = visit
                 pending.append(following)
+                if left:
+                    left.discard(following[0])
     return Walk(start, visits)
 
 
@@ -80,13 +84,14 @@ def _next(graph: nx.DiGraph, visit: Visit, seen: Collection[str]) -> Iterator[Vi
         yield from ((child, True) for child in graph.successors(name))
 
 
-def boundary(graph: nx.DiGraph, name: str, seen: Collection[str]) -> set[str]:
+def boundary(graph: nx.DiGraph, name: str, seen: Set[str], enough: Collection[str] | None = None) -> set[str]:
     """The smallest subset of `seen` that, once known, makes `name` independent of the rest of `seen`.
 
     It is what the ball touches: u is in it exactly if `name` and u are dependent given all the others of `seen`
-    (d-separation is a compositional graphoid, so this set is unique).
+    (d-separation is a compositional graphoid, so this set is unique). enough: a part of `seen` known to contain it,
+    which makes the walk short.
     """
-    return walk(graph, name, seen).touched() & set(seen)
+    return walk(graph, name, seen, enough).touched() & seen
 
 
 def sufficient_parents(graph: nx.DiGraph, order: Sequence[str]) -> dict[str, set[str]]:

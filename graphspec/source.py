@@ -74,7 +74,7 @@ def read_document(text: str, name: str) -> Document:
     """The located tree of a spec. `name` is what the user typed, for messages.
 
     Raises SpecError with everything found: syntax, duplicate keys, merge keys, tags, anchors that contain themselves
-    or expand too far, more than 1 MiB, 64 levels or 20 000 values, no content, several documents, no mapping.
+    or expand too far, more than 1 MiB, 64 levels or 100 000 values, no content, several documents, no mapping.
     """
     document, found = read_faulty_document(text, name)
     if found:

@@ -112,10 +112,15 @@ def data_folder(explicit: Path | None = None) -> Path:
     if explicit is not None:
         return explicit.expanduser()
     named = os.environ.get("GRAPHSPEC_DATA")
-    return Path(named).expanduser() if named else _cache_folder() / "graphspec"
+    return Path(named).expanduser() if named else cache_folder()
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """This program's part of the user's cache folder."""
+    return _user_cache() / "graphspec"
+
+
+def _user_cache() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches"
     if sys.platform == "win32":

@@ -247,13 +247,20 @@ def suggest(word: str, candidates: Iterable[str]) -> str | None:
     for synonym in (*SYNONYMS.get(word.lower().replace("-", "_"), ()), *SYNONYMS.get(folded, ())):
         if synonym in legal:
             return synonym
-    near = [(_closeness(folded, _fold(candidate)), candidate) for candidate in legal]
+    near = [(_fold(candidate), candidate, 0.0) for candidate in legal]
+    known_words = set(legal)
     for known, meant in SYNONYMS.items():
-        target = next((synonym for synonym in meant if synonym in legal), None)
+        target = next((synonym for synonym in meant if synonym in known_words), None)
         if target is not None and len(known) > 4:
-            near.append((_closeness(folded, _fold(known)) - _DETOUR, target))
-    closeness, found = max(near, default=(0.0, ""), key=lambda pair: pair[0])
-    return found if closeness >= _CLOSE else None
+            near.append((_fold(known), target, _DETOUR))
+    best, found = _CLOSE, None
+    for spelling, target, detour in near:
+        if _most(folded, spelling) - detour < best:
+            continue
+        closeness = _closeness(folded, spelling) - detour
+        if closeness > best or (closeness == best and found is None):
+            best, found = closeness, target
+    return found
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
@@ -270,6 +277,14 @@ def listed(words: Iterable[str], joint: str = "or", *, quote: bool = True) -> st
 
 def _fold(word: str) -> str:
     return word.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def _most(word: str, candidate: str) -> float:
+    """No less than `_closeness`, and quick: letters that both have."""
+    if not word or not candidate:
+        return 0.0
+    shared = sum(min(word.count(letter), candidate.count(letter)) for letter in set(candidate))
+    return 2 * shared / (len(word) + len(candidate))
 
 
 def _closeness(word: str, candidate: str) -> float:

@@ -40,7 +40,8 @@ class Prediction:
     """One supervised variable over a split, elements whose label is blank left out.
 
     labels: [n] class index (discrete with a finite support) or value; probabilities: [n, K] or None;
-    values: [n] most likely class index, or mean. rows: rows with at least one label.
+    values: [n] most likely class index, or mean. rows: rows with at least one label; n is larger than that where a
+    label has several elements.
     """
 
     variable: Variable
@@ -68,7 +69,7 @@ def evaluate_rows(
     units: Mapping[str, Units] | None = None,
     binarize: Binarize | None = None,
 ) -> dict[str, Any]:
-    """`{rows, elbo, variables: {name: {error, rows, log_loss, calibration}}, notes}`; see `measure`."""
+    """`{rows, elbo, variables: {name: {error, rows, elements, log_loss, calibration}}, notes}`; see `measure`."""
     return measure(
         model, rows, samples=samples, batch_size=batch_size, seed=seed, units=units, binarize=binarize
     ).report
@@ -89,7 +90,8 @@ def measure(
 
     elbo: mean over rows in nats, beta 1, no free bits; averaged over `samples` joint draws of the hidden variables.
     error: share of labels that are wrong where the variable has finitely many values, else the root mean square in
-    data units (`units` undoes standardization). log_loss in nats, calibration: expected calibration error.
+    data units (`units` undoes standardization); over the elements that are given.
+    log_loss in nats, calibration: expected calibration error.
     binarize: applied to each batch, where the spec draws pixels anew. disentanglement: also compare the inferred
     codes with `rows.factors`.
     """
@@ -115,7 +117,7 @@ def _measure(
     graphs = model.graphs
     device, dtype = placement(model)
     generator = torch.Generator(device).manual_seed(seed)
-    pixels = torch.Generator(rows.values[graphs.observed[0]].device).manual_seed(seed)
+    pixels = torch.Generator(rows.device).manual_seed(seed)
     weights = ObjectiveWeights.at(graphs, None, math.inf).plain()
     total, greys = 0.0, set[str]()
     found: dict[str, list[Tensor]] = {name: [] for name in graphs.supervised}
@@ -169,13 +171,20 @@ def summarize(prediction: Prediction) -> dict[str, Any]:
     if not len(prediction.labels):
         return {"error": None, "rows": 0}
     if probabilities is None:
-        return {"error": root_mean_square(prediction.values, prediction.labels), "rows": prediction.rows}
+        error = root_mean_square(prediction.values, prediction.labels)
+        return {"error": error, "rows": prediction.rows, **_elements(prediction)}
     return {
         "error": share_wrong(prediction.values, prediction.labels),
         "rows": prediction.rows,
+        **_elements(prediction),
         "log_loss": log_loss(probabilities, prediction.labels),
         "calibration": calibration_error(probabilities, prediction.labels),
     }
+
+
+def _elements(prediction: Prediction) -> dict[str, int]:
+    """How many elements the figures are over, where rows have more than one."""
+    return {"elements": len(prediction.labels)} if prediction.variable.shape not in ((), (1,)) else {}
 
 
 def compare_codes(

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import mutual_info_score
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -82,6 +81,8 @@ def information_gap(codes: Mapping[str, Integers], factor: Integers) -> float:
     codes: at least two binned codes [n] by name; factor: binned [n]. One factor's part of the mutual information gap.
     Source: Chen et al. 2018, eq. 6, with the plug-in estimate on `CODE_BINS` bins (Locatello et al. 2019).
     """
+    from sklearn.metrics import mutual_info_score  # a second of import that a training never needs
+
     entropy = float(mutual_info_score(factor, factor))
     if entropy <= 0:
         return float("nan")

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from runtime.cli.app import app
 from runtime.cli.doctor import Finding, examine, package_finding
 from runtime.run import Run
+from runtime.training.loop import Training
 from runtime.training.metrics import StepInfo
 from runtime.training.progress import BarReporter, PlainReporter, choose_reporter
 
@@ -135,12 +136,73 @@ def test_ctrl_c_says_how_to_go_on_and_the_command_does(monkeypatch: pytest.Monke
     monkeypatch.setattr(PlainReporter, "epoch", interrupted_once)
     result = graphspec("train", "tiny.yaml", "--set", "training.epochs=3", "--no-figures", "--device", "cpu")
     assert result.exit_code == 130, result.output
+    assert "interrupted after 1 of 3 epochs (4 steps); everything up to here is saved in runs/tiny" in result.stdout
     command = shlex.split(result.stdout.splitlines()[-1])
     assert command[:2] == ["graphspec", "train"]
     assert command[-3:] == ["--out", "runs/tiny", "--resume"]
     result = graphspec(*command[1:], "--no-figures")
     assert result.exit_code == 0, result.output
     assert [record["epoch"] for record in Run(Path("runs/tiny")).metrics()] == [1, 2, 3]
+
+
+def test_a_second_ctrl_c_ends_at_once_and_loses_no_more_than_the_open_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    step_of = Training._step
+
+    def twice(self: Training, step: Any) -> None:
+        if self.position.step == 6:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        step_of(self, step)
+
+    monkeypatch.setattr(Training, "_step", twice)
+    result = graphspec("train", "tiny.yaml", "--no-figures", "--device", "cpu")
+    monkeypatch.setattr(Training, "_step", step_of)
+    assert result.exit_code == 130, result.output
+    assert "Traceback" not in result.output
+    assert "what was saved last is in runs/tiny" in result.stdout
+    assert Run(Path("runs/tiny")).manifest()["status"] == "interrupted"
+    again = graphspec(*shlex.split(result.stdout.splitlines()[-1])[1:], "--no-figures")
+    assert again.exit_code == 0, again.output
+    assert [record["step"] for record in Run(Path("runs/tiny")).metrics()] == [4, 8, 12]
+
+
+def test_ctrl_c_while_measuring_says_that_the_model_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("runtime.cli.train._measure", interrupted)
+    result = graphspec("train", "tiny.yaml", "--no-figures", "--device", "cpu")
+    assert result.exit_code == 130
+    assert "interrupted after training: the trained model is in runs/tiny" in result.stderr
+    assert result.stderr.splitlines()[-1].strip() == "graphspec evaluate runs/tiny"
+    assert Run(Path("runs/tiny")).finished
+
+
+def test_ctrl_c_before_anything_is_written_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("runtime.data.prepare", interrupted)
+    result = graphspec("train", "tiny.yaml", "--device", "cpu")
+    assert result.exit_code == 130
+    assert result.stderr == "interrupted\n"
+    assert not Path("runs").exists()
+
+
+def test_the_speed_and_the_profile_are_told() -> None:
+    result = graphspec("train", "tiny.yaml", "--no-figures", "--device", "cpu", "--profile")
+    assert result.exit_code == 0, result.output
+    assert re.search(
+        r"^[\d.]+ examples/s \(data \d+ %, forward \d+ %, backward \d+ %, optimizer \d+ %", result.stdout, re.M
+    )
+    assert re.search(r"^p x +\d+\.\d+ +\d+\.\d+ +\d+\.\d %$", result.stdout, re.M)
+    assert "profile    runs/tiny/profile/trace.json" in result.stdout
+    assert "note: float32 products (" in result.stdout or "note: bfloat16 products (" in result.stdout
+    assert "note: networks not compiled (" in result.stdout
+    result = graphspec("train", "tiny.yaml", "--no-figures", "--device", "cpu", "--json")
+    answer = json.loads(result.stdout)
+    assert answer["examples_per_second"] > 0
+    assert set(answer["time_shares"]) == {"data", "forward", "backward", "optimizer", "other"}
 
 
 # --- progress ---------------------------------------------------------------------------------------------------------

@@ -125,9 +125,6 @@ BAD_ARRAYS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "not a share": ({"x": BYTES, "y": np.ones((20, 3))}, {**REAL, "domain": "simplex", "size": 3}, ["sum"]),
     "no rows": ({"x": BYTES[:0], "y": LABELS[:0]}, DIGIT, ["a.npz has no rows"]),
     "dark bytes": ({"x": BYTES % 2, "y": LABELS}, DIGIT, ["no byte is larger than 1"]),
-    "half a label": (
-        {"x": BYTES, "y": np.where(np.eye(20, 2), np.nan, 0.0)}, {**REALS, "role": "supervised"}, ["come later"],
-    ),
 }  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from compiler.distributions import CLASSES, Distribution, build, closed_kl
 from compiler.distributions.base import inside_unit
-from compiler.distributions.counts import poisson_quantile
 from compiler.distributions.gamma_noise import PROPOSALS, gamma_noise, log_gamma_draw
+from compiler.distributions.quantiles import poisson_quantile
 from compiler.distributions.series import langevin, log_rising, log_sinhc
 from compiler.distributions.unit import ContinuousBernoulli
 from compiler.noise import Noise, RowNoise

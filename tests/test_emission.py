@@ -299,8 +299,16 @@ def test_a_network_of_the_users_own_is_imported(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        (m2(z="distribution: {kind: neural_spline, transforms: 1, hidden: [4]}"), "neural_spline"),
-        (SPLIT.replace("OBJECTIVE", "{samples: 2, estimators: {y: score_function}}"), "score_function"),
+        (
+            SPLIT.replace("OBJECTIVE", "{estimators: {y: score_function}, beta: {z: {total_correlation: 4}}}"),
+            "total correlation beside the score function",
+        ),
+        (
+            SPLIT.replace("OBJECTIVE", "{beta: {z: {total_correlation: 4}}}").replace(
+                "z: {parents: [x, y]}", "z: {parents: [x, y], distribution: {kind: neural_spline, hidden: [4]}}"
+            ),
+            "total correlation of neural_spline",
+        ),
     ],
 )
 def test_what_is_not_emitted_yet_is_a_located_error(text: str, place: str) -> None:

@@ -193,7 +193,11 @@ def test_real_errors_are_root_mean_squares_in_data_units() -> None:
     x = torch.tensor([[1.0, 1.0], [2.0, 0.0]])
     labels = torch.tensor([[0.0, 3.0], [float("nan"), 0.0]])
     measured = measure(model, rows_of(x, p=labels), units=units)
-    assert measured.report["variables"]["p"] == {"error": pytest.approx(math.sqrt((100 + 16 + 0) / 3)), "rows": 2}
+    assert measured.report["variables"]["p"] == {
+        "error": pytest.approx(math.sqrt((100 + 16 + 0) / 3)),
+        "rows": 2,
+        "elements": 3,
+    }
     assert measured.predictions["p"].values.tolist() == [110.0, 2.0, 0.0]
 
 

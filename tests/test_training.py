@@ -309,13 +309,14 @@ def test_devices_that_are_not_there_are_run_errors() -> None:
             resolve_device(device)
 
 
-def test_precision_is_fp32_on_a_cpu_unless_asked(tmp_path: Path) -> None:
-    assert placement(build_accelerator("cpu", "auto")).precision == "fp32"
-    assert placement(build_accelerator("cpu", "bf16")).precision == "bf16"
+def test_bf16_is_the_arithmetic_of_the_step_and_weights_stay_float32(tmp_path: Path) -> None:
+    cpu = resolve_device("cpu")
+    assert placement(build_accelerator(cpu, False)).precision == "fp32"
+    assert placement(build_accelerator(cpu, True)).precision == "bf16"
     run = train_tiny(tmp_path, "training.precision=bf16", "training.epochs=1")
     assert run.manifest()["precision"] == "bf16"
     assert all(tensor.dtype != torch.bfloat16 for tensor in weights_of(run.last_file).values())
-    assert placement(build_accelerator("cpu", "fp32")).precision == "fp32"
+    assert placement(build_accelerator(cpu, False)).precision == "fp32"
 
 
 # --- stopping and going on --------------------------------------------------------------------------------------------
@@ -521,7 +522,7 @@ def test_networks_are_compiled_within_the_block_only_and_failures_are_told(tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:The .grad attribute")
 def test_compiled_networks_train_and_leave_no_trace(tmp_path: Path) -> None:
     plain = train_tiny(tmp_path, out="plain")
     model = tiny_model(tmp_path)

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from compiler.broadcasting import broadcast_pair
 from compiler.distributions.base import Distribution
 from compiler.distributions.gamma_noise import gamma_noise, log_gamma_draw
+from compiler.distributions.quantiles import poisson_quantile
 from compiler.distributions.series import log_rising
 from compiler.noise import Noise
 
@@ -140,16 +140,3 @@ class ZeroInflatedNegativeBinomial(_ZeroInflated):
     @property
     def counts(self) -> Count:
         return NegativeBinomial(self.shape, mean=self.parameters["mean"], dispersion=self.parameters["dispersion"])
-
-
-def poisson_quantile(rate: Tensor, u: Tensor) -> Tensor:
-    """Smallest count k with P(K <= k) >= u, by bisection on the regularised incomplete gamma function."""
-    rate, u = (t.to(torch.float64) for t in broadcast_pair(rate, u))
-    low = torch.full_like(rate, -1.0)
-    high = torch.ceil(rate + 12 * rate.sqrt() + 40)
-    for _ in range(int(torch.log2(high.max() + 1).ceil()) + 1 if high.numel() else 0):
-        middle = torch.floor((low + high) / 2)
-        enough = torch.special.gammaincc(middle + 1, rate) >= u
-        enough &= middle >= 0
-        low, high = torch.where(enough, low, middle), torch.where(enough, middle, high)
-    return high.to(u.dtype)

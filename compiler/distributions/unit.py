@@ -42,7 +42,7 @@ class ContinuousBernoulli(Distribution):
         negative, mass = -far.abs(), torch.where(rising, 1 - u, u)
         low = torch.log1p(mass * torch.expm1(negative)) / negative
         outside = torch.where(rising, 1 - low, low)
-        inside = _inverse_series(u, torch.where(near, logits, torch.zeros_like(logits)))
+        inside = inverse_series(u, torch.where(near, logits, torch.zeros_like(logits)))
         return torch.where(near, inside, outside).clamp(0, 1)
 
     @property
@@ -55,7 +55,7 @@ class ContinuousBernoulli(Distribution):
         return (self.logits > 0).to(self.logits.dtype)
 
 
-def _inverse_series(u: Tensor, logits: Tensor) -> Tensor:
+def inverse_series(u: Tensor, logits: Tensor) -> Tensor:
     """log(1 + u (e^l - 1)) / l = sum_n kappa_n l^(n-1) / n!, kappa_n the cumulants of a bernoulli(u)."""
     v, skew = u * (1 - u), 1 - 2 * u
     cumulants = (u, v, v * skew, v * (1 - 6 * v), v * skew * (1 - 12 * v), v * (1 - 30 * v + 120 * v**2))

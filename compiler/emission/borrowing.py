@@ -4,7 +4,7 @@ From: names that occur in the emitted code. To: their sources, each with what it
 """
 
 import ast
-import importlib
+import importlib.util
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,12 +16,16 @@ MODULES = (
     "compiler.distributions.series",
     "compiler.distributions.gamma_noise",
     "compiler.distributions.unit",
+    "compiler.distributions.quantiles",
     "compiler.distributions.sphere",
+    "compiler.distributions.flow_maps",
     "compiler.aggregation",
     "compiler.emission.pieces.draws",
     "compiler.emission.pieces.densities",
     "compiler.emission.pieces.divergences",
     "compiler.emission.pieces.spheres",
+    "compiler.emission.pieces.flows",
+    "compiler.emission.pieces.scores",
     "compiler.emission.pieces.layers",
 )
 """Where pieces come from, in the order in which they stand in an emitted file."""
@@ -45,7 +49,9 @@ def pieces() -> dict[str, Piece]:
     """Every piece by name, in the order of `MODULES` and of their files."""
     found: dict[str, tuple[str, ast.stmt]] = {}
     for module in MODULES:
-        text = Path(str(importlib.import_module(module).__file__)).read_text(encoding="utf-8")
+        found_at = importlib.util.find_spec(module)
+        assert found_at is not None and found_at.origin is not None, f"{module} is part of this package"
+        text = Path(found_at.origin).read_text(encoding="utf-8")
         for node in ast.parse(text).body:
             for name in _defined(node):
                 source = _source(text, node)

@@ -4,11 +4,12 @@ Each contribution is introduced by its formula, as `explain` prints it.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 from compiler.emission.expectations import ExpectationWriter
 from compiler.emission.function import Symbol
 from compiler.emission.plan import PatternCode, Plan, TensorKind
-from compiler.emission.text import INDENT, added, comment, docstring, grouped, statement
+from compiler.emission.text import INDENT, added, docstring, grouped, statement
 from compiler.emission.weights import WeightName
 from compiler.emission.writing import refused
 from compiler.expression import (
@@ -22,10 +23,13 @@ from compiler.expression import (
     LogMean,
     Measure,
     Negative,
+    Part,
     Sum,
     Term,
     Weighted,
+    walk,
 )
+from compiler.naming import SAMPLES
 from compiler.printing import observed_text, term_text
 from compiler.program import Axes
 from graphspec.diagnostics import SpecError
@@ -79,26 +83,63 @@ class BoundWriter(ExpectationWriter):
     def body(self, code: PatternCode) -> list[str]:
         """Statements from the first value to the sum of all contributions."""
         self.run()
+        if not self.program.scored:
+            self.write(f"return {self.total(code)}")
+        elif self.plan.samples == 1:
+            total = self.total(code)
+            self.write(f"return with_score({total}, {added(self._scored())})")
+        else:
+            self._with_baselines(code)
+        return self.without_unused()
+
+    def total(self, code: PatternCode) -> str:
+        """Statements of every contribution; code of their sum."""
         names = []
         for contribution in code.objective.contributions:
             self._introduce(contribution)
             if contribution.name == "importance weights" and self._cancels():
-                self.lines += comment("one draw has weight one: −log w and log q^ cancel")
+                self.remarks("one draw has weight one: −log w and log q^ cancel")
                 for label in self.program.weighing_labels():
                     self.label_density(label)
                 continue
             found = self._term(contribution.term)
             names.append(found if _simple(found) else self.assign(self._wanted(contribution), found))
         self.lines.append("")
-        self.write(f"return {added(names)}")
-        return self.without_unused()
+        return added(names)
+
+    def _scored(self) -> list[str]:
+        """log q of every draw without a pathwise gradient."""
+        if any(isinstance(t, LogAggregate) for c in self.pattern.objective.contributions for t in walk(c.term)):
+            raise refused(self.plan.graphs, ("objective", "beta"), "total correlation beside the score function")
+        masked = self.program.pattern.masked
+        parts = ((name, "hidden" if name in masked else "all") for name in self.program.scored)
+        return [self.log_density("q", name, cast(Part, part)).code for name, part in parts]
+
+    def _with_baselines(self, code: PatternCode) -> None:
+        """All log densities first, then their estimate as a function of the draws: each draw is left out once."""
+        rehearsal = BoundWriter(self.plan, code, self.noisy)
+        rehearsal.run()
+        rehearsal.total(code)
+        self.note("log densities at the draws")
+        found = [self.ask(leaf) for leaf in rehearsal.asked]
+        log_q = self._scored()
+        names = [symbol.code for symbol in found if SAMPLES in symbol.axes]
+        estimate = self.names.fresh("estimate")
+        self.lines.append("")
+        self.write(f"def {estimate}({', '.join(f'{name}: Tensor' for name in names)}) -> Tensor:")
+        self.level, self.samples = 2, f"len({names[0]})" if names else "SAMPLES"
+        self.lines += docstring("The bound [B] from these draws.", 2)
+        self.write(f"return {self.total(code)}")
+        self.level, self.samples = 1, "SAMPLES"
+        self.lines.append("")
+        self.write(f"return with_scores({', '.join([estimate, added(log_q), *names])})")
 
     def _introduce(self, contribution: Contribution) -> None:
         """A comment: the contribution's name and formula."""
         if self.lines:
             self.lines.append("")
         formula = term_text(self.program, contribution.term)
-        self.lines += comment(formula if formula == contribution.name else f"{contribution.name}: {formula}")
+        self.remarks(formula if formula == contribution.name else f"{contribution.name}: {formula}")
 
     def _wanted(self, contribution: Contribution) -> str:
         """A local name: `likelihood_x`, `gain_z`, `label_y`."""
@@ -128,8 +169,14 @@ class BoundWriter(ExpectationWriter):
                 return self.log_mean(self._signed_sum(signed))
             case Weighted(weight, inner):
                 return f"{self.weight(weight.kind, weight.variable)} * {grouped(self._term(inner))}"
-            case FreeBits(bits, inner):
-                return f"({self._term(inner)}).clamp_max(-{self.weight(bits.kind, bits.variable)})"
+            case FreeBits(bits, inner, masked):
+                code = self._term(inner)
+                floored = f"({code}).clamp_max(-{self.weight(bits.kind, bits.variable)})"
+                if not masked:
+                    return floored
+                given = self.argument(bits.variable, "given")
+                shape = self.plan.graphs.variables[bits.variable].shape
+                return f"torch.where({f'{given}.flatten(1).all(1)' if shape else given}, {code}, {floored})"
             case _:
                 raise self._without_code(term)
 

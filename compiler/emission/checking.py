@@ -80,18 +80,19 @@ def _rows(plan: Plan) -> dict[str, Tensor]:
         for name in names:
             variable = plan.graphs.variables[name]
             part = name in (*code.pattern.masked, *code.pattern.blanks)
+            together = plan.graphs.indivisible(name)
             if part or (name in plan.graphs.supervised and name not in code.pattern.labels):
-                _blank(variable, rows[name][at], whole=not part)
+                _blank(variable, rows[name][at], whole=not part, together=together)
     return rows
 
 
-def _blank(variable: Variable, values: Tensor, *, whole: bool) -> None:
+def _blank(variable: Variable, values: Tensor, *, whole: bool, together: bool) -> None:
     """Takes values away in place: all of them, or every other one."""
     missing = torch.ones_like(values, dtype=torch.bool)
     if not whole:
         missing = (torch.arange(values.numel()) % 2 == 0).reshape(values.shape)
-        if variable.domain in ("direction", "simplex"):
-            missing[:] = missing[:, :1]
+        if together and variable.shape:
+            missing[:] = missing.flatten(1)[:, :1].reshape(-1, *(1,) * len(variable.shape))
     values[missing] = -1 if variable.discrete else math.nan
 
 

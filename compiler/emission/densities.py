@@ -1,15 +1,23 @@
 """Log densities and closed-form divergences of one pattern's program, each written when it is first asked for."""
 
 from math import prod
+from typing import Literal
 
 from compiler.emission import families
 from compiler.emission.function import Symbol
 from compiler.emission.plan import PatternCode, Plan
-from compiler.emission.text import event_sum
-from compiler.emission.values import ValueWriter
+from compiler.emission.text import event_sum, event_text
+from compiler.emission.values import ValueWriter, levels_of
 from compiler.expression import Part
 from compiler.naming import canonical
 from compiler.program import Axes, Step
+
+Leaf = (
+    tuple[Literal["density"], tuple[str, str, Part]]
+    | tuple[Literal["divergence"], tuple[str, Part]]
+    | tuple[Literal["share"], str]
+)
+"""Something with a value at the draws that the objective asks for."""
 
 
 class DensityWriter(ValueWriter):
@@ -19,11 +27,31 @@ class DensityWriter(ValueWriter):
         super().__init__(plan, code, noisy)
         self.doubly = doubly
         self._densities: dict[tuple[str, str, Part], Symbol] = {}
+        self._divergences: dict[tuple[str, Part], Symbol] = {}
+        self.asked: list[Leaf] = []
+
+    def _remember(self, leaf: "Leaf") -> None:
+        if leaf not in self.asked:
+            self.asked.append(leaf)
+
+    def ask(self, leaf: "Leaf") -> Symbol:
+        """The same leaf again."""
+        match leaf:
+            case ("density", (side, name, part)):
+                return self.log_density(side, name, part)
+            case ("divergence", (name, part)):
+                return self.divergence(name, part)
+            case _:
+                return self.log_axis(leaf[1])
 
     def log_density(self, side: str, name: str, part: Part) -> Symbol:
         """log p or log q of one variable, or of the given or hidden elements of a masked one; written once."""
         key = (side, name, part)
+        if key == ("q", name, "all") and name in self.at_draw and not self.doubly:
+            self._remember(("density", key))
+            return self.at_draw[name]
         if key not in self._densities:
+            self._remember(("density", key))
             self._densities[key] = self._density(side, self.steps[side, name], part)
         return self._densities[key]
 
@@ -40,7 +68,11 @@ class DensityWriter(ValueWriter):
         if self._is_table(step, part):
             return Symbol(axes, self.assign(wanted, self._table(step), axes))
         value = Symbol((), self._label(name)) if part == "given" else self.value(name)
-        code = self._summed(name, self._each(step, self.placed(value, axes), axes), part)
+        placed = self.placed(value, axes)
+        if step.factor.family is not None and step.factor.family.flow:
+            code = self._of_flow(step, placed, axes, part)
+        else:
+            code = self._summed(name, self._each(step, placed, axes), part)
         return Symbol(axes, self.assign(wanted, code, axes))
 
     def _label(self, name: str) -> str:
@@ -71,6 +103,19 @@ class DensityWriter(ValueWriter):
             return f"{classes(parameters)}.unsqueeze(-1)"
         return f"{classes(parameters)}.movedim(-1, {place})"
 
+    def _of_flow(self, step: Step, value: str, axes: Axes, part: Part) -> str:
+        """Log density of all elements together."""
+        shape = self.plan.graphs.variables[step.factor.variable].shape
+        (found,) = self.parameters(step.factor, step.parent_axes)
+        context = self.placed(Symbol(step.parent_axes, found), axes)
+        constant = self.doubly and step.action == "reparameterize"
+        given = [self.flow(step.factor), f"{context}.detach()" if constant else context, value, event_text(shape)]
+        code = f"flow_log_prob({', '.join([*given, *(['constant=True'] if constant else [])])})"
+        if part == "all":
+            return code
+        mask = self.argument(step.factor.variable, "given") + (".flatten(1)[:, 0]" if shape else "")
+        return f"torch.where({f'~{mask}' if part == 'hidden' else mask}, {code}, 0.0)"
+
     def _each(self, step: Step, value: str, axes: Axes) -> str:
         """Log density of each element."""
         factor, variable = step.factor, self.plan.graphs.variables[step.factor.variable]
@@ -81,17 +126,12 @@ class DensityWriter(ValueWriter):
         if prior == "uniform":
             return f"-math.log({variable.support})"
         parameters = [self.placed(Symbol(step.parent_axes, p), axes) for p in self.parameters(factor, step.parent_axes)]
-        if family not in families.FAMILIES:
-            raise self.refuse(factor, f"the density of {family}")
         if self.doubly and step.action == "reparameterize":
             parameters = [f"{code}.detach()" for code in parameters]
         if families.FAMILIES[family].classes is not None and factor.variable not in self.plan.hot:
             shift = f" - {variable.minimum}" if variable.minimum else ""
             value = f"one_hot({value}{shift}, {variable.support}, {parameters[0]})"
-        levels = None
-        if family == "discretized_logistic":
-            levels = int(factor.options.get("levels", factor.family.options["levels"][0]))
-        code = families.log_prob(family, value, parameters, len(variable.shape), levels)
+        code = families.log_prob(family, value, parameters, len(variable.shape), levels_of(factor))
         assert code is not None
         return code
 
@@ -119,20 +159,27 @@ class DensityWriter(ValueWriter):
     def log_axis(self, name: str) -> Symbol:
         """log probability of each value on an enumerated variable's axis; written once."""
         if name in self.shares:
+            self._remember(("share", name))
             return self.shares[name]
         if not self.steps["q", name].masked:
             return self.log_density("q", name, "all")
         hidden, variable = self.log_density("q", name, "hidden"), self.plan.graphs.variables[name]
         given = f"{self.argument(name, 'given')}.to({self.like()})"
         count = f"{given}.flatten(1).sum(1)" if variable.shape else given
-        self.lines.append(f"    # the axis of {name} repeats each value once for every way to fill its given elements")
+        self.remarks(f"the axis of {name} repeats each value once for every way to fill its given elements")
         code = f"{hidden.code} - {count} * math.log({variable.support})"
         wanted = f"log_share_{self.plan.identifiers[name]}"
         self.shares[name] = Symbol(hidden.axes, self.assign(wanted, code, hidden.axes))
         return self.shares[name]
 
     def divergence(self, name: str, part: Part) -> Symbol:
-        """KL(q || p) of one variable in closed form."""
+        """KL(q || p) of one variable in closed form; written once."""
+        if (name, part) not in self._divergences:
+            self._remember(("divergence", (name, part)))
+            self._divergences[name, part] = self._divergence(name, part)
+        return self._divergences[name, part]
+
+    def _divergence(self, name: str, part: Part) -> Symbol:
         q, p = self.steps["q", name], self.steps["p", name]
         assert q.factor.family is not None and p.factor.family is not None
         axes = canonical((*q.parent_axes, *p.parent_axes))

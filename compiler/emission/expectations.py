@@ -4,7 +4,7 @@ from compiler.elimination import closure, elimination_order
 from compiler.emission.densities import DensityWriter
 from compiler.emission.function import Symbol
 from compiler.emission.plan import PatternCode, Plan
-from compiler.emission.text import added, comment, grouped
+from compiler.emission.text import added, grouped, statement
 from compiler.execution import doubly_reparameterized
 from compiler.expression import LogAggregate, Measure
 from compiler.naming import SAMPLES, canonical
@@ -105,7 +105,7 @@ class ExpectationWriter(DensityWriter):
                 )
                 log = Symbol(log.axes, f"{name} - torch.logsumexp({name}, dim={_dims(log.axes)})")
             elif sampled and self.plan.samples > 1:
-                log = Symbol(log.axes, f"{log.code} - math.log(SAMPLES)")
+                log = Symbol(log.axes, f"{log.code} - math.log({self.samples})")
             self._marginals[key] = log
         return self._marginals[key]
 
@@ -146,7 +146,7 @@ class ExpectationWriter(DensityWriter):
         return self._evidence[labels]
 
     def _minus_samples(self, sampled: bool) -> str:
-        return " - math.log(SAMPLES)" if sampled and self.plan.samples > 1 else ""
+        return f" - math.log({self.samples})" if sampled and self.plan.samples > 1 else ""
 
     def log_mean(self, value: Symbol) -> str:
         """log of the mean under g of exp(value); scales each draw's gradient where that is doubly reparameterised."""
@@ -156,15 +156,13 @@ class ExpectationWriter(DensityWriter):
         if not (self.doubly and self.plan.axes(value.axes) == (SAMPLES,)):
             return code
         total = self.assign("log_mean_weight", code)
-        self.lines += comment(
-            "each draw's gradient is scaled by its weight (doubly reparameterised, Tucker et al. 2019)"
-        )
+        self.remarks("each draw's gradient is scaled by its weight (doubly reparameterised, Tucker et al. 2019)")
         weight = self.assign("weight", f"torch.softmax({name}.detach(), dim=0)", (SAMPLES,))
         for drawn in self.program.hidden:
             rank, code = len(self.plan.graphs.variables[drawn].shape), self.value(drawn).code
             self.write(f"if {code}.requires_grad:")
             scaled = weight + (f"[{', '.join(['...', *['None'] * rank])}]" if rank else "")
-            self.lines.append(f"        {code}.register_hook(lambda gradient: gradient * {scaled})")
+            self.lines += statement(f"{code}.register_hook(lambda gradient: gradient * {scaled})", self.level + 1)
         return total
 
     def aggregate(self, term: LogAggregate) -> Symbol:
@@ -184,9 +182,7 @@ class ExpectationWriter(DensityWriter):
             step, value = self.steps["q", name], self.value(name)
             parents, lead = self.plan.axes(step.parent_axes), len(self.plan.axes(step.value_axes)) + 1
             parameters = list(self.parameters(step.factor, step.parent_axes))
-            self.lines += comment(
-                f"each draw of {name} under each row of the batch, element by element: [..., B, B, elements]"
-            )
+            self.remarks(f"each draw of {name} under each row of the batch, element by element: [..., B, B, elements]")
             weights = None
             if parents:
                 index = ", ".join([":"] * len(parents) + ["None"] * lead)

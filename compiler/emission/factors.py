@@ -9,6 +9,7 @@ from torch import nn
 from compiler.conditional import ConditionalModule, DeterministicModule
 from compiler.emission.dense import Outputs
 from compiler.emission.families import FAMILIES
+from compiler.emission.flows import flow_context, flow_factor
 from compiler.emission.networks import imports_of, network
 from compiler.emission.parameters import constant, constrained, given_directly, learned
 from compiler.emission.plan import Plan
@@ -17,18 +18,18 @@ from compiler.emission.writing import ClassText, Entry, refused
 from compiler.module import module_name
 from compiler.networks.base import Network
 from compiler.parameter_sources import (
-    LATENT_HEAD_GAIN,
-    _Computed,
-    _Constant,
-    _Free,
-    _resolved,
+    ConstantSource,
+    LearnedSource,
+    NetworkSource,
+    initial_head_gain,
     parent_input,
     presence_inputs,
+    resolved_network,
 )
 from compiler.program import conditional_text
 from graphspec.graph import Factor, Variable
 from graphspec.schema import NetworkParameter, NetworkSpec
-from graphspec.shapes import parameter_shape
+from graphspec.shapes import parameter_shape, size_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def write_factor(plan: Plan, factor: Factor) -> FactorCode:
 
 
 def _network_of(plan: Plan, parameter: object) -> NetworkSpec | None:
-    return _resolved(plan.graphs, parameter) if isinstance(parameter, NetworkParameter) else None
+    return resolved_network(plan.graphs, parameter) if isinstance(parameter, NetworkParameter) else None
 
 
 def _class_text(plan: Plan, factor: Factor, module: nn.Module) -> ClassText:
@@ -85,20 +86,22 @@ def _only_rows(plan: Plan, factor: Factor) -> bool:
 def _parameters(plan: Plan, factor: Factor, module: ConditionalModule, text: ClassText) -> Outputs:
     """Constrained parameters under the family's own names, in its order."""
     family, variable = module.family, plan.graphs.variables[factor.variable]
+    if family.flow:
+        return flow_factor(plan, factor, module, text)
     if family.name not in FAMILIES:
         raise refused(plan.graphs, (factor.side, factor.variable, "distribution"), f"the distribution {family.name}")
-    gain = LATENT_HEAD_GAIN if variable.role == "latent" and not variable.discrete else 1.0
-    computed = [source for source in module.sources if isinstance(source, _Computed)]
+    gain = initial_head_gain(variable)
+    computed = [source for source in module.sources if isinstance(source, NetworkSource)]
     found: Outputs = {}
     for source in module.sources:
         match source:
-            case _Constant():
+            case ConstantSource():
                 info = family.parameter(source.name)
                 assert info is not None
                 found[info.name] = constant(text, source, info)
-            case _Free():
+            case LearnedSource():
                 found[source.info.name] = learned(text, source)
-            case _Computed():
+            case NetworkSource():
                 spec = _spec_of(plan, factor, source)
                 prefix = f"{source.infos[0].name}_" if len(computed) > 1 else ""
                 outputs = network(text, cast(Network, source.network), spec, gain, prefix)
@@ -108,17 +111,17 @@ def _parameters(plan: Plan, factor: Factor, module: ConditionalModule, text: Cla
     return {info.name: found[info.name] for info in family.parameters}
 
 
-def _linked(source: _Computed, outputs: Outputs, axis: int) -> Outputs:
+def _linked(source: NetworkSource, outputs: Outputs, axis: int) -> Outputs:
     if not source.direct:
         return {info.name: constrained(info, outputs[info.name], axis) for info in source.infos}
     return {info.name: given_directly(info, source.direct, outputs[source.direct], axis) for info in source.infos}
 
 
-def _spec_of(plan: Plan, factor: Factor, source: _Computed) -> NetworkSpec:
+def _spec_of(plan: Plan, factor: Factor, source: NetworkSource) -> NetworkSpec:
     """The architecture of one source: a parameter's own, else the factor's."""
     for name, parameter in factor.parameters.items():
         if isinstance(parameter, NetworkParameter) and name in (source.infos[0].name, *source.infos[0].alternatives):
-            return _resolved(plan.graphs, parameter)
+            return resolved_network(plan.graphs, parameter)
     assert factor.network is not None
     return factor.network
 
@@ -144,6 +147,13 @@ def _lines(plan: Plan, factor: Factor, text: ClassText, result: Outputs) -> list
     noise = ["lead: Sequence[int]", "generator: torch.Generator"] if text.noisy else []
     returns = "Tensor" if len(result) == 1 else f"tuple[{', '.join(['Tensor'] * len(result))}]"
     signature = statement(f"def forward({', '.join(['self', *kinds, *noise])}) -> {returns}:")
+    forward = [
+        "",
+        *signature,
+        *docstring(_shapes(plan, factor, text, result), 2),
+        *(line for code in text.forward for line in statement(code, 2)),
+        *_return(text, result),
+    ]
     init = [line for code in text.init for line in statement(code, 2)]
     return [
         *(line for helper in text.helpers for line in (*helper, "", "")),
@@ -153,11 +163,7 @@ def _lines(plan: Plan, factor: Factor, text: ClassText, result: Outputs) -> list
         f"{INDENT}def __init__(self) -> None:",
         *statement("super().__init__()", 2),
         *init,
-        "",
-        *signature,
-        *docstring(_shapes(plan, factor, text, result), 2),
-        *(line for code in text.forward for line in statement(code, 2)),
-        *_return(text, result),
+        *(forward if result else []),
     ]
 
 
@@ -192,6 +198,8 @@ def _shapes(plan: Plan, factor: Factor, text: ClassText, result: Outputs) -> str
     variable = plan.graphs.variables[factor.variable]
     if factor.family is None:
         target = f"{factor.variable} {shape_text(variable.shape, lead)}"
+    elif factor.family.flow:
+        target = f"context {shape_text((size_of(flow_context(plan, factor)),), lead)} of the flow"
     else:
         target = _parameter_shapes(factor, variable, lead if given else "")
     source = ", ".join(given)

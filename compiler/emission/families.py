@@ -9,7 +9,7 @@ Parameters = Sequence[str]
 """Code of the parameters, in the family's order."""
 
 NORMAL, UNIFORM, GUMBEL, GAMMA = "standard_normal", "uniform", "gumbel", "gamma_proposals"
-SPHERE = "sphere_noise"
+SPHERE, COUNT = "sphere_noise", "count_noise"
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,17 @@ FAMILIES: dict[str, FamilyCode] = {
     "ordered_logistic": FamilyCode(
         "ordered_logistic_log_prob", (GUMBEL, ()), classes=lambda p: f"ordered_logistic_log_probs({p[0]}, {p[1]})"
     ),
-    "poisson": FamilyCode("poisson_log_prob"),
-    "negative_binomial": FamilyCode("negative_binomial_log_prob"),
-    "zero_inflated_poisson": FamilyCode("zero_inflated_poisson_log_prob"),
-    "zero_inflated_negative_binomial": FamilyCode("zero_inflated_negative_binomial_log_prob"),
+    "poisson": FamilyCode("poisson_log_prob", (UNIFORM, (2,))),
+    "negative_binomial": FamilyCode("negative_binomial_log_prob", (COUNT, ())),
+    "zero_inflated_poisson": FamilyCode("zero_inflated_poisson_log_prob", (COUNT, ())),
+    "zero_inflated_negative_binomial": FamilyCode("zero_inflated_negative_binomial_log_prob", (COUNT, ())),
     "discretized_logistic": FamilyCode("discretized_logistic_log_prob"),
 }
 
 _SAME = {
     "normal": "normal_kl", "lognormal": "normal_kl", "laplace": "laplace_kl", "gamma": "gamma_kl", "beta": "beta_kl",
     "bernoulli": "bernoulli_kl", "continuous_bernoulli": "continuous_bernoulli_kl", "dirichlet": "dirichlet_kl",
-    "von_mises_fisher": "von_mises_fisher_kl",
+    "von_mises_fisher": "von_mises_fisher_kl", "poisson": "poisson_kl",
 }  # fmt: skip
 
 
@@ -77,6 +77,23 @@ def draw(family: str, parameters: Parameters, noise: str, rank: int) -> str | No
     """A differentiable draw; None where there is no code for it."""
     maker = FAMILIES[family].draw if family in FAMILIES else None
     return None if maker is None else maker(parameters, noise).replace("AXIS", f"-{rank}")
+
+
+DRAWN = ("poisson", "negative_binomial", "zero_inflated_poisson", "zero_inflated_negative_binomial",
+         "discretized_logistic", "bernoulli")  # fmt: skip
+"""Families whose draws are a function `NAME_draw` of parameters and noise, without a gradient."""
+
+
+def drawn_class(family: str, parameters: Parameters, noise: str) -> str | None:
+    """Index of a drawn class; None where the family has no classes."""
+    classes = FAMILIES[family].classes if family in FAMILIES else None
+    return None if classes is None else f"({classes(parameters)} + {noise}).argmax(-1)"
+
+
+def drawn(family: str, parameters: Parameters, noise: str, levels: int | None = None) -> str | None:
+    """A number drawn without a gradient; None where there is no code for it."""
+    extra = [] if levels is None else [str(levels)]
+    return f"{family}_draw({', '.join([*parameters, noise, *extra])})" if family in DRAWN else None
 
 
 def relaxed(family: str, parameters: Parameters, noise: str, temperature: str, *, hard: bool) -> str | None:
@@ -102,8 +119,8 @@ def closed_kl(q_family: str, p_family: str, q: Parameters, p: Parameters, rank: 
 
 
 def noise_call(family: str, lead: Sequence[str], event: Sequence[int], classes: int | None, like: str) -> str:
-    """The call that draws a variable's noise: shape [*lead, *event, *what the family needs]."""
-    maker, extra = FAMILIES[family].noise
+    """The call that draws a variable's noise: shape [*lead, *event, *what the family needs]; for a flow normal."""
+    maker, extra = FAMILIES[family].noise if family in FAMILIES else (NORMAL, ())
     sizes = [*lead, *(str(size) for size in (*event, *extra))]
     if maker == GUMBEL:
         sizes.append(str(classes))

@@ -29,13 +29,18 @@ class Symbol:
 
 
 class FunctionText:
-    """`lines`: statements so far. `arguments`: tensors that the function is given, by variable and kind."""
+    """`lines`: statements so far. `arguments`: tensors that the function is given, by variable and kind.
+
+    level: of indentation. samples: code of the number of draws.
+    """
 
     def __init__(self, plan: Plan, code: PatternCode) -> None:
-        self.plan, self.pattern, self.program = plan, code.pattern, code.program
+        self.plan, self.pattern, self.program = plan, code, code.program
         self.names: Names = plan.names.inner()
         self.lines: list[str] = []
         self.arguments: dict[tuple[str, TensorKind], str] = {}
+        self.level = 1
+        self.samples = "SAMPLES"
         self.uses_batch = False
         self.weights: list[WeightName] = []
         self.extras: set[str] = set()
@@ -46,7 +51,7 @@ class FunctionText:
 
     def write(self, text: str, remark: str = "") -> None:
         """One statement."""
-        self.lines += statement(text, 1, remark)
+        self.lines += statement(text, self.level, remark)
 
     def assign(self, wanted: str, code: str, axes: Axes = ()) -> str:
         """A new local variable; the remark tells its leading axes."""
@@ -58,7 +63,11 @@ class FunctionText:
         """A comment that begins a paragraph."""
         if self.lines and self.lines[-1]:
             self.lines.append("")
-        self.lines += comment(text)
+        self.remarks(text)
+
+    def remarks(self, text: str) -> None:
+        """A comment."""
+        self.lines += comment(text, self.level)
 
     def remark(self, axes: Axes) -> str:
         """`[y, B]`; nothing without axes."""

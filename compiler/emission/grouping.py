@@ -2,7 +2,7 @@
 
 from compiler.emission.bounds import EXTRAS, BoundCode
 from compiler.emission.plan import PatternCode, Plan, TensorKind
-from compiler.emission.text import INDENT, comment, docstring, number, shape_text, statement
+from compiler.emission.text import INDENT, comment, docstring, event_text, number, shape_text, statement
 from compiler.lowering import one_program_for_all
 from graphspec.graph import Variable
 
@@ -47,8 +47,12 @@ def given_code(plan: Plan, variable: Variable, values: str) -> str:
     """[B, *shape] bool: elements that are there."""
     if not variable.discrete:
         code = f"~{values}.isnan()"
-        together = variable.domain in ("direction", "simplex")
-        return f"({code}).all(1, keepdim=True).expand_as({values})" if together else code
+        if not (variable.shape and plan.graphs.indivisible(variable.name)):
+            return code
+        if variable.domain in ("direction", "simplex"):
+            return f"({code}).all(1, keepdim=True).expand_as({values})"
+        dims = event_text(tuple(range(1, len(variable.shape) + 1)))
+        return f"({code}).all({dims}, keepdim=True).expand_as({values})"
     return f"{values} >= 0" if variable.minimum >= 0 else f"({values} != -1) & ~{values}.isnan()"
 
 
@@ -80,9 +84,11 @@ def bound_lines(plan: Plan, bounds: list[BoundCode], noisy: frozenset[str]) -> l
     if len(plan.patterns) == 1:
         return [*lines, *statement(f"return {_call(plan, plan.patterns[0], bounds[0], '')}.expand(len({first}))")]
     lines += _blank(plan)
+    states = _states(plan)
+    lines += [line for _, _, code in states.values() if code for line in statement(code)]
     lines += statement(f"result = like.new_zeros(len({first}))")
     for code, bound in zip(plan.patterns, bounds, strict=True):
-        lines += _group(plan, code, bound)
+        lines += _group(plan, code, bound, states)
     return [*lines, "", *statement("return result")]
 
 
@@ -132,19 +138,30 @@ def _legal(plan: Plan, variable: Variable, own: str, given: str) -> str:
     return f"torch.where({given}, {own}, {filler}).to(like)"
 
 
-def _group(plan: Plan, code: PatternCode, bound: BoundCode) -> list[str]:
+def _states(plan: Plan) -> dict[str, tuple[str, str, str]]:
+    """Of each label: code of the rows that have it whole, of those that have nothing of it, and what defines both."""
+    scope, states = plan.names.inner(), {}
+    for name in plan.graphs.supervised:
+        given = plan.tensors[name, "given"]
+        if not plan.graphs.variables[name].shape:
+            states[name] = (given, f"~{given}", "")
+        elif not one_program_for_all(plan.graphs):
+            whole, none = (scope.fresh(f"{plan.identifiers[name]}_{what}") for what in ("whole", "none"))
+            code = f"{whole}, {none} = {given}.flatten(1).all(1), ~{given}.flatten(1).any(1)"
+            states[name] = (whole, none, code)
+    return states
+
+
+def _group(plan: Plan, code: PatternCode, bound: BoundCode, states: dict[str, tuple[str, str, str]]) -> list[str]:
     """The rows of one pattern, if there are any."""
     conditions = []
     for name in plan.graphs.supervised:
-        variable, given = plan.graphs.variables[name], plan.tensors[name, "given"]
-        flat = f"{given}.flatten(1)" if variable.shape else given
-        whole, none = (f"{flat}.all(1)", f"~{flat}.any(1)") if variable.shape else (flat, f"~{flat}")
         if name in code.pattern.labels:
-            conditions.append(whole)
+            conditions.append(states[name][0])
         elif name not in code.pattern.masked:
-            conditions.append(none)
+            conditions.append(states[name][1])
         elif not one_program_for_all(plan.graphs):
-            conditions += [f"{flat}.any(1)", f"~{flat}.all(1)"]
+            conditions += [f"~{states[name][0]}", f"~{states[name][1]}"]
     if any(plan.graphs.variables[name].missing for name in plan.graphs.observed):
         conditions.append("blank" if code.pattern.blanks else "~blank")
     test = " & ".join(conditions)

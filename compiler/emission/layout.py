@@ -55,7 +55,8 @@ def _header(plan: Plan) -> list[str]:
     p, q = _factorization(plan, "generative"), _factorization(plan, "recognition")
     text = [title, "", p, q, ""]
     sizes = "B rows, S samples" if plan.samples > 1 else "B rows"
-    text += [f"Written by graphspec; needs PyTorch only. Shapes: {sizes}, an axis named after a variable holds its"]
+    parts = "PyTorch and zuko" if plan.flows else "PyTorch only"
+    text += [f"Written by graphspec; needs {parts}. Shapes: {sizes}, an axis named after a variable holds its"]
     text += ["values. Classes are one-hot inside the model. Everything random comes from the generator that is passed."]
     return docstring("\n".join(text), 0)
 
@@ -103,9 +104,11 @@ def _imports(code: str, users: tuple[str, ...]) -> list[str]:
     names = set(_names_in(code).split())
     plain = [f"import {module}" for module in ("math", "sys") if module in names]
     froms = []
-    abstract = [name for name in ("Callable", "Sequence") if name in names]
+    abstract = [name for name in ("Callable", "Iterator", "Sequence") if name in names]
     if abstract:
         froms.append(f"from collections.abc import {', '.join(abstract)}")
+    managers = [name for name in ("contextmanager", "nullcontext") if name in names]
+    froms += [f"from contextlib import {', '.join(managers)}"] if managers else []
     plain_names = (("fractions", "Fraction"), ("functools", "cache"), ("itertools", "pairwise"))
     froms += [f"from {module} import {name}" for module, name in plain_names if name in names]
     typing = [name for name in ("Any", "Literal", "TypeVar") if name in names]
@@ -114,7 +117,8 @@ def _imports(code: str, users: tuple[str, ...]) -> list[str]:
     tensors = ", ".join(["Tensor", *(["distributions"] if "distributions" in names else []), "nn"])
     torch = ["import numpy as np", "import torch"]
     torch += ["import torch.nn.functional as F"] if "F" in names else []
-    return ["", *plain, *froms, "", *torch, *users, f"from torch import {tensors}"]
+    zuko = ["import zuko.flows"] if "zuko" in names else []
+    return ["", *plain, *froms, "", *torch, *zuko, *users, f"from torch import {tensors}"]
 
 
 def _model(plan: Plan, factors: dict[str, Factor], classes: dict[str, FactorCode]) -> list[str]:

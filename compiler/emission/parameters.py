@@ -4,12 +4,12 @@ from torch import Tensor
 
 from compiler.emission.text import grouped, number, tuple_text
 from compiler.emission.writing import ClassText
-from compiler.parameter_sources import _Constant, _Free
+from compiler.parameter_sources import ConstantSource, LearnedSource
 from compiler.parameters import PROBABILITY_MARGIN, Learned, start_value
 from graphspec.families import SCALE_FLOOR, ParameterInfo
 
 
-def constant(text: ClassText, source: _Constant, info: ParameterInfo) -> str:
+def constant(text: ClassText, source: ConstantSource, info: ParameterInfo) -> str:
     """A number or list from the spec: a buffer that is no part of the checkpoint."""
     name = text.attributes.fresh(info.name)
     text.init.append(f'self.register_buffer("{name}", {tensor_text(source.value[0])}, persistent=False)')
@@ -24,7 +24,7 @@ def tensor_text(value: Tensor) -> str:
     return f"torch.tensor({value.tolist()!r})"
 
 
-def learned(text: ClassText, source: _Free) -> str:
+def learned(text: ClassText, source: LearnedSource) -> str:
     """A free parameter, transformed into its range and spread over the event."""
     module, info = source.learned, source.info
     start = number(module.raw.detach().flatten()[0].item())

@@ -87,6 +87,12 @@ class Plan:
             return tuple(name for name in factor.parents if self.graphs.variables[name].missing)
         return ()
 
+    @property
+    def flows(self) -> bool:
+        """Some factor is a flow."""
+        factors = (*self.graphs.generative.values(), *self.graphs.recognition.values())
+        return any(f.family is not None and f.family.flow for f in factors)
+
     def prior(self, factor: Factor) -> Prior | None:
         """A standard prior that is written in place of a module."""
         if not factor.standard or factor.family is None or factor.parents:
@@ -134,13 +140,13 @@ def _patterns(model: Model, names: Names, identifiers: dict[str, str]) -> tuple[
     states = [_states(graphs, name) for name in graphs.supervised]
     blanks = tuple(name for name in graphs.observed if graphs.variables[name].missing)
     found = []
-    for code in product(*states, *([0, 1],) * bool(blanks)):
-        kinds = dict(zip(graphs.supervised, code, strict=False))
+    for has_blanks, *code in product([0, 1] if blanks else [0], *states):
+        kinds = dict(zip(graphs.supervised, code, strict=True))
         found.append(
             Pattern(
                 tuple(name for name, kind in kinds.items() if kind == 2),
                 tuple(name for name, kind in kinds.items() if kind == 1),
-                blanks if blanks and code[-1] else (),
+                blanks if has_blanks else (),
             )
         )
     if len(found) > MOST_PATTERNS:
@@ -154,7 +160,7 @@ def _states(graphs: Graphs, name: str) -> list[int]:
     if one_program_for_all(graphs):
         return [1]
     variable = graphs.variables[name]
-    whole = prod(variable.shape) == 1 or variable.domain in ("direction", "simplex")
+    whole = prod(variable.shape) == 1 or graphs.indivisible(name)
     return [0, 2] if whole else [0, 1, 2]
 
 

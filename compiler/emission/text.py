@@ -10,7 +10,8 @@ from compiler.emission.breaking import INDENT, WIDTH, split_top, statement
 MODULES = ("math", "torch", "nn", "F", "Tensor", "Any", "argparse", "np", "numpy", "load_file", "annotations")
 ARGUMENTS = ("model", "rows", "generator", "epoch", "rho", "lead", "self", "batch", "result", "at", "main", "Model",
              "like", "blank", "data_rows", "labelled_rows", "unlabelled_rows", "Literal",
-             "Fraction", "cache", "pairwise", "Sequence", "Callable", "TypeVar", "distributions", "sys")  # fmt: skip
+             "Fraction", "cache", "pairwise", "Sequence", "Callable", "TypeVar", "distributions", "sys", "Iterator",
+             "contextmanager", "nullcontext", "zuko")  # fmt: skip
 
 
 class Names:
@@ -47,6 +48,11 @@ def shape_text(shape: Sequence[int | str], lead: str = "") -> str:
 def tuple_text(items: Sequence[int | str]) -> str:
     """A tuple as Python writes it: `(10,)`."""
     return f"({items[0]},)" if len(items) == 1 else f"({', '.join(map(str, items))})"
+
+
+def event_text(shape: Sequence[int]) -> str:
+    """A shape as a tuple, also of no sizes."""
+    return tuple_text(shape) if shape else "()"
 
 
 def number(value: float) -> str:
@@ -98,5 +104,5 @@ def event_sum(code: str, rank: int) -> str:
     return f"{grouped(code)}.sum({dims})"
 
 
-__all__ = ["INDENT", "WIDTH", "Names", "added", "camel", "comment", "docstring", "event_sum", "grouped", "number",
-           "shape_text", "split_top", "statement", "tuple_text"]  # fmt: skip
+__all__ = ["INDENT", "WIDTH", "Names", "added", "camel", "comment", "docstring", "event_sum", "event_text", "grouped",
+           "number", "shape_text", "split_top", "statement", "tuple_text"]  # fmt: skip

@@ -7,8 +7,9 @@ then each log density when the objective first asks for it. So equal seeds give 
 from compiler.emission import families
 from compiler.emission.function import FunctionText, Symbol
 from compiler.emission.plan import PatternCode, Plan
-from compiler.emission.text import tuple_text
+from compiler.emission.text import event_text, tuple_text
 from compiler.naming import SAMPLES
+from compiler.parameter_sources import CONTEXT
 from compiler.program import Axes, Step, conditional_text
 from graphspec.graph import Factor
 
@@ -24,6 +25,7 @@ class ValueWriter(FunctionText):
         self.steps = {("q", s.factor.variable): s for s in self.program.recognition}
         self.steps |= {("p", s.factor.variable): s for s in self.program.generative}
         self._parameters: dict[str, tuple[str, ...]] = {}
+        self.at_draw: dict[str, Symbol] = {}
         self._supports: dict[str, list[str]] = {}
 
     def value(self, name: str) -> Symbol:
@@ -45,10 +47,8 @@ class ValueWriter(FunctionText):
                 self.values[name] = self._likeliest(step)
             elif step.action == "enumerate":
                 self.values[name] = self._enumerated(step)
-            elif step.action in ("reparameterize", "relax"):
+            elif step.action in ("reparameterize", "relax", "score_function"):
                 self.values[name] = self._drawn(step)
-            elif step.action not in ("compute", "clamp", "score"):
-                raise self.refuse(step.factor, f"the estimator {step.action}")
 
     def _bind(self, name: str, code: str, axes: Axes) -> Symbol:
         """The variable's own identifier."""
@@ -78,7 +78,10 @@ class ValueWriter(FunctionText):
             assert factor.family is not None
             letter = "p" if factor.side == "generative" else "q"
             identifier = self.plan.identifiers[factor.variable]
-            wanted = [f"{letter}_{identifier}_{info.name}" for info in factor.family.parameters]
+            infos = [CONTEXT] if factor.family.flow else [info.name for info in factor.family.parameters]
+            if factor.family.flow and not factor.parents:
+                return (f"{self.like()}.new_zeros(1, 0)",)
+            wanted = [f"{letter}_{identifier}_{name}" for name in infos]
             names = tuple(self.names.fresh(name) for name in wanted)
             self.write(f"{', '.join(names)} = {self._call(factor, axes)}", self.remark(axes))
             self._parameters[factor.key] = names
@@ -144,8 +147,6 @@ class ValueWriter(FunctionText):
         name, variable = factor.variable, self.plan.graphs.variables[factor.variable]
         assert factor.family is not None
         family, rank = factor.family.name, len(variable.shape)
-        if family not in families.FAMILIES:
-            raise self.refuse(factor, f"draws of {family}")
         self.note(f"{name} ~ {conditional_text('q', name, factor.parents)} ({self.program.choices[name].reason})")
         parameters = self.parameters(factor, step.parent_axes)
         self.uses_batch = True
@@ -153,6 +154,10 @@ class ValueWriter(FunctionText):
         drawn = families.noise_call(family, lead, variable.shape, variable.support, parameters[0])
         noise = self.placed(Symbol((SAMPLES,), drawn), axes)
         placed = [self.placed(Symbol(step.parent_axes, p), axes) for p in parameters]
+        if factor.family.flow:
+            return self._sent(step, placed[0], noise)
+        if step.action == "score_function":
+            return self._without_gradient(step, [f"{code}.detach()" for code in placed], noise)
         if step.action == "reparameterize":
             code = families.draw(family, placed, noise, rank)
         else:
@@ -163,7 +168,52 @@ class ValueWriter(FunctionText):
             raise self.refuse(factor, f"draws of {family}")
         return self._bind(name, self._with_labels(name, code) if step.masked else code, axes)
 
+    def _without_gradient(self, step: Step, parameters: list[str], noise: str) -> Symbol:
+        """A draw that no gradient flows through: the score function takes its place."""
+        factor, variable = step.factor, self.plan.graphs.variables[step.factor.variable]
+        name = factor.variable
+        assert factor.family is not None
+        family = factor.family.name
+        code = families.drawn_class(family, parameters, noise)
+        if code is not None and name in self.plan.hot:
+            code = f"one_hot({code}, {variable.support}, {parameters[0].removesuffix('.detach()')})"
+        elif code is not None:
+            index = self.assign(f"{self.plan.identifiers[name]}_index", code, step.value_axes)
+            code = f"{index}.to({self.like()})" + (f" + {variable.minimum}" if variable.minimum else "")
+        else:
+            code = families.drawn(family, parameters, noise, levels_of(factor))
+            code = code or families.draw(family, parameters, noise, len(variable.shape))
+        if code is None:
+            raise self.refuse(factor, f"draws of {family}")
+        return self._bind(name, self._with_labels(name, code) if step.masked else code, step.value_axes)
+
+    def flow(self, factor: Factor) -> str:
+        """The map of a flow."""
+        return f"model.{self.plan.attributes[factor.key]}.flow"
+
+    def _sent(self, step: Step, context: str, noise: str) -> Symbol:
+        """Noise sent through a flow; the density of the draw comes with it."""
+        name, axes = step.factor.variable, step.value_axes
+        identifier, event = self.plan.identifiers[name], event_text(self.plan.graphs.variables[name].shape)
+        call = f"flow_draw({self.flow(step.factor)}, {context}, {noise}, {event})"
+        if step.action == "score_function":
+            call = f"{call}[0].detach()"
+            return self._bind(name, self._with_labels(name, call) if step.masked else call, axes)
+        if step.masked:
+            return self._bind(name, self._with_labels(name, f"{call}[0]"), axes)
+        density = self.names.fresh(f"log_q_{identifier}")
+        self.write(f"{identifier}, {density} = {call}", self.remark(axes))
+        self.at_draw[name] = Symbol(axes, density)
+        return Symbol(axes, identifier)
+
     def _with_labels(self, name: str, hidden: str) -> str:
         """A masked variable's value: its label where there is one."""
         mask = self.argument(name, "given") + (".unsqueeze(-1)" if name in self.plan.hot else "")
         return f"torch.where({mask}, {self.argument(name, 'label')}, {hidden})"
+
+
+def levels_of(factor: Factor) -> int | None:
+    """Values of a discretized family."""
+    if factor.family is None or factor.family.name != "discretized_logistic":
+        return None
+    return int(factor.options.get("levels", factor.family.options["levels"][0]))

@@ -2,6 +2,6 @@
 
 from compiler.networks.base import VALUE, Network, ParentInput
 from compiler.networks.building import build_network
-from compiler.networks.user_module import UserModuleError
+from compiler.networks.user_module import UserModuleError, look_beside
 
-__all__ = ["VALUE", "Network", "ParentInput", "UserModuleError", "build_network"]
+__all__ = ["VALUE", "Network", "ParentInput", "UserModuleError", "build_network", "look_beside"]

@@ -1,7 +1,9 @@
 """kind: python: a torch module of the user's own, imported only where that was allowed."""
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -105,6 +107,15 @@ def _shape(parent: ParentInput) -> tuple[int, ...]:
     return (*parent.shape, parent.classes) if parent.encoding == "table" else parent.shape
 
 
+def look_beside(spec: str) -> None:
+    """The working folder and the spec's own join the places where Python looks for modules, behind all others.
+
+    spec: the path the user typed. They stay there: a module may import others when it runs.
+    """
+    folders = [Path.cwd(), *([Path(spec).resolve().parent] if Path(spec).is_file() else [])]
+    sys.path.extend(str(folder) for folder in folders if str(folder) not in sys.path)
+
+
 def _imported(target: str) -> Callable[..., object]:
     module_name, class_name = target.split(":")
     try:
@@ -112,7 +123,7 @@ def _imported(target: str) -> Callable[..., object]:
     except Exception as error:  # the user's module may fail in any way while it runs
         raise UserModuleError(
             f"{module_name} cannot be imported: {type(error).__name__}: {error}",
-            "install it, or start from the folder that holds it",
+            "install it, or put it beside the spec or into the folder you start from",
         ) from error
     found = getattr(module, class_name, None)
     if not callable(found):

@@ -14,7 +14,6 @@ from graphspec.phrases import did_you_mean, listed
 from graphspec.report import Report
 from graphspec.schema import FactorSpec, NetworkParameter, Spec
 from graphspec.source import Path
-from graphspec.suggestions import suggest
 
 FIRST_WARNING = "GS100"
 
@@ -40,7 +39,8 @@ def check_names(outline: Outline, report: Report) -> None:
     for side in SIDES:
         for name, factor in outline.written(side).items():
             if name not in outline.variables and not outline.doubtful(name):
-                hint = did_you_mean(name, outline.variables, "declare it under `variables`, or remove this entry")
+                near = [meant] if (meant := outline.meant(name)) is not None else []
+                hint = did_you_mean(name, near, "declare it under `variables`, or remove this entry")
                 report.error("GS030", (side, name), f"there is no variable '{name}'", key=True, hint=hint)
             _check_parents(outline, side, name, factor, report)
             _check_subsets(outline, side, name, factor, report)
@@ -50,14 +50,21 @@ def _check_parents(outline: Outline, side: Side, name: str, factor: FactorSpec, 
     path: Path = (side, name, "parents")
     for parent in dict.fromkeys(factor.parents):
         if parent not in outline.variables and not outline.doubtful(parent):
-            others = [known for known in outline.variables if known != name]
-            hint = did_you_mean(parent, others, f"declared are: {listed(others)}")
+            hint = _meant_instead(outline, parent, name)
             if parent in outline.spec.networks:
                 hint = f"'{parent}' is a network: write `network: {parent}`"
             report.error("GS030", parent_path(report, path, parent), f"there is no variable '{parent}'", hint=hint)
         if factor.parents.count(parent) > 1 and (side, name) not in outline.truncated:
             place = parent_path(report, path, parent, last=True)
             report.error("GS041", place, f"{parent} is a parent twice", hint="parents add up once each: remove one")
+
+
+def _meant_instead(outline: Outline, unknown: str, reader: str) -> str:
+    """The declared variable that a parent of `reader` is probably meant to be, else what there is."""
+    others = [known for known in outline.variables if known != reader]
+    meant = outline.meant(unknown)
+    near = others if meant == reader else () if meant is None else (meant,)
+    return did_you_mean(unknown, near, f"declared are: {listed(others)}")
 
 
 def _check_subsets(outline: Outline, side: Side, name: str, factor: FactorSpec, report: Report) -> None:
@@ -144,17 +151,8 @@ def check_roles(outline: Outline, report: Report) -> None:
             _check_hidden(outline, name, report)
 
 
-def _misspelled(outline: Outline, side: Side) -> set[str]:
-    """Declared names that unknown entries of this side probably mean: nothing more is said about them."""
-    missing = [name for name in outline.variables if name not in outline.factors(side)]
-    unknown = [entry for entry in outline.written(side) if entry not in outline.variables]
-    meant = {found for entry in unknown if (found := suggest(entry, missing)) is not None}
-    hidden = {name for name in missing if outline.role(name) in ("latent", "supervised")}
-    return hidden if len(unknown) == len(hidden) == 1 else meant
-
-
 def _lacks(outline: Outline, side: Side, name: str) -> bool:
-    return not (outline.open or outline.has_factor(side, name) or name in _misspelled(outline, side))
+    return not (outline.open or outline.has_factor(side, name) or name in outline.misspelled(side))
 
 
 def _check_hidden(outline: Outline, name: str, report: Report) -> None:
@@ -169,13 +167,13 @@ def _check_hidden(outline: Outline, name: str, report: Report) -> None:
             hint=f"add `{name}: {{}}` for a root with the domain's standard prior, or name its parents",
         )
     if not outline.spec.recognition.auto and _lacks(outline, "recognition", name):
-        observed = [n for n in outline.variables if outline.role(n) == "observed"]
+        observed = ", ".join(outline.observed[:3])
         report.error(
             "GS032",
             place,
             f"recognition forgets {role} {name}: no factor says how it follows from what is observed",
             key=True,
-            hint=f"add `{name}: {{parents: [{', '.join(observed[:3])}]}}` to recognition, or `auto: true` to derive it",
+            hint=f"add `{name}: {{parents: [{observed}]}}` to recognition, or `auto: true` to derive it",
         )
 
 

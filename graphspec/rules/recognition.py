@@ -1,15 +1,22 @@
 """What the two graphs promise each other: warnings that need the whole picture. Codes GS101-GS105."""
 
+from collections.abc import Sequence
 from math import prod
 
 import networkx as nx
 
 from graphspec.graph import Factor, Graphs
-from graphspec.phrases import listed
+from graphspec.phrases import amount, listed
 from graphspec.report import Report
 from graphspec.rules.graphs import silenced
 from graphspec.schema import NetworkParameter
-from graphspec.separation import boundary, collapse, sufficient_parents, walk, with_ancestors
+from graphspec.separation import Walk, collapse, sufficient_parents, walk, with_ancestors
+
+MOST_VISITS = 1_000_000
+"""Stops along open paths, over all walks, after which `check` leaves the remaining variables unjudged: seconds."""
+
+MOST_PATHS = 12
+"""Open paths written out in one message."""
 
 LARGE_ENUMERATION = 1000
 """Joint values of enumerated variables per row above which `check` warns."""
@@ -71,8 +78,8 @@ def check_enumerations(graphs: Graphs, report: Report) -> None:
     if total <= LARGE_ENUMERATION or any(silenced(graphs.spec, "GS103", name) for name in sizes):
         return
     widest = max(sizes, key=sizes.__getitem__)
-    product = " × ".join(_short(size) for size in sizes.values())
-    said = f"{listed(sizes)} together have {product + ' = ' if len(sizes) > 1 else ''}{_short(total)} values"
+    product = " × ".join(amount(size, " ") for size in sizes.values())
+    said = f"{listed(sizes)} together have {product + ' = ' if len(sizes) > 1 else ''}{amount(total, ' ')} values"
     report.warning(
         "GS103",
         ("objective", "estimators", widest),
@@ -80,10 +87,6 @@ def check_enumerations(graphs: Graphs, report: Report) -> None:
         key=True,
         hint=f"`estimators: {{{widest}: relax}}` draws instead of summing",
     )
-
-
-def _short(number: int) -> str:
-    return f"{number:,}".replace(",", " ") if number < 10**9 else f"10^{len(str(number)) - 1}"
 
 
 def check_parents_are_read(graphs: Graphs, report: Report) -> None:
@@ -110,30 +113,51 @@ def check_faithful(graphs: Graphs, report: Report) -> None:
 
     With no label given, recognition asserts that each hidden variable is independent of everything before it that it
     does not read, given what it reads. d-separation in p tells which of these independences do not hold; each missing
-    arrow named here is needed for the order in which recognition runs, and together they suffice.
+    arrow named here is needed for the order in which recognition runs, and together they suffice. After `MOST_VISITS`
+    along open paths a note says which variables were not judged.
     """
     model = collapse(graphs.graph("generative"), _deterministic(graphs))
     seen = {name for name in graphs.observed if name in model}
     factors = [factor for factor in graphs.order("recognition") if not factor.deterministic]
     enough = sufficient_parents(model, [factor.variable for factor in factors])
+    trunks, places, visits = _trunks(graphs), {name: place for place, name in enumerate(graphs.variables)}, 0
     for factor in factors:
         name, parents = factor.variable, graphs.stochastic_parents(factor)
-        plain = name in enough and enough[name] <= parents
-        if not plain and not factor.derived and not silenced(graphs.spec, "GS105", name):
-            missing = boundary(model, name, seen) - parents
+        wanted = enough[name] - parents if name in enough else None
+        if wanted != set() and not factor.derived and not silenced(graphs.spec, "GS105", name):
+            if visits > MOST_VISITS:
+                _report_rest(factors, factor, report)
+                return
+            ball = walk(model, name, seen, wanted)
+            visits += len(ball.visits)
+            missing = sorted((ball.touched() & seen) - parents, key=places.__getitem__)
             if missing:
-                _report_gap(graphs, model, factor, missing, seen, report)
+                _report_gap(model, ball, missing, [trunks.get(other, other) for other in missing], report)
         seen.add(name)
 
 
-def _report_gap(
-    graphs: Graphs, model: nx.DiGraph, factor: Factor, missing: set[str], seen: set[str], report: Report
-) -> None:
-    name = factor.variable
-    declared = [n for n in graphs.variables if n in missing]
-    ball = walk(model, name, seen)
-    paths = "; ".join(ball.path(model, other) for other in declared)
-    reads = [_reader_of(graphs, name, other) for other in declared]
+def _trunks(graphs: Graphs) -> dict[str, str]:
+    """What to add to the parents for an observed variable: its features, where recognition has some."""
+    trunks: dict[str, str] = {}
+    for factor in graphs.recognition.values():
+        if factor.deterministic and len(sources := graphs.stochastic_parents(factor)) == 1:
+            (source,) = sources
+            if graphs.variables[source].role == "observed":
+                trunks.setdefault(source, factor.variable)
+    return trunks
+
+
+def _report_rest(factors: Sequence[Factor], first: Factor, report: Report) -> None:
+    rest = [factor.variable for factor in factors[factors.index(first) :]]
+    said = f"these graphs are too large to compare in full: recognition of {listed(rest)} was not compared with p"
+    report.note("GS105", ("recognition", first.variable), said, key=True)
+
+
+def _report_gap(model: nx.DiGraph, ball: Walk, declared: list[str], reads: list[str], report: Report) -> None:
+    name = ball.start
+    paths = "; ".join(
+        [ball.path(model, other) for other in declared[:MOST_PATHS]] + ["..."] * (len(declared) > MOST_PATHS)
+    )
     by = "it by an open path" if len(declared) == 1 else "them by open paths"
     report.warning(
         "GS105",
@@ -142,13 +166,3 @@ def _report_gap(
         key=True,
         hint=f"add {listed(dict.fromkeys(reads))} to the parents of {name}, or `allow: [GS105]` if the gap is meant",
     )
-
-
-def _reader_of(graphs: Graphs, name: str, missing: str) -> str:
-    """What to add to the parents: the features of an observed variable where recognition has some, else itself."""
-    if graphs.variables[missing].role != "observed":
-        return missing
-    for factor in graphs.recognition.values():
-        if factor.deterministic and graphs.stochastic_parents(factor) == {missing}:
-            return factor.variable
-    return missing

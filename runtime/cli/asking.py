@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from runtime.cli.common import console, error_console
+from runtime.cli.common import console, error_console, tell
 
 if TYPE_CHECKING:
     from compiler.module import Model
@@ -56,7 +56,7 @@ class Opened:
         """The data of the run, split as in training; a note on standard error where they have changed since."""
         from runtime.data import prepare
 
-        data = prepare(self.model.graphs, data_dir=self.data_dir, spec_path=self.run.spec_path)
+        data = prepare(self.model.graphs, data_dir=self.data_dir, spec_path=self.run.spec_path, tell=tell)
         trained_on, now = self.run.manifest().get("fingerprint"), data.manifest().get("fingerprint")
         if trained_on is not None and trained_on != now:
             error_console.print(

@@ -115,6 +115,11 @@ def fail(message: str, hint: str = "") -> NoReturn:
     raise typer.Exit(EXIT_FAULT)
 
 
+def tell(text: str) -> None:
+    """One line on standard error, before something that takes long."""
+    typer.echo(text, err=True)
+
+
 def print_json(value: Any) -> None:
     """One JSON object on standard output; NaN and infinities become null, which JSON can say."""
     typer.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False))

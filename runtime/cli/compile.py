@@ -9,6 +9,9 @@ from graphspec.graph import Graphs
 from runtime.cli.common import AllowPythonOption, JsonOption, SetOption, SpecArgument, console, print_json
 
 Stage = Literal["spec", "graph", "program", "objective"]
+COLUMNS = ("factor", "parents", "distribution", "network", "shape", "parameters")
+MOST_LAID_OUT = 500
+"""Rows up to which columns are fitted to the terminal, which takes a millisecond each."""
 
 
 def compile(
@@ -134,12 +137,8 @@ def _modules(graphs: Graphs, allow_python: bool) -> list[dict[str, Any]]:
 
 
 def _table(graphs: Graphs, modules: list[dict[str, Any]]) -> None:
-    from rich.table import Table
-
-    table = Table("factor", "parents", "distribution", "network", "shape", "parameters", box=None, pad_edge=False)
-    table.columns[-1].justify = "right"
-    for entry in modules:
-        table.add_row(
+    rows = [
+        (
             entry["factor"],
             ", ".join(entry["parents"]),
             entry["distribution"] or "deterministic",
@@ -147,9 +146,25 @@ def _table(graphs: Graphs, modules: list[dict[str, Any]]) -> None:
             str(entry["shape"]),
             f"{entry['parameters']:,}",
         )
-    console.print(table)
+        for entry in modules
+    ]
+    if len(rows) > MOST_LAID_OUT:
+        typer.echo("\n".join("  ".join(cell for cell in row if cell) for row in (COLUMNS, *rows)))
+    else:
+        _lay_out(rows)
     console.print(f"\n{sum(m['parameters'] for m in modules):,} parameters\n")
     console.print(stage_text(graphs, "program"), markup=False, highlight=False)
+
+
+def _lay_out(rows: list[tuple[str, ...]]) -> None:
+    """Columns that fit the terminal."""
+    from rich.table import Table
+
+    table = Table(*COLUMNS, box=None, pad_edge=False)
+    table.columns[-1].justify = "right"
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 def _write_stages(graphs: Graphs, folder: Path) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.common import DataDirOption, JsonOption, SetOption, console, print_json
+from runtime.cli.common import DataDirOption, JsonOption, SetOption, console, print_json, tell
 
 if TYPE_CHECKING:
     from graphspec.sources import KnownSet, SourceInfo
@@ -147,12 +147,13 @@ def _show_spec(target: str, overrides: "list[str] | tuple[()]", data_dir: Path |
     from runtime.data import prepare
 
     graphs = load(target, overrides)
-    prepared = prepare(graphs, data_dir=data_dir, spec_path=None if target == "-" else Path(target))
+    prepared = prepare(graphs, data_dir=data_dir, spec_path=None if target == "-" else Path(target), tell=tell)
     manifest = prepared.manifest()
     if as_json:
         labelled = {name: len(rows) for name, rows in manifest["labelled"].items()}
         rest = {
-            name: manifest[name] for name in ("source", "seed", "rows", "patterns", "units", "fingerprint", "notes")
+            name: manifest[name]
+            for name in ("source", "seed", "rows", "patterns", "given", "units", "fingerprint", "notes")
         }
         print_json({"spec": target, **rest, "labelled": labelled})
         return

@@ -120,7 +120,7 @@ def _kernels() -> Finding:
 
     found = library()
     if found.functions is None:
-        return Finding("fused kernels", "note", found.note, "install a C++ compiler (g++ or clang++) for faster training")
+        return Finding("fused kernels", "note", found.note, "install a C++ compiler (g++, clang++) for speed")
     return Finding("fused kernels", "ok", found.note)
 
 

@@ -114,7 +114,9 @@ def _print_report(report: dict[str, Any]) -> None:
             table.add_row(
                 name,
                 *(_figure(figures, key) for key in ("error", "log_loss", "calibration")),
-                str(figures["rows"]),
+                f"{figures['rows']} ({figures['elements']} elements)"
+                if "elements" in figures
+                else str(figures["rows"]),
                 str(figures["training_labels"]),
             )
         console.print(table)

@@ -1,13 +1,18 @@
 """`graphspec train`: train a spec, measure it once on the test rows, draw what it learnt."""
 
 import json
+import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from graphspec.diagnostics import SpecError
 from runtime.cli.common import (
+    EXIT_FAULT,
     EXIT_INTERRUPTED,
     AllowPythonOption,
     DataDirOption,
@@ -18,12 +23,16 @@ from runtime.cli.common import (
     error_console,
     print_diagnostics,
     print_json,
+    tell,
 )
+from runtime.errors import RunError
+from runtime.training.launcher import is_main, started_with, tells_errors
 
 if TYPE_CHECKING:
     from compiler.module import Model
     from runtime.data import PreparedData
     from runtime.run import Run
+    from runtime.training.progress import Reporter
 
 
 def train(
@@ -49,6 +58,9 @@ def train(
     precision: Annotated[
         Literal["auto", "fp32", "bf16"] | None, typer.Option("--precision", help="Arithmetic of the step.")
     ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Also trace a few steps, per variable: a table, RUN/profile/trace.json.")
+    ] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard event files.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
     as_json: JsonOption = False,
@@ -62,22 +74,72 @@ def train(
               graphspec train specs/mnist-m2.yaml --out runs/m2-1000 --resume
 
     Ctrl-C stops after the current step and saves; --resume goes on, with the same result as without the stop.
+    For several processes start it through torchrun: docs/scaling.md.
     """
     texts = [*(overrides or ()), *_asked(seed, precision, compile_step)]
-    model, data = _load(spec, texts, data_dir, allow_python)
     again = _resume_command(spec, overrides or [], data_dir, device, seed, precision, compile_step, allow_python)
-    if not (quiet or as_json):
-        typer.echo(data.describe())
-    from runtime.training.fitting import fit
+    loud = is_main() and not (quiet or as_json)
+    with _processes_together():
+        model, data = _load(spec, texts, data_dir, device, allow_python)
+        if loud:
+            typer.echo("\n".join([data.describe(), *(f"note: {note}" for note in data.notes)]))
+        from runtime.training.fitting import Interrupted, fit
+
+        reporter = _reporter(quiet, as_json)
+        try:
+            run = fit(
+                model,
+                data,
+                out=out,
+                resume=resume,
+                device=device,
+                tensorboard=tensorboard,
+                profile=profile,
+                progress=reporter,
+            )
+        except Interrupted as interrupted:
+            _say_how_to_go_on(interrupted.run, again, as_json, cut_off=True)
+        if not run.finished:
+            _say_how_to_go_on(run, again, as_json)
+    if is_main():
+        _conclude(run, model, data, as_json, no_figures)
+
+
+@contextmanager
+def _processes_together() -> Iterator[None]:
+    """Several processes, started by torchrun, meet the same mistake: one on each machine tells it. They part at the
+    end, so that none waits for the main one to measure and to draw."""
+    if started_with() > 1:  # else DDP warns in every process that it looks for unused parameters, as it must
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    try:
+        yield
+    except (RunError, SpecError):
+        if tells_errors():
+            raise
+        raise typer.Exit(EXIT_FAULT) from None
+    finally:
+        if started_with() > 1:
+            from runtime.training.devices import leave_processes
+
+            leave_processes()
+
+
+def _reporter(quiet: bool, as_json: bool) -> "Reporter":
     from runtime.training.progress import SilentReporter, choose_reporter
 
     silent = quiet or (as_json and not error_console.is_terminal)
-    reporter = SilentReporter() if silent else choose_reporter(True, error_console if as_json else console)
-    run = fit(model, data, out=out, resume=resume, device=device, tensorboard=tensorboard, progress=reporter)
-    if not run.finished:
-        _say_how_to_go_on(run, again, as_json)
-    report = _measure(run, model, data)
-    pictures = [] if no_figures else _draw(run, model, data)
+    return SilentReporter() if silent else choose_reporter(True, error_console if as_json else console)
+
+
+def _conclude(run: "Run", model: "Model", data: "PreparedData", as_json: bool, no_figures: bool) -> None:
+    """Measure, draw, tell."""
+    try:
+        report = _measure(run, model, data)
+        pictures = [] if no_figures else _draw(run, model, data)
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted after training: the trained model is in {run.folder}; measure it with", err=True)
+        typer.echo(f"  {shlex.join(['graphspec', 'evaluate', str(run.folder)])}", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     result = _result(run, report, pictures)
     print_json(result) if as_json else _print(result)
 
@@ -92,20 +154,26 @@ def _asked(seed: int | None, precision: str | None, compile_step: bool | None) -
     return [f"training.{field}={value}" for field, value in wanted.items() if value is not None]
 
 
-def _load(spec: str, overrides: list[str], data_dir: Path | None, allow_python: bool) -> "tuple[Model, PreparedData]":
+def _load(
+    spec: str, overrides: list[str], data_dir: Path | None, device: str, allow_python: bool
+) -> "tuple[Model, PreparedData]":
     """Everything that can be wrong with the spec and the data, before anything is written."""
     from graphspec.loading import load
-    from runtime.errors import RunError
 
     graphs = load(spec, overrides)
-    print_diagnostics(graphs.warnings, error=True)
+    if is_main():
+        print_diagnostics(graphs.warnings, error=True)
     if graphs.spec.data is None:
         raise RunError(f"{spec} has no `data` section, so there is nothing to train on", "add `data: {source: ...}`")
     from compiler import compile_spec
     from runtime.data import prepare
+    from runtime.training.devices import join_processes, resolve_device
+    from runtime.training.processes import main_process_first
 
     model = compile_spec(graphs, seed=graphs.spec.training.seed, allow_python=allow_python)
-    return model, prepare(graphs, data_dir=data_dir, spec_path=Path(graphs.source.name))
+    join_processes(resolve_device(device))
+    with main_process_first():
+        return model, prepare(graphs, data_dir=data_dir, spec_path=Path(graphs.source.name), tell=tell)
 
 
 def _resume_command(
@@ -130,11 +198,17 @@ def _resume_command(
     return [*command, *(["--allow-python"] if allow_python else [])]
 
 
-def _say_how_to_go_on(run: "Run", command: list[str], as_json: bool) -> None:
-    going_on = shlex.join([*command, "--out", str(run.folder), "--resume"])
-    if as_json:
-        print_json({"run": str(run.folder), "status": run.manifest()["status"], "resume": going_on})
-    typer.echo(f"stopped and saved in {run.folder}; go on with\n  {going_on}", err=as_json)
+def _say_how_to_go_on(run: "Run", command: list[str], as_json: bool, cut_off: bool = False) -> NoReturn:
+    """What an interrupted training leaves, and the command that goes on with it; exit 130."""
+    if is_main():
+        going_on = shlex.join([*command, "--out", str(run.folder), "--resume"])
+        manifest = run.manifest()
+        if as_json:
+            print_json({"run": str(run.folder), "status": manifest["status"], "resume": going_on})
+        done = f"{manifest['epochs']} of {manifest['epochs_asked']} epochs ({manifest['step']} steps)"
+        kept = "what was saved last is" if cut_off else "everything up to here is saved"
+        way = " (alone, or through torchrun as before)" if started_with() > 1 else ""
+        typer.echo(f"interrupted after {done}; {kept} in {run.folder}; go on with{way}\n  {going_on}", err=as_json)
     raise typer.Exit(EXIT_INTERRUPTED)
 
 
@@ -163,21 +237,28 @@ def _draw(run: "Run", model: "Model", data: "PreparedData") -> list[str]:
 def _result(run: "Run", report: dict[str, Any] | None, pictures: list[str]) -> dict[str, Any]:
     manifest = run.manifest()
     kept = {name: manifest[name] for name in ("status", "epochs", "best_epoch", "select", "wall_seconds")}
-    return {"run": str(run.folder), **kept, "test": report, "figures": pictures}
+    speed = {name: manifest[name] for name in ("examples_per_second", "measured_steps", "time_shares")}
+    profile = {"profile": str(run.folder / manifest["profile"])} if "profile" in manifest else {}
+    return {"run": str(run.folder), **kept, **speed, **profile, "test": report, "figures": pictures}
 
 
 def _print(result: dict[str, Any]) -> None:
     """The small table at the end."""
+    from runtime.training.timing import describe_speed
+
     chosen = (
         "" if result["select"] == "last" else f", best by {result['select']} on validation rows: {result['best_epoch']}"
     )
     typer.echo(f"\n{result['epochs']} epochs in {result['wall_seconds']:.0f} s{chosen}")
+    typer.echo(describe_speed(result["examples_per_second"], result["time_shares"]))
     report = result["test"]
     if report is None:
         typer.echo("no test rows: nothing measured")
     else:
         _print_report(report)
     typer.echo(f"run        {result['run']}")
+    if "profile" in result:
+        typer.echo(f"profile    {result['profile']}")
     for index, path in enumerate(result["figures"]):
         typer.echo(f"{'pictures' if index == 0 else '':<10} {path}")
 
@@ -189,7 +270,8 @@ def _print_report(report: dict[str, Any]) -> None:
             continue
         error = f"{figures['error']:.4g} (root mean square)"
         if "log_loss" in figures:
-            error = f"{100 * figures['error']:.2f} % of {figures['rows']} rows"
+            elements = f"{figures['elements']} elements in " if "elements" in figures else ""
+            error = f"{100 * figures['error']:.2f} % of {elements}{figures['rows']} rows"
         typer.echo(f"test error of {name}: {error}")
     typer.echo(f"test elbo: {report['elbo']:.2f} nats per row")
     for note in report.get("notes", ()):

@@ -8,27 +8,48 @@ from torch import Tensor
 from torch.nn import functional
 
 from graphspec.schema import Augment
+from runtime.data.randomness import Portion, draw_rows
 
 _Uniform = Callable[[float], Tensor]
 _SMOOTHNESS = 7
 """An elastic warp's bumps are about 1/7 of the image wide (4 pixels of 28, as Simard et al. 2003 use)."""
 
 
-def augment_images(images: Tensor, changes: Augment, generator: torch.Generator) -> Tensor:
+def augment_images(
+    images: Tensor,
+    changes: Augment,
+    generator: torch.Generator,
+    *,
+    may_be_blank: bool = False,
+    portion: Portion | None = None,
+) -> Tensor:
     """Each image shifted, turned, scaled, sheared, warped and mirrored at random, bilinear; edges are continued.
 
     images: [B, C, H, W] floats. Every parameter is uniform within its bounds, except the elastic warp, whose
     displacement is a smooth normal field of standard deviation `elastic` pixels. A whole number of `shift` draws
     whole pixels, which keeps pixel values as they are. generator: on the images' device.
+    may_be_blank: pixels may be NaN. A pixel of the result is blank where the nearest pixel it comes from is, and is
+    else the mean of those around its place that are not.
+    portion: which rows of a whole batch these are, where several processes share it out.
     """
     batch, _, height, width = images.shape
     if not batch:
         return images
-    theta = _affine(batch, (height, width), changes, generator, images)
+    theta = _affine((height, width), changes, generator, images, portion)
     grid = _grid(theta, (height, width))
     if changes.elastic:
-        grid = grid + _warp(batch, (height, width), changes.elastic, generator, images)
-    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        grid = grid + _warp((height, width), changes.elastic, generator, images, portion)
+    if not may_be_blank:
+        return _sampled(images, grid)
+    # Two samplings, of the pixels there are and of where they are: their ratio never mixes a filler into a value. Where
+    # the nearest pixel is there, it has a quarter of the weight at least.
+    there = (~images.isnan()).to(images)
+    near = _sampled(there, grid, "nearest") > 0
+    return torch.where(near, _sampled(images.nan_to_num(0.0), grid) / _sampled(there, grid), torch.nan)
+
+
+def _sampled(images: Tensor, grid: Tensor, mode: str = "bilinear") -> Tensor:
+    return functional.grid_sample(images, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
 def _grid(theta: Tensor, sides: tuple[int, int]) -> Tensor:
@@ -38,12 +59,15 @@ def _grid(theta: Tensor, sides: tuple[int, int]) -> Tensor:
     return (one * x + other * y[:, None] + shift).permute(0, 2, 3, 1)
 
 
-def _affine(batch: int, sides: tuple[int, int], changes: Augment, generator: torch.Generator, like: Tensor) -> Tensor:
+def _affine(
+    sides: tuple[int, int], changes: Augment, generator: torch.Generator, like: Tensor, portion: Portion | None
+) -> Tensor:
     """[B, 2, 3] maps from output to input places, in units in which the image spans -1 to 1."""
     height, width = sides
 
     def uniform(bound: float) -> Tensor:
-        drawn = torch.rand(batch, generator=generator, device=like.device, dtype=like.dtype)
+        options = {"generator": generator, "device": like.device, "dtype": like.dtype}
+        drawn = draw_rows(torch.rand, (len(like),), 0, portion, **options)
         return (2 * drawn - 1) * bound
 
     angle = uniform(math.radians(changes.rotate))
@@ -69,13 +93,15 @@ def _shift(bound: float, uniform: _Uniform) -> Tensor:
     return uniform(bound)
 
 
-def _warp(batch: int, sides: tuple[int, int], strength: float, generator: torch.Generator, like: Tensor) -> Tensor:
+def _warp(
+    sides: tuple[int, int], strength: float, generator: torch.Generator, like: Tensor, portion: Portion | None
+) -> Tensor:
     """[B, H, W, 2] smooth displacements, x then y, of standard deviation `strength` pixels at every pixel."""
     height, width = sides
     down, across = _smoothing(height, like), _smoothing(width, like)
-    knots = torch.randn(
-        (2, batch, down.shape[1], across.shape[1]), generator=generator, device=like.device, dtype=like.dtype
-    )
+    shape = (2, len(like), down.shape[1], across.shape[1])
+    options = {"generator": generator, "device": like.device, "dtype": like.dtype}
+    knots = draw_rows(torch.randn, shape, 1, portion, **options)
     field = torch.einsum("hk,cbkl,wl->bhwc", down, knots, across)
     return field * (2 * strength / torch.tensor([width, height], device=like.device, dtype=like.dtype))
 

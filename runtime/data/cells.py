@@ -5,6 +5,7 @@ Not here: shapes and ranges (`values`).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,26 @@ from runtime.data.table import Array
 from runtime.errors import DataError
 
 BLANK = -1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an array comes from, for messages: its column (or several, stacked along the second axis), and which rows.
+
+    first: number of its first row in the source; whole: the array is all of the source, so that counts are of all rows.
+    """
+
+    columns: tuple[str, ...]
+    first: int = 0
+    whole: bool = True
+
+    def describe(self, index: Sequence[int]) -> str:
+        """`column 'x', row 3, element [0, 2]` of one element; of stacked columns the one it is in."""
+        row, *element = (int(i) for i in index)
+        stacked = len(self.columns) > 1 and bool(element)
+        column = self.columns[element[0]] if stacked else ", ".join(self.columns)
+        inside = f", element {element}" if element and not stacked else ""
+        return f"column {column!r}, row {self.first + row}{inside}"
 
 
 def blank_cells(cells: Array, missing: Sequence[int | float | str]) -> NDArray[np.bool_]:
@@ -47,7 +68,7 @@ def _number(text: str) -> float | None:
         return None
 
 
-def as_floats(column: str, cells: Array, blank: NDArray[np.bool_]) -> Array:
+def as_floats(place: Place, cells: Array, blank: NDArray[np.bool_]) -> Array:
     """Numbers with NaN for blanks; floats keep their precision. Raises DataError for text that is no number."""
     if cells.dtype.kind == "U":
         values, position = np.unique(cells, return_inverse=True)
@@ -55,32 +76,44 @@ def as_floats(column: str, cells: Array, blank: NDArray[np.bool_]) -> Array:
         result: Array = numbers[position.reshape(cells.shape)]
         wrong = np.isnan(result) & ~blank
         if wrong.any():
-            raise bad_cell(column, cells, wrong, "is not a number", "list what means blank: missing: [...]")
+            raise bad_cell(place, cells, wrong, "is not a number", "list what means blank: missing: [...]")
     else:
-        result = cells.astype(cells.dtype if cells.dtype.kind == "f" and cells.dtype.itemsize > 2 else _wide(cells))
-    if blank.any():
-        result = result.copy()
-        result[blank] = np.nan
+        result = cells.astype(_float_type(cells), copy=False)
+    if (blank & ~np.isnan(result)).any():
+        result = np.where(blank, result.dtype.type(np.nan), result)
     return result
 
 
-def _wide(cells: Array) -> type[np.floating]:
-    return np.float32 if cells.dtype.kind in "fb" or cells.dtype.itemsize == 1 else np.float64
+def _float_type(cells: Array) -> type[np.floating]:
+    """Floats keep their precision as far as torch has it; bytes and half precision fit float32 exactly."""
+    size = cells.dtype.itemsize
+    small = size <= 4 if cells.dtype.kind == "f" else cells.dtype.kind == "b" or size == 1
+    return np.float32 if small else np.float64
 
 
-def as_integers(column: str, cells: Array, blank: NDArray[np.bool_], variable: Variable) -> NDArray[np.int64]:
-    """Class indices, 0/1 or counts, with -1 for blanks. Raises DataError for a cell that is neither number nor name."""
+def as_integers(place: Place, cells: Array, blank: NDArray[np.bool_], variable: Variable) -> Array:
+    """Class indices, 0/1 or counts, with -1 for blanks, in some signed type.
+
+    Raises DataError for a cell that is neither number nor name.
+    """
     names = _names_that_count(cells, variable)
     if names:
-        return _from_names(column, cells, blank, variable, names)
-    numbers = as_floats(column, cells, blank)
+        return _from_names(place, cells, blank, variable, names)
+    if cells.dtype.kind in "bui" and cells.dtype.itemsize < 8 and not blank.any():
+        return cells.astype(_signed(cells), copy=False)
+    numbers = as_floats(place, cells, blank)
     whole = np.where(blank, BLANK, numbers)
     wrong = ~np.isfinite(whole) | (whole != np.round(whole))
     if wrong.any():
         raise bad_cell(
-            column, cells, wrong, "is not a whole number", f"{variable.name} is a {variable.domain}: {_legal(variable)}"
+            place, cells, wrong, "is not a whole number", f"{variable.name} is a {variable.domain}: {_legal(variable)}"
         )
     return whole.astype(np.int64)
+
+
+def _signed(cells: Array) -> str:
+    """The smallest signed type that has all values of the cells' own: int8 for bool, int16 for uint8."""
+    return f"i{cells.dtype.itemsize * (2 if cells.dtype.kind == 'u' else 1)}"
 
 
 def _names_that_count(cells: Array, variable: Variable) -> tuple[str, ...]:
@@ -91,7 +124,7 @@ def _names_that_count(cells: Array, variable: Variable) -> tuple[str, ...]:
 
 
 def _from_names(
-    column: str, cells: Array, blank: NDArray[np.bool_], variable: Variable, names: Sequence[str]
+    place: Place, cells: Array, blank: NDArray[np.bool_], variable: Variable, names: Sequence[str]
 ) -> NDArray[np.int64]:
     values, position = np.unique(cells, return_inverse=True)
     index_of = {name: index for index, name in enumerate(names)}
@@ -102,7 +135,7 @@ def _from_names(
     if wrong.any():
         first = str(cells[tuple(np.argwhere(wrong)[0])])
         hint = f"{did_you_mean(first, names)} {_legal(variable)}; list what means blank: missing: [...]".strip()
-        raise bad_cell(column, cells, wrong, f"is no value of {variable.name}", hint)
+        raise bad_cell(place, cells, wrong, f"is no value of {variable.name}", hint)
     return result
 
 
@@ -137,15 +170,14 @@ def legal_values(variable: Variable) -> str:
     return _legal(variable)
 
 
-def bad_cell(column: str, cells: Array, wrong: NDArray[np.bool_], what: str, hint: str) -> DataError:
+def bad_cell(place: Place, cells: Array, wrong: NDArray[np.bool_], what: str, hint: str) -> DataError:
     """A DataError about the first wrong cell, its row (0-based) and how many more there are.
 
     cells, wrong: [N, ...] of one shape.
     """
-    place = np.argwhere(wrong)[0]
+    first = np.argwhere(wrong)[0]
     rows = int(wrong.reshape(len(wrong), -1).any(axis=1).sum())
-    value = cells[tuple(place)]
+    value = cells[tuple(first)]
     shown = repr(str(value)) if cells.dtype.kind == "U" else f"{value:g}" if cells.dtype.kind == "f" else str(value)
-    element = f", element {[int(i) for i in place[1:]]}" if len(place) > 1 else ""
-    more = f" (and {rows - 1} more rows)" if rows > 1 else ""
-    return DataError(f"column {column!r}, row {place[0]}{element}: {shown} {what}{more}", hint)
+    more = f" (and {'' if place.whole else 'at least '}{rows - 1} more rows)" if rows > 1 else ""
+    return DataError(f"{place.describe(first)}: {shown} {what}{more}", hint)

@@ -1,6 +1,6 @@
 """From: a checked spec and its `data` section. To: `PreparedData`. The steps in order, each in a module of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +11,29 @@ from torch import Tensor
 from graphspec.graph import Graphs
 from graphspec.schema import ColumnSpec, DataSection
 from runtime.data.budgets import Budgets, Mask
+from runtime.data.kept import Tell
+from runtime.data.patterns import count_given
 from runtime.data.reading import read_table
 from runtime.data.rows import PreparedData, Rows, Units
 from runtime.data.splits import Splits, split_columns, split_rows
-from runtime.data.table import Table
+from runtime.data.stored import Held, Mapped, Selection, Stored, scaled
+from runtime.data.table import Table, whole
 from runtime.data.values import Values, read_values
 from runtime.errors import DataError
 
+BLOCKED_BYTES, BLOCK_BYTES = 2**34, 2**22
+"""Mapped data from 16 GiB on are shuffled by blocks of 4 MiB."""
 
-def prepare(graphs: Graphs, *, data_dir: Path | None = None, spec_path: Path | None = None) -> PreparedData:
+
+def prepare(
+    graphs: Graphs, *, data_dir: Path | None = None, spec_path: Path | None = None, tell: Tell | None = None
+) -> PreparedData:
     """Read, split, budget and standardize the data of a spec; the same seed always gives the same rows.
 
     Nothing but the labels that a budget keeps has a part in the result: labels beyond it are blanked first. (A split
     rule that names a label's column reads that column; a note says so.)
-    data_dir: `--data-dir`; spec_path: the spec's file, beside which relative paths are looked for first.
+    data_dir: `--data-dir`; spec_path: the spec's file, beside which relative paths are looked for first. tell: called
+    with a line of text before something that takes long.
     Raises DataError for everything that is wrong with the data.
     """
     data = _data_section(graphs)
@@ -35,6 +44,7 @@ def prepare(graphs: Graphs, *, data_dir: Path | None = None, spec_path: Path | N
         tuple(dict.fromkeys((*needed, *data.factors.values(), *split_columns(data)))),
         spec_path,
         data_dir,
+        tell or (lambda _: None),
     )
     values = {name: read_values(graphs.variables[name], spec, table) for name, spec in columns.items()}
     splits = split_rows(data, table)
@@ -82,30 +92,31 @@ def _assemble(
     kept: Mapping[str, Mask],
     notes: tuple[str, ...],
 ) -> PreparedData:
-    tensors = {name: read.tensor for name, read in values.items()}
     units = {
-        name: _units(name, tensors[name][torch.from_numpy(_rows_for_units(name, kept, splits))])
+        name: _units(
+            name, Selection({name: values[name].stored}, torch.from_numpy(_rows_for_units(name, kept, splits)))
+        )
         for name, spec in columns.items()
         if spec.standardize
     }
-    factors = {name: table.columns[column] for name, column in data.factors.items()}
+    factors = {name: whole(table.columns[column]) for name, column in data.factors.items()}
+    stored = {name: _stored(read.stored, units.get(name)) for name, read in values.items()}
+    for name, mask in kept.items():
+        stored[name] = _budgeted(stored[name], mask, splits.training)
 
     def part(rows: NDArray[np.int64]) -> Rows:
         index = torch.from_numpy(rows)
-        taken = {name: tensor[index] for name, tensor in tensors.items()}
-        scaled = {name: units[name].from_data(taken[name]) if name in units else taken[name] for name in taken}
-        return Rows(scaled, index, {name: column[rows] for name, column in factors.items()})
+        return Rows(Selection(stored, index), index, {name: column[rows] for name, column in factors.items()})
 
     training = part(splits.training)
     keeps = {name: torch.from_numpy(mask[splits.training]) for name, mask in kept.items()}
-    budgeted = {**training.values, **{name: _blank(training.values[name], ~keep) for name, keep in keeps.items()}}
     any_label = torch.zeros(len(training), dtype=torch.bool)
     for keep in keeps.values():
         any_label |= keep
     return PreparedData(
         source=data.source,
         seed=data.seed,
-        training=Rows(budgeted, training.source, training.factors),
+        training=training,
         validation=part(splits.validation),
         test=part(splits.test),
         labelled=any_label.nonzero().flatten(),
@@ -115,8 +126,21 @@ def _assemble(
         columns=columns,
         unit_valued=frozenset(name for name in columns if graphs.variables[name].domain in ("unit", "binary")),
         fingerprint=table.fingerprint(),
-        notes=notes,
+        notes=(*notes, *_never_labelled(training, kept)),
+        block_rows=_block_rows(stored),
+        may_be_blank=frozenset(name for name in columns if name in graphs.supervised or graphs.variables[name].missing),
     )
+
+
+def _never_labelled(training: Rows, labels: Iterable[str]) -> list[str]:
+    """Notes about elements of a label that no training row has, although it has others."""
+    notes = []
+    for name in labels:
+        never = [str(index) for index in (count_given(training, name).per_element == 0).nonzero().tolist()]
+        if never:
+            shown = ", ".join(never[:8]) + (", ..." if len(never) > 8 else "")
+            notes.append(f"no training row has a label for {name} at {shown}: learned without any")
+    return notes
 
 
 def _rows_for_units(name: str, kept: Mapping[str, Mask], splits: Splits) -> NDArray[np.int64]:
@@ -124,23 +148,52 @@ def _rows_for_units(name: str, kept: Mapping[str, Mask], splits: Splits) -> NDAr
     return np.flatnonzero(kept[name]) if name in kept else splits.training
 
 
-def _units(name: str, values: Tensor) -> Units:
+def _units(name: str, values: Selection) -> Units:
     """Mean and standard deviation over rows, per element (images: per channel); a constant keeps its scale."""
-    if not values.is_floating_point():
+    if not values.take(name, torch.arange(0)).is_floating_point():
         raise DataError(f"standardize: {name} holds no real numbers", "standardize variables of domain real only")
-    over = (0, *range(2, values.dim())) if values.dim() > 3 else (0,)
-    known = ~values.isnan()
-    count = known.sum(over, keepdim=True).clamp_min(1)
-    numbers = torch.where(known, values.double(), 0.0)
-    mean = numbers.sum(over, keepdim=True) / count
-    spread = torch.where(known, (numbers - mean) ** 2, 0.0).sum(over, keepdim=True) / count
-    std = spread.sqrt()
+    count, total = _sums(values.chunks(name), lambda numbers: numbers)
+    count = count.clamp_min(1)
+    mean = total / count
+    std = (_sums(values.chunks(name), lambda numbers: (numbers - mean) ** 2)[1] / count).sqrt()
     tiny = std <= 1e-12 * (1 + mean.abs())
     return Units(mean[0], torch.where(tiny, 1.0, std)[0])
 
 
-def _blank(values: Tensor, rows: Tensor) -> Tensor:
-    """The values with `rows` [N] (True: hide) blank."""
-    hidden = values.clone()
-    hidden[rows] = float("nan") if values.is_floating_point() else -1
-    return hidden
+def _sums(chunks: Iterable[Tensor], of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """How many values there are, and the sum of `of` them, over rows and the sides of images: [1, *shape] each."""
+    count = total = torch.zeros(1, dtype=torch.float64)
+    for values in chunks:
+        over = (0, *range(2, values.dim())) if values.dim() > 3 else (0,)
+        known = ~values.isnan()
+        count = count + known.sum(over, keepdim=True)
+        total = total + torch.where(known, of(values.double()), 0.0).sum(over, keepdim=True)
+    return count, total
+
+
+def _stored(stored: Stored, units: Units | None) -> Stored:
+    """The variable in the model's units: at once in memory, row by row as they are read from a file."""
+    if units is None:
+        return stored
+    if isinstance(stored, Mapped):
+        return scaled(stored, units.from_data)
+    assert isinstance(stored, Held)
+    return Held(units.from_data(stored.tensor))
+
+
+def _block_rows(stored: Mapping[str, Stored]) -> int:
+    """Rows of one block of what is mapped; 0 below a size that most machines keep in memory (the same on all)."""
+    mapped = [column for column in stored.values() if isinstance(column, Mapped)]
+    if sum(column.column.nbytes for column in mapped) < BLOCKED_BYTES:
+        return 0
+    return max(1, BLOCK_BYTES // sum(column.column.nbytes // len(column) for column in mapped))
+
+
+def _budgeted(stored: Stored, kept: Mask, training: NDArray[np.int64]) -> Held:
+    """A label with every training row blank that is not `kept` [rows of the source]; held-out rows keep theirs."""
+    assert isinstance(stored, Held), "labels are held in memory"
+    hide = np.zeros(len(kept), dtype=np.bool_)
+    hide[training] = ~kept[training]
+    hidden = stored.tensor.clone()
+    hidden[torch.from_numpy(hide)] = float("nan") if hidden.is_floating_point() else -1
+    return Held(hidden)

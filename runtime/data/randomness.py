@@ -1,10 +1,14 @@
 """Randomness by purpose: one seed, many independent draws, none of which moves when another is used more."""
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:
@@ -20,7 +24,25 @@ def shuffled(count: int, seed: int, *purpose: str | int) -> NDArray[np.int64]:
     split or a budget stay the same rows under every version.
     """
     raw = np.random.PCG64(derived_seed(seed, *purpose)).random_raw(count)
-    return np.argsort(raw, kind="stable").astype(np.int64)
+    return np.argsort(raw, kind="stable").astype(np.int64, copy=False)
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Rows at hand out of a whole batch: `places` [n] in a batch of `size` rows."""
+
+    size: int
+    places: Tensor
+
+
+def draw_rows(
+    draw: Callable[..., Tensor], shape: tuple[int, ...], axis: int, portion: Portion | None, **options: Any
+) -> Tensor:
+    """`draw(shape, **options)`, where `axis` counts rows; a row of a portion gets what it gets in the whole batch."""
+    if portion is None:
+        return draw(shape, **options)
+    whole = draw((*shape[:axis], portion.size, *shape[axis + 1 :]), **options)
+    return whole.index_select(axis, portion.places.to(whole.device))
 
 
 def torch_stream(seed: int, *purpose: str | int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -8,12 +8,17 @@ import numpy as np
 from graphspec.headers import Member, SourceError, SplitName, csv_rows, folder_images, npz_members
 from graphspec.sources import FORMATS, KNOWN_SETS, FileSource, KnownSource, MissingSource, data_folder, resolve_source
 from runtime.data import images, known
-from runtime.data.table import Array, Table, make_table, require_columns
+from runtime.data.kept import Tell
+from runtime.data.mapping import map_images, map_member
+from runtime.data.table import Array, Column, Parts, Table, make_table, require_columns, whole
 from runtime.errors import DataError
 
 
-def read_table(source: str, columns: Sequence[str], spec_path: Path | None, data_dir: Path | None) -> Table:
-    """Load `columns` of a source. Raises DataError for what is not there or cannot be read."""
+def read_table(source: str, columns: Sequence[str], spec_path: Path | None, data_dir: Path | None, tell: Tell) -> Table:
+    """Load `columns` of a source, or map them. Raises DataError for what is not there or cannot be read.
+
+    tell: called with a line of text before something that takes long.
+    """
     found = resolve_source(source, spec_path, data_dir)
     if isinstance(found, MissingSource):
         raise _missing(found)
@@ -21,7 +26,7 @@ def read_table(source: str, columns: Sequence[str], spec_path: Path | None, data
         require_columns(found.known.name, found.known.columns, columns)
         return known.read(found.known, columns, data_folder(data_dir))
     try:
-        return _read_file(found, columns)
+        return _read_file(found, columns, tell)
     except SourceError as error:
         raise DataError(error.message, error.hint) from error
 
@@ -36,38 +41,54 @@ def _missing(source: MissingSource) -> DataError:
     )
 
 
-def _read_file(source: FileSource, columns: Sequence[str]) -> Table:
+def _read_file(source: FileSource, columns: Sequence[str], tell: Tell) -> Table:
     if source.format == "npz":
-        return _read_npz(source.path, columns)
+        return _read_npz(source.path, columns, tell)
     if source.format == "csv":
         return _read_csv(source.path, columns)
     if source.format == "folder":
-        return _read_folder(source.path, columns)
+        return _read_folder(source.path, columns, tell)
     raise DataError(f"data source {source.path} is of no kind that can be read", f"a source is {FORMATS}")
 
 
-def _read_npz(path: Path, columns: Sequence[str]) -> Table:
+def _read_npz(path: Path, columns: Sequence[str], tell: Tell) -> Table:
     splits = npz_members(path)
     for split, members in splits.items():
         shown = path.name if split == "train" else f"the test split of {path.name}"
         require_columns(shown, members, columns)
-    parts = {split: {name: _load_array(members[name]) for name in columns} for split, members in splits.items()}
+    notes: list[str] = []
+    parts = {
+        split: {name: _read_array(members[name], tell, notes) for name in columns} for split, members in splits.items()
+    }
     if "test" not in parts:
-        return make_table(path.name, parts["train"])
+        return make_table(path.name, parts["train"], notes=tuple(notes))
     train = make_table(f"the training split of {path.name}", parts["train"])
     test = make_table(f"the test split of {path.name}", parts["test"])
     joined = {name: _join(name, train.columns[name], test.columns[name]) for name in columns}
-    return make_table(path.name, joined, training_rows=train.rows)
+    return make_table(path.name, joined, training_rows=train.rows, notes=tuple(notes))
 
 
-def _join(column: str, train: Array, test: Array) -> Array:
+def _read_array(member: Member, tell: Tell, notes: list[str]) -> Column:
+    mapped = map_member(member, tell)
+    if mapped is None:
+        return _load_array(member)
+    array, note = mapped
+    notes += [note] if note else []
+    return Parts((array,))
+
+
+def _join(column: str, train: Column, test: Column) -> Column:
     if train.shape[1:] != test.shape[1:]:
         raise DataError(
             f"column {column!r} has cells of shape {list(train.shape[1:])} in the training split and "
             f"{list(test.shape[1:])} in the test split",
             "write both splits alike",
         )
-    return np.concatenate([train, test])
+    if isinstance(train, Parts) or isinstance(test, Parts):
+        both = [part.arrays if isinstance(part, Parts) else (part,) for part in (train, test)]
+        if train.dtype == test.dtype:
+            return Parts((*both[0], *both[1]))
+    return np.concatenate([whole(train), whole(test)])
 
 
 def _load_array(member: Member) -> Array:
@@ -102,16 +123,20 @@ def _read_csv(path: Path, columns: Sequence[str]) -> Table:
     )
 
 
-def _read_folder(path: Path, columns: Sequence[str]) -> Table:
+def _read_folder(path: Path, columns: Sequence[str], tell: Tell) -> Table:
     splits = folder_images(path)
     ordered: tuple[SplitName, ...] = ("train", "test") if "test" in splits else ("train",)
     files = [image for split in ordered for image in splits[split]]
     labelled = any(image.label for image in files)
     require_columns(f"folder {path.name}", ("image", "label") if labelled else ("image",), columns)
-    read: dict[str, Array] = {}
+    read: dict[str, Column] = {}
+    notes: tuple[str, ...] = ()
     if "image" in columns:
-        read["image"] = images.stack([image.file for image in files])
+        pictures = [image.file for image in files]
+        mapped = map_images(path, pictures, tell)
+        read["image"] = images.stack(pictures) if mapped is None else Parts((mapped[0],))
+        notes = () if mapped is None else (mapped[1],)
     if "label" in columns:
         read["label"] = np.array([image.label for image in files], dtype=np.str_)
     classes = {"label": tuple(sorted({image.label for image in files}))}
-    return make_table(path.name, read, len(splits["train"]) if "test" in splits else None, classes)
+    return make_table(path.name, read, len(splits["train"]) if "test" in splits else None, classes, notes)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from graphspec.schema import DataSection, Split
 from runtime.data.randomness import shuffled
-from runtime.data.table import Array, Table
+from runtime.data.table import Array, Table, whole
 from runtime.errors import DataError
 
 RowNumbers = NDArray[np.int64]
@@ -115,7 +115,7 @@ def same_text(value: object) -> str:
 
 
 def _cells(column: str, part: str, table: Table) -> Array:
-    cells = table.columns[column]
+    cells = whole(table.columns[column])
     if cells.ndim != 1 or cells.dtype == object:
         raise DataError(f"{part} reads column {column!r}, whose cells are no single values", "name a column of scalars")
     return cells

@@ -1,18 +1,29 @@
 """The order of rows in training: one pass over unlabelled rows an epoch, labelled rows beside it without end.
 
-Every order is a function of (seed, epoch) or (seed, pass), so that a training resumed at an epoch's start needs no
-state. Both kinds of batches are uniform draws, which is what makes the stochastic gradient unbiased for the total.
+A row with any element of any label, also one given in part, is a labelled row. Every order is a function of (seed,
+epoch) or (seed, pass), so that a training resumed at an epoch's start needs no state. Both kinds of batches are uniform
+draws, which is what makes the stochastic gradient unbiased for the total.
+
+Very large mapped data are shuffled by blocks (`PreparedData.block_rows`): the blocks change places, and rows do within
+windows of WINDOW_BLOCKS blocks, so that a file larger than memory is read nearly in order. Every row is still as likely
+at every place.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from runtime.data.randomness import derived_seed, shuffled, torch_stream
 from runtime.data.rows import PreparedData
+
+WINDOW_BLOCKS = 256
+"""Blocks between which rows change places: 1 GiB of blocks of 4 MiB."""
 
 
 @dataclass(frozen=True)
@@ -56,22 +67,46 @@ def epoch_batches(
     steps = steps_per_epoch(data, batch_size, labelled_batch_size)
     none = torch.empty(0, dtype=torch.int64)
     if not len(data.unlabelled):
-        for index, rows in enumerate(_pass(data.labelled, steps, seed, "labelled rows", epoch)):
+        for index, rows in enumerate(_pass(data.labelled, steps, data.block_rows, seed, "labelled rows", epoch)):
             yield Step(epoch, epoch * steps + index, none, rows, seed)
         return
     size = min(labelled_batch_size or batch_size, len(data.labelled))
-    for index, rows in enumerate(_pass(data.unlabelled, steps, seed, "unlabelled rows", epoch)):
+    for index, rows in enumerate(_pass(data.unlabelled, steps, data.block_rows, seed, "unlabelled rows", epoch)):
         number = epoch * steps + index
-        labelled = endless_passes(data.labelled, number * size, size, seed) if size else none
+        labelled = endless_passes(data.labelled, number * size, size, seed, data.block_rows) if size else none
         yield Step(epoch, number, rows, labelled, seed)
 
 
-def _pass(rows: Tensor, steps: int, seed: int, purpose: str, epoch: int) -> tuple[Tensor, ...]:
-    order = torch.from_numpy(shuffled(len(rows), seed, purpose, epoch))
+def _pass(rows: Tensor, steps: int, block: int, seed: int, purpose: str, epoch: int) -> tuple[Tensor, ...]:
+    order = torch.from_numpy(order_of(len(rows), block, seed, purpose, epoch))
     return torch.tensor_split(rows[order], steps)
 
 
-def endless_passes(rows: Tensor, start: int, count: int, seed: int) -> Tensor:
+def order_of(count: int, block: int, seed: int, *purpose: str | int) -> NDArray[np.int64]:
+    """A permutation of 0..count-1: of all rows alike, or by blocks of `block` neighbours where that is not 0.
+
+    Where the first block begins is drawn too, which makes every row as likely at every place.
+    """
+    if not block:
+        return shuffled(count, seed, *purpose)
+    begin = derived_seed(seed, *purpose, "begin") % count
+    blocks = shuffled(-(-count // block), seed, *purpose, "blocks")
+    windows = []
+    for number, start in enumerate(range(0, len(blocks), WINDOW_BLOCKS)):
+        first = blocks[start : start + WINDOW_BLOCKS, None] * block
+        rows = (first + np.arange(block)).reshape(-1)
+        rows = rows[rows < count]
+        windows.append(rows[shuffled(len(rows), seed, *purpose, "window", number)])
+    return (np.concatenate(windows) + begin) % count
+
+
+@lru_cache(maxsize=2)
+def _labelled_order(total: int, block: int, seed: int, number: int) -> Tensor:
+    """Of one pass over the labelled rows; many steps read a part each."""
+    return torch.from_numpy(order_of(total, block, seed, "labelled pass", number))
+
+
+def endless_passes(rows: Tensor, start: int, count: int, seed: int, block: int = 0) -> Tensor:
     """Places `start` to `start + count` of an endless row of passes, each a permutation of `rows` of its own."""
     total = len(rows)
     parts = []
@@ -79,7 +114,7 @@ def endless_passes(rows: Tensor, start: int, count: int, seed: int) -> Tensor:
     while place < end:
         number, offset = divmod(place, total)
         taken = min(total - offset, end - place)
-        order = torch.from_numpy(shuffled(total, seed, "labelled pass", number))
+        order = _labelled_order(total, block, seed, number)
         parts.append(rows[order[offset : offset + taken]])
         place += taken
     return torch.cat(parts)

@@ -4,7 +4,7 @@ Not here: what a variable makes of a column (`values`), or who reads which sourc
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,67 @@ from runtime.errors import DataError
 
 Array = NDArray[Any]
 
+_HASHED_BYTES = 2**24
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A column too large to be loaded: arrays mapped from files, rows of one after rows of the other."""
+
+    arrays: tuple[Array, ...]
+
+    def __len__(self) -> int:
+        return sum(len(array) for array in self.arrays)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of one element, the same in all parts."""
+        return self.arrays[0].dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[N, ...] of all parts together."""
+        return (len(self), *self.arrays[0].shape[1:])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all parts in their files."""
+        return sum(array.nbytes for array in self.arrays)
+
+    def take(self, rows: NDArray[np.int64]) -> Array:
+        """The rows [B], read into memory."""
+        if len(self.arrays) == 1:
+            return np.asarray(self.arrays[0][rows])
+        result = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        first = 0
+        for array in self.arrays:
+            here = (rows >= first) & (rows < first + len(array))
+            result[here] = array[rows[here] - first]
+            first += len(array)
+        return result
+
+    def chunks(self, size: int) -> Iterator[tuple[int, Array]]:
+        """(first row, some rows) of about `size` bytes, in order; views, which a look at reads from the file."""
+        first = 0
+        for array in self.arrays:
+            step = max(1, size * len(array) // max(1, array.nbytes))
+            for start in range(0, len(array), step):
+                yield first + start, array[start : start + step]
+            first += len(array)
+
+
+Column = Array | Parts
+
+
+def whole(column: Column) -> Array:
+    """All of a column in memory."""
+    return np.concatenate(column.arrays) if isinstance(column, Parts) else column
+
 
 @dataclass(frozen=True)
 class Table:
-    """Columns as stored: [N, ...] numbers, [N] text, or [N] objects where images differ in size ([C, H, W] each).
+    """Columns as stored: [N, ...] numbers, [N] text, or [N] objects where images differ in size ([C, H, W] each);
+    large ones of numbers as `Parts`.
 
     Rows are numbered from 0: the source's training split first, then its test split.
     training_rows: rows of the source's own training split; None where the source has no split of its own.
@@ -27,7 +84,7 @@ class Table:
     """
 
     name: str
-    columns: Mapping[str, Array]
+    columns: Mapping[str, Column]
     training_rows: int | None = None
     classes: Mapping[str, tuple[str, ...]] | None = None
     notes: tuple[str, ...] = ()
@@ -42,16 +99,31 @@ class Table:
         digest = hashlib.sha256()
         for name in sorted(self.columns):
             column = self.columns[name]
-            parts = column if column.dtype == object else (column,)
-            for part in parts:
-                digest.update(f"{name}|{part.dtype.str}|{part.shape}|".encode())
-                digest.update(np.ascontiguousarray(part).view(np.uint8).data if part.size else b"")
+            for cell in _cells(column):
+                digest.update(f"{name}|{cell.dtype.str}|{cell.shape}|".encode())
+                for part in cell.arrays if isinstance(cell, Parts) else (cell,):
+                    for piece in _bytes_of(part):
+                        digest.update(piece)
         return digest.hexdigest()
+
+
+def _cells(column: Column) -> Sequence[Column]:
+    """What has one shape: the images of a ragged column, else the column."""
+    return (column,) if isinstance(column, Parts) or column.dtype != object else tuple(column)
+
+
+def _bytes_of(array: Array) -> Iterator[memoryview]:
+    """The contents in order, some at a time, without a copy of the whole."""
+    if array.ndim == 0 or not array.flags.c_contiguous:
+        array = np.ascontiguousarray(array)
+    flat = array.reshape(-1).view(np.uint8)
+    for start in range(0, len(flat), _HASHED_BYTES):
+        yield flat[start : start + _HASHED_BYTES].data
 
 
 def make_table(
     name: str,
-    columns: Mapping[str, Array],
+    columns: Mapping[str, Column],
     training_rows: int | None = None,
     classes: Mapping[str, tuple[str, ...]] | None = None,
     notes: tuple[str, ...] = (),

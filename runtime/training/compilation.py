@@ -11,6 +11,7 @@ from torch import nn
 
 from compiler.networks.base import Network
 from runtime.errors import RunError
+from runtime.training.noise import BatchNoise
 
 _VARIANTS = 64
 """Compiled variants kept of one function: networks share their code, and each has parents of its own."""
@@ -28,6 +29,9 @@ def compiled_networks(model: nn.Module, wanted: bool) -> Iterator[None]:
     import torch._dynamo
 
     networks = [module for module in model.modules() if isinstance(module, Network)]
+    draws = BatchNoise.normal, BatchNoise.uniform
+    # seeded generators cannot be traced: masks and noise are drawn between the compiled parts
+    BatchNoise.normal, BatchNoise.uniform = (torch.compiler.disable(draw) for draw in draws)  # type: ignore[method-assign]
     for network in networks:
         network.compile()
     try:
@@ -39,3 +43,4 @@ def compiled_networks(model: nn.Module, wanted: bool) -> Iterator[None]:
     finally:
         for network in networks:
             network._compiled_call_impl = None
+        BatchNoise.normal, BatchNoise.uniform = draws  # type: ignore[method-assign]

@@ -6,17 +6,21 @@ and nowhere else, and only when a training starts (0.13 s beside torch's own imp
 
 import warnings
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from runtime.errors import RunError
+from runtime.training.launcher import started_with
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-T = TypeVar("T")
+TIMEOUT = timedelta(hours=2)
+"""How long a process waits for the others, which may be waiting for the main one to measure the validation rows."""
+
 Precision = Literal["auto", "fp32", "bf16"]
 
 
@@ -30,25 +34,39 @@ class Placement:
     processes: int
 
 
-def build_accelerator(device: str, precision: Precision) -> "Accelerator":
-    """An Accelerator on `device` ("auto": CUDA where there is one, else CPU), free of any earlier one's state.
+def join_processes(device: torch.device) -> None:
+    """Meet the other processes of this training, where a launcher started several: NCCL on CUDA, gloo on CPUs.
 
-    precision "auto" is bf16 on CUDA and fp32 elsewhere. RunError if the device is not there.
+    Does nothing for one process, or the second time.
     """
+    if started_with() == 1:
+        return
+    from accelerate import PartialState
+
+    PartialState(cpu=device.type == "cpu", timeout=TIMEOUT)
+
+
+def leave_processes() -> None:
+    """Part from the other processes; the last thing a program does with them."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def build_accelerator(device: torch.device, bf16: bool) -> "Accelerator":
+    """An Accelerator on `device` (see `resolve_device`), free of any earlier one's state but for the processes."""
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
 
-    chosen = resolve_device(device)
-    if AcceleratorState._shared_state and int(AcceleratorState._shared_state.get("num_processes", 1)) == 1:
-        AcceleratorState._reset_state(reset_partial_state=True)
-    if chosen.type == "cuda" and chosen.index is not None:
-        torch.cuda.set_device(chosen)
-    bf16 = precision == "bf16" or (precision == "auto" and chosen.type == "cuda")
-    # Patterns of labels differ between batches, so a step need not touch every parameter.
+    join_processes(device)
+    if AcceleratorState._shared_state:
+        AcceleratorState._reset_state(reset_partial_state=started_with() == 1)
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
     return Accelerator(
-        cpu=chosen.type == "cpu",
+        cpu=device.type == "cpu",
         mixed_precision="bf16" if bf16 else "no",
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        # Patterns of labels differ between processes, so a step need not touch every parameter in each of them.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True, gradient_as_bucket_view=True)],
     )
 
 
@@ -77,17 +95,6 @@ def placement(accelerator: "Accelerator") -> Placement:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
     precision = "bf16" if accelerator.mixed_precision == "bf16" else "fp32"
     return Placement(str(device), name, precision, int(accelerator.num_processes))
-
-
-def told_to_all(accelerator: "Accelerator", value: T | None) -> T | None:
-    """What the main process has, in every process."""
-    if accelerator.num_processes == 1:
-        return value
-    from accelerate.utils import broadcast_object_list
-
-    parcel: list[T | None] = [value]
-    broadcast_object_list(parcel)
-    return parcel[0]
 
 
 def start_tensorboard(accelerator: "Accelerator", folder: Path) -> None:

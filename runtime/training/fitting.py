@@ -1,6 +1,5 @@
 """`fit`: everything around the loop: data, folder, manifest, resuming, and the weights handed back at the end."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,53 +8,65 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from compiler.module import Model
-from graphspec.resolved import differences, spec_as_plain, spec_as_yaml
+from graphspec.resolved import spec_as_yaml
 from graphspec.schema import TrainingSection
+from runtime.data.streams import steps_per_epoch
 from runtime.errors import RunError
-from runtime.run import Run, find_run, graphs_of, latest_folder, new_folder
+from runtime.run import Run, find_run, latest_folder, new_folder
 from runtime.training.checkpoints import load_weights, read_weights, write_text
+from runtime.training.choices import (
+    Choice,
+    choose_compile,
+    choose_precision,
+    describe_choices,
+    rows_per_step,
+    step_gflop,
+)
 from runtime.training.compilation import compiled_networks
 from runtime.training.devices import (
     Precision,
     build_accelerator,
+    join_processes,
     placement,
     require_tensorboard,
+    resolve_device,
     start_tensorboard,
-    told_to_all,
 )
 from runtime.training.initialization import initialize
-from runtime.training.loop import Plan, Training
+from runtime.training.loop import TRACE, Plan, Training
 from runtime.training.manifest import first_manifest, write_manifest
-from runtime.training.progress import Reporter, choose_reporter
+from runtime.training.processes import decided_by_main, from_all, main_process_first, others_may_end, processes
+from runtime.training.progress import Reporter, SilentReporter, choose_reporter
 from runtime.training.records import cut_records
+from runtime.training.resuming import state_to_resume
 from runtime.training.selection import Criterion
-from runtime.training.state import TrainState, read_state, save_state
+from runtime.training.state import save_state
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from runtime.data import PreparedData
 
-_MAY_CHANGE = frozenset({"name", "description", "training.epochs", "training.patience"})
-"""Fields that a resumed training may have otherwise: no step taken so far depends on them."""
 
-_DATA_FACTS = {
-    "fingerprint": "the source's contents",
-    "labelled": "the labelled rows",
-    "validation": "the validation rows",
-    "test": "the test rows",
-}
+class Interrupted(KeyboardInterrupt):
+    """Training was cut off within a step (a second Ctrl-C); `run` holds what was saved last."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        super().__init__()
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked of one call of `fit`, apart from the model and its data."""
+    """What is asked of one call of `fit`, apart from model and data; `precision`, `compiled`: what was chosen."""
 
     folder: Path
     resume: bool
     training: TrainingSection
-    compiled: bool
+    precision: Choice
+    compiled: Choice
     tensorboard: bool
+    profile: bool
     command: Sequence[str] | None
 
 
@@ -71,6 +82,7 @@ def fit(
     precision: Precision | None = None,
     compile_step: bool | None = None,
     tensorboard: bool = False,
+    profile: bool = False,
     progress: bool | Reporter = True,
     command: Sequence[str] | None = None,
 ) -> Run:
@@ -79,51 +91,72 @@ def fit(
     data: prepared rows; left out, the spec's own `data` section is read. out: the run folder, by default runs/NAME.
     resume: go on with the run in `out` (by default the newest runs/NAME*); its weights replace the model's.
     epochs, precision, compile_step: instead of the spec's training section. device: auto, cpu, cuda, cuda:1.
-    progress: a bar or lines on standard output, nothing, or a Reporter of your own.
-    Ctrl-C ends training after the current step; the run is then not `finished` and can be resumed.
+    profile: also write a trace of a few steps (RUN/profile/trace.json). progress: a bar or lines on standard output,
+    nothing, or a Reporter of your own; with several processes (torchrun) the main one alone reports and writes.
+    Ctrl-C ends training after the current step; the run is then not `finished` and can be resumed, by any number of
+    processes. A second Ctrl-C is a KeyboardInterrupt at once: what was saved last stands.
     Raises RunError (DataError for the data); never overwrites another run.
     """
     if tensorboard:
         require_tensorboard()
     training = _settings(model.graphs.spec.training, epochs, precision, compile_step)
-    accelerator = build_accelerator(device, training.precision)
+    place = resolve_device(device)
+    join_processes(place)
+    if data is None:
+        with main_process_first():
+            data = _prepare(model, data_dir)
+    _same_everywhere(data)
+    folder = decided_by_main(lambda: _folder(model, out, resume))
+    before = decided_by_main(lambda: find_run(folder).manifest()) if resume else None
+    steps = steps_per_epoch(data, training.batch_size, training.labelled_batch_size)
+    gflop = step_gflop(model, *rows_per_step(training, len(data.unlabelled), len(data.labelled)))
     options = Options(
-        folder=_folder(model, out, resume, accelerator),
+        folder=folder,
         resume=resume,
         training=training,
-        compiled=training.compile is True,
+        precision=choose_precision(training.precision, place, model.dtype, gflop, before),
+        compiled=choose_compile(training, place, steps * training.epochs, gflop, before),
         tensorboard=tensorboard,
+        profile=profile,
         command=command,
     )
     reporter = choose_reporter(progress) if isinstance(progress, bool) else progress
-    if data is None:
-        with accelerator.main_process_first():
-            data = _prepare(model, data_dir)
-    return _train(model, data, options, accelerator, reporter)
+    return _train(model, data, options, build_accelerator(place, options.precision.on), reporter)
 
 
 def _train(model: Model, data: "PreparedData", options: Options, accelerator: "Accelerator", reporter: Reporter) -> Run:
+    if not accelerator.is_main_process:
+        reporter = SilentReporter()
     plan = _plan(model, _near(data, accelerator.device), options)
-    state = _state_to_resume(plan) if options.resume else None
+    state = decided_by_main(lambda: state_to_resume(plan)) if options.resume else None
     if state is None:
-        initialize(model, Path(model.graphs.source.name).parent)
+        decided_by_main(lambda: initialize(model, Path(model.graphs.source.name).parent))
     training = Training(model, plan, accelerator, reporter)
     if state is not None:
         training.restore(state)
     manifest = _begin(training, options)
+    if processes() > 1:
+        reporter.note(f"{processes()} processes share out the rows of each step")
+    for line in describe_choices(options.precision, options.compiled):
+        reporter.note(line)
     if options.tensorboard:
         start_tensorboard(accelerator, plan.run.folder)
     finished = False
     try:
-        with compiled_networks(model, options.compiled):
+        with others_may_end(), compiled_networks(model, options.compiled.on):
             finished = training.run_to_end()
     except RunError:
         _end(training, manifest, "failed")
         raise
+    except KeyboardInterrupt:
+        _end(training, manifest, "interrupted")
+        raise Interrupted(plan.run) from None
     accelerator.wait_for_everyone()
     _end(training, manifest, "finished" if finished else "interrupted")
     if finished:
-        load_weights(model, read_weights(plan.run.checkpoint).weights, str(plan.run.checkpoint))
+        checkpoint = plan.run.checkpoint
+        weights = decided_by_main(lambda: read_weights(checkpoint).weights)
+        load_weights(model, weights, str(checkpoint))
     model.eval()
     return plan.run
 
@@ -146,25 +179,29 @@ def _prepare(model: Model, data_dir: Path | None) -> "PreparedData":
     return prepare(model.graphs, data_dir=data_dir, spec_path=Path(model.graphs.source.name))
 
 
+def _same_everywhere(data: "PreparedData") -> None:
+    """RunError if another machine's process reads other data: rows are named by number only."""
+    if len(set(from_all((data.fingerprint, len(data.training), len(data.labelled))))) > 1:
+        raise RunError(
+            f"{data.source} differs between the processes of this training",
+            "every machine must have the same data; copy them, or share the folder",
+        )
+
+
 def _near(data: "PreparedData", device: torch.device) -> "PreparedData":
     """Training rows on the GPU where they fill at most a quarter of what is free there: no copy per step."""
     if device.type != "cuda":
         return data
-    size = sum(values.nbytes for values in data.training.values.values())
-    fits = size <= torch.cuda.mem_get_info(device)[0] / 4
+    fits = data.training.nbytes <= torch.cuda.mem_get_info(device)[0] / 4
     return replace(data, training=data.training.to(device)) if fits else data
 
 
-def _folder(model: Model, out: Path | str | None, resume: bool, accelerator: "Accelerator") -> Path:
-    """Where the run is, decided by the main process for all."""
-    chosen = None
-    if accelerator.is_main_process:
-        name = run_name(model)
-        if resume:
-            chosen = latest_folder(name) if out is None else find_run(out).folder
-        else:
-            chosen = new_folder(None if out is None else Path(out), name)
-    return Path(str(told_to_all(accelerator, chosen)))
+def _folder(model: Model, out: Path | str | None, resume: bool) -> Path:
+    """Where the run is."""
+    name = run_name(model)
+    if resume:
+        return latest_folder(name) if out is None else find_run(out).folder
+    return new_folder(None if out is None else Path(out), name)
 
 
 def run_name(model: Model) -> str:
@@ -182,53 +219,17 @@ def _plan(model: Model, data: "PreparedData", options: Options) -> Plan:
         criterion=Criterion.of(model.graphs, len(data.validation.source)),
         spec=spec_as_yaml(spec),
         tensorboard=options.tensorboard,
+        compiled=options.compiled.on,
+        profile=options.profile,
     )
-
-
-def _state_to_resume(plan: Plan) -> TrainState:
-    """The saved state, if it belongs to this spec and these data; RunError says what is different."""
-    state = read_state(plan.run.state_file)
-    origin = str(plan.run.resolved_file)
-    old, new = (spec_as_plain(graphs_of(text, origin).spec) for text in (state.spec, plan.spec))
-    changed = [found for found in differences(old, new) if found[0] not in _MAY_CHANGE]
-    if changed:
-        what = "; ".join(f"{name} was {_shown(before)}, is {_shown(now)}" for name, before, now in changed[:5])
-        raise RunError(
-            f"the spec is not the one that {plan.run.folder} was trained with: {what}",
-            "resume with the old values (only epochs and patience may change), or train into another folder",
-        )
-    _check_rows(plan)
-    done = state.position.epoch + (1 if state.position.batch else 0)
-    if plan.training.epochs < done:
-        raise RunError(
-            f"{plan.run.folder} has finished epoch {state.position.epoch} already, more than the "
-            f"{plan.training.epochs} asked for",
-            "raise training.epochs, or train into another folder",
-        )
-    return state
-
-
-def _check_rows(plan: Plan) -> None:
-    """RunError if a resumed training would see other rows, or rows in other splits, than before."""
-    before, now = plan.run.manifest(), json.loads(json.dumps(plan.data.manifest()))
-    changed = [words for key, words in _DATA_FACTS.items() if before.get(key) != now.get(key)]
-    if changed:
-        raise RunError(
-            f"the data are not the ones that {plan.run.folder} was trained with: {', '.join(changed)} changed",
-            "bring the old data back, or train into another folder",
-        )
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value) if value is not None else "absent"
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _begin(training: Training, options: Options) -> dict[str, Any]:
     """Write what a run folder has before its first epoch; a resumed one keeps its past, cut to the saved epoch."""
     plan, accelerator, graphs = training.plan, training.accelerator, training.model.graphs
     where = placement(accelerator)
-    manifest = first_manifest(graphs, plan.training, plan.data.manifest(), where, options.command, options.compiled)
+    manifest = first_manifest(graphs, plan.training, plan.data.manifest(), where, options.command, options.compiled.on)
+    manifest["choices"] = {"precision": options.precision.reason, "compile": options.compiled.reason}
     if not accelerator.is_main_process:
         return manifest
     run = plan.run
@@ -243,7 +244,9 @@ def _begin(training: Training, options: Options) -> dict[str, Any]:
     write_text(run.resolved_file, plan.spec)
     write_manifest(run.manifest_file, manifest)
     if not options.resume:
-        save_state(run.state_file, training.state())  # from here on, a kill at any moment can be resumed
+        save_state(
+            run.state_file, training.state(training.meter.state())
+        )  # from here on, a kill at any moment can be resumed
     return manifest
 
 
@@ -254,9 +257,15 @@ def _end(training: Training, manifest: dict[str, Any], status: str) -> None:
         facts = {
             "status": status,
             "epochs": position.epoch,
+            "epochs_asked": plan.training.epochs,
+            "step": position.step,
             "best_epoch": position.best.epoch,
             "select": plan.criterion.name,
             "wall_seconds": round(position.seconds, 3),
+            **training.times.speed().facts(),
         }
+        if (plan.run.folder / TRACE).exists():
+            facts["profile"] = TRACE
         write_manifest(plan.run.manifest_file, manifest | facts)
-    training.accelerator.end_training()
+    for tracker in training.accelerator.trackers:  # `end_training` would also part from the other processes
+        tracker.finish()

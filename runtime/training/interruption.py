@@ -7,10 +7,15 @@ from typing import Any
 
 
 class StopRequest:
-    """Within the block the first signal only sets `asked`; a second one ends the program as usual."""
+    """Within the block the first signal only sets `asked`; a second one ends the program as usual.
 
-    def __init__(self) -> None:
+    repeats: the launcher of several processes passes on what the terminal has sent already. Then further signals, also
+    after the block, change nothing: the launcher itself ends what does not stop in time.
+    """
+
+    def __init__(self, repeats: bool = False) -> None:
         self.asked = False
+        self._repeats = repeats
         self._earlier: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "StopRequest":
@@ -28,5 +33,5 @@ class StopRequest:
 
     def _restore(self) -> None:
         for kind, handler in self._earlier.items():
-            signal.signal(kind, handler)
+            signal.signal(kind, signal.SIG_IGN if self.asked and self._repeats else handler)
         self._earlier = {}

@@ -5,40 +5,40 @@ Not here: what a batch is (`runtime.data`), what the objective is (`compiler`), 
 Everything random in a step follows from the seed and the step's number, so a resumed training takes the same steps.
 """
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from compiler.module import Model
-from compiler.noise import Noise
-from compiler.weights import ObjectiveWeights, Rates, value_at
+from compiler.weights import ObjectiveWeights, value_at
 from graphspec.schema import TrainingSection
 from runtime.data.streams import Step, epoch_batches, steps_per_epoch
-from runtime.errors import RunError
 from runtime.evaluation import evaluate_rows
 from runtime.run import Run
-from runtime.training.averaging import Average
 from runtime.training.checkpoints import load_weights, save_weights, write_copy
-from runtime.training.devices import told_to_all
+from runtime.training.health import check_weights, refuse_broken
 from runtime.training.initialization import Frozen
 from runtime.training.interruption import StopRequest
-from runtime.training.loss import Loss, share_of
-from runtime.training.metrics import Meter, StepInfo
-from runtime.training.optimizers import build_optimizer, set_learning_rate
+from runtime.training.metrics import Meter, MeterState, StepInfo
+from runtime.training.processes import Agreement, Wish, from_all, processes, told_to_all
+from runtime.training.profiling import Profile, describe_table
 from runtime.training.progress import Clock, Reporter
 from runtime.training.records import append_record, flat
 from runtime.training.selection import Criterion
 from runtime.training.state import Position, TrainState, load_optimizer, save_state
+from runtime.training.stepping import Stepper
+from runtime.training.timing import StepTimes, first_steps
+from runtime.training.weighing import Collapse, mean_effective_samples
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from runtime.data import PreparedData
+
+TRACE = "profile/trace.json"
+"""Where `--profile` writes, in the run folder."""
 
 SAVE_INTERVAL = 600.0
 """Seconds after which a long epoch is saved before its end."""
@@ -46,7 +46,8 @@ SAVE_INTERVAL = 600.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training is given and never changes. `spec` is the resolved text that goes into every checkpoint."""
+    """What a training is given and never changes. `spec` is the resolved text that goes into every checkpoint;
+    `compiled`: networks run through torch.compile; `profile`: trace a few steps."""
 
     run: Run
     data: "PreparedData"
@@ -54,6 +55,8 @@ class Plan:
     criterion: Criterion
     spec: str
     tensorboard: bool
+    compiled: bool = False
+    profile: bool = False
 
 
 class Training:
@@ -61,40 +64,41 @@ class Training:
 
     def __init__(self, model: Model, plan: Plan, accelerator: "Accelerator", reporter: Reporter) -> None:
         self.model, self.plan, self.accelerator, self.reporter = model, plan, accelerator, reporter
-        self.rates: Rates = plan.data.rates()
         self.position = Position()
-        self.meter = Meter()
         self.frozen = Frozen(model)
-        model.to(accelerator.device)
-        model.rates = self.rates
-        self.average = None if plan.training.ema is None else Average(model, plan.training.ema)
-        if not any(parameter.requires_grad for parameter in model.parameters()):
-            raise RunError("there is nothing to train: every factor is frozen", "leave out `freeze` for one factor")
-        self.optimizer = build_optimizer(plan.training, model.parameters())
-        loss, self.prepared_optimizer = accelerator.prepare(Loss(model), self.optimizer)
-        self.loss: Callable[..., Any] = loss
+        self.stepper = Stepper(model, plan.data, plan.training, accelerator)
+        self.meter, self.average = self.stepper.meter, self.stepper.average
         self.steps_per_epoch = steps_per_epoch(plan.data, plan.training.batch_size, plan.training.labelled_batch_size)
-        self._python = any(f.network is not None and f.network.kind == "python" for f in _all_factors(model))
+        self.collapse = Collapse(model.graphs.spec.objective.samples)
+        self._agreement = Agreement()
+
+    @property
+    def times(self) -> StepTimes:
+        """How long the steps of this session took."""
+        return self.stepper.times
 
     # --- resuming -------------------------------------------------------------------------------------------------
 
     def restore(self, state: TrainState) -> None:
-        """Stand where `state` was saved."""
+        """Stand where `state` was saved, by however many processes."""
         load_weights(self.model, state.weights, "the saved training state")
         if self.average is not None:
             self.average.load(state.average)
-        load_optimizer(self.optimizer, state.optimizer)
+        load_optimizer(self.stepper.optimizer, state.optimizer)
         self.meter.restore(*state.meter, device=self.accelerator.device)
+        if not self.accelerator.is_main_process:
+            self.meter.restart()  # what was logged before counts once
         self.position = state.position
+        self.collapse.look_back(self.plan.run.metrics())
 
-    def state(self) -> TrainState:
-        """Everything `restore` needs."""
+    def state(self, meter: MeterState) -> TrainState:
+        """Everything `restore` needs; `meter` is the log of the open epoch, of all processes."""
         return TrainState(
             position=self.position,
             weights=self.model.state_dict(),
             average={} if self.average is None else self.average.tensors(),
-            optimizer=self.optimizer.state_dict()["state"],
-            meter=self.meter.state(),
+            optimizer=self.stepper.optimizer.state_dict()["state"],
+            meter=meter,
             spec=self.plan.spec,
         )
 
@@ -103,39 +107,75 @@ class Training:
     def run_to_end(self) -> bool:
         """Train until the last epoch or until patience runs out: True. False if somebody asked to stop before."""
         clock = Clock(self.position.seconds)
-        self.reporter.start(self.plan.training.epochs, self.steps_per_epoch, self.position.step)
+        training, done = self.plan.training, self.position.step
+        left = training.epochs * self.steps_per_epoch - done
+        profile = self._profile(left)
+        left_out = first_steps(left, self.steps_per_epoch if self.plan.compiled else 0, profile is not None)
+        self.stepper.times = StepTimes(self.accelerator.device, left_out)
+        self.reporter.start(training.epochs, self.steps_per_epoch, done)
         try:
-            with StopRequest() as request:
+            if profile is not None:
+                profile.start()
+            with StopRequest(repeats=processes() > 1) as request:
                 while not self._over():
-                    if not self._epoch(clock, request):
+                    if not self._epoch(clock, request, profile):
                         return False
         finally:
             self.reporter.stop()
+            if profile is not None:
+                profile.stop()
         return True
+
+    def _profile(self, steps: int) -> Profile | None:
+        if not (self.plan.profile and self.accelerator.is_main_process):
+            return None
+        return Profile(self.model, self.plan.run.folder / TRACE, self.accelerator.device.type == "cuda", steps)
 
     def _over(self) -> bool:
         training, position = self.plan.training, self.position
         out_of_patience = training.patience is not None and position.best.waited >= training.patience
         return position.epoch >= training.epochs or out_of_patience
 
-    def _epoch(self, clock: Clock, request: StopRequest) -> bool:
+    def _epoch(self, clock: Clock, request: StopRequest, profile: Profile | None) -> bool:
         """One epoch, from `position.batch` on; False if interrupted (the state is saved)."""
         began, saved = clock.seconds, clock.seconds
         self.model.train()
         self.frozen.rest()
+        self.times.go_on()
         for step in self._remaining_steps():
+            self.times.mark("data")
             self._step(step)
-            if clock.due(self.reporter.interval):
-                self.reporter.step(self.position.epoch + 1, self.position.step, self._read())
-            if request.asked or clock.seconds - saved > SAVE_INTERVAL:
-                self._read()
-                self._check_weights()
-                self._save(clock)
+            if profile is not None and profile.step():
+                self._show(profile)
+            last = self.position.batch == self.steps_per_epoch
+            agreed = self._agreement.on(self._wish(request, clock, saved))
+            self.times.step_over(len(step.unlabelled) + len(step.labelled))
+            if agreed and not last:
+                self.times.pause()
+                self._save_within_epoch(clock)
                 saved = clock.seconds
-            if request.asked:
+                self.times.go_on()
+            if agreed is Wish.STOP and not last:
                 return False
         self._finish_epoch(clock, began)
-        return not request.asked or self._over()
+        stop = self._agreement.finish(Wish.STOP if request.asked else Wish.NOTHING) is Wish.STOP
+        return not stop or self._over()
+
+    def _wish(self, request: StopRequest, clock: Clock, saved: float) -> Wish:
+        """What this process wants after a step; now and then it looks at its own numbers, and shows them."""
+        broken = False
+        if clock.due(self.reporter.interval):
+            info = self.meter.read()
+            broken = info.broken  # the processes find out together, in `_read`
+            info = replace(info, loss=info.loss * self.accelerator.num_processes)  # its own part stands for all
+            self.reporter.step(self.position.epoch + 1, self.position.step, info)
+        if request.asked:
+            return Wish.STOP
+        return Wish.SAVE if broken or clock.seconds - saved > SAVE_INTERVAL else Wish.NOTHING
+
+    def _show(self, profile: Profile) -> None:
+        title = f"profile of {profile.steps} steps, written to {profile.file}; milliseconds a step:"
+        self.reporter.note("\n".join([title, *describe_table(profile.table)]))
 
     def _remaining_steps(self) -> Iterator[Step]:
         """The open epoch's steps that are still to do."""
@@ -147,50 +187,20 @@ class Training:
 
     def _step(self, step: Step) -> None:
         """One update."""
-        training, accelerator = self.plan.training, self.accelerator
-        epoch = step.number / self.steps_per_epoch
-        weights = ObjectiveWeights.at(self.model.graphs, self.rates, epoch)
-        process, processes = accelerator.process_index, accelerator.num_processes
-        share = share_of(step.unlabelled, step.labelled, weights.rho, process, processes)
-        rows = self._rows(share.positions, step)
-        row_weights = share.weights.to(accelerator.device, self.model.dtype)
-        noise = Noise(step.generator(f"noise {process}", accelerator.device), len(share.positions))
-        set_learning_rate(self.optimizer, value_at(training.learning_rate, epoch))
-        if self._python:  # a user's module may draw from torch's own generator
-            torch.manual_seed(step.seed_for(f"python {process}"))
-        with accelerator.autocast():
-            loss, evaluation = self.loss(rows, row_weights, weights, noise)
-        loss = loss * processes  # gradients are averaged over processes, while the shares of a batch add up
-        accelerator.backward(loss)
-        if training.gradient_clip is not None:
-            accelerator.clip_grad_norm_(self.model.parameters(), training.gradient_clip)
-        self.prepared_optimizer.step()
-        self.prepared_optimizer.zero_grad()
-        if self.average is not None:
-            self.average.update(step.number)
-        self.meter.add(
-            loss, evaluation.bound, evaluation.terms, evaluation.effective_samples, row_weights, share.unlabelled
-        )
+        self.stepper.take(step, step.number / self.steps_per_epoch)
         self.position = replace(self.position, step=step.number + 1, batch=self.position.batch + 1)
-
-    def _rows(self, positions: torch.Tensor, step: Step) -> dict[str, torch.Tensor]:
-        """The rows of a batch on the device: augmented and binarized as the spec says."""
-        data, process = self.plan.data, self.accelerator.process_index
-        rows = data.training.batch(positions, self.model.dtype)
-        rows = {name: values.to(self.accelerator.device, non_blocking=True) for name, values in rows.items()}
-        rows = data.augment(rows, step.generator(f"augment {process}", self.accelerator.device))
-        return data.binarize(rows, step.generator(f"binarize {process}", self.accelerator.device))
 
     # --- the end of an epoch --------------------------------------------------------------------------------------
 
     def _finish_epoch(self, clock: Clock, began: float) -> None:
         """Log, validate, save. The state comes last: killed before it, training resumes at the epoch's start."""
         info = self._read()
-        self._check_weights()
+        self.times.pause()
+        check_weights(self.model, self.position.epoch, self.plan.run.folder)
         done = self.position.epoch + 1
         self.model.eval()
         with nullcontext() if self.average is None else self.average.in_place():
-            validation = self._validate()
+            validation = self._validate(weighed=bool(info.effective_samples))
             best = self.position.best.after(done, self.plan.criterion.figure(validation))
             self.position = replace(self.position, epoch=done, batch=0, best=best)
             record = self._record(info, validation, clock.seconds - began)
@@ -198,19 +208,26 @@ class Training:
                 append_record(self.plan.run.metrics_file, record)
                 self._save_weights(record, is_best=best.epoch == done)
         self.meter.restart()
-        self._save(clock)
+        self._save(clock, self.meter.state())
         if self.plan.tensorboard:
             self.accelerator.log(dict(flat(record)), step=self.position.step)
         self.reporter.epoch(record)
+        for warning in self.collapse.after(record):
+            self.reporter.note(warning)
 
-    def _validate(self) -> dict[str, Any] | None:
-        """Figures on the validation rows, measured by the main process and told to all."""
+    def _validate(self, weighed: bool) -> dict[str, Any] | None:
+        """Figures on the validation rows, measured by the main process and told to all.
+
+        weighed: also the mean effective samples of those rows with their own labels.
+        """
         data, found = self.plan.data, None
         if len(data.validation) and self.accelerator.is_main_process:
             seed = self.plan.training.seed
             found = evaluate_rows(self.model, data.validation, seed=seed, units=data.units, binarize=data.binarize)
             found.pop("notes", None)
-        return told_to_all(self.accelerator, found)
+            if weighed:
+                found["ess"] = mean_effective_samples(self.model, data.validation, seed, data.binarize)
+        return told_to_all(found)
 
     def _record(self, info: StepInfo, validation: dict[str, Any] | None, seconds: float) -> dict[str, Any]:
         epoch = float(self.position.epoch)
@@ -219,7 +236,7 @@ class Training:
             "step": self.position.step,
             "seconds": round(seconds, 3),
             "loss": info.loss,
-            "rho": ObjectiveWeights.at(self.model.graphs, self.rates, epoch).rho,
+            "rho": ObjectiveWeights.at(self.model.graphs, self.stepper.rates, epoch).rho,
             "learning_rate": value_at(self.plan.training.learning_rate, epoch),
             "terms": info.terms,
             "validation": validation,
@@ -227,43 +244,33 @@ class Training:
         }
 
     def _save_weights(self, record: dict[str, Any], is_best: bool) -> None:
-        facts = {name: record[name] for name in ("epoch", "step", "validation")} | {"rates": vars(self.rates)}
+        facts = {name: record[name] for name in ("epoch", "step", "validation")} | {"rates": vars(self.stepper.rates)}
         save_weights(self.plan.run.last_file, self.model.state_dict(), self.plan.spec, facts)
         if is_best:
             write_copy(self.plan.run.last_file, self.plan.run.best_file)
 
-    def _save(self, clock: Clock) -> None:
+    def _save_within_epoch(self, clock: Clock) -> None:
+        merged = self._merged()
+        refuse_broken(merged.read(), self.position.epoch, self.plan.run.folder)
+        check_weights(self.model, self.position.epoch, self.plan.run.folder)
+        self._save(clock, merged.state())
+
+    def _save(self, clock: Clock, meter: MeterState) -> None:
         self.position = replace(self.position, seconds=clock.seconds)
         if self.accelerator.is_main_process:
-            save_state(self.plan.run.state_file, self.state())
+            save_state(self.plan.run.state_file, self.state(meter))
+
+    def _merged(self) -> Meter:
+        """The open epoch's log of all processes; each of them must ask."""
+        if self.accelerator.num_processes == 1:
+            return self.meter
+        merged = Meter()
+        for state in from_all(self.meter.state()):
+            merged.take_in(state)
+        return merged
 
     def _read(self) -> StepInfo:
         """The open epoch's numbers; RunError if the loss is not one. Nothing is saved after that."""
-        info = self.meter.read()
-        if info.broken:
-            terms = f" in {', '.join(info.culprits)}" if info.culprits else ""
-            raise self._diverged(f"the objective became {_kind(info.loss)}{terms}")
+        info = self._merged().read()
+        refuse_broken(info, self.position.epoch, self.plan.run.folder)
         return info
-
-    def _check_weights(self) -> None:
-        """A gradient that is not finite shows in the loss one step later only: never save such weights."""
-        for name, parameter in self.model.named_parameters():
-            if not bool(parameter.isfinite().all()):
-                factor = name.split(".")[1].replace("--", ".")
-                raise self._diverged(f"weights of factor {factor} became not a number (its gradient did)")
-
-    def _diverged(self, what: str) -> RunError:
-        kept = self.position.epoch
-        return RunError(
-            f"{what}, in epoch {kept + 1}",
-            "try a lower training.learning_rate or training.gradient_clip: 5, and look at the data's range; "
-            + (f"epoch {kept} is kept in {self.plan.run.folder}" if kept else "no weights were kept"),
-        )
-
-
-def _all_factors(model: Model) -> list[Any]:
-    return [*model.graphs.generative.values(), *model.graphs.recognition.values()]
-
-
-def _kind(loss: float) -> str:
-    return "infinite" if math.isinf(loss) else "not a number"

@@ -13,16 +13,23 @@ from torch import Tensor, nn
 
 from compiler.module import Evaluation, Model
 from compiler.noise import Noise
+from compiler.values import as_value, blank
 from compiler.weights import ObjectiveWeights
+from runtime.data import Rows
 
 
 @dataclass(frozen=True)
 class Share:
-    """This process's part of a batch: positions in the training rows [B], unlabelled first, and their weights [B]."""
+    """This process's part of a batch: positions in the training rows [B], unlabelled first, and their weights [B].
+
+    places: [B] where these rows stand in the whole batch of `size` rows, unlabelled first; None means all of them.
+    """
 
     positions: Tensor
     weights: Tensor
     unlabelled: int
+    size: int
+    places: Tensor | None
 
 
 def share_of(unlabelled: Tensor, labelled: Tensor, rho: float, process: int = 0, processes: int = 1) -> Share:
@@ -32,14 +39,34 @@ def share_of(unlabelled: Tensor, labelled: Tensor, rho: float, process: int = 0,
     repeats one row at weight zero, so that all of them take the step.
     """
     counts = (len(unlabelled), len(labelled))
-    assert sum(counts) > 0, "a batch has at least one row"
-    parts = [unlabelled[process::processes], labelled[process::processes]]
+    size = sum(counts)
+    assert size > 0, "a batch has at least one row"
     shares = [(1.0 - rho) / counts[0] if counts[0] else 0.0, rho / counts[1] if counts[1] else 0.0]
-    if not len(parts[0]) + len(parts[1]):
+    places = [torch.arange(count)[process::processes] for count in counts]
+    if not len(places[0]) + len(places[1]):
         fill = 0 if counts[0] else 1
-        parts[fill], shares[fill] = (unlabelled, labelled)[fill][:1], 0.0
-    weights = [torch.full((len(part),), share, dtype=torch.float64) for part, share in zip(parts, shares, strict=True)]
-    return Share(torch.cat(parts), torch.cat(weights), len(parts[0]))
+        places[fill], shares[fill] = torch.zeros(1, dtype=torch.int64), 0.0
+    weights = [torch.full((len(part),), share, dtype=torch.float64) for part, share in zip(places, shares, strict=True)]
+    positions = torch.cat([unlabelled[places[0]], labelled[places[1]]])
+    mine = None if processes == 1 else torch.cat([places[0], places[1] + counts[0]])
+    return Share(positions, torch.cat(weights), len(places[0]), size, mine)
+
+
+def patterns_of(model: Model, rows: Rows, at_once: int = 4096) -> Tensor:
+    """[N] the number of each training row's pattern (`Model.row_patterns`), on the CPU: known before the first step, so
+    that no step has to look for it. Reads the labels, and observed variables that may be blank, a part at a time."""
+    graphs, found = model.graphs, [torch.zeros(0, dtype=torch.int64)]
+    names = [*graphs.supervised, *(name for name in graphs.observed if graphs.variables[name].missing)]
+    for positions in torch.arange(len(rows)).split(at_once):
+        part = {}
+        for name in names:
+            variable = graphs.variables[name]
+            part[name] = blank(variable, len(positions), model.dtype, torch.device("cpu"))
+            if name in rows.selection:
+                part[name] = as_value(variable, rows.selection.take(name, positions), model.dtype)
+        codes = model.row_patterns(part) if part else torch.zeros(len(positions), dtype=torch.int64)
+        found.append(codes.cpu())
+    return torch.cat(found)
 
 
 class Loss(nn.Module):
@@ -50,8 +77,13 @@ class Loss(nn.Module):
         self.model = model
 
     def forward(
-        self, rows: dict[str, Tensor], row_weights: Tensor, weights: ObjectiveWeights, noise: Noise
+        self,
+        rows: dict[str, Tensor],
+        row_weights: Tensor,
+        weights: ObjectiveWeights,
+        noise: Noise,
+        patterns: Tensor | None = None,
     ) -> tuple[Tensor, Evaluation]:
-        """(loss [], evaluation). Down is good: the objective with its sign turned."""
-        evaluation = self.model.evaluate(rows, weights=weights, noise=noise)
+        """(loss [], evaluation). Down is good: the objective with its sign turned. patterns: see `Model.evaluate`."""
+        evaluation = self.model.evaluate(rows, weights=weights, noise=noise, patterns=patterns)
         return -(row_weights * evaluation.bound).sum(), evaluation

@@ -4,12 +4,15 @@ Reading back a number makes the host wait for the device, so steps only add; the
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+
+MeterState = tuple[Mapping[str, Tensor], Mapping[str, Any]]
+"""Tensors and plain values that hold all of a meter."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Meter:
         unlabelled: int,
     ) -> None:
         """One step. bound, weights and each term: [B], unlabelled rows first; `unlabelled` is how many those are."""
-        self._make_room(terms, effective, bound)
+        self._make_room(tuple(terms), tuple(effective), bound)
         store, blank = self._tensors, torch.full_like(bound, math.nan)
         store["loss"] += loss.detach()
         store["steps"] += 1
@@ -58,8 +61,9 @@ class Meter:
             self._find_culprits(values, ~bound.isfinite(), unlabelled)
         if self._samples:
             given = torch.stack([effective.get(name, blank).detach() for name in self._samples])
-            store["effective"] += given.nansum(dim=1)
-            store["effective_rows"] += (~given.isnan()).sum(dim=1)
+            counted = ~given.isnan() & (weights > 0)
+            store["effective"] += given.where(counted, 0.0).sum(dim=1)
+            store["effective_rows"] += counted.sum(dim=1)
 
     def _find_culprits(self, values: Tensor, bad_rows: Tensor, unlabelled: int) -> None:
         """Remember the terms [T, B] at fault in the first step that had bad rows [B]; later ones only follow."""
@@ -73,7 +77,7 @@ class Meter:
         store["culprits"] |= culprits & ~store["broken"]
         store["broken"] |= bad_rows.any()
 
-    def _make_room(self, terms: Mapping[str, Tensor], effective: Mapping[str, Tensor], like: Tensor) -> None:
+    def _make_room(self, terms: Sequence[str], effective: Sequence[str], like: Tensor) -> None:
         """Space for terms that are new: a pattern of labels may turn up late."""
         new = [name for name in terms if name not in self._names]
         new_samples = [name for name in effective if name not in self._samples]
@@ -123,14 +127,41 @@ class Meter:
             if name != "seen":
                 tensor.zero_()
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and plain values from which `restore` makes the same meter."""
-        return dict(self._tensors), {"names": list(self._names), "samples": list(self._samples)}
+    def state(self) -> MeterState:
+        """Tensors (on the CPU) and plain values from which `restore` makes the same meter."""
+        tensors = {name: tensor.to("cpu", copy=True) for name, tensor in self._tensors.items()}
+        return tensors, {"names": list(self._names), "samples": list(self._samples)}
+
+    def take_in(self, other: MeterState) -> None:
+        """Add what the meter of another process saw of the same steps: other rows of each batch."""
+        tensors, plain = other
+        if not tensors:
+            return
+        self._make_room(plain["names"], plain["samples"], tensors["loss"])
+        for name, theirs in tensors.items():
+            own = self._tensors[name]
+            if name == "steps":
+                own.copy_(torch.maximum(own, theirs))
+            elif own.dim() == 0:
+                own.copy_(_joined(own, theirs))
+            else:
+                places = self._places(name, plain)
+                own[places] = _joined(own[places], theirs)
+
+    def _places(self, name: str, plain: Mapping[str, Any]) -> list[int]:
+        """Where the entries of another meter's tensor belong in this one's."""
+        if name.startswith("effective"):
+            return [self._samples.index(label) for label in plain["samples"]]
+        return [self._names.index(term) for term in plain["names"]]
 
     def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], device: torch.device) -> None:
         """Take over what `state` returned."""
         self._names, self._samples = tuple(plain["names"]), tuple(plain["samples"])
         self._tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
+
+
+def _joined(own: Tensor, theirs: Tensor) -> Tensor:
+    return own | theirs if own.dtype == torch.bool else own + theirs
 
 
 def _means(names: tuple[str, ...], sums: Tensor, counts: Tensor) -> dict[str, float]:

@@ -31,6 +31,11 @@ def laplace_normal_kl(q_loc: Tensor, q_scale: Tensor, p_loc: Tensor, p_scale: Te
     return distributions.kl_divergence(distributions.Laplace(q_loc, q_scale), distributions.Normal(p_loc, p_scale))
 
 
+def poisson_kl(q_rate: Tensor, p_rate: Tensor) -> Tensor:
+    """Between two poissons."""
+    return q_rate * (q_rate.log() - p_rate.log()) - q_rate + p_rate
+
+
 def gamma_kl(q_concentration: Tensor, q_rate: Tensor, p_concentration: Tensor, p_rate: Tensor) -> Tensor:
     """Between two gammas."""
     q, p = distributions.Gamma(q_concentration, q_rate), distributions.Gamma(p_concentration, p_rate)

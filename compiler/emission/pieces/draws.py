@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from compiler.distributions.gamma_noise import PROPOSALS, log_gamma_draw
-from compiler.distributions.unit import _inverse_series
+from compiler.distributions.quantiles import poisson_quantile
+from compiler.distributions.unit import inverse_series
 
 
 def standard_normal(shape: Sequence[int], like: Tensor, generator: torch.Generator) -> Tensor:
@@ -38,6 +39,43 @@ def gamma_draw(concentration: Tensor, rate: Tensor, eps: Tensor) -> Tensor:
     """Gamma draws from `gamma_proposals`, differentiable in both parameters."""
     drawn = (log_gamma_draw(concentration, eps) - rate.log()).exp()
     return drawn.clamp_min(torch.finfo(drawn.dtype).tiny)
+
+
+def count_noise(shape: Sequence[int], like: Tensor, generator: torch.Generator) -> Tensor:
+    """[*shape, 2 + gamma noise]: a uniform for the count, one for an extra zero, what draws the rate."""
+    uniforms = uniform((*shape, 2), like, generator)
+    return torch.cat([uniforms, gamma_proposals(shape, like, generator)], dim=-1)
+
+
+def bernoulli_draw(logits: Tensor, u: Tensor) -> Tensor:
+    """Zero or one."""
+    return (logits + torch.logit(u) > 0).to(logits.dtype)
+
+
+def poisson_draw(rate: Tensor, eps: Tensor) -> Tensor:
+    """A count; eps [..., 2]."""
+    return poisson_quantile(rate, eps[..., 0])
+
+
+def negative_binomial_draw(mean: Tensor, dispersion: Tensor, eps: Tensor) -> Tensor:
+    """A poisson whose rate is a gamma draw; eps from `count_noise`."""
+    rate = (log_gamma_draw(dispersion, eps[..., 2:]) + (mean / dispersion).log()).exp()
+    return poisson_quantile(rate, eps[..., 0])
+
+
+def zero_inflated_poisson_draw(rate: Tensor, gate_logits: Tensor, eps: Tensor) -> Tensor:
+    """A count or an extra zero; eps from `count_noise`."""
+    return poisson_draw(rate, eps) * (torch.logit(eps[..., 1]) > gate_logits)
+
+
+def zero_inflated_negative_binomial_draw(mean: Tensor, dispersion: Tensor, gate_logits: Tensor, eps: Tensor) -> Tensor:
+    """A count or an extra zero; eps from `count_noise`."""
+    return negative_binomial_draw(mean, dispersion, eps) * (torch.logit(eps[..., 1]) > gate_logits)
+
+
+def discretized_logistic_draw(loc: Tensor, scale: Tensor, u: Tensor, levels: int) -> Tensor:
+    """The nearest of `levels` values in [0, 1] to a logistic draw."""
+    return ((loc + scale * torch.logit(u)).clamp(0, 1) * (levels - 1)).round() / (levels - 1)
 
 
 def beta_draw(a: Tensor, b: Tensor, eps: Tensor) -> Tensor:
@@ -74,7 +112,7 @@ def continuous_bernoulli_draw(logits: Tensor, u: Tensor) -> Tensor:
     negative, mass = -far.abs(), torch.where(far > 0, 1 - u, u)
     low = torch.log1p(mass * torch.expm1(negative)) / negative
     outside = torch.where(far > 0, 1 - low, low)
-    inside = _inverse_series(u, torch.where(near, logits, torch.zeros_like(logits)))
+    inside = inverse_series(u, torch.where(near, logits, torch.zeros_like(logits)))
     return torch.where(near, inside, outside).clamp(0, 1)
 
 

@@ -1,0 +1,128 @@
+"""What is compared: the graphs with their step, and the implementations of each. No torch here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SPECS = HERE.parent / "specs"
+
+CLASSES = 10
+PIXELS = 784
+SCALE_FLOOR = 1e-4
+"""Every scale is softplus(head) + this."""
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One row of the table.
+
+    target: `module:Class` of a `Contender`. needs: a package it imports, of the extra `bench`. bf16: whether its
+    products are bfloat16. compiled: torch.compile. summed: values of y that an unlabelled row's step goes through, for
+    the count of its work. stochastic: its loss equals the others' in the mean over its own draws only. environment:
+    what its process is told besides.
+    """
+
+    target: str
+    needs: str = ""
+    bf16: bool = False
+    compiled: bool = False
+    summed: int = CLASSES
+    stochastic: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A graph and its step: `unlabelled` and `labelled` rows, Adam at `learning_rate`, the labelled rows' classifier
+    loss times `alpha`, `samples` draws of each of `latents` (sizes by name).
+
+    implementations: the first is what the others are held against. tolerance: relative difference of float32 losses.
+    rows: training rows in all, of which `labels` carry a label. spec, overrides: what graphspec compiles.
+    turned: graphspec's strided convolutions put the odd zero after an image, torch's `padding` before it; on images
+    turned by 180 degrees they are the same function, so that the losses can be compared.
+    """
+
+    spec: Path
+    implementations: Mapping[str, Implementation]
+    overrides: tuple[str, ...] = ()
+    unlabelled: int = 200
+    labelled: int = 200
+    rows: int = 60000
+    labels: int = 3000
+    alpha: float = 50.0
+    learning_rate: float = 3e-4
+    samples: int = 1
+    latents: Mapping[str, int] = field(default_factory=lambda: {"z": 50})
+    temperature: float | None = None
+    turned: bool = False
+    tolerance: float = 1e-5
+
+    @property
+    def examples(self) -> int:
+        """Rows a step, of both kinds."""
+        return self.unlabelled + self.labelled
+
+
+def _ours(summed: int = CLASSES, stochastic: bool = False) -> dict[str, Implementation]:
+    target = "benchmarks.compiled_spec:CompiledSpec"
+    plain = Implementation(target, summed=summed, stochastic=stochastic, environment={"GRAPHSPEC_KERNELS": "off"})
+    return {"graphspec without kernels": plain} | {
+        f"graphspec{' --compile' if compiled else ''}{' bf16' if bf16 else ''}": Implementation(
+            target, bf16=bf16, compiled=compiled, summed=summed, stochastic=stochastic
+        )
+        for bf16 in (False, True)
+        for compiled in (False, True)
+    }
+
+
+def _by_hand(target: str, summed: int = CLASSES) -> dict[str, Implementation]:
+    return {
+        "hand-eager": Implementation(target, summed=summed),
+        "hand-eager bf16": Implementation(target, bf16=True, summed=summed),
+    }
+
+
+_PEERS = {
+    "pyro": Implementation("benchmarks.pyro_m2:PyroM2", needs="pyro"),
+    "pixyz": Implementation("benchmarks.pixyz_m2:PixyzM2", needs="pixyz"),
+}
+_FULL = _by_hand("benchmarks.hand_m2:HandM2")
+
+SETTINGS: Mapping[str, Setting] = {
+    "m2": Setting(HERE / "m2.yaml", {**_FULL, **_ours(), **_PEERS}),
+    "m2-sparse": Setting(HERE / "m2-sparse.yaml", {**_FULL, **_ours(summed=2, stochastic=True)}),
+    "m2-relaxed": Setting(
+        HERE / "m2-relaxed.yaml",
+        {**_by_hand("benchmarks.hand_m2:HandRelaxedM2", summed=1), **_ours(summed=1)},
+        temperature=0.5,
+    ),
+    "adgm": Setting(
+        SPECS / "adgm.yaml",
+        {**_by_hand("benchmarks.hand_adgm:HandADGM"), **_ours()},
+        overrides=("data.validation=0",),
+        unlabelled=100,
+        labelled=100,
+        labels=100,
+        alpha=60.0,
+        samples=5,
+        latents={"a": 100, "z": 100},
+    ),
+    "conv": Setting(
+        SPECS / "mnist-m2-conv.yaml",
+        {**_by_hand("benchmarks.hand_conv:HandConvM2"), **_ours()},
+        overrides=(
+            "data.validation=0",
+            "data.variables.x=image",  # images as they are: augmentation is no part of the step that is compared
+            "networks.trunk.dropout=0",  # its masks are drawn differently
+            "training.learning_rate=1e-3",
+            "training.ema=null",
+        ),
+        unlabelled=100,
+        labelled=50,
+        labels=100,
+        learning_rate=1e-3,
+        turned=True,
+    ),
+}
+"""By the name that `--graph` takes."""

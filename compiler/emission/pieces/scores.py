@@ -1,0 +1,25 @@
+"""The score function's gradient, for draws without a pathwise one (Williams 1992; Mnih and Rezende 2016)."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def with_score(bound: Tensor, log_q: Tensor) -> Tensor:
+    """`bound` [B], with bound * grad log_q [B] added to its gradient."""
+    return bound + bound.detach() * (log_q - log_q.detach())
+
+
+def with_scores(estimate: Callable[..., Tensor], log_q: Tensor, *densities: Tensor) -> Tensor:
+    """`estimate` of all draws [B], with sum_s (bound - bound without s) * grad log_q[s] added to its gradient.
+
+    log_q, densities: [S, ..., B] each. The estimate from the other draws is each draw's baseline.
+    """
+    bound = total = estimate(*densities)
+    for sample in range(len(log_q)):
+        others = [s for s in range(len(log_q)) if s != sample]
+        with torch.no_grad():
+            baseline = estimate(*(density[others] for density in densities))
+        total = total + (bound.detach() - baseline) * (log_q[sample] - log_q[sample].detach())
+    return total

@@ -1,0 +1,132 @@
+"""Several processes that train one model: what one decides for all, what all agree on, what is put together.
+
+One process per device, started by torchrun. The first of them, the main one, alone writes and prints.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Any, TypeVar, cast
+
+import torch
+
+from runtime.errors import RunError
+
+T = TypeVar("T")
+
+
+def processes() -> int:
+    """How many processes train together, once they have met."""
+    met = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return torch.distributed.get_world_size() if met else 1
+
+
+@contextmanager
+def main_process_first() -> Iterator[None]:
+    """The first process of each machine goes through the block before the others do: what it downloads or caches is
+    there for them."""
+    if processes() == 1:
+        yield
+        return
+    from accelerate import PartialState
+
+    with PartialState().local_main_process_first():
+        yield
+
+
+def told_to_all(value: T | None) -> T | None:
+    """What the main process has, in every process."""
+    if processes() == 1:
+        return value
+    from accelerate.utils import broadcast_object_list
+
+    parcel: list[T | None] = [value]
+    broadcast_object_list(parcel)
+    return parcel[0]
+
+
+def decided_by_main(decide: Callable[[], T]) -> T:
+    """What `decide` returns in the main process, in every process; its RunError is raised in every process."""
+    if processes() == 1:
+        return decide()
+    outcome: tuple[T | None, RunError | None] | None = None
+    if torch.distributed.get_rank() == 0:
+        try:
+            outcome = (decide(), None)
+        except RunError as error:
+            outcome = (None, error)
+    outcome = told_to_all(outcome)
+    assert outcome is not None, "the main process always decides"
+    value, failure = outcome
+    if failure is not None:
+        raise failure
+    return cast(T, value)
+
+
+@contextmanager
+def others_may_end() -> Iterator[None]:
+    """Within the block, a connection that breaks because another process ended is a RunError, not a mystery."""
+    try:
+        yield
+    except RuntimeError as error:
+        if processes() > 1 and (isinstance(error, torch.distributed.DistBackendError) or "gloo" in str(error)):
+            raise RunError(
+                "another process of this training ended, or cannot be reached any more",
+                "look for its message; what was saved last can be resumed, by any number of processes",
+            ) from None
+        raise
+
+
+def from_all(value: T) -> list[T]:
+    """Every process's value, in every process, in the order of the processes."""
+    if processes() == 1:
+        return [value]
+    from accelerate.utils import gather_object
+
+    return list(gather_object([value]))
+
+
+class Wish(IntEnum):
+    """What a process wants after a step; of several wishes the largest is granted."""
+
+    NOTHING = 0
+    SAVE = 1
+    STOP = 2
+
+
+class Agreement:
+    """All processes stop (or save) after the same step, though a signal or a clock tells one of them first.
+
+    With several processes each step starts a small exchange between the hosts and reads the one before it: no step
+    waits, no device is asked, and a wish is granted one step later. With one process it is granted at once.
+    """
+
+    def __init__(self) -> None:
+        self._group: Any = None
+        self._pending: tuple[Any, torch.Tensor] | None = None
+        if processes() > 1:
+            self._group = torch.distributed.new_group(backend="gloo")
+
+    def on(self, wish: Wish) -> Wish:
+        """What is agreed after this step; every process must call it after each of its steps."""
+        if self._group is None:
+            return wish
+        agreed = self._answer()
+        flag = torch.tensor(int(wish))
+        work = torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX, group=self._group, async_op=True)
+        self._pending = (work, flag)
+        return agreed
+
+    def finish(self, wish: Wish) -> Wish:
+        """The same after an epoch, with nothing left under way: what was wished at its end counts too."""
+        if self._group is None:
+            return wish
+        return max(self.on(wish), self._answer())
+
+    def _answer(self) -> Wish:
+        if self._pending is None:
+            return Wish.NOTHING
+        work, flag = self._pending
+        self._pending = None
+        work.wait()
+        return Wish(int(flag))

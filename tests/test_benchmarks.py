@@ -1,0 +1,280 @@
+"""benchmarks/: the twins have graphspec's loss and gradient, the work is counted right, the command writes valid rows."""
+
+import importlib
+import json
+import os
+import statistics
+import warnings
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import case as cases
+from benchmarks import images, throughput
+from benchmarks.checking import compare
+from benchmarks.contender import Gate, Losses, Stop
+from benchmarks.hand_conv import HandConvM2
+from benchmarks.machine import gemm_peak, processor
+from benchmarks.measuring import Measured, rows, unavailable
+from benchmarks.pipes import Failed, Worker
+from benchmarks.settings import SETTINGS, Implementation
+from benchmarks.work import DATA, Layer, _adgm, _conv, _m2, step_flop
+from compiler.cost import program_cost
+from compiler.lowering import lower
+from compiler.program import Pattern
+from graphspec.loading import load
+
+ROOT = Path(__file__).parents[1]
+needs_mnist = pytest.mark.skipif(
+    not os.environ.get("GRAPHSPEC_DATA") or images.folder() is None, reason="MNIST is not in GRAPHSPEC_DATA"
+)
+TWINS = [(graph, name) for graph in SETTINGS for name in SETTINGS[graph].implementations]
+EXACT = [
+    (graph, name)
+    for graph, name in TWINS
+    if (it := SETTINGS[graph].implementations[name]) and not (it.bf16 or it.compiled or it.environment or it.stochastic)
+]
+
+
+@contextmanager
+def built(graph, name, dtype=torch.float64):
+    """A contender in this process, which is left as it was."""
+    setting = SETTINGS[graph]
+    implementation = setting.implementations[name]
+    if implementation.needs:
+        pytest.importorskip(implementation.needs, reason="another library: pip install graphspec[bench]")
+    module, _, kind = implementation.target.partition(":")
+    validation = torch.distributions.Distribution._validate_args
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what other libraries warn about is not this test's business
+            yield getattr(importlib.import_module(module), kind)(setting, implementation, dtype)
+    finally:  # the peers' twins turn it off, which is for a process of their own
+        torch.distributions.Distribution.set_default_validate_args(validation)
+
+
+def losses(graph, name, case):
+    with built(graph, name) as contender:
+        return contender.losses(case)
+
+
+@pytest.fixture(scope="module")
+def references():
+    """Each graph's case in double precision and its first implementation's losses, made once."""
+    made = {}
+
+    def reference(graph):
+        if graph not in made:
+            case = cases.build_case(SETTINGS[graph], torch.float64)
+            made[graph] = case, losses(graph, "hand-eager", case)
+        return made[graph]
+
+    return reference
+
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("graph", SETTINGS)
+def test_the_settings_say_what_the_spec_says(graph) -> None:
+    setting = SETTINGS[graph]
+    spec = load(setting.spec, setting.overrides).spec
+    training, objective = spec.training, spec.objective
+    assert (training.batch_size, training.labelled_batch_size) == (setting.unlabelled, setting.labelled)
+    assert (training.learning_rate, training.optimizer) == (setting.learning_rate, "adam")
+    assert (training.ema, training.weight_decay, training.gradient_clip) == (None, 0, None)
+    assert (objective.alpha, objective.labelled_share(1, 5), objective.samples) == (setting.alpha, 0.5, setting.samples)
+    assert spec.data.labels == {"y": setting.labels} and spec.data.validation == 0
+    assert (setting.rows - setting.labels) % setting.unlabelled == 0, "every step of an epoch has as many rows"
+    if setting.temperature is not None:
+        assert objective.estimators["y"].temperature == setting.temperature
+
+
+# --- the count of work ----------------------------------------------------------------------------------------------
+
+
+def test_the_work_of_m2_is_the_known_number() -> None:
+    found = {
+        graph: step_flop(graph, SETTINGS[graph], SETTINGS[graph].implementations["graphspec"]) for graph in SETTINGS
+    }
+    assert found["m2"] / 1e9 == pytest.approx(7.43, abs=0.005)
+    assert found["m2-relaxed"] / 1e9 == pytest.approx(2.41, abs=0.005)
+    assert found["m2-relaxed"] < found["m2-sparse"] < found["m2"]
+
+
+def test_a_layer_that_reads_data_needs_no_gradient_of_its_inputs() -> None:
+    assert Layer(7, 5, 3).flop == 3 * 2 * 7 * 5 * 3
+    assert Layer(7, 5, 3, DATA).flop == 2 * 2 * 7 * 5 * 3
+
+
+@pytest.mark.parametrize("graph", ["m2", "adgm"])
+def test_the_forward_pass_is_the_compilers_own_count(graph) -> None:
+    setting = SETTINGS[graph]
+    graphs = load(setting.spec, setting.overrides)
+    row, joint = setting.examples, setting.unlabelled * 10 + setting.labelled
+    layers = {"m2": _m2(row, joint, relaxed=False), "adgm": _adgm(row, joint, 5)}[graph]
+    patterns = {Pattern(()): setting.unlabelled, Pattern(("y",)): setting.labelled}
+    costs = [n * program_cost(lower(graphs, p, setting.samples)).multiply_adds for p, n in patterns.items()]
+    assert sum(layer.rows * layer.inputs * layer.outputs for layer in layers) == sum(costs)
+
+
+def test_the_forward_pass_of_the_convolutional_trunk_is_torchs_own_count() -> None:
+    setting = SETTINGS["conv"]
+    twin = HandConvM2(setting, setting.implementations["hand-eager"])
+    with FlopCounterMode(display=False) as counter:
+        twin.trunk(torch.zeros(3, 1, 28, 28))
+    assert sum(2 * layer.rows * layer.inputs * layer.outputs for layer in _conv(3, 0)[:3]) == counter.get_total_flops()
+
+
+# --- equal losses ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.data
+@needs_mnist
+@pytest.mark.parametrize(("graph", "name"), [pair for pair in EXACT if pair[1] != "hand-eager"])
+def test_everybody_has_the_same_loss_and_gradient(graph, name, references) -> None:
+    case, expected = references(graph)
+    found = losses(graph, name, case)
+    assert statistics.fmean(found.each) == pytest.approx(statistics.fmean(expected.each), rel=1e-12)
+    assert found.gradient_norm == pytest.approx(expected.gradient_norm, rel=1e-10)
+    if name == "graphspec":  # the same closed forms: equal at every single draw
+        assert found.each == pytest.approx(expected.each, rel=1e-12)
+
+
+@pytest.mark.data
+@needs_mnist
+def test_the_sparse_sum_is_the_full_one_in_the_mean(monkeypatch) -> None:
+    monkeypatch.setattr(cases, "STOCHASTIC_DRAWS", 40)
+    case = cases.build_case(SETTINGS["m2-sparse"], torch.float64)
+    reference, found = (losses("m2-sparse", name, case) for name in ("hand-eager", "graphspec"))
+    verdict = compare("graphspec", found, reference, SETTINGS["m2-sparse"])
+    assert verdict.agrees and verdict.difference != 0
+    assert verdict.allowed < 0.1, "the test can tell a tenth of a nat of six hundred"
+
+
+@pytest.mark.data
+@needs_mnist
+def test_the_comparison_can_fail(references, monkeypatch) -> None:
+    """Half a per cent less of alpha is another loss."""
+    case, expected = references("m2")
+    other = replace(SETTINGS["m2"], alpha=0.995 * SETTINGS["m2"].alpha)
+    monkeypatch.setitem(SETTINGS, "m2", other)
+    found = losses("m2", "hand-eager", case)
+    assert not compare("hand-eager", found, expected, other).agrees
+
+
+def test_a_wrong_gradient_alone_is_a_difference() -> None:
+    setting, right = SETTINGS["m2"], Losses((600.0, 601.0), 10.0)
+    assert compare("pyro", Losses((601.0, 600.0), 10.0), right, setting).agrees
+    assert not compare("pyro", Losses((600.0, 601.0), 10.01), right, setting).agrees
+    assert not compare("pyro", Losses((600.0, 601.1), 10.0), right, setting).agrees
+    assert compare("graphspec bf16", Losses((602.0, 603.0), 10.3), right, setting).agrees
+    assert not compare("graphspec bf16", Losses((605.0, 606.0), 10.0), right, setting).agrees
+
+
+# --- measuring ------------------------------------------------------------------------------------------------------
+
+
+def test_the_gate_counts_steps_and_leaves_out_what_is_no_training(monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("benchmarks.contender.time.perf_counter", lambda: now[0])
+    commands = iter([{"run": {"steps": 1, "seconds": 5.0}}, {"stop": True}])
+    answers = []
+    gate = Gate(lambda: next(commands), answers.append)
+    now[0] = 4.0
+    gate.opens()
+    for passed in (2.0, 2.0):
+        now[0] += passed
+        gate.passed()
+    now[0] += 100.0
+    gate.leave_out()
+    now[0] += 2.0
+    with pytest.raises(Stop):
+        gate.passed()
+    assert answers == [{"ready": 4.0}, {"steps": 3, "seconds": 6.0}]
+
+
+def test_rows_hold_median_range_ratio_and_share() -> None:
+    def measured(name, seconds):
+        worker = type("Named", (), {"name": name})()
+        return Measured(worker, 1.0, 100.0, 0.5, 3.0, 200.0, seconds)
+
+    setting = SETTINGS["m2"]
+    first, second = rows("m2", setting, [measured("hand-eager", [0.1, 0.4, 0.2]), measured("pyro", [0.4] * 3)], 100.0)
+    assert (first["examples_per_second"], first["lowest"], first["highest"]) == (2000.0, 1000.0, 4000.0)
+    assert (first["ratio"], second["ratio"], second["repeats"]) == (1.0, 0.5, 3)
+    assert first["share_of_roofline"] == pytest.approx(7.431 / 0.2 / 100, rel=1e-3)
+    assert first["compile_s"] == pytest.approx(3.0 - 3 * 0.2)
+
+
+def test_what_cannot_be_measured_says_why() -> None:
+    assert "bfloat16" in unavailable(Implementation("m:C", bf16=True), bf16=False)
+    assert "graphspec[bench]" in unavailable(Implementation("m:C", needs="no_such_package"), bf16=True)
+    assert unavailable(Implementation("m:C"), bf16=False) is None
+
+
+def test_the_machine_is_described() -> None:
+    assert processor()["processor"]
+    assert gemm_peak(torch.float32, 0.02) > 0
+
+
+def test_a_worker_that_fails_tells_its_last_line(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setitem(SETTINGS["m2"].implementations, "nobody", Implementation("benchmarks.nobody:Nobody"))
+    with pytest.raises(Failed, match="nobody"):
+        Worker("m2", "nobody", 1, tmp_path)
+
+
+@pytest.mark.data
+@needs_mnist
+@pytest.mark.parametrize(
+    ("graph", "name"), [("m2", "hand-eager"), ("m2", "graphspec"), ("m2", "pyro"), ("m2", "pixyz")]
+)
+def test_everybody_trains_as_the_gate_says(graph, name) -> None:
+    """Two stretches through the public loop; graphspec's goes through `fit`, and its folder is gone afterwards."""
+    commands = iter([{"run": {"steps": 2, "seconds": 0.0}}, {"run": {"steps": 1, "seconds": 0.0}}, {"stop": True}])
+    answers = []
+    gate = Gate(lambda: next(commands), answers.append)
+    with built(graph, name, torch.float32) as contender, pytest.raises(Stop):
+        contender.run(gate)
+    assert [answer.get("steps") for answer in answers] == [None, 2, 1]
+    assert all(answer["seconds"] > 0 for answer in answers[1:])
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+def test_without_mnist_the_command_says_what_to_do(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("GRAPHSPEC_DATA", "unset below")
+    assert throughput.main(["--json", str(tmp_path / "rows.json"), "--data-dir", str(tmp_path)]) == 1
+    assert "--data-dir" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        throughput.main(["--json", "rows.json", "--only", "nobody"])
+    assert "hand-eager" in capsys.readouterr().err
+
+
+@pytest.mark.data
+@needs_mnist
+def test_the_command_writes_valid_rows(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    target = tmp_path / "new" / "rows.json"
+    tiny = ["--repeats", "2", "--seconds", "0.01", "--threads", "1"]
+    arguments = ["--json", str(target), "--only", "hand-eager", *tiny]
+    threads = torch.get_num_threads()
+    try:
+        assert throughput.main(arguments) == 0
+    finally:
+        torch.set_num_threads(threads)
+    report = json.loads(target.read_text())
+    assert [row["implementation"] for row in report["rows"]] == ["hand-eager"]
+    for row in report["rows"]:
+        assert 0 < row["lowest"] <= row["examples_per_second"] <= row["highest"]
+        assert 0 < row["share_of_roofline"] < 2 and row["peak_mib"] >= row["setup_mib"] > 50 and row["setup_s"] > 0
+    assert all(loss["agrees"] for loss in report["losses"])
+    assert report["machine"]["gemm_gflops"]["float32"] > 0 and report["versions"]["torch"] == torch.__version__
+    assert str(tmp_path) not in target.read_text(), "no path of this machine"
+    assert "agrees" in capsys.readouterr().out

@@ -1,0 +1,102 @@
+"""What `auto` decides for precision and compilation, and that it says why."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_runs import tiny_model, train_tiny
+
+from graphspec.loading import load
+from graphspec.schema import TrainingSection
+from runtime.training import choices
+from runtime.training.choices import (
+    Choice,
+    choose_compile,
+    choose_precision,
+    describe_choices,
+    native_bf16,
+    rows_per_step,
+    step_gflop,
+)
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+AUTO = TrainingSection(epochs=1)
+
+
+def test_precision_asked_for_is_taken_and_auto_needs_a_processor_that_multiplies_bf16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(choices, "native_bf16", lambda device: "")
+    assert choose_precision("bf16", CPU, torch.float32, 0.0, None).on
+    assert not choose_precision("fp32", CPU, torch.float32, 1e9, None).on
+    emulated = choose_precision("auto", CPU, torch.float32, 1e9, None)
+    assert emulated == Choice(False, "no bfloat16 products in this processor")
+    monkeypatch.setattr(choices, "native_bf16", lambda device: "AMX")
+    large = choose_precision("auto", CPU, torch.float32, 10.0, None)
+    assert large.on
+    assert large.reason.startswith("AMX")
+    assert "3 %" in large.reason, "the tolerance is stated"
+    small = choose_precision("auto", CPU, torch.float32, 0.01, None)
+    assert not small.on
+    assert "too small" in small.reason
+    assert not choose_precision("auto", CPU, torch.float64, 10.0, None).on
+
+
+def test_a_resumed_training_keeps_its_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choices, "native_bf16", lambda device: "AMX")
+    assert not choose_precision("auto", CPU, torch.float32, 10.0, {"precision": "fp32"}).on
+    assert choose_precision("auto", CPU, torch.float32, 0.0, {"precision": "bf16"}).on
+    assert choose_compile(AUTO, CPU, 1, 0.0, {"compiled": True}).on
+    assert not choose_compile(AUTO, CPU, 10**9, 10.0, {"compiled": False}).on
+
+
+@pytest.mark.parametrize(
+    ("amx", "avx", "expected"), [(True, True, "AMX"), (False, True, "AVX-512"), (False, False, "")]
+)
+def test_native_products_are_what_the_processor_says(
+    monkeypatch: pytest.MonkeyPatch, amx: bool, avx: bool, expected: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx)
+    assert native_bf16(CPU).startswith(expected)
+    assert bool(native_bf16(CPU)) is bool(expected)
+
+
+def test_compiling_must_save_more_than_it_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choices, "has_compiler", lambda: True)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    seconds = choices.PAYS_BACK * choices.COMPILE_SECONDS / choices.COMPILE_GAIN
+    steps = seconds * choices.GFLOP_PER_SECOND * 2 / 10.0
+    assert not choose_compile(AUTO, CPU, int(0.99 * steps), 10.0, None).on
+    long = choose_compile(AUTO, CPU, int(1.01 * steps), 10.0, None)
+    assert long.on
+    assert "costs 30 s" in long.reason
+    assert not choose_compile(AUTO, GPU, 10**9, 10.0, None).on
+    monkeypatch.setattr(choices, "has_compiler", lambda: False)
+    assert choose_compile(AUTO, CPU, 10**9, 10.0, None) == Choice(False, "there is no C++ compiler")
+    assert choose_compile(AUTO.model_copy(update={"compile": True}), CPU, 1, 0.0, None) == Choice(True, "as asked")
+
+
+def test_the_work_of_a_step_is_the_cost_model_s(tmp_path: Path) -> None:
+    model = tiny_model(tmp_path)
+    assert rows_per_step(AUTO.model_copy(update={"batch_size": 20}), 65, 12) == (20, 12)
+    assert rows_per_step(AUTO.model_copy(update={"batch_size": 20, "labelled_batch_size": 4}), 65, 12) == (20, 4)
+    one, both = step_gflop(model, 20, 0), step_gflop(model, 20, 12)
+    assert 0 < one < both < 2 * one
+    # enumerated y: without a label three decodes of a row, with one a single one
+    assert step_gflop(model, 0, 1) < step_gflop(model, 1, 0)
+    spec = Path(__file__).parent.parent / "specs" / "attributes.yaml"
+    from compiler import compile_spec
+
+    assert step_gflop(compile_spec(load(spec)), 10, 10) > 0, "one masked program"
+
+
+def test_a_run_says_what_was_chosen(tmp_path: Path) -> None:
+    run = train_tiny(tmp_path, "training.epochs=1")
+    chosen = run.manifest()["choices"]
+    assert set(chosen) == {"precision", "compile"}
+    assert all(chosen.values())
+    assert run.manifest()["compiled"] is False
+    lines = describe_choices(Choice(True, "AMX"), replace(Choice(True, ""), on=False))
+    assert lines == ["bfloat16 products (AMX)", "networks not compiled ()"]
