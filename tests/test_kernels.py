@@ -167,7 +167,9 @@ def _gradients(text: str, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tenso
     y = torch.arange(64) % 7
     y[::2] = -1
     noise = _SameNoise(5, 64)
-    bound = model.evaluate({"x": x, "y": y}, weights=ObjectiveWeights.at(model.graphs, model.rates, 0.0), noise=noise).bound
+    bound = model.evaluate(
+        {"x": x, "y": y}, weights=ObjectiveWeights.at(model.graphs, model.rates, 0.0), noise=noise
+    ).bound
     bound.sum().backward()
     return bound.detach().double(), torch.cat([p.grad.double().flatten() for p in model.parameters()])
 
@@ -234,4 +236,6 @@ def test_other_precisions_and_small_work_stay_with_torch() -> None:
     assert sum_activate([torch.ones(100, 100, dtype=DOUBLE)], "relu") is None
     assert sum_activate([torch.ones(2, 3)], "relu") is None
     assert sum_activate([torch.ones(100, 100)], "gelu") is None
-    assert fused_density("bernoulli", [torch.ones(100, 100, dtype=DOUBLE), torch.ones(100, 100, dtype=DOUBLE)], 1) is None
+    assert (
+        fused_density("bernoulli", [torch.ones(100, 100, dtype=DOUBLE), torch.ones(100, 100, dtype=DOUBLE)], 1) is None
+    )

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from graphspec.suggestions import did_you_mean
-from runtime.cli.common import run_safely
+from runtime.cli.common import collect_again, run_safely
 
 VERBS = (
     "new",
@@ -28,6 +28,8 @@ VERBS = (
     "schema",
     "doctor",
 )
+BRIEF = ("new", "check", "graph", "explain", "compile", "schema", "train")
+"""Verbs that are done before a collection of garbage would pay, and `train`, which asks for it once all is loaded."""
 _SUMMARY = "One YAML file with two graphs becomes a trained semi-supervised deep generative model."
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 _START = "Start here:  graphspec new hello,  then  graphspec check hello.yaml  and  graphspec train hello.yaml"
@@ -45,6 +47,8 @@ class Verbs(TyperGroup):
         if cmd_name not in VERBS:
             return None
         module = importlib.import_module(f"runtime.cli.{cmd_name}")
+        if cmd_name not in BRIEF:
+            collect_again()
         verb = getattr(module, cmd_name)
         single = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=_HELP_NAMES)
         single.command(cmd_name, help=_help_text(verb))(run_safely(verb))

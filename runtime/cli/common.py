@@ -4,6 +4,7 @@ Exit 0: fine. 1: the spec, the data or the run is at fault. 2: usage. 130: inter
 """
 
 import functools
+import gc
 import json
 import os
 import re
@@ -105,6 +106,14 @@ def run_safely(verb: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(EXIT_INTERNAL) from None
 
     return wrapped
+
+
+def collect_again() -> None:
+    """Turns on the collection of garbage that `main` turned off for the imports. What they left stays for good: later
+    collections need not look at it."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def fail(message: str, hint: str = "") -> NoReturn:

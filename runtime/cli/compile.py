@@ -1,5 +1,6 @@
 """`graphspec compile`: the modules in the order they run, or any stage on the way, printed."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -156,7 +157,7 @@ def _table(graphs: Graphs, modules: list[dict[str, Any]]) -> None:
     console.print(stage_text(graphs, "program"), markup=False, highlight=False)
 
 
-def _lay_out(rows: list[tuple[str, ...]]) -> None:
+def _lay_out(rows: Iterable[tuple[str, ...]]) -> None:
     """Columns that fit the terminal."""
     from rich.table import Table
 

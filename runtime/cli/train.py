@@ -19,6 +19,7 @@ from runtime.cli.common import (
     JsonOption,
     SetOption,
     SpecArgument,
+    collect_again,
     console,
     error_console,
     print_diagnostics,
@@ -85,6 +86,7 @@ def train(
             typer.echo("\n".join([data.describe(), *(f"note: {note}" for note in data.notes)]))
         from runtime.training.fitting import Interrupted, fit
 
+        collect_again()
         reporter = _reporter(quiet, as_json)
         try:
             run = fit(

@@ -1,11 +1,9 @@
 """`fit`: everything around the loop: data, folder, manifest, resuming, and the weights handed back at the end."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from compiler.module import Model
 from graphspec.resolved import spec_as_yaml
@@ -33,12 +31,15 @@ from runtime.training.devices import (
     start_tensorboard,
 )
 from runtime.training.initialization import initialize
-from runtime.training.loop import TRACE, Plan, Training
+from runtime.training.loop import Training
 from runtime.training.manifest import first_manifest, write_manifest
-from runtime.training.processes import decided_by_main, from_all, main_process_first, others_may_end, processes
+from runtime.training.memory import keep_freed_memory
+from runtime.training.plan import TRACE, Plan
+from runtime.training.processes import decided_by_main, main_process_first, others_may_end, processes
 from runtime.training.progress import Reporter, SilentReporter, choose_reporter
 from runtime.training.records import cut_records
 from runtime.training.resuming import state_to_resume
+from runtime.training.rows import near, prepare_rows, same_everywhere
 from runtime.training.selection import Criterion
 from runtime.training.state import save_state
 
@@ -104,8 +105,8 @@ def fit(
     join_processes(place)
     if data is None:
         with main_process_first():
-            data = _prepare(model, data_dir)
-    _same_everywhere(data)
+            data = prepare_rows(model, data_dir)
+    same_everywhere(data)
     folder = decided_by_main(lambda: _folder(model, out, resume))
     before = decided_by_main(lambda: find_run(folder).manifest()) if resume else None
     steps = steps_per_epoch(data, training.batch_size, training.labelled_batch_size)
@@ -127,7 +128,7 @@ def fit(
 def _train(model: Model, data: "PreparedData", options: Options, accelerator: "Accelerator", reporter: Reporter) -> Run:
     if not accelerator.is_main_process:
         reporter = SilentReporter()
-    plan = _plan(model, _near(data, accelerator.device), options)
+    plan = _plan(model, near(data, accelerator.device), options)
     state = decided_by_main(lambda: state_to_resume(plan)) if options.resume else None
     if state is None:
         decided_by_main(lambda: initialize(model, Path(model.graphs.source.name).parent))
@@ -143,6 +144,7 @@ def _train(model: Model, data: "PreparedData", options: Options, accelerator: "A
         start_tensorboard(accelerator, plan.run.folder)
     finished = False
     try:
+        keep_freed_memory()
         with others_may_end(), compiled_networks(model, options.compiled.on):
             finished = training.run_to_end()
     except RunError:
@@ -169,31 +171,6 @@ def _settings(
         raise RunError(f"{epochs} epochs are not a training", "ask for at least one epoch")
     asked = {"epochs": epochs, "precision": precision, "compile": compiled}
     return training.model_copy(update={name: value for name, value in asked.items() if value is not None})
-
-
-def _prepare(model: Model, data_dir: Path | None) -> "PreparedData":
-    from runtime.data import prepare
-
-    if model.graphs.spec.data is None:
-        raise RunError("the spec has no `data` section, so there is nothing to train on", "add `data: {source: ...}`")
-    return prepare(model.graphs, data_dir=data_dir, spec_path=Path(model.graphs.source.name))
-
-
-def _same_everywhere(data: "PreparedData") -> None:
-    """RunError if another machine's process reads other data: rows are named by number only."""
-    if len(set(from_all((data.fingerprint, len(data.training), len(data.labelled))))) > 1:
-        raise RunError(
-            f"{data.source} differs between the processes of this training",
-            "every machine must have the same data; copy them, or share the folder",
-        )
-
-
-def _near(data: "PreparedData", device: torch.device) -> "PreparedData":
-    """Training rows on the GPU where they fill at most a quarter of what is free there: no copy per step."""
-    if device.type != "cuda":
-        return data
-    fits = data.training.nbytes <= torch.cuda.mem_get_info(device)[0] / 4
-    return replace(data, training=data.training.to(device)) if fits else data
 
 
 def _folder(model: Model, out: Path | str | None, resume: bool) -> Path:

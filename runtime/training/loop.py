@@ -7,26 +7,24 @@ Everything random in a step follows from the seed and the step's number, so a re
 
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from compiler.module import Model
 from compiler.weights import ObjectiveWeights, value_at
-from graphspec.schema import TrainingSection
 from runtime.data.streams import Step, epoch_batches, steps_per_epoch
 from runtime.evaluation import evaluate_rows
-from runtime.run import Run
 from runtime.training.checkpoints import load_weights, save_weights, write_copy
 from runtime.training.health import check_weights, refuse_broken
 from runtime.training.initialization import Frozen
 from runtime.training.interruption import StopRequest
 from runtime.training.metrics import Meter, MeterState, StepInfo
+from runtime.training.plan import TRACE, Plan
 from runtime.training.processes import Agreement, Wish, from_all, processes, told_to_all
 from runtime.training.profiling import Profile, describe_table
 from runtime.training.progress import Clock, Reporter
 from runtime.training.records import append_record, flat
-from runtime.training.selection import Criterion
 from runtime.training.state import Position, TrainState, load_optimizer, save_state
 from runtime.training.stepping import Stepper
 from runtime.training.timing import StepTimes, first_steps
@@ -35,28 +33,9 @@ from runtime.training.weighing import Collapse, mean_effective_samples
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from runtime.data import PreparedData
-
-TRACE = "profile/trace.json"
-"""Where `--profile` writes, in the run folder."""
 
 SAVE_INTERVAL = 600.0
 """Seconds after which a long epoch is saved before its end."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a training is given and never changes. `spec` is the resolved text that goes into every checkpoint;
-    `compiled`: networks run through torch.compile; `profile`: trace a few steps."""
-
-    run: Run
-    data: "PreparedData"
-    training: TrainingSection
-    criterion: Criterion
-    spec: str
-    tensorboard: bool
-    compiled: bool = False
-    profile: bool = False
 
 
 class Training:

@@ -6,7 +6,7 @@ from typing import Any
 from graphspec.resolved import differences, spec_as_plain
 from runtime.errors import RunError
 from runtime.run import graphs_of
-from runtime.training.loop import Plan
+from runtime.training.plan import Plan
 from runtime.training.state import TrainState, read_state
 
 _MAY_CHANGE = frozenset({"name", "description", "training.epochs", "training.patience"})
