@@ -1,7 +1,24 @@
-"""Data: the `data` section of a spec becomes splits, budgets and batches."""
+"""Data: the `data` section of a spec becomes splits, budgets and batches. torch is loaded with what needs it."""
 
-from runtime.data.preparation import prepare
-from runtime.data.rows import PreparedData, Rows, Units
-from runtime.data.streams import Step, epoch_batches, steps_per_epoch
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runtime.data.preparation import prepare
+    from runtime.data.rows import PreparedData, Rows, Units
+    from runtime.data.streams import Step, epoch_batches, steps_per_epoch
 
 __all__ = ["PreparedData", "Rows", "Step", "Units", "epoch_batches", "prepare", "steps_per_epoch"]
+
+_HOMES = {
+    "prepare": "preparation",
+    "PreparedData": "rows", "Rows": "rows", "Units": "rows",
+    "Step": "streams", "epoch_batches": "streams", "steps_per_epoch": "streams",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """The public names on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'runtime.data' has no attribute {name!r}")
+    return getattr(import_module(f"runtime.data.{_HOMES[name]}"), name)

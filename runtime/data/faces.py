@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.data import images
 from runtime.data.table import Array, Table, make_table
 from runtime.errors import DataError
 
@@ -35,6 +34,8 @@ def read(folder: Path, wanted: Sequence[str]) -> Table:
         "elevation": elevation,
     }
     if "image" in wanted:
+        from runtime.data import images  # loads torch, which listing the known sets does without
+
         columns["image"] = images.stack(files)
     bad = sum(1 for _ in folder.glob("yaleB[0-9][0-9]/*.pgm.bad"))
     notes = (f"{bad} images that the data set marks as corrupt (.bad) are skipped",) if bad else ()
