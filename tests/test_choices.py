@@ -21,7 +21,13 @@ from runtime.training.choices import (
 )
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
+F32 = torch.float32
 AUTO = TrainingSection(epochs=1)
+
+
+@pytest.fixture(autouse=True)
+def without_fused_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choices, "fused_kernels", lambda device, dtype: False)
 
 
 def test_precision_asked_for_is_taken_and_auto_needs_a_processor_that_multiplies_bf16(
@@ -47,8 +53,8 @@ def test_a_resumed_training_keeps_its_arithmetic(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(choices, "native_bf16", lambda device: "AMX")
     assert not choose_precision("auto", CPU, torch.float32, 10.0, {"precision": "fp32"}).on
     assert choose_precision("auto", CPU, torch.float32, 0.0, {"precision": "bf16"}).on
-    assert choose_compile(AUTO, CPU, 1, 0.0, {"compiled": True}).on
-    assert not choose_compile(AUTO, CPU, 10**9, 10.0, {"compiled": False}).on
+    assert choose_compile(AUTO, CPU, F32, 1, 0.0, {"compiled": True}).on
+    assert not choose_compile(AUTO, CPU, F32, 10**9, 10.0, {"compiled": False}).on
 
 
 @pytest.mark.parametrize(
@@ -68,14 +74,23 @@ def test_compiling_must_save_more_than_it_costs(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     seconds = choices.PAYS_BACK * choices.COMPILE_SECONDS / choices.COMPILE_GAIN
     steps = seconds * choices.GFLOP_PER_SECOND * 2 / 10.0
-    assert not choose_compile(AUTO, CPU, int(0.99 * steps), 10.0, None).on
-    long = choose_compile(AUTO, CPU, int(1.01 * steps), 10.0, None)
+    assert not choose_compile(AUTO, CPU, F32, int(0.99 * steps), 10.0, None).on
+    long = choose_compile(AUTO, CPU, F32, int(1.01 * steps), 10.0, None)
     assert long.on
     assert "costs 30 s" in long.reason
-    assert not choose_compile(AUTO, GPU, 10**9, 10.0, None).on
+    assert not choose_compile(AUTO, GPU, F32, 10**9, 10.0, None).on
     monkeypatch.setattr(choices, "has_compiler", lambda: False)
-    assert choose_compile(AUTO, CPU, 10**9, 10.0, None) == Choice(False, "there is no C++ compiler")
-    assert choose_compile(AUTO.model_copy(update={"compile": True}), CPU, 1, 0.0, None) == Choice(True, "as asked")
+    assert choose_compile(AUTO, CPU, F32, 10**9, 10.0, None) == Choice(False, "there is no C++ compiler")
+    assert choose_compile(AUTO.model_copy(update={"compile": True}), CPU, F32, 1, 0.0, None) == Choice(True, "as asked")
+
+
+def test_fused_kernels_leave_nothing_to_gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choices, "fused_kernels", lambda device, dtype: True)
+    monkeypatch.setattr(choices, "native_bf16", lambda device: "AMX")
+    assert not choose_compile(AUTO, CPU, F32, 10**9, 10.0, None).on
+    assert "0.7 of their speed" in choose_compile(AUTO, CPU, F32, 10**9, 10.0, None).reason
+    assert not choose_precision("auto", CPU, F32, 10.0, None).on
+    assert choose_precision("bf16", CPU, F32, 10.0, None).on
 
 
 def test_the_work_of_a_step_is_the_cost_model_s(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from compiler.cost import program_cost
+from compiler.kernels import library
 from compiler.lowering import one_program_for_all
 from compiler.module import Model
 from compiler.program import Pattern
@@ -80,6 +81,8 @@ def choose_precision(
     native = native_bf16(device)
     if not native:
         return Choice(False, "no bfloat16 products in this processor")
+    if fused_kernels(device, dtype):
+        return Choice(False, "the fused kernels work in float32 and are as fast")
     if device.type == "cpu" and gflop < BF16_GFLOP:
         return Choice(False, f"a step of {gflop:.2g} GFLOP is too small to gain from bfloat16")
     return Choice(True, f"{native}; {BF16_NOTE}")
@@ -97,6 +100,7 @@ def native_bf16(device: torch.device) -> str:
 def choose_compile(
     training: TrainingSection,
     device: torch.device,
+    dtype: torch.dtype,
     steps: int,
     gflop: float,
     before: Mapping[str, Any] | None,
@@ -108,6 +112,8 @@ def choose_compile(
         return Choice(bool(before["compiled"]), "as before the resume")
     if device.type != "cpu":
         return Choice(False, "its gain on a GPU was never measured; try --compile")
+    if fused_kernels(device, dtype):
+        return Choice(False, "fused kernels run instead; compiled networks had 0.7 of their speed on mnist-m2")
     if not has_compiler():
         return Choice(False, "there is no C++ compiler")
     seconds = steps * gflop / (GFLOP_PER_SECOND * torch.get_num_threads())
@@ -117,6 +123,11 @@ def choose_compile(
         f"and costs {COMPILE_SECONDS:.0f} s"
     )
     return Choice(saved > PAYS_BACK * COMPILE_SECONDS, told)
+
+
+def fused_kernels(device: torch.device, dtype: torch.dtype) -> bool:
+    """The compiler's own row kernels serve this training: they are built on first use, if at all."""
+    return device.type == "cpu" and dtype == torch.float32 and library().functions is not None
 
 
 def has_compiler() -> bool:

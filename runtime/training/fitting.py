@@ -116,7 +116,7 @@ def fit(
         resume=resume,
         training=training,
         precision=choose_precision(training.precision, place, model.dtype, gflop, before),
-        compiled=choose_compile(training, place, steps * training.epochs, gflop, before),
+        compiled=choose_compile(training, place, model.dtype, steps * training.epochs, gflop, before),
         tensorboard=tensorboard,
         profile=profile,
         command=command,
