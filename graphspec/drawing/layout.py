@@ -84,9 +84,12 @@ def _panel_routes(
     panel: Panel, outlines: Mapping[str, Outline], grid: Lattice, places: Mapping[Item, Point]
 ) -> dict[Edge, Curve]:
     bends: dict[Edge, tuple[Point, ...]] = {}
+    passing: dict[frozenset[str], list[Point]] = {}
+    for item in grid.sides:
+        if isinstance(item, Bend) and item in places:
+            passing.setdefault(frozenset((item.upper, item.lower)), []).append(places[item])
     for parent, child in panel.edges:
-        found = [places[item] for item in grid.sides if isinstance(item, Bend) and item in places
-                 and {item.upper, item.lower} == {parent, child}]  # fmt: skip
+        found = passing.get(frozenset((parent, child)), [])
         downward = outlines[parent].y < outlines[child].y
         bends[parent, child] = tuple(sorted(found, key=lambda point: point[1], reverse=not downward))
     visible = {name: outlines[name] for name in panel.nodes}

@@ -62,6 +62,10 @@ class Panel:
         return next((formula for formula in self.formulas if formula.variable == name), None)
 
 
+LARGE = 40
+"""Nodes above which a picture is laid out plainly: rows as they come, no search for fewer crossings."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """Both graphs. `nodes` are in the order declared, which is also how ties of the layout are broken."""

@@ -6,7 +6,7 @@ level or point down where p says otherwise; that is a cost, not a law. The rows 
 
 from collections.abc import Mapping
 
-from graphspec.drawing.picture import Edge, Picture
+from graphspec.drawing.picture import LARGE, Edge, Picture
 
 ROW = 0.5
 LONG_GENERATIVE = 0.3
@@ -35,6 +35,8 @@ def ranks(picture: Picture, *, strict: bool = False) -> Ranks:
     """
     search = _Search(picture, STRICT_LEVEL_FEATURE if strict else LEVEL_FEATURE)
     current = search.start()
+    if len(picture.nodes) > LARGE:
+        return search.compact(current)
     best = search.cost(current)
     improved = True
     while improved:
@@ -124,8 +126,8 @@ class _Search:
 
     def compact(self, ranks: Ranks) -> Ranks:
         """Rows counted from 0 without empty ones."""
-        used = sorted(set(ranks.values()))
-        return {name: used.index(ranks[name]) for name in self.names}
+        used = {rank: place for place, rank in enumerate(sorted(set(ranks.values())))}
+        return {name: used[ranks[name]] for name in self.names}
 
 
 def _stretch(extra: int) -> float:

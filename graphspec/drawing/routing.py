@@ -21,7 +21,7 @@ from graphspec.drawing.geometry import (
     polyline,
     reverse,
 )
-from graphspec.drawing.picture import Edge
+from graphspec.drawing.picture import LARGE, Edge
 
 MARGIN = 6.0
 """Pixels that an edge keeps from a node it does not belong to, where it can."""
@@ -50,6 +50,8 @@ def routes(
     outlines: of every node of this panel. bends: free places that an edge passes, from parent to child.
     band: half the height that a row's nodes take at most.
     """
+    if len(outlines) > LARGE:
+        return {edge: _plain(edge, outlines, bends.get(edge, ())) for edge in edges}
     candidates = {edge: _candidates(edge, outlines, bends.get(edge, ()), band) for edge in edges}
     chosen: dict[Edge, _Candidate] = {}
     by_freedom = sorted(edges, key=lambda edge: (len(candidates[edge]), gap(*_ends(edge, outlines))))
@@ -64,6 +66,16 @@ def _ends(edge: Edge, outlines: Mapping[str, Outline]) -> tuple[Point, Point]:
     return outlines[edge[0]].centre, outlines[edge[1]].centre
 
 
+def _plain(edge: Edge, outlines: Mapping[str, Outline], bends: tuple[Point, ...]) -> Curve:
+    """Straight, or through its bends, whatever is in the way."""
+    start, end = _ends(edge, outlines)
+    return _between_outlines(edge, _smooth((start, *bends, end)) if bends else (start, end), outlines)
+
+
+def _between_outlines(edge: Edge, curve: Curve, outlines: Mapping[str, Outline]) -> Curve:
+    return reverse(leaving(reverse(leaving(curve, outlines[edge[0]])), outlines[edge[1]]))
+
+
 def _candidates(edge: Edge, outlines: Mapping[str, Outline], bends: tuple[Point, ...], band: float) -> list[_Candidate]:
     """Courses for one edge, the gentlest first; a clear straight line needs no alternative, nor does a clear arc
     need a rounder one to its side."""
@@ -73,7 +85,7 @@ def _candidates(edge: Edge, outlines: Mapping[str, Outline], bends: tuple[Point,
     for kind, curve, effort in _courses(*_ends(edge, outlines), bends, band):
         if kind in clear:
             continue
-        outside = reverse(leaving(reverse(leaving(curve, outlines[edge[0]])), outlines[edge[1]]))
+        outside = _between_outlines(edge, curve, outlines)
         path = polyline(outside)
         room = min((clearance(path, outline, MARGIN) for outline in foreign), default=MARGIN)
         penalty = HIT if room < 1.0 else NEAR * (1 - room / MARGIN)

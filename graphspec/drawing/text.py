@@ -5,12 +5,14 @@ from math import atan2, ceil, floor, pi
 
 from graphspec.drawing.geometry import Curve, Outline, Point, between, gap, polyline
 from graphspec.drawing.layout import Layout, lay_out
-from graphspec.drawing.picture import Formula, Node, Panel, Picture
+from graphspec.drawing.picture import LARGE, Formula, Node, Panel, Picture
 from graphspec.schema import Role
 
 CELL_WIDTH = 9.2
 CELL_HEIGHT = 18.4
 """Pixels of one character."""
+WIDEST = 100
+"""A factor longer than this does not push the second column out."""
 LINES_PER_ROW = 5
 GUTTER = 6
 
@@ -25,13 +27,17 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 def to_text(picture: Picture, width: int = 80) -> str:
-    """Both graphs side by side where `width` characters allow, else one above the other; then every factor."""
+    """Both graphs side by side where `width` characters allow, else one above the other; then every factor. Of a large
+    picture the factors alone."""
+    factors = [line for panel in picture.panels for line in ("", *_factors(panel))]
+    if len(picture.nodes) > LARGE:
+        said = f"{len(picture.nodes)} variables are too many to draw in characters: `graphspec graph -o FILE.svg` does"
+        return "\n".join([said, *factors]) + "\n"
     layout = lay_out(picture, _label_outline, LINES_PER_ROW * CELL_HEIGHT)
     drawn = [_Canvas(layout, index).lines() for index in (0, 1)]
     wide = max(len(line) for lines in drawn for line in lines)
     fits = 2 * wide + GUTTER <= width
     blocks = _beside(drawn[0], drawn[1], wide) if fits else [*drawn[0], "", *drawn[1]]
-    factors = [line for panel in picture.panels for line in ("", *_factors(panel))]
     return "\n".join([*blocks, "", _legend(picture), *factors]) + "\n"
 
 
@@ -58,7 +64,7 @@ def _legend(picture: Picture) -> str:
 
 def _factors(panel: Panel) -> list[str]:
     """`p(x | y, z)  bernoulli, decoder: mlp [500]`, the second column aligned."""
-    wide = max((len(formula.text) for formula in panel.formulas), default=0)
+    wide = max((len(formula.text) for formula in panel.formulas if len(formula.text) <= WIDEST), default=0)
     return [panel.title, *(f"  {formula.text:<{wide}}  {_about(formula)}" for formula in panel.formulas)]
 
 

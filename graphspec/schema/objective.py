@@ -49,8 +49,12 @@ Alpha = Annotated[
 ]
 
 
+class PerVariable(dict[str, Any]):
+    """A mapping known to go by variable, even by those that are called `from` and `to`."""
+
+
 def _alphas_tag(value: Any) -> str:
-    if isinstance(value, dict) and "from" not in value and "to" not in value:
+    if isinstance(value, PerVariable) or (isinstance(value, dict) and "from" not in value and "to" not in value):
         return "per_variable"
     return "one"
 

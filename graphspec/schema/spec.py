@@ -2,13 +2,13 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from graphspec.schema.base import Section
 from graphspec.schema.data import DataSection
 from graphspec.schema.factors import GenerativeSection, RecognitionSection
 from graphspec.schema.networks import NetworksSection
-from graphspec.schema.objective import ObjectiveSection
+from graphspec.schema.objective import ObjectiveSection, PerVariable
 from graphspec.schema.training import TrainingSection
 from graphspec.schema.variables import VariablesSection
 
@@ -28,3 +28,17 @@ class Spec(Section):
     training: TrainingSection = Field(default_factory=TrainingSection, description="Optimization.")
     plates: dict[str, Any] = Field(default_factory=dict, description="Repetition and sequences (later in version 1).")
     include: dict[str, Any] = Field(default_factory=dict, description="Nested specs (later in version 1).")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alpha_of_variables(cls, value: Any) -> Any:
+        """`alpha: {from: 50, to: 10}` is a schedule, unless these are supervised variables."""
+        objective, variables = (_mapping(_mapping(value).get(name)) for name in ("objective", "variables"))
+        alpha = _mapping(objective.get("alpha"))
+        if alpha and all(_mapping(variables.get(name)).get("role") == "supervised" for name in alpha):
+            return value | {"objective": objective | {"alpha": PerVariable(alpha)}}
+        return value
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
