@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
@@ -362,3 +362,20 @@ class TestCommand:
         Path(spec).write_text(M2.replace("parents: [x]", "parents: [w]"))
         result = runner.invoke(app, ["graph", spec, "-o", "m2.svg"])
         assert result.exit_code == 1 and "GS030" in result.stderr and not Path("m2.svg").exists()
+
+
+def test_large_pictures_are_laid_out_plainly():
+    names = [f"z{place}" for place in range(1, 300)]
+    text = (
+        "graphspec: 1\nvariables:\n  x: {role: observed, size: 2}\n"
+        + "".join(f"  {name}: {{role: latent, size: 2}}\n" for name in names)
+        + "generative:\n  z1: {}\n"
+        + "".join(f"  {below}: {{parents: [{above}]}}\n" for above, below in pairwise([*names, "x"]))
+        + "recognition: auto\n"
+    )
+    graphs = load("chain.yaml", text=text)
+    layout = lay_out(picture_of(graphs))
+    assert all(layout.outlines[a].y < layout.outlines[b].y for a, b in pairwise([*names, "x"]))
+    assert [len(routes) for routes in layout.routes] == [299, 299]
+    drawn = draw(graphs, "text").decode()
+    assert drawn.startswith("300 variables are too many") and "p(z7 | z6)" in drawn

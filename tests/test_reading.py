@@ -8,7 +8,8 @@ import pytest
 from graphspec import SpecError, load
 from graphspec.json_schema import json_schema
 from graphspec.loading import check_file
-from graphspec.schema import Spec
+from graphspec.resolved import spec_as_yaml
+from graphspec.schema import Schedule, Spec
 
 GOOD = sorted((Path(__file__).parent / "specs" / "good").glob("*.yaml"))
 BASE = """\
@@ -243,3 +244,27 @@ def test_json_schema_knows_every_section():
     assert set(schema["properties"]) == set(Spec.model_fields)
     assert schema["$schema"].startswith("https://json-schema.org/")
     assert schema["properties"]["networks"]["additionalProperties"]["discriminator"]["propertyName"] == "kind"
+
+
+@pytest.mark.parametrize(
+    ("alpha", "expected"),
+    [
+        ("{from: 5, to: 3}", {"from": 5.0, "to": 3.0}),
+        ("{to: {from: 0, to: 1, epochs: 3}}", {"to": Schedule.model_validate({"from": 0.0, "to": 1.0, "epochs": 3.0})}),
+        ("{from: 5, to: 3, epochs: 4}", Schedule.model_validate({"from": 5.0, "to": 3.0, "epochs": 4.0})),
+    ],
+)
+def test_labels_called_from_and_to_have_weights_of_their_own(alpha, expected):
+    text = f"""
+graphspec: 1
+variables:
+  x: {{role: observed, size: 3}}
+  from: {{role: supervised, domain: binary}}
+  to: {{role: supervised, domain: binary}}
+generative: {{from: {{}}, to: {{}}, x: {{parents: [from, to]}}}}
+recognition: {{from: {{parents: [x]}}, to: {{parents: [x, from]}}}}
+objective: {{alpha: {alpha}}}
+"""
+    graphs = load("spec.yaml", text=text)
+    assert graphs.spec.objective.alpha == expected
+    assert load("spec.yaml", text=spec_as_yaml(graphs.spec)).spec == graphs.spec

@@ -61,7 +61,9 @@ def _check_parents(outline: Outline, side: Side, name: str, factor: FactorSpec, 
 
 def _meant_instead(outline: Outline, unknown: str, reader: str) -> str:
     """The declared variable that a parent of `reader` is probably meant to be, else what there is."""
-    others = [known for known in outline.variables if known != reader]
+    others = list(outline.variables)
+    if reader in outline.variables:
+        others.remove(reader)
     meant = outline.meant(unknown)
     near = others if meant == reader else () if meant is None else (meant,)
     return did_you_mean(unknown, near, f"declared are: {listed(others)}")

@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
@@ -60,7 +61,8 @@ def _alphas_tag(value: Any) -> str:
 
 
 Alphas = Annotated[
-    Annotated[dict[str, Alpha], Tag("per_variable")] | Annotated[Alpha, Tag("one")], Discriminator(_alphas_tag)
+    Annotated[dict[str, Alpha], AfterValidator(PerVariable), Tag("per_variable")] | Annotated[Alpha, Tag("one")],
+    Discriminator(_alphas_tag),
 ]
 
 
