@@ -13,11 +13,13 @@ from runtime.training import choices
 from runtime.training.choices import (
     Choice,
     choose_compile,
+    choose_one_thread,
     choose_precision,
     describe_choices,
     native_bf16,
     rows_per_step,
     step_gflop,
+    threads,
 )
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -113,5 +115,27 @@ def test_a_run_says_what_was_chosen(tmp_path: Path) -> None:
     assert set(chosen) == {"precision", "compile"}
     assert all(chosen.values())
     assert run.manifest()["compiled"] is False
-    lines = describe_choices(Choice(True, "AMX"), replace(Choice(True, ""), on=False))
+    lines = describe_choices(Choice(True, "AMX"), replace(Choice(True, ""), on=False), Choice(False, ""))
     assert lines == ["bfloat16 products (AMX)", "networks not compiled ()"]
+
+
+def test_small_steps_run_in_one_thread_unless_the_user_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert choose_one_thread(CPU, 0.01).on
+    assert "0.01 GFLOP is too small" in choose_one_thread(CPU, 0.01).reason
+    assert not choose_one_thread(CPU, 5.0).on
+    assert not choose_one_thread(GPU, 0.01).on
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert not choose_one_thread(CPU, 0.01).on
+
+
+def test_threads_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(torch, "set_num_threads", given.append)
+    with pytest.raises(KeyError), threads(True):
+        raise KeyError
+    with threads(False):
+        pass
+    assert given == [1, 4]

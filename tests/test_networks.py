@@ -20,6 +20,7 @@ from graphspec.schema import NetworkSpec
 from graphspec.shapes import conv_plan, deconv_plan, direct_shape, feature_shape
 
 DOUBLE = torch.float64
+F32 = torch.float32
 SPECS: TypeAdapter[Any] = TypeAdapter(NetworkSpec)
 Y = ParentInput("y", "table", (), 3)
 Z = ParentInput("z", "identity", (4,))
@@ -455,3 +456,37 @@ def test_a_users_module_that_cannot_be_used(target: str, args: dict[str, Any], m
 def test_what_is_refused_earlier_is_an_internal_error() -> None:
     with pytest.raises(InternalError, match="gru"):
         network({"kind": "gru", "hidden": 4}, Z)
+
+
+@pytest.mark.parametrize(("spec", "grown"), [(CNN, False), (DECONV, True), (DOWN, False), (UP, True)])
+def test_channels_last_changes_the_layout_and_no_value(
+    spec: dict[str, Any], grown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """float32 convolutions see channels side by side; values and gradients are those of the plain layout."""
+    net = network(spec, *((Y, Z) if grown else (IMAGE, Y, Z)), outputs=GROWN if grown else {"loc": (5,)}, dtype=F32)
+    given: dict[str, Any] = {"y": AxisTensor(("y",), torch.arange(3).reshape(3, 1)), "z": random(4, 4).float()}
+    given |= {} if grown else {"x": AxisTensor((SAMPLES,), random(2, 4, 1, 9, 6, seed=1).float())}
+    layouts: list[bool] = []
+    for name in ("conv2d", "conv_transpose2d"):
+        monkeypatch.setattr(F, name, _watching(getattr(F, name), layouts))
+
+    def outcome() -> list[Tensor]:
+        net.zero_grad()
+        output = run(net, **given)["logits" if grown else "loc"].data
+        (output * torch.linspace(-1, 1, output.numel()).reshape(output.shape)).sum().backward()
+        return [output.detach(), *(p.grad.clone() for p in net.parameters() if p.grad is not None)]
+
+    ours = outcome()
+    assert layouts and all(layouts)
+    monkeypatch.setattr("compiler.networks.convolution.channels_last", lambda data: data.contiguous())
+    for one, other in zip(ours, outcome(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    assert not all(layouts)
+
+
+def _watching(function: Any, layouts: list[bool]) -> Any:
+    def watched(image: Tensor, *rest: Any, **options: Any) -> Tensor:
+        layouts.append(image.stride(1) == 1)
+        return function(image, *rest, **options)  # type: ignore[no-any-return]
+
+    return watched

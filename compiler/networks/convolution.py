@@ -6,6 +6,7 @@ from itertools import pairwise
 from math import prod
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -20,6 +21,18 @@ from graphspec.shapes import conv_padding, conv_plan, deconv_plan, is_image
 
 Map = tuple[int, ...]
 """[C, H, W]."""
+
+
+def channels_last(data: Tensor) -> Tensor:
+    """[N, C, H, W] with the channels side by side in memory, which is how convolutions run fastest; float64, for which
+    there are no such kernels, as it is."""
+    if data.dtype == torch.float64:
+        return data
+    if data.shape[1] == 1:  # both layouts at once: say which one is meant
+        data = data.contiguous()
+        size = data.shape
+        return data.as_strided(size, (size[2] * size[3], 1, size[3], 1))
+    return data.contiguous(memory_format=torch.channels_last)
 
 
 class Conv(nn.Module):
@@ -48,11 +61,11 @@ class Conv(nn.Module):
     def forward(self, value: AxisTensor) -> AxisTensor:
         """[*axes, B, C, H, W] to [*axes, B, channels, H', W']."""
         left, right, top, bottom = self.around
-        flat = as_rows(value)
+        flat, weight = channels_last(as_rows(value)), channels_last(self.weight)
         if (left, top) == (right, bottom):
-            mapped = F.conv2d(flat, self.weight, self.bias, self.stride, (top, left))
+            mapped = F.conv2d(flat, weight, self.bias, self.stride, (top, left))
         else:
-            mapped = F.conv2d(F.pad(flat, self.around), self.weight, self.bias, self.stride)
+            mapped = F.conv2d(F.pad(flat, self.around), weight, self.bias, self.stride)
         return from_rows(mapped, value)
 
 
@@ -73,9 +86,8 @@ class TransposedConv(nn.Module):
 
     def forward(self, value: AxisTensor) -> AxisTensor:
         """[*axes, B, C, H, W] to [*axes, B, channels, H * stride, W * stride]."""
-        mapped = F.conv_transpose2d(
-            as_rows(value), self.weight, self.bias, self.stride, self.padding, output_padding=self.extra
-        )
+        flat, weight = channels_last(as_rows(value)), channels_last(self.weight)
+        mapped = F.conv_transpose2d(flat, weight, self.bias, self.stride, self.padding, output_padding=self.extra)
         return from_rows(cropped(mapped, self.sides), value)
 
 

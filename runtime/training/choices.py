@@ -1,4 +1,4 @@
-"""What `auto` means for `compile` and `precision`, decided before the first step, with the reason in words.
+"""What `auto` means for `compile`, `precision` and threads, decided before the first step, with the reason in words.
 
 Both follow from the spec, the size of the data and the kind of machine, never from a stopwatch: the same training
 decides the same way every time, and a resumed one goes on in the arithmetic it began with.
@@ -6,7 +6,8 @@ decides the same way every time, and a resumed one goes on in the arithmetic it 
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,10 @@ GFLOP_PER_SECOND = 40.0
 
 BF16_GFLOP = 0.5
 """A step below this many GFLOP gains nothing from bfloat16 on a CPU: converting costs what multiplying saves."""
+
+SHARED_GFLOP = 0.1
+"""A step below this many GFLOP runs in one thread: its products are over sooner than threads can meet, and where other
+work wants the cores, threads that wait for each other make single epochs many times slower."""
 
 BF16_NOTE = (
     "networks multiply with 8 bits of precision, weights and densities stay float32: gradients of a batch differ by "
@@ -125,6 +130,31 @@ def choose_compile(
     return Choice(saved > PAYS_BACK * COMPILE_SECONDS, told)
 
 
+def choose_one_thread(device: torch.device, gflop: float) -> Choice:
+    """Whether the step runs in one thread, where the user has not said how many (OMP_NUM_THREADS)."""
+    if device.type != "cpu" or torch.get_num_threads() == 1:
+        return Choice(False, "there is one thread, or the work is not the processor's")
+    if os.environ.get("OMP_NUM_THREADS"):
+        return Choice(False, "OMP_NUM_THREADS says how many")
+    return Choice(
+        gflop < SHARED_GFLOP,
+        f"a step of {gflop:.2g} GFLOP is {'too small' if gflop < SHARED_GFLOP else 'large enough'} to share",
+    )
+
+
+@contextmanager
+def threads(one: bool) -> Iterator[None]:
+    """One thread inside, as many as before afterwards."""
+    before = torch.get_num_threads()
+    if one:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if one:
+            torch.set_num_threads(before)
+
+
 def fused_kernels(device: torch.device, dtype: torch.dtype) -> bool:
     """The compiler's own row kernels serve this training: they are built on first use, if at all."""
     return device.type == "cpu" and dtype == torch.float32 and library().functions is not None
@@ -135,9 +165,11 @@ def has_compiler() -> bool:
     return any(shutil.which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++") if name)
 
 
-def describe_choices(precision: Choice, compiled: Choice) -> list[str]:
-    """Two opening lines: what the step runs in, and why."""
+def describe_choices(precision: Choice, compiled: Choice, one_thread: Choice) -> list[str]:
+    """The opening lines: what the step runs in, and why."""
+    told = [f"one thread ({one_thread.reason}; OMP_NUM_THREADS decides otherwise)"] if one_thread.on else []
     return [
+        *told,
         f"{'bfloat16' if precision.on else 'float32'} products ({precision.reason})",
         f"networks {'compiled' if compiled.on else 'not compiled'} ({compiled.reason})",
     ]

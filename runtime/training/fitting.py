@@ -15,10 +15,12 @@ from runtime.training.checkpoints import load_weights, read_weights, write_text
 from runtime.training.choices import (
     Choice,
     choose_compile,
+    choose_one_thread,
     choose_precision,
     describe_choices,
     rows_per_step,
     step_gflop,
+    threads,
 )
 from runtime.training.compilation import compiled_networks
 from runtime.training.devices import (
@@ -66,6 +68,7 @@ class Options:
     training: TrainingSection
     precision: Choice
     compiled: Choice
+    one_thread: Choice
     tensorboard: bool
     profile: bool
     command: Sequence[str] | None
@@ -117,6 +120,7 @@ def fit(
         training=training,
         precision=choose_precision(training.precision, place, model.dtype, gflop, before),
         compiled=choose_compile(training, place, model.dtype, steps * training.epochs, gflop, before),
+        one_thread=choose_one_thread(place, gflop),
         tensorboard=tensorboard,
         profile=profile,
         command=command,
@@ -138,14 +142,14 @@ def _train(model: Model, data: "PreparedData", options: Options, accelerator: "A
     manifest = _begin(training, options)
     if processes() > 1:
         reporter.note(f"{processes()} processes share out the rows of each step")
-    for line in describe_choices(options.precision, options.compiled):
+    for line in describe_choices(options.precision, options.compiled, options.one_thread):
         reporter.note(line)
     if options.tensorboard:
         start_tensorboard(accelerator, plan.run.folder)
     finished = False
     try:
         keep_freed_memory()
-        with others_may_end(), compiled_networks(model, options.compiled.on):
+        with others_may_end(), threads(options.one_thread.on), compiled_networks(model, options.compiled.on):
             finished = training.run_to_end()
     except RunError:
         _end(training, manifest, "failed")
