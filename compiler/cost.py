@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from compiler.lowering import largest_enumeration
+from compiler.enumeration import largest_enumeration
 from compiler.program import Axes, Program, Step
 from graphspec.graph import Factor, Graphs
 from graphspec.schema.networks import Cnn, Deconv, Elementwise, Gru, Linear, Mlp, NetworkSpec, Resnet

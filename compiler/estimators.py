@@ -47,7 +47,7 @@ def first_choice(graphs: Graphs, name: str, weighed: Set[str]) -> Choice:
 
 def _asked_for(graphs: Graphs, name: str, override: EstimatorSpec, weighed: Set[str]) -> Choice:
     """The spec's own choice. A budget holds where draws of the variable are not weighted by a label."""
-    variable, budget = graphs.variables[name], override.budget
+    variable, budget = graphs.variables[name], 1 if override.budget == "auto" else override.budget
     if override.kind != "enumerate" or budget is None or variable.shape:
         return Choice(override.kind, "the spec asks for it" + _with_baseline(graphs, override.kind))
     if budget + 1 >= (variable.support or 0):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import prod
 
+from compiler.agreement import Agreement, agreements
 from compiler.cost import Cost, program_cost
 from compiler.derivation import derive
 from compiler.expression import Objective
@@ -49,13 +50,19 @@ class PatternExplanation:
 class Explanation:
     """A spec's objective, pattern by pattern; `skipped` patterns follow the same rules but are not listed.
 
-    one_for_all: one masked program serves every row, whatever labels it has.
+    one_for_all: one masked program serves every row, whatever labels it has. agreements: what training adds to the
+    loss beside the bound.
     """
 
     graphs: Graphs
     patterns: tuple[PatternExplanation, ...]
     skipped: int
     one_for_all: bool = False
+
+    @property
+    def agreements(self) -> tuple[Agreement, ...]:
+        """The consistency regularisers."""
+        return agreements(self.graphs)
 
 
 def explain(graphs: Graphs) -> Explanation:
@@ -117,23 +124,24 @@ def weight_text(program: Program, name: str) -> str:
     parts = []
     if name in labels:
         alpha = objective.alpha.get(name, 50.0) if isinstance(objective.alpha, dict) else objective.alpha
-        parts.append(f"α = {_number(alpha)}")
+        parts.append(f"α = {number_text(alpha)}")
     choice = program.choices.get(name)
     if choice is not None:
-        parts += [f"β = {_number(objective.beta[name])}"] if name in objective.beta else []
-        parts += [f"λ = {_number(objective.free_bits[name])}"] if name in objective.free_bits else []
+        parts += [f"β = {number_text(objective.beta[name])}"] if name in objective.beta else []
+        parts += [f"λ = {number_text(objective.free_bits[name])}"] if name in objective.free_bits else []
     if choice is not None and choice.estimator == "relax":
-        parts.append(f"τ = {_number(objective.estimators.get(name, EstimatorSpec(kind='relax')).temperature)}")
+        parts.append(f"τ = {number_text(objective.estimators.get(name, EstimatorSpec(kind='relax')).temperature)}")
     return ", ".join(parts)
 
 
-def _number(value: float | Schedule | OverRho | TotalCorrelation) -> str:
+def number_text(value: float | Schedule | OverRho | TotalCorrelation) -> str:
+    """`50`, `25/ρ`, `0 → 1 over 10 epochs`."""
     if isinstance(value, Schedule):
         return f"{value.start:g} → {value.to:g} over {value.epochs:g} epochs"
     if isinstance(value, OverRho):
         return f"{value.over_rho:g}/ρ"
     if isinstance(value, TotalCorrelation):
-        return f"total correlation {_number(value.total_correlation)}"
+        return f"total correlation {number_text(value.total_correlation)}"
     return f"{value:g}"
 
 

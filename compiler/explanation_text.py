@@ -3,12 +3,14 @@
 import re
 from typing import Any
 
+from compiler.agreement_text import agreements_json, agreements_latex, agreements_text
 from compiler.cost import Cost
 from compiler.explanation import Explanation, PatternExplanation, VariableNote, row_weight_text
 from compiler.naming import SAMPLES
 from compiler.notation import LATEX, UNICODE
 from compiler.printing import term_texts
 from compiler.program import Program, axes_text, conditional_text
+from compiler.stake_text import stake_lines, stakes_json
 from graphspec.graph import SIDES
 from graphspec.origins import parameter_origins
 from graphspec.phrases import amount
@@ -40,6 +42,7 @@ def as_text(explanation: Explanation) -> str:
         several = explanation.skipped > 1
         words = "further patterns of labels follow" if several else "further pattern of labels follows"
         lines += ["", f"{explanation.skipped} {words} the same rules."]
+    lines += agreements_text(explanation)
     return "\n".join([*lines, "", "parameters", *(f"  {line}" for line in origin_lines(explanation))])
 
 
@@ -94,6 +97,7 @@ def total_lines(explanation: Explanation) -> list[str]:
             f"weights   {row_weight_text(graphs)}",
             "batches   labelled and unlabelled rows come in separate streams with these weights: unbiased, and the",
             "          same for every batch composition and number of processes",
+            *stake_lines(graphs),
         ]
     if any(SAMPLES in pattern.program.sizes for pattern in explanation.patterns):
         count = graphs.spec.objective.samples
@@ -176,6 +180,7 @@ def as_latex(explanation: Explanation) -> str:
         body += [rf"\paragraph{{{_latex_text(title[0].upper() + title[1:])}}}"]
         rows = [rf"{pattern.head(LATEX)} ={{}}& {lines[0].strip()}", *(rf"& {line}" for line in lines[1:])]
         body += [r"\begin{align*}", " \\\\\n".join(rows), r"\end{align*}"]
+    body += agreements_latex(explanation)
     return "\n".join([*body, r"\end{document}"])
 
 
@@ -199,6 +204,8 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "one_program_for_all_patterns": explanation.one_for_all,
         "patterns": [_pattern_json(pattern) for pattern in explanation.patterns],
         "patterns_not_listed": explanation.skipped,
+        "labels_at_the_start": stakes_json(explanation.graphs),
+        "not_part_of_the_bound": agreements_json(explanation),
         "parameters": {
             factor.key: parameter_origins(explanation.graphs, factor)
             for side in SIDES

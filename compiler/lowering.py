@@ -7,7 +7,8 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from itertools import chain, combinations
 
-from compiler.elimination import closure, elimination_order, elimination_steps
+from compiler.budgets import with_paying_budgets
+from compiler.enumeration import largest_enumeration, summation_steps
 from compiler.estimators import (
     depended_on,
     first_choice,
@@ -61,6 +62,7 @@ def lower(graphs: Graphs, pattern: Pattern, samples: int | None = None) -> Progr
     weighed = labels | depended_on(graph, labels)
     alone = {name: first_choice(graphs, name, weighed) for name in _hidden(graphs, pattern)}
     choices = score_above(graphs, graph, alone)
+    choices = with_paying_budgets(graphs, choices, lambda tried: _assemble(graphs, pattern, number, tried))
     program = _assemble(graphs, pattern, number, choices)
     asked = graphs.spec.objective.estimators
     free = [name for name, choice in choices.items() if choice.estimator == "enumerate" and name not in asked]
@@ -71,7 +73,7 @@ def lower(graphs: Graphs, pattern: Pattern, samples: int | None = None) -> Progr
     def relaxed(count: int, reason: str) -> Program:
         return _assemble(graphs, pattern, number, choices | dict.fromkeys(free[:count], Choice("relax", reason)))
 
-    steps = _summation_steps(program)
+    steps = summation_steps(program)
     if steps > STEP_CAP:
         return verify(relaxed(len(free), f"exact sums take {steps} steps in all, more than {STEP_CAP}"))
     needed = largest_enumeration(program)
@@ -145,34 +147,3 @@ def _generate(factor: Factor, pattern: Pattern, axes: dict[str, Axes]) -> Step:
     own = axes[factor.variable]
     masked = factor.variable in (*pattern.masked, *pattern.blanks)
     return Step("score", factor, own, canonical((*own, *inherited)), inherited, masked)
-
-
-def largest_enumeration(program: Program) -> int:
-    """The most joint values of enumerated variables that any term or elimination step holds, samples not counted."""
-    sizes = {axis: size for axis, size in program.sizes.items() if axis != SAMPLES}
-    enumerated, weighing = _summed(program)
-    largest = 1
-    for axes in _terms(program):
-        needed = closure((*axes, *(axis for w in weighing for axis in w)), enumerated)
-        factors = [enumerated[axis] for axis in needed if axis in enumerated] + weighing
-        largest = max(largest, elimination_order([*factors, axes], axes, sizes)[1])
-    return largest
-
-
-def _summation_steps(program: Program) -> int:
-    """How many axes are summed out for one row: each term is brought down to its own axes, so a chain of n enumerated
-    variables takes about n^2 / 2."""
-    enumerated, weighing = _summed(program)
-    weights = tuple(axis for axes in weighing for axis in axes)
-    return elimination_steps(((*axes, *weights) for axes in _terms(program)), enumerated)
-
-
-def _terms(program: Program) -> set[Axes]:
-    """The axes of every term of the objective, each once."""
-    return {*program.log_q_axes().values(), *program.log_p_axes().values()}
-
-
-def _summed(program: Program) -> tuple[dict[str, Axes], list[Axes]]:
-    """Axes of log q of every enumerated variable, in recognition order, and of every label that weighs draws."""
-    densities, labels = program.log_q_axes(), program.label_axes()
-    return {n: densities[n] for n in program.enumerated}, [labels[label] for label in program.weighing_labels()]

@@ -1,7 +1,7 @@
 """The model: one module per factor, assembled from the checked graphs, and its objective on rows of data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from compiler import answers
 from compiler import values as value_tools
 from compiler.axes import SAMPLES, AxisTensor
 from compiler.conditional import ConditionalModule, DeterministicModule
+from compiler.consistency import log_answer, place
 from compiler.derivation import derive
 from compiler.evaluation import Evaluator
 from compiler.execution import Execution, parts_of_batch, sum_where
@@ -33,11 +34,13 @@ class Evaluation:
     bound: [B] nats, L of each row's own pattern, weights included; larger is better.
     terms: {name: [B]} nats, each contribution before its weight; NaN where a row's pattern lacks it.
     effective_samples: {label: [B]} 1 / sum of squared normalised weights, for labels below a sampled variable.
+    answers: {label: [B, *shape, K]} log q(label | row), of the labels asked for; NaN for rows that have the label.
     """
 
     bound: Tensor
     terms: dict[str, Tensor]
     effective_samples: dict[str, Tensor]
+    answers: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Model(nn.Module):
@@ -153,10 +156,12 @@ class Model(nn.Module):
         noise: Noise,
         samples: int | None = None,
         patterns: Tensor | None = None,
+        answers: tuple[str, ...] = (),
     ) -> Evaluation:
         """The objective of each row by its own pattern of labels, under the given weights.
 
-        patterns: the rows' `row_patterns` [B], on the CPU, where they are known beforehand.
+        patterns: the rows' `row_patterns` [B], on the CPU, where they are known beforehand. answers: labels of which q
+        is wanted too, as this very evaluation of the rows has it.
         """
         prepared = self.prepare(rows)
         batch = len(next(iter(prepared.values())))
@@ -165,8 +170,9 @@ class Model(nn.Module):
         bound = None
         terms: dict[str, Tensor] = {}
         effective: dict[str, Tensor] = {}
+        said: dict[str, Tensor] = {}
         for (pattern, positions), prefix in zip(groups, prefixes, strict=True):
-            part = self._evaluate_group(prepared, pattern, positions, weights, noise, prefix, samples)
+            part = self._evaluate_group(prepared, pattern, positions, weights, noise, prefix, samples, answers)
             if positions is None:
                 return part
             if bound is None:
@@ -176,8 +182,10 @@ class Model(nn.Module):
                 for name, value in found.items():
                     blank = target.get(name, torch.full_like(bound, torch.nan))
                     target[name] = value_tools.placed(blank.detach(), positions, value.detach())
+            for name, value in part.answers.items():
+                place(said, name, value, positions, batch)
         assert bound is not None, "a batch has at least one row"
-        return Evaluation(bound, terms, effective)
+        return Evaluation(bound, terms, effective, said)
 
     def predict(self, name: str, rows: Mapping[str, Tensor], *, samples: int = 1, noise: Noise) -> Tensor:
         """Posterior of one hidden variable; see `answers.predict`."""
@@ -263,6 +271,7 @@ class Model(nn.Module):
         noise: Noise,
         prefix: Mapping[str, AxisTensor],
         samples: int | None,
+        answers: tuple[str, ...],
     ) -> Evaluation:
         program, objective = self.program(pattern, samples)
         if positions is not None:
@@ -274,7 +283,8 @@ class Model(nn.Module):
         terms = {c.name: evaluator.value(c.logged).data.expand(batch).detach() for c in objective.contributions}
         bound = torch.stack([evaluator.value(c.term).data.expand(batch) for c in objective.contributions]).sum(0)
         bound = bound + score_surrogate(execution, objective, weights, bound)
-        return Evaluation(bound, terms, _effective_samples(evaluator, batch))
+        said = {name: log_answer(execution, evaluator, name) for name in answers if name not in pattern.labels}
+        return Evaluation(bound, terms, _effective_samples(evaluator, batch), said)
 
 
 def _side_by_side(positions: Tensor) -> slice | Tensor:

@@ -16,6 +16,10 @@ Extent = Literal["element", "class", "between_classes", "vector"]
 SCALE_FLOOR = 1e-4
 """Smallest value that a softplus link returns for a scale-like parameter, in the parameter's own units."""
 
+EVEN_SCALE = 0.2
+"""Scale of a logistic around 1/2 that spreads over [0, 1] nearly as the uniform does: 0.2 nats away. A scale of 1
+leaves three quarters of the mass to the two ends: 1.36 nats away, and 1.3 nats a pixel dearer on photographs."""
+
 
 @dataclass(frozen=True)
 class ParameterInfo:
@@ -204,7 +208,7 @@ _TABLE = (
     Family(
         "discretized_logistic",
         _domains("unit"),
-        (ParameterInfo("loc", "identity", 0.5), _scale()),
+        (ParameterInfo("loc", "identity", 0.5), _scale(standard=EVEN_SCALE)),
         "loc",
         options={"levels": (256, "number of equally spaced values in [0, 1]")},
     ),

@@ -17,12 +17,6 @@ Finding = tuple[Path, str]
 """Where, and what is not there yet."""
 
 
-def consistency(graphs: Graphs) -> Iterator[Finding]:
-    """The consistency regulariser."""
-    if graphs.spec.objective.consistency:
-        yield ("objective", "consistency"), "`consistency`"
-
-
 def recurrences(graphs: Graphs) -> Iterator[Finding]:
     """Recurrent units, which belong to sequences."""
     for factor in _factors(graphs):
@@ -30,10 +24,7 @@ def recurrences(graphs: Graphs) -> Iterator[Finding]:
             yield (*_path(factor), "network"), "gru, which needs a sequence"
 
 
-NOT_YET: tuple[Callable[[Graphs], Iterator[Finding]], ...] = (
-    consistency,
-    recurrences,
-)
+NOT_YET: tuple[Callable[[Graphs], Iterator[Finding]], ...] = (recurrences,)
 
 
 def not_yet(graphs: Graphs, report: Report) -> None:

@@ -24,6 +24,7 @@ class KnownSet:
     """A data set by name. `rows` has "test" only where the set comes with a test split of its own.
 
     folder: where its files stand inside the data folder ("" for what needs no files).
+    origin: for what needs no files, where its rows come from.
     """
 
     name: str
@@ -31,6 +32,7 @@ class KnownSet:
     columns: Mapping[str, Column]
     rows: Mapping[SplitName, int]
     folder: str = ""
+    origin: str = ""
 
 
 def _image(channels: int, height: int, width: int) -> Column:
@@ -41,24 +43,36 @@ def _classes(name: str, classes: int) -> Column:
     return Column(name, "integer", (), classes=classes, domain="category")
 
 
-def _known(name: str, title: str, columns: tuple[Column, ...], train: int, test: int | None, folder: str) -> KnownSet:
+def _known(
+    name: str, title: str, columns: tuple[Column, ...], train: int, test: int | None, folder: str, origin: str = ""
+) -> KnownSet:
     rows: dict[SplitName, int] = {"train": train} if test is None else {"train": train, "test": test}
-    return KnownSet(name, title, {column.name: column for column in columns}, rows, folder)
+    return KnownSet(name, title, {column.name: column for column in columns}, rows, folder, origin)
 
+
+SPRITE_FACTORS: dict[str, int] = {"shape": 3, "scale": 6, "rotation": 24, "x": 16, "y": 16}
+"""Columns of `sprites` beside the image, and how many values each takes. shape: square, ellipse, heart; scale: half to
+full size in equal steps; rotation: counterclockwise in steps of 15 degrees; x from the left, y from the top, in pixels.
+"""
 
 KNOWN_SETS: dict[str, KnownSet] = {
     known.name: known
     for known in (
         _known("digits", "handwritten digits, 8 x 8 (scikit-learn's, embedded)",
-               (_image(1, 8, 8), _classes("label", 10)), 1797, None, ""),
+               (_image(1, 8, 8), _classes("label", 10)), 1797, None, "", "comes with scikit-learn"),
         _known("mnist", "handwritten digits, 28 x 28", (_image(1, 28, 28), _classes("label", 10)), 60000, 10000,
                "MNIST"),
         _known("svhn", "house numbers in colour, 32 x 32", (_image(3, 32, 32), _classes("label", 10)), 73257, 26032,
                "SVHN"),
+        _known("svhn_extra", "svhn with its 531131 easier extra images after the training rows",
+               (_image(3, 32, 32), _classes("label", 10)), 604388, 26032, "SVHN"),
         _known("yale_b", "38 faces under varied light, 192 x 168 (extended Yale B, cropped)",
                (_image(1, 192, 168), _classes("identity", 38), Column("light", "number", (3,), domain="direction"),
                 Column("azimuth", "number", ()), Column("elevation", "number", ())),
                2414, None, "CroppedYale"),
+        _known("sprites", "white squares, ellipses and hearts of known size, turn and place, 32 x 32",
+               (_image(1, 32, 32), *(_classes(name, classes) for name, classes in SPRITE_FACTORS.items())),
+               30000, 5000, "", "rendered when it is read"),
     )
 }  # fmt: skip
 

@@ -5,11 +5,10 @@ Not here: drawing, tables, or reading runs.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -19,17 +18,8 @@ from compiler.noise import Noise
 from compiler.weights import ObjectiveWeights
 from graphspec.graph import Graphs, Variable
 from runtime.data import Rows, Units
-from runtime.metrics import (
-    Floats,
-    Integers,
-    calibration_error,
-    in_bins,
-    information_gap,
-    log_loss,
-    purity,
-    root_mean_square,
-    share_wrong,
-)
+from runtime.disentanglement import METRICS, code_columns, compare, factor_columns
+from runtime.metrics import Floats, calibration_error, log_loss, root_mean_square, share_wrong
 
 Batch = dict[str, Tensor]
 Binarize = Callable[[Batch, torch.Generator], Batch]
@@ -84,7 +74,7 @@ def measure(
     seed: int = 0,
     units: Mapping[str, Units] | None = None,
     binarize: Binarize | None = None,
-    disentanglement: bool = False,
+    disentanglement: Sequence[str] = (),
 ) -> Measurement:
     """Bound and errors of `model` on `rows`, every label hidden; repeatable by `seed` for a given batch size.
 
@@ -92,8 +82,8 @@ def measure(
     error: share of labels that are wrong where the variable has finitely many values, else the root mean square in
     data units (`units` undoes standardization); over the elements that are given.
     log_loss in nats, calibration: expected calibration error.
-    binarize: applied to each batch, where the spec draws pixels anew. disentanglement: also compare the inferred
-    codes with `rows.factors`.
+    binarize: applied to each batch, where the spec draws pixels anew. disentanglement: metrics that hold the
+    inferred codes against `rows.factors` and the labels.
     """
     was_training = model.training
     model.eval()
@@ -112,7 +102,7 @@ def _measure(
     seed: int,
     units: Mapping[str, Units],
     binarize: Binarize | None,
-    disentanglement: bool,
+    disentanglement: Sequence[str],
 ) -> Measurement:
     graphs = model.graphs
     device, dtype = placement(model)
@@ -122,6 +112,7 @@ def _measure(
     total, greys = 0.0, set[str]()
     found: dict[str, list[Tensor]] = {name: [] for name in graphs.supervised}
     codes: dict[str, list[Tensor]] = {}
+    factors = known_factors(graphs, rows) if disentanglement and len(rows) else {}
     for positions in _batches(len(rows), batch_size):
         batch = rows.batch(positions, dtype)
         batch = binarize(batch, pixels) if binarize is not None else batch
@@ -131,7 +122,7 @@ def _measure(
         total += float(bound.double().sum())
         for name, predictions in found.items():
             predictions.append(model.predict(name, seen, samples=samples, noise=noise).cpu())
-        if disentanglement and rows.factors:
+        if factors:
             for name, value in model.posterior_means(seen, noise=noise).items():
                 codes.setdefault(name, []).append(value.cpu())
         greys |= {name for name in _bernoulli_on_unit(graphs) if bool(((seen[name] > 0) & (seen[name] < 1)).any())}
@@ -148,7 +139,7 @@ def _measure(
     }
     if codes:
         report["disentanglement"] = compare_codes(
-            graphs, {name: torch.cat(parts).numpy() for name, parts in codes.items()}, rows.factors
+            graphs, {name: torch.cat(parts).numpy() for name, parts in codes.items()}, factors, disentanglement, seed
         )
     return Measurement(report, predicted)
 
@@ -187,29 +178,32 @@ def _elements(prediction: Prediction) -> dict[str, int]:
     return {"elements": len(prediction.labels)} if prediction.variable.shape not in ((), (1,)) else {}
 
 
-def compare_codes(
-    graphs: Graphs, codes: Mapping[str, NDArray[Any]], factors: Mapping[str, NDArray[Any]]
-) -> dict[str, Any]:
-    """Mutual information gap over every element of every hidden variable, and purity of every discrete scalar one.
+def known_factors(graphs: Graphs, rows: Rows) -> dict[str, NDArray[Any]]:
+    """What codes are held against: the spec's `data.factors` [N], and each label [N, *shape] with blanks as NaN.
 
-    codes: {name: [N, *shape]} inferred from the observed variables alone; factors: {name: [N]}.
+    A factor that has a label's name is taken in its place.
     """
-    binned: dict[str, Integers] = {}
-    for name, values in codes.items():
-        columns = values.reshape(len(values), -1)
-        for element in range(columns.shape[1]):
-            binned[name if columns.shape[1] == 1 else f"{name}[{element}]"] = in_bins(columns[:, element])
-    truth = {name: in_bins(np.asarray(column)) for name, column in factors.items()}
-    result: dict[str, Any] = {}
-    if len(binned) > 1:
-        gaps = {name: information_gap(binned, column) for name, column in truth.items()}
-        varying = {name: gap for name, gap in gaps.items() if not math.isnan(gap)}
-        result["mig"] = {"mean": float(np.mean(list(varying.values()))) if varying else None, "factors": varying}
-    discrete = [name for name in codes if graphs.variables[name].discrete and name in binned]
-    result["purity"] = {
-        name: {factor: purity(binned[name], column) for factor, column in truth.items()} for name in discrete
-    }
-    return result
+    factors: dict[str, NDArray[Any]] = {}
+    for name in (name for name in graphs.supervised if name in rows.values):
+        labels = rows.values[name].cpu()
+        known = known_elements(graphs.variables[name], labels)
+        factors[name] = torch.where(known, labels.double(), torch.nan).numpy()
+    return factors | rows.factors
+
+
+def compare_codes(
+    graphs: Graphs,
+    codes: Mapping[str, NDArray[Any]],
+    factors: Mapping[str, NDArray[Any]],
+    metrics: Sequence[str] = METRICS,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Every metric asked for, over every element of every hidden variable; see `runtime.disentanglement.compare`.
+
+    codes: {name: [N, *shape]} inferred from the observed variables alone; factors: {name: [N, *shape]}.
+    """
+    discrete = [name for name in codes if graphs.variables[name].discrete]
+    return compare(code_columns(codes, discrete), factor_columns(factors), metrics, seed)
 
 
 def _prediction(variable: Variable, predicted: Tensor, labels: Tensor, units: Units | None) -> Prediction:

@@ -22,6 +22,7 @@ GREY = (
     "data.source=pixels.npz",
     "data.variables.x={column: x, binarize: dynamic, augment: {shift: 1, elastic: 0.3}}",
 )
+AGREE = (*SGD, *GREY, "objective.consistency={y: {weight: 5, after: 0.5, confidence: 0.4}}")
 BELOW = (  # q(y | x, z): the label weighs four draws of z
     "recognition={h: {parents: [x], network: {kind: mlp, hidden: [8]}}, z: {parents: [h]}, y: {parents: [h, z]}}",
     "objective.samples=4",
@@ -47,6 +48,9 @@ CASES = (
     Case("one-row", (*SGD[:2], "training.epochs=1", "data.labels=null", "training.batch_size=1")),
     Case("weighed", (*SGD, *BELOW)),
     Case("pixels", (*SGD, *GREY)),
+    Case("consistency", AGREE),
+    Case("consistency-below", (*AGREE, *BELOW, "training.ema=0.9")),
+    Case("consistency-one-unlabelled-row", (*AGREE, "training.epochs=1", "training.batch_size=1")),
     Case("from-two-to-one", (*SGD, "training.epochs=3"), stop=6),
     Case("from-one-to-two", (*SGD, "training.epochs=3"), stop=6),
 )

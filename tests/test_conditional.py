@@ -203,6 +203,8 @@ def test_learned_parameters_share_what_the_spec_says(extent: str, stored: tuple[
         ("normal", "loc", {"maximum": -1.0}, -1.0),
         ("normal", "loc", {"minimum": -1.0, "maximum": 4.0}, 0.0),
         ("discretized_logistic", "loc", {}, 0.5),
+        ("discretized_logistic", "scale", {}, 0.2),
+        ("discretized_logistic", "scale", {"initial": 0.1}, 0.1),
         ("student_t", "df", {}, 4.0),
     ],
 )

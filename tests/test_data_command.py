@@ -41,7 +41,14 @@ def test_every_known_set_is_listed(tmp_path: Path) -> None:
     assert all(name in text for name in ("digits", "mnist", "svhn", "yale_b", "embedded", str(tmp_path)))
     found = json.loads(run("--json", "--data-dir", str(tmp_path)))
     there = {known["name"]: known["present"] for known in found["sets"]}
-    assert there == {"digits": True, "mnist": False, "svhn": False, "yale_b": False}
+    assert there == {
+        "digits": True,
+        "mnist": False,
+        "sprites": True,
+        "svhn": False,
+        "svhn_extra": False,
+        "yale_b": False,
+    }
 
 
 def test_one_set_and_one_file(spec: Path) -> None:

@@ -334,18 +334,61 @@ def test_a_fetched_set_is_put_in_place(tmp_path: Path, monkeypatch: pytest.Monke
     assert found == sorted(Path(file).name for file in known.FILES["mnist"])
 
 
-def test_svhn_files(tmp_path: Path) -> None:
+COLOUR = {"x": {**PIXELS, "shape": [3, 32, 32]}, "y": {**DIGIT, "classes": 10}}
+
+
+def write_svhn(folder: Path, **counts: int) -> None:
+    """Matlab files as the real ones are: images [32, 32, 3, N], labels [N, 1] from 1 to 10."""
     from scipy.io import savemat
 
-    (tmp_path / "SVHN").mkdir()
-    for split, count in (("train", 12), ("test", 5)):
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, count in counts.items():
         images = np.zeros((32, 32, 3, count), np.uint8)
         images[1, 2, 0, :] = 77
-        savemat(tmp_path / "SVHN" / f"{split}_32x32.mat", {"X": images, "y": np.arange(1, count + 1)[:, None] % 10 + 1})
-    variables = {"x": {**PIXELS, "shape": [3, 32, 32]}, "y": {**DIGIT, "classes": 10}}
-    data = prepared(tmp_path, variables, {"source": "svhn", "variables": MNIST_COLUMNS})
+        images[3, 4, 2, :] = count
+        savemat(folder / f"{split}_32x32.mat", {"X": images, "y": np.arange(1, count + 1)[:, None] % 10 + 1})
+
+
+def test_svhn_files(tmp_path: Path) -> None:
+    write_svhn(tmp_path / "SVHN", train=12, test=5)
+    data = prepared(tmp_path, COLOUR, {"source": "svhn", "variables": MNIST_COLUMNS})
     assert data.test.values["y"].tolist() == [2, 3, 4, 5, 6] and (data.test.values["x"][:, 0, 1, 2] == 77).all()
     assert 0 in data.training.values["y"].tolist() + data.validation.values["y"].tolist(), "ten stands for zero"
+
+
+def test_svhn_with_its_extra_images(tmp_path: Path) -> None:
+    write_svhn(tmp_path / "SVHN", train=12, extra=7, test=5)
+    data = prepared(tmp_path, COLOUR, {"source": "svhn_extra", "variables": MNIST_COLUMNS, "validation": 0})
+    assert len(data.training) == 19 and (data.test.values["x"][:, 2, 3, 4] == 5).all()
+    marks = data.training.values["x"][:, 2, 3, 4]
+    assert (marks == torch.where(data.training.source < 12, 12, 7)).all(), "the training rows come first"
+    plain = prepared(tmp_path, COLOUR, {"source": "svhn", "variables": MNIST_COLUMNS, "validation": 0})
+    assert len(plain.training) == 12
+
+
+@pytest.mark.parametrize(("name", "splits"), [("svhn", ["train", "test"]), ("svhn_extra", ["train", "extra", "test"])])
+def test_svhn_is_fetched_split_by_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, splits: list[str]
+) -> None:
+    asked: list[str] = []
+
+    def download(self: Any) -> None:
+        asked.append(self.split)
+        write_svhn(Path(self.root), **{self.split: 11})
+
+    monkeypatch.setattr(import_torchvision().datasets.SVHN, "download", download)
+    monkeypatch.setattr(import_torchvision().datasets.SVHN, "_check_integrity", lambda self: True)
+    data = prepared(tmp_path / "data", COLOUR, {"source": name, "variables": MNIST_COLUMNS, "validation": 0})
+    assert asked == splits and len(data.test) == 11 and len(data.training) == 11 * (len(splits) - 1)
+    found = sorted(file.name for file in (tmp_path / "data" / "SVHN").iterdir())
+    assert found == sorted(f"{split}_32x32.mat" for split in splits), "no partial files are left"
+
+
+def test_a_damaged_svhn_file(tmp_path: Path) -> None:
+    write_svhn(tmp_path / "SVHN", train=12, test=5)
+    file = tmp_path / "SVHN" / "test_32x32.mat"
+    file.write_bytes(file.read_bytes()[:300])
+    assert str(file) in message(tmp_path, "svhn", COLOUR, MNIST_COLUMNS)
 
 
 def test_faces(tmp_path: Path) -> None:

@@ -184,4 +184,4 @@ def test_thousands_of_images_a_second() -> None:
 def test_the_grid_is_torchs(sides: tuple[int, int]) -> None:
     theta = torch.randn(3, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     expected = torch.nn.functional.affine_grid(theta, [3, 1, *sides], align_corners=False)
-    assert torch.allclose(_grid(theta, sides), expected, atol=1e-12)
+    assert torch.allclose(_grid(theta, None, sides), expected, atol=1e-12)

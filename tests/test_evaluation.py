@@ -17,14 +17,12 @@ from graphspec.families import FAMILIES
 from graphspec.graph import Factor, Graphs, Variable
 from graphspec.schema import Spec
 from runtime.data import Rows, Units
-from runtime.evaluation import compare_codes, evaluate_rows, measure
+from runtime.disentanglement import METRICS
+from runtime.evaluation import compare_codes, evaluate_rows, known_factors, measure
 from runtime.metrics import (
     calibration_error,
     confusion,
-    in_bins,
-    information_gap,
     log_loss,
-    purity,
     root_mean_square,
     share_wrong,
 )
@@ -61,37 +59,6 @@ def test_calibration_weighs_bins_by_their_rows() -> None:
 
 def test_confusion_has_true_classes_in_rows() -> None:
     assert confusion(integers(1, 1, 0), integers(0, 1, 0), 2).tolist() == [[1, 1], [0, 1]]
-
-
-def test_purity_of_pure_mixed_and_single_clusters() -> None:
-    assert purity(integers(7, 7, 3, 3), integers(0, 0, 1, 1)) == 1.0
-    assert purity(integers(0, 0, 0, 1), integers(5, 5, 6, 6)) == 0.75
-    assert purity(integers(0, 0, 0, 0), integers(0, 1, 2, 3)) == 0.25
-
-
-def test_information_gap_is_one_for_one_code_that_tells_all_and_zero_for_two() -> None:
-    factor = integers(0, 0, 1, 1, 2, 2)
-    useless = integers(0, 1, 0, 1, 0, 1)
-    assert information_gap({"a": factor, "b": useless}, factor) == pytest.approx(1.0)
-    assert information_gap({"a": factor, "b": factor[::-1].copy()}, factor) == pytest.approx(0.0)
-
-
-def test_information_gap_of_a_code_that_tells_half() -> None:
-    factor = integers(0, 1, 2, 3)
-    half = integers(0, 0, 1, 1)
-    assert information_gap({"a": half, "b": integers(0, 0, 0, 0)}, factor) == pytest.approx(0.5)
-
-
-def test_a_factor_that_never_varies_has_no_gap() -> None:
-    assert math.isnan(information_gap({"a": integers(0, 1), "b": integers(1, 0)}, integers(4, 4)))
-
-
-def test_bins_keep_few_values_apart_and_cut_many_into_equal_widths() -> None:
-    assert in_bins(np.array([2.5, -1.0, 2.5])).tolist() == [1, 0, 1]
-    assert in_bins(np.array(["b", "a", "b"])).tolist() == [1, 0, 1]
-    fine = in_bins(np.linspace(0, 1, 1000))
-    assert set(fine.tolist()) == set(range(20))
-    assert np.bincount(fine).min() >= 49
 
 
 class Oracle(Model):
@@ -250,11 +217,26 @@ def test_measuring_leaves_the_model_in_its_mode_and_takes_no_gradient() -> None:
 def test_codes_are_compared_with_factors_that_training_never_saw() -> None:
     model = Oracle(graphs_of(Y), {"y": one_hot})
     x = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-    rows = Rows({"x": x, "y": torch.tensor([0, 1, 0, 1])}, torch.arange(4), {"side": np.array(["l", "r", "l", "r"])})
-    report = measure(model, rows, disentanglement=True).report["disentanglement"]
-    assert report["purity"] == {"y": {"side": 1.0}}
-    assert report["mig"]["factors"] == {"side": pytest.approx(0.0)}  # y and z[0] both tell the side
+    rows = Rows({"x": x, "y": torch.tensor([0, 1, -1, 1])}, torch.arange(4), {"side": np.array(["l", "r", "l", "r"])})
+    report = measure(model, rows, disentanglement=METRICS).report["disentanglement"]
+    assert report["purity"] == {"y": {"y": 1.0, "side": 1.0}}
+    assert report["mig"]["factors"] == {"y": pytest.approx(0.0), "side": pytest.approx(0.0)}  # y and z[0] both tell
+    assert list(report)[:-1] == list(METRICS)
+    few = measure(model, rows, disentanglement=("mig",)).report["disentanglement"]
+    assert few == {"mig": report["mig"], "rows": 4}
     assert "disentanglement" not in measure(model, rows).report
+
+
+def test_factors_are_columns_and_labels_with_blanks_unknown() -> None:
+    pose = Variable("p", "supervised", "real", (2,))
+    graphs = graphs_of(Y, pose)
+    values = {"x": torch.zeros(2, 2), "y": torch.tensor([-1, 2]), "p": torch.tensor([[0.5, math.nan], [-1.0, 2.0]])}
+    found = known_factors(graphs, Rows(values, torch.arange(2), {"f": np.array(["a", "b"])}))
+    assert list(found) == ["y", "p", "f"]
+    np.testing.assert_array_equal(found["y"], [math.nan, 2.0])
+    np.testing.assert_array_equal(found["p"], [[0.5, math.nan], [-1.0, 2.0]])
+    same_name = known_factors(graphs, Rows(values, torch.arange(2), {"y": np.array([5, 6])}))
+    assert same_name["y"].tolist() == [5, 6]
 
 
 def test_one_code_that_alone_tells_a_factor_has_the_whole_gap() -> None:

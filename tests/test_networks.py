@@ -478,7 +478,7 @@ def test_channels_last_changes_the_layout_and_no_value(
 
     ours = outcome()
     assert layouts and all(layouts)
-    monkeypatch.setattr("compiler.networks.convolution.channels_last", lambda data: data.contiguous())
+    monkeypatch.setattr("compiler.networks.conv_layers.channels_last", lambda data: data.contiguous())
     for one, other in zip(ours, outcome(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
     assert not all(layouts)

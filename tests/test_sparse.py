@@ -1,12 +1,19 @@
 """Sparse enumeration: unbiased in value and gradient, and less work than the full sum."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from test_objective_exact import build
 
+from compiler.cost import program_cost
+from compiler.lowering import lower
 from compiler.noise import Noise
+from compiler.program import Pattern
+from graphspec.loading import load
+
+SPECS = Path(__file__).parent.parent / "specs"
 
 SPEC = """
 graphspec: 1
@@ -61,3 +68,29 @@ def test_a_budget_that_saves_nothing_is_the_full_sum() -> None:
     exact, _ = values_and_gradients("enumerate")
     found, _ = values_and_gradients("{kind: enumerate, budget: 4}")
     torch.testing.assert_close(found, exact, atol=0, rtol=0)
+
+
+def test_an_automatic_budget_is_taken_where_it_saves_work() -> None:
+    """A deep decoder runs twice in place of ten times; where all the work is in front of y, every value is summed."""
+    auto = "objective.estimators={y: {kind: enumerate, budget: auto}}"
+    cheap = lower(load(str(SPECS / "mnist-m2.yaml"), (auto,)), Pattern(())).choices["y"]
+    assert cheap.budget == 1 and "times less" in cheap.reason
+    wide = (
+        "generative.x.network={kind: mlp, hidden: [2]}",
+        "recognition.z={parents: [h], network: {kind: linear}}",
+        "recognition.h.network={kind: mlp, hidden: [4000, 4000]}",
+    )
+    full = lower(load(str(SPECS / "mnist-m2.yaml"), (auto, *wide)), Pattern(())).choices["y"]
+    assert full.budget is None and full.estimator == "enumerate" and "the sum is exact" in full.reason
+    twice = lower(
+        load(str(SPECS / "mnist-m2.yaml"), (auto, "variables.y.classes=2", "data=null")), Pattern(())
+    ).choices["y"]
+    assert twice.budget is None and "saves nothing" in twice.reason
+
+
+def test_the_work_an_automatic_budget_saves_is_the_cost_that_explain_prints() -> None:
+    summed = load(str(SPECS / "mnist-m2.yaml"), ("objective.estimators={y: enumerate}",))
+    full = program_cost(lower(summed, Pattern(()))).multiply_adds
+    asked = "objective.estimators={y: {kind: enumerate, budget: auto}}"
+    program = lower(load(str(SPECS / "mnist-m2.yaml"), (asked,)), Pattern(()))
+    assert f"{full / program_cost(program).multiply_adds:.1f} times less" in program.choices["y"].reason

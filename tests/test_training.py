@@ -200,7 +200,11 @@ def test_averaged_weights_are_saved_and_raw_ones_resume(tmp_path: Path) -> None:
     trained = [name for name, _ in tiny_model(tmp_path).named_parameters()]
     assert all(torch.equal(saved[name], state.average[name]) for name in trained)
     assert any(not torch.equal(saved[name], raw[name]) for name in trained)
-    assert all(torch.equal(saved[name], raw[name]) for name in set(raw) - set(trained)), "buffers are copied"
+    statistics = [name for name in raw if name.endswith(("running_mean", "running_var"))]
+    assert statistics and set(trained) | set(statistics) == set(state.average)
+    assert all(torch.equal(saved[name], state.average[name]) for name in statistics), "they go with the weights"
+    assert all(not torch.equal(saved[name], raw[name]) for name in statistics)
+    assert all(torch.equal(saved[name], raw[name]) for name in set(raw) - set(state.average)), "the rest is copied"
 
 
 # --- selection and patience -------------------------------------------------------------------------------------------

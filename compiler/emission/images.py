@@ -7,14 +7,13 @@ from torch import nn
 from compiler.emission.dense import Outputs, between, dense, heads, hidden_layers, initialized, parent_sum
 from compiler.emission.text import INDENT, Names, camel, docstring, statement, tuple_text
 from compiler.emission.writing import ClassText, in_order
+from compiler.networks.conv_layers import Conv, TransposedConv
 from compiler.networks.convolution import (
     CnnNetwork,
-    Conv,
     DeconvNetwork,
     FirstConv,
     Readout,
     Seed,
-    TransposedConv,
 )
 from compiler.networks.layers import Between
 from compiler.networks.residual import BRANCH_GAIN, Block, ResnetDown, ResnetUp, Stage

@@ -2,6 +2,7 @@
 
 import ast
 
+from compiler.agreement import agreements
 from compiler.emission.borrowing import Piece, needed
 from compiler.emission.bounds import BoundCode, write_bound
 from compiler.emission.checking import verify_agreement
@@ -58,6 +59,11 @@ def _header(plan: Plan) -> list[str]:
     parts = "PyTorch and zuko" if plan.flows else "PyTorch only"
     text += [f"Written by graphspec; needs {parts}. Shapes: {sizes}, an axis named after a variable holds its"]
     text += ["values. Classes are one-hot inside the model. Everything random comes from the generator that is passed."]
+    beside = agreements(plan.graphs)
+    if beside:
+        terms = ", ".join(agreement.term for agreement in beside)
+        text += ["", f"Not in this file: {terms}. It is no part of the bound; it needs augmented rows and averaged"]
+        text += ["weights, which the training loop below has not. `graphspec explain` prints it."]
     return docstring("\n".join(text), 0)
 
 

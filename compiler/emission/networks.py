@@ -1,6 +1,7 @@
 """Any network of the compiled model as code: what each of its outputs is, in terms of the class's own layers."""
 
 from compiler.emission.dense import Outputs, linear, mlp
+from compiler.emission.disturbing import disturbed_inputs, inputs_of
 from compiler.emission.images import cnn, deconv, resnet_down, resnet_up
 from compiler.emission.text import added, number, tuple_text
 from compiler.emission.writing import ClassText, Entry
@@ -22,6 +23,11 @@ def network(text: ClassText, module: Network, spec: NetworkSpec, gain: float, pr
     Raises SpecError (GS090) for a kind that has no code yet.
     """
     local = text.scope.fresh("hidden")
+    with disturbed_inputs(text, inputs_of(module), prefix):
+        return _network(text, module, spec, gain, local, prefix)
+
+
+def _network(text: ClassText, module: Network, spec: NetworkSpec, gain: float, local: str, prefix: str) -> Outputs:
     match module:
         case LinearNetwork():
             return linear(text, module, gain, prefix)

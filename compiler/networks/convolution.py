@@ -1,4 +1,4 @@
-"""cnn and deconv, and the convolutions they are made of. Leading axes are flattened into the batch."""
+"""cnn and deconv, and the ends they share with resnet."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -6,89 +6,17 @@ from itertools import pairwise
 from math import prod
 from typing import cast
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compiler.axes import AxisTensor
 from compiler.networks.base import VALUE, Network, ParentInput, add_up, ordered, total_width
+from compiler.networks.conv_layers import Conv, Map, TransposedConv, cropped
 from compiler.networks.dense import Dense, Heads, Hidden, ParentSum, shaped
 from compiler.networks.initialization import Initializer
-from compiler.networks.layers import Layered, as_rows, between, call, from_rows
+from compiler.networks.layers import Inputs, Layered, between, call
 from compiler.noise import Noise
 from graphspec.schema.networks import Cnn, Deconv, Resnet
-from graphspec.shapes import conv_padding, conv_plan, deconv_plan, is_image
-
-Map = tuple[int, ...]
-"""[C, H, W]."""
-
-
-def channels_last(data: Tensor) -> Tensor:
-    """[N, C, H, W] with the channels side by side in memory, which is how convolutions run fastest; float64, for which
-    there are no such kernels, as it is."""
-    if data.dtype == torch.float64:
-        return data
-    if data.shape[1] == 1:  # both layouts at once: say which one is meant
-        data = data.contiguous()
-        size = data.shape
-        return data.as_strided(size, (size[2] * size[3], 1, size[3], 1))
-    return data.contiguous(memory_format=torch.channels_last)
-
-
-class Conv(nn.Module):
-    """A convolution whose sides become ceil(side / stride), zero-padded (the odd zero goes after)."""
-
-    def __init__(
-        self,
-        source: Map,
-        channels: int,
-        kernel: int,
-        stride: int,
-        start: Initializer,
-        *,
-        fan_in: int | None = None,
-        gain: float = 1.0,
-        bias: bool = True,
-    ) -> None:
-        super().__init__()
-        fan_in = source[0] * kernel**2 if fan_in is None else fan_in
-        self.stride = stride
-        rows, columns = (conv_padding(side, kernel, stride) for side in source[1:])
-        self.around = (columns[0], columns[1], rows[0], rows[1])
-        self.weight = start.uniform("weight", (channels, source[0], kernel, kernel), fan_in, gain)
-        self.bias = start.uniform("bias", (channels,), fan_in, gain) if bias else None
-
-    def forward(self, value: AxisTensor) -> AxisTensor:
-        """[*axes, B, C, H, W] to [*axes, B, channels, H', W']."""
-        left, right, top, bottom = self.around
-        flat, weight = channels_last(as_rows(value)), channels_last(self.weight)
-        if (left, top) == (right, bottom):
-            mapped = F.conv2d(flat, weight, self.bias, self.stride, (top, left))
-        else:
-            mapped = F.conv2d(F.pad(flat, self.around), weight, self.bias, self.stride)
-        return from_rows(mapped, value)
-
-
-class TransposedConv(nn.Module):
-    """A transposed convolution whose sides are multiplied by the stride."""
-
-    def __init__(
-        self, source: Map, channels: int, kernel: int, stride: int, start: Initializer, *, gain: float = 1.0
-    ) -> None:
-        super().__init__()
-        fan_in = source[0] * (-(-kernel // stride)) ** 2
-        self.stride = stride
-        self.sides = (source[1] * stride, source[2] * stride)
-        self.padding = max(0, kernel - stride) // 2
-        self.extra = max(0, stride - kernel)
-        self.weight = start.uniform("weight", (source[0], channels, kernel, kernel), fan_in, gain)
-        self.bias = start.uniform("bias", (channels,), fan_in, gain)
-
-    def forward(self, value: AxisTensor) -> AxisTensor:
-        """[*axes, B, C, H, W] to [*axes, B, channels, H * stride, W * stride]."""
-        flat, weight = channels_last(as_rows(value)), channels_last(self.weight)
-        mapped = F.conv_transpose2d(flat, weight, self.bias, self.stride, self.padding, output_padding=self.extra)
-        return from_rows(cropped(mapped, self.sides), value)
+from graphspec.shapes import conv_plan, deconv_plan, is_image
 
 
 class FirstConv(nn.Module):
@@ -113,15 +41,20 @@ class FirstConv(nn.Module):
 
     def forward(self, values: Mapping[str, AxisTensor]) -> AxisTensor:
         """[*union of axes, B, channels, H', W']."""
+        if len(self.images) == 1 and not self.others.maps:  # the bias is the convolution's own: one pass less
+            (name,) = self.images
+            return values[name].mapped(
+                partial(self._convolved, name, values[name].axes, self.others.bias), (self, name)
+            )
         per_channel = cast(AxisTensor, self.others(values))
         parts = [AxisTensor(per_channel.axes, per_channel.data[..., None, None])]
-        for name, parent in self.images.items():
-            parts.append(values[name].mapped(partial(self._convolved, parent, values[name].axes), (self, name)))
+        for name in self.images:
+            parts.append(values[name].mapped(partial(self._convolved, name, values[name].axes, None), (self, name)))
         return add_up(parts)
 
-    def _convolved(self, parent: ParentInput, axes: tuple[str, ...], data: Tensor) -> Tensor:
-        image = AxisTensor(axes, parent.numbers(AxisTensor(axes, data), self.others.dtype))
-        return cast(AxisTensor, self.convolutions[f"from_{parent.name}"](image)).data
+    def _convolved(self, name: str, axes: tuple[str, ...], bias: Tensor | None, data: Tensor) -> Tensor:
+        image = AxisTensor(axes, self.images[name].numbers(AxisTensor(axes, data), self.others.dtype))
+        return cast(AxisTensor, self.convolutions[f"from_{name}"](image, bias)).data
 
 
 class Readout(nn.Module):
@@ -162,6 +95,7 @@ class CnnNetwork(Network):
         super().__init__()
         image = next(parent for parent in ordered(inputs) if reads_as_image(parent))
         maps = conv_plan(image.shape, spec.channels, spec.kernel, spec.stride)
+        self.inputs = Inputs(inputs, start.at("input"), spec)
         self.first = FirstConv(inputs, spec.channels[0], spec.kernel, spec.stride, start.at("first"))
         self.between = nn.ModuleList(between(m[0], start.at(f"{i}"), spec) for i, m in enumerate(maps))
         self.convolutions = nn.ModuleList(
@@ -171,7 +105,7 @@ class CnnNetwork(Network):
         self.readout = Readout(maps[-1], outputs, start.at("readout"), spec, head_gain)
 
     def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
-        value = call(self.between[0], cast(AxisTensor, self.first(values)), noise)
+        value = call(self.between[0], cast(AxisTensor, self.first(self.inputs(values, noise))), noise)
         for convolution, after in zip(self.convolutions, self.between[1:], strict=True):
             value = call(after, cast(AxisTensor, convolution(value)), noise)
         return cast(dict[str, AxisTensor], self.readout(value, noise))
@@ -185,12 +119,14 @@ class Seed(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = seed
+        self.inputs = Inputs(inputs, start.at("input"), spec)
         self.first = ParentSum(inputs, hidden[0] if hidden else prod(seed), start.at("first"))
         self.hidden = Hidden(hidden, start.at("hidden"), spec) if hidden else None
         self.last = Dense(hidden[-1], prod(seed), start.at("last")) if hidden else None
 
     def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> AxisTensor:
         """[*axes, B, C, h, w], before normalization and activation."""
+        values = self.inputs(values, noise)
         if self.hidden is None or self.last is None:
             return shaped(self.first(values), self.shape)
         hidden = self.hidden(self.first.parts(values), noise)
@@ -251,15 +187,6 @@ def as_image(value: AxisTensor, shape: Map) -> AxisTensor:
     if len(shape) == 4:
         data = data.reshape(*data.shape[:-3], shape[0], shape[3], *data.shape[-2:]).movedim(-3, -1)
     return AxisTensor(value.axes, data)
-
-
-def cropped(data: Tensor, sides: tuple[int, ...]) -> Tensor:
-    """The middle [..., H, W] of a map that is at least as large; an odd pixel is cut at the end."""
-    for axis, side in zip((-2, -1), sides, strict=True):
-        surplus = data.shape[axis] - side
-        if surplus:
-            data = data.narrow(axis, surplus // 2, side)
-    return data
 
 
 def flattened(value: AxisTensor) -> AxisTensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from compiler.axes import AxisTensor
 from compiler.networks.base import VALUE, Network, ParentInput, add_up, ordered, total_width
 from compiler.networks.initialization import Initializer
-from compiler.networks.layers import Between, Layered, between, call
+from compiler.networks.layers import Between, Inputs, Layered, between, call
 from compiler.noise import Noise
 from graphspec.schema.networks import Mlp
 
@@ -169,12 +169,13 @@ class MlpNetwork(Network):
         head_gain: float = 1.0,
     ) -> None:
         super().__init__()
+        self.inputs = Inputs(inputs, start.at("input"), spec)
         self.first = ParentSum(inputs, spec.hidden[0], start.at("first"))
         self.hidden = Hidden(spec.hidden, start.at("hidden"), spec)
         self.heads = Heads(spec.hidden[-1], outputs, start.at("head"), head_gain) if outputs else None
 
     def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
-        hidden = cast(AxisTensor, self.hidden(self.first.parts(values), noise))
+        hidden = cast(AxisTensor, self.hidden(self.first.parts(self.inputs(values, noise)), noise))
         return {VALUE: hidden} if self.heads is None else cast(dict[str, AxisTensor], self.heads(hidden))
 
 

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from compiler.axes import SAMPLES, AxisTensor, align
 from compiler.kernels import sum_activate
-from compiler.networks.base import add_up
+from compiler.networks.base import ParentInput, add_up, ordered
 from compiler.networks.initialization import Initializer
 from compiler.noise import Noise
+from compiler.values import PRESENCE
 from graphspec.schema.networks import Activation, Cnn, Deconv, Mlp, Normalization, Resnet
 
 Layered = Mlp | Cnn | Deconv | Resnet
@@ -138,6 +139,38 @@ def drop(value: AxisTensor, rate: float, noise: Noise, name: str) -> AxisTensor:
     uniform = noise.uniform(name, lead, value.event_shape, torch.float32).to(value.data.device)
     kept = AxisTensor((SAMPLES,) if lead else (), (uniform >= rate).to(value.data.dtype) / (1 - rate))
     return AxisTensor(value.axes, value.data * kept.on(value.axes))
+
+
+class Inputs(nn.Module):
+    """Parents as a network reads them in training: normal noise on top, then a share of their elements zeroed and the
+    rest scaled up. Categories, counts and positive values, which enter by tables and logarithms, and presence flags
+    are left as they are. As with dropout, the values of an enumerated variable share what is drawn."""
+
+    def __init__(self, inputs: Mapping[str, ParentInput], start: Initializer, spec: Layered) -> None:
+        super().__init__()
+        self.parents = {parent.name: parent for parent in ordered(inputs) if _disturbed(parent)}
+        self.names = {name: f"{start.path}/{name}" for name in self.parents}
+        self.noise, self.rate = spec.input_noise, spec.input_dropout
+
+    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> Mapping[str, AxisTensor]:
+        """The values by parent, those in `parents` disturbed."""
+        if not self.training or not (self.noise or self.rate):
+            return values
+        changed = {n: self._disturb(values[n], n, noise) for n, p in self.parents.items() if not p.relaxed(values[n])}
+        return {**values, **changed}
+
+    def _disturb(self, value: AxisTensor, name: str, noise: Noise) -> AxisTensor:
+        value = AxisTensor(value.axes, value.data)
+        if self.noise:
+            lead = (value.size(SAMPLES),) if SAMPLES in value.axes else ()
+            drawn = noise.normal(f"{self.names[name]}/noise", lead, value.event_shape, torch.float32)
+            added = AxisTensor((SAMPLES,) if lead else (), self.noise * drawn.to(value.data))
+            value = AxisTensor(value.axes, value.data + added.on(value.axes))
+        return drop(value, self.rate, noise, f"{self.names[name]}/dropout")
+
+
+def _disturbed(parent: ParentInput) -> bool:
+    return parent.encoding == "identity" and not parent.name.endswith(PRESENCE)
 
 
 def as_rows(value: AxisTensor) -> Tensor:

@@ -9,19 +9,10 @@ from torch import nn
 
 from compiler.axes import AxisTensor
 from compiler.networks.base import Network, ParentInput, ordered
-from compiler.networks.convolution import (
-    Conv,
-    FirstConv,
-    Map,
-    Readout,
-    Seed,
-    as_image,
-    cropped,
-    head_channels,
-    reads_as_image,
-)
+from compiler.networks.conv_layers import Conv, Map, cropped
+from compiler.networks.convolution import FirstConv, Readout, Seed, as_image, head_channels, reads_as_image
 from compiler.networks.initialization import Initializer
-from compiler.networks.layers import as_rows, between, call, from_rows
+from compiler.networks.layers import Inputs, as_rows, between, call, from_rows
 from compiler.noise import Noise
 from graphspec.schema.networks import Resnet
 from graphspec.shapes import RESNET_STRIDE, conv_plan, deconv_plan
@@ -77,6 +68,7 @@ class ResnetDown(Network):
         super().__init__()
         image = next(parent for parent in ordered(inputs) if reads_as_image(parent))
         maps = conv_plan(image.shape, spec.channels, spec.kernel, RESNET_STRIDE)
+        self.inputs = Inputs(inputs, start.at("input"), spec)
         self.first = FirstConv(inputs, spec.channels[0], spec.kernel, RESNET_STRIDE, start.at("first"))
         self.stages = nn.ModuleList(Stage(m, start.at(f"stage{i}"), spec) for i, m in enumerate(maps))
         self.halvings = nn.ModuleList(
@@ -86,7 +78,7 @@ class ResnetDown(Network):
         self.readout = Readout(maps[-1], outputs, start.at("readout"), spec, head_gain)
 
     def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
-        value = call(self.stages[0], cast(AxisTensor, self.first(values)), noise)
+        value = call(self.stages[0], cast(AxisTensor, self.first(self.inputs(values, noise))), noise)
         for halving, stage in zip(self.halvings, self.stages[1:], strict=True):
             value = call(stage, cast(AxisTensor, halving(value)), noise)
         return cast(dict[str, AxisTensor], self.readout(value, noise))

@@ -64,4 +64,20 @@ CODES: dict[str, Code] = {
         "Some class has no labelled row to learn from. A count is a whole number of rows: `y: 1` is one row, `y: 1.0` "
         "every label.",
     ),
+    "GS115": Code(
+        "A row that is compared with itself",
+        "`consistency` lets q of a row as training changes it agree with q of the row as it is in the data. Without "
+        "`augment`, dynamic `binarize`, dropout or noise on the way to the label both are the same row, and what is "
+        "left is agreement of the weights with their average:\n\n"
+        "    data: {variables: {x: {column: image, augment: {shift: 2, rotate: 10}}}}",
+    ),
+    "GS116": Code(
+        "A label that weighs next to nothing beside its row",
+        "A labelled row brings log p of what is observed and alpha times log q of the label. An image of thousands of "
+        "numbers costs thousands of nats, a label a few: with alpha 50, log 10 is 115 nats beside the 17000 of 32 x 32 "
+        "bytes in three colours, and weights that both share follow the image. The estimate is of the start of "
+        "training, and rough; `explain` shows it for every label:\n\n"
+        "    objective: {alpha: 3000}\n\n"
+        "`allow: [GS116]` on the variable silences the warning.",
+    ),
 }

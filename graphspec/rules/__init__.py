@@ -25,6 +25,7 @@ from graphspec.rules.recognition import (
     check_informed_latents,
     check_parents_are_read,
 )
+from graphspec.rules.stakes import check_stakes
 from graphspec.rules.training import check_training
 from graphspec.schema import Spec
 
@@ -42,6 +43,7 @@ TOGETHER = (
     check_enumerations,
     check_parents_are_read,
     check_faithful,
+    check_stakes,
 )
 
 

@@ -2,7 +2,7 @@
 
 from graphspec.graph import Variable
 from graphspec.report import Report
-from graphspec.schema import ColumnSpec
+from graphspec.schema import Augment, ColumnSpec
 
 
 def check_options(variable: Variable, entry: ColumnSpec, report: Report) -> None:
@@ -10,6 +10,7 @@ def check_options(variable: Variable, entry: ColumnSpec, report: Report) -> None
     _check_resize(variable, entry, report)
     if entry.augment is not None:
         _check_image(variable, entry, "augment", report)
+        _check_colours(variable, entry.augment, report)
     if entry.binarize is not None and variable.domain not in ("unit", "binary"):
         hint = "it turns grey values of a `unit` or `binary` variable into 0 and 1"
         _refuse(variable, "binarize", f"`binarize` does not apply to the domain {variable.domain}", hint, report)
@@ -43,6 +44,18 @@ def _check_image(variable: Variable, entry: ColumnSpec, option: str, report: Rep
     if variable.domain == "binary" and len(variable.shape) == 3:
         hint = "add `binarize: threshold`, or leave it out"
     _refuse(variable, option, f"`{option}` needs an image: {problem}", hint, report)
+
+
+def _check_colours(variable: Variable, changes: Augment, report: Report) -> None:
+    """Saturation and hue are of colours."""
+    if len(variable.shape) != 3 or variable.shape[0] == 3:
+        return
+    for option in ("saturation", "hue"):
+        if getattr(changes, option):
+            message = f"`{option}` needs red, green and blue, and '{variable.name}' has {variable.shape[0]} channels"
+            hint = "leave it out; brightness and contrast are for images of any number of channels"
+            path = ("data", "variables", variable.name, "augment", option)
+            report.error("GS084", path, message, key=True, hint=hint)
 
 
 def _refuse(variable: Variable, option: str, message: str, hint: str, report: Report) -> None:

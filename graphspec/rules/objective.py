@@ -2,7 +2,8 @@
 
 from graphspec.graph import Graphs, Variable
 from graphspec.report import Report
-from graphspec.rules.declared import HIDDEN, allowed, check_name, declared, names_with
+from graphspec.rules.consistency import check_consistency
+from graphspec.rules.declared import HIDDEN, check_name, declared, names_with
 from graphspec.rules.estimators import check_estimators
 from graphspec.rules.numbers import check_numbers
 from graphspec.schema import OverRho, Role, Spec, TotalCorrelation
@@ -11,13 +12,14 @@ SUPERVISED: tuple[Role, ...] = ("supervised",)
 
 
 def check_objective(spec: Spec, graphs: Graphs | None, report: Report) -> None:
-    """GS070 to GS076, and the warnings about schedules (GS110) and weights without an effect (GS112)."""
+    """GS070 to GS076, and the warnings about schedules (GS110), weights without an effect (GS112), rows compared
+    with themselves (GS115)."""
     variables = declared(spec, report)
     _check_names(spec, report)
     for name, beta in spec.objective.beta.items():
         if isinstance(beta, TotalCorrelation) and name in variables:
             _check_total_correlation(spec, variables[name], report)
-    _check_consistency(spec, variables, report)
+    check_consistency(spec, variables, graphs, report)
     check_estimators(spec, variables, graphs, report)
     _check_importance_weighted(spec, report)
     if not names_with(spec, SUPERVISED):
@@ -54,21 +56,6 @@ def _check_total_correlation(spec: Spec, variable: Variable, report: Report) -> 
         return
     hint = "it is for a latent root of `generative` with several independent continuous elements"
     report.error("GS072", path, f"total_correlation cannot be split off: {problem}", key=True, hint=hint)
-
-
-def _check_consistency(spec: Spec, variables: dict[str, Variable], report: Report) -> None:
-    for name, wanted in spec.objective.consistency.items():
-        path = ("objective", "consistency", name)
-        purpose = "consistency compares predictions of labels"
-        if not check_name(spec, path, SUPERVISED, purpose, report):
-            continue
-        if name in variables and variables[name].support is None:
-            message = f"consistency asks how sure the prediction of '{name}' is, and '{name}' has no classes"
-            hint = "it is for category, binary and bounded count variables"
-            report.error("GS070", path, message, key=True, hint=hint)
-        if wanted.after >= spec.training.epochs and not allowed(spec, name, "GS110"):
-            message = f"this begins after epoch {wanted.after:g}, and training has {spec.training.epochs}"
-            report.warning("GS110", (*path, "after"), message, hint="let it begin earlier, or train longer")
 
 
 def _check_importance_weighted(spec: Spec, report: Report) -> None:

@@ -24,6 +24,22 @@ class Augment(Section):
     shear: float = Field(default=0, ge=0, description="Largest shear in degrees.")
     elastic: float = Field(default=0, ge=0, description="Standard deviation in pixels of a smooth random warp.")
     flip: bool = Field(default=False, description="Mirror left and right with probability one half.")
+    brightness: float = Field(default=0, ge=0, le=1, description="Largest relative change of brightness.")
+    contrast: float = Field(default=0, ge=0, le=1, description="Largest relative change of contrast.")
+    saturation: float = Field(default=0, ge=0, le=1, description="Largest relative change of saturation (3 channels).")
+    hue: float = Field(
+        default=0, ge=0, le=0.5, description="Largest turn of the hue as a share of the full circle (3 channels)."
+    )
+
+    @property
+    def moves(self) -> bool:
+        """Pixels change places."""
+        return bool(self.shift or self.rotate or self.scale or self.shear or self.elastic or self.flip)
+
+    @property
+    def recolours(self) -> bool:
+        """Pixels change values where they are."""
+        return bool(self.brightness or self.contrast or self.saturation or self.hue)
 
 
 class ColumnSpec(Section):
@@ -137,7 +153,8 @@ class DataSection(Section):
     """Rows, columns, label budgets and splits; needed to train, not to compile."""
 
     source: str = Field(
-        description="A known data set (digits, mnist, svhn, yale_b) or a path: .npz, .csv, or a folder of images."
+        description="A known data set (digits, mnist, sprites, svhn, yale_b) or a path: .npz, .csv, "
+        "or a folder of images."
     )
     variables: dict[str, ColumnSpec] = Field(default_factory=dict, description="Which column feeds which variable.")
     labels: dict[str, Labels] = Field(

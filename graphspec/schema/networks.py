@@ -22,6 +22,14 @@ class _Layered(Section):
     activation: Activation = Field(default="relu", description="Nonlinearity after each hidden layer.")
     normalization: Normalization = Field(default="none", description="Normalization before each activation.")
     dropout: Rate = Field(default=0.0, description="Share of hidden units dropped in training, after each activation.")
+    input_noise: float = Field(
+        default=0.0,
+        ge=0,
+        description="Standard deviation of normal noise on parents that enter as numbers, in training.",
+    )
+    input_dropout: Rate = Field(
+        default=0.0, description="Share of elements of parents that enter as numbers set to zero in training."
+    )
 
 
 class Mlp(_Layered):

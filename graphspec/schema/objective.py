@@ -91,13 +91,25 @@ Beta = Annotated[
 ]
 
 
+def _values_tag(value: Any) -> str:
+    return "auto" if isinstance(value, str) else "count"
+
+
+ValueBudget = Annotated[
+    Annotated[int, Field(ge=1), Tag("count")] | Annotated[Literal["auto"], Tag("auto")], Discriminator(_values_tag)
+]
+
+
 class EstimatorSpec(Section):
     """How the expectation over one hidden variable is taken: a name, or `{kind: NAME, ...}`."""
 
     kind: Literal["reparameterize", "enumerate", "relax", "score_function"] = Field(description="The estimator.")
     temperature: NumberOrSchedule = Field(default=0.66, description="relax: temperature of the Concrete sample.")
     straight_through: bool = Field(default=False, description="relax: discrete forward, relaxed backward.")
-    budget: int | None = Field(default=None, ge=1, description="enumerate: sum this many values, sample the rest.")
+    budget: ValueBudget | None = Field(
+        default=None,
+        description="enumerate: sum this many values, sample the rest; auto: one where that saves much work, else all.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -24,6 +24,7 @@ VERBS = (
     "reconstruct",
     "traverse",
     "analogies",
+    "sweep",
     "data",
     "schema",
     "doctor",

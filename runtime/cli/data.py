@@ -97,7 +97,7 @@ def _show_set(known: "KnownSet", folder: Path, as_json: bool) -> None:
         return
     console.print(f"{facts['name']}: {facts['title']}", highlight=False)
     _print_columns(facts)
-    where = "comes with scikit-learn" if not known.folder else facts["place"]
+    where = known.origin or facts["place"]
     missing = "" if facts["present"] else " (not there)"
     console.print(f"place: {where}{missing}", soft_wrap=True, highlight=False)
 

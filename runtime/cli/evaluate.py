@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runtime.cli.asking import CheckpointOption, Opened, SeedOption, SplitOption, open_for_questions
-from runtime.cli.common import AllowPythonOption, DataDirOption, JsonOption, RunArgument, console, print_json
+from runtime.cli.common import AllowPythonOption, DataDirOption, JsonOption, RunArgument, console, print_json, tell
+from runtime.cli.disentangled import MetricsOption, chosen_metrics, print_disentanglement
+from runtime.cli.probed import print_interventions
 
 if TYPE_CHECKING:
+    from runtime.data import Rows
     from runtime.evaluation import Prediction
 
 
@@ -20,6 +23,15 @@ def evaluate(
         int, typer.Option("--samples", min=1, metavar="S", help="Joint samples of the hidden variables per row.")
     ] = 1,
     seed: SeedOption = 0,
+    interventions: Annotated[
+        bool,
+        typer.Option(
+            "--interventions",
+            help="Also set each discrete label, generate, and let a classifier trained on real rows read the result; "
+            "and measure how well latents give labels away. Trains that classifier once a data set: minutes.",
+        ),
+    ] = False,
+    metrics: MetricsOption = "all",
     json_output: JsonOption = False,
     checkpoint: CheckpointOption = "best",
     data_dir: DataDirOption = None,
@@ -30,11 +42,13 @@ def evaluate(
     Example:  graphspec evaluate runs/digits --split test --json
 
     `elbo` is the mean over rows in nats, beta 1. `error` is the share of wrong labels, or the root mean square in data
-    units where a variable is not discrete. The report is also written to RUN/evaluation-SPLIT.json, and confusion
-    matrices to RUN/figures.
+    units where a variable is not discrete. Inferred values of all hidden variables are held against the columns under
+    `data.factors` and the labels (MIG, DCI and others, in some seconds). The report is also written to
+    RUN/evaluation-SPLIT.json, and confusion matrices to RUN/figures.
     """
     from runtime.evaluation import measure
 
+    wanted = chosen_metrics(metrics)
     opened = open_for_questions(run, checkpoint, data_dir, allow_python)
     rows = opened.rows(split)
     found = measure(
@@ -44,13 +58,15 @@ def evaluate(
         seed=seed,
         units=opened.data.units,
         binarize=opened.data.binarize,
-        disentanglement=bool(rows.factors),
+        disentanglement=wanted,
     )
     labelled = opened.run.manifest().get("labelled") or {}
     for name, figures in found.report["variables"].items():
         figures["training_labels"] = len(labelled.get(name, ()))
     report = {"run": str(run), "split": split, "checkpoint": checkpoint, "samples": samples, "seed": seed}
     report |= found.report
+    if interventions:
+        report |= _interventions(opened, rows, seed)
     files = [_write_report(opened, split, report)]
     files += [path for name, p in found.predictions.items() if (path := _draw_confusion(opened, name, p, split))]
     if json_output:
@@ -59,6 +75,14 @@ def evaluate(
     _print_report(report)
     for path in files:
         console.print(str(path), highlight=False, markup=False, soft_wrap=True)
+
+
+def _interventions(opened: Opened, rows: "Rows", seed: int) -> dict[str, Any]:
+    from runtime.probing.measuring import measure_interventions
+
+    return measure_interventions(
+        opened.model, rows, data_dir=opened.data_dir, spec_path=opened.run.spec_path, seed=seed, tell=tell
+    )
 
 
 def _write_report(opened: Opened, split: str, report: dict[str, Any]) -> Path:
@@ -121,7 +145,9 @@ def _print_report(report: dict[str, Any]) -> None:
             )
         console.print(table)
     if "disentanglement" in report:
-        _print_disentanglement(report["disentanglement"])
+        print_disentanglement(report["disentanglement"])
+    if "interventions" in report:
+        print_interventions(report)
     for note in report["notes"]:
         console.print(f"note: {note}", highlight=False, markup=False)
 
@@ -131,15 +157,3 @@ def _figure(figures: dict[str, Any], key: str) -> str:
     if value is None:
         return "-"
     return f"{value:.4f} ({100 * value:.2f} %)" if key == "error" and "log_loss" in figures else f"{value:.4f}"
-
-
-def _print_disentanglement(figures: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    table = Table("factor", "information gap", *(f"purity of {name}" for name in figures["purity"]))
-    gaps = (figures.get("mig") or {}).get("factors", {})
-    factors = dict.fromkeys([*gaps, *(factor for column in figures["purity"].values() for factor in column)])
-    for factor in factors:
-        gap = f"{gaps[factor]:.4f}" if factor in gaps else "-"
-        table.add_row(factor, gap, *(f"{column[factor]:.4f}" for column in figures["purity"].values()))
-    console.print(table)

@@ -66,6 +66,9 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
     as_json: JsonOption = False,
     no_figures: Annotated[bool, typer.Option("--no-figures", help="Draw no pictures at the end.")] = False,
+    no_test: Annotated[
+        bool, typer.Option("--no-test", help="Leave the test rows alone; --resume without it measures them later.")
+    ] = False,
     allow_python: AllowPythonOption = False,
 ) -> None:
     """Train a spec: a progress bar, then the error on the test rows, and pictures of what was learnt.
@@ -104,7 +107,7 @@ def train(
         if not run.finished:
             _say_how_to_go_on(run, again, as_json)
     if is_main():
-        _conclude(run, model, data, as_json, no_figures)
+        _conclude(run, model, data, as_json, no_figures, no_test)
 
 
 @contextmanager
@@ -133,17 +136,17 @@ def _reporter(quiet: bool, as_json: bool) -> "Reporter":
     return SilentReporter() if silent else choose_reporter(True, error_console if as_json else console)
 
 
-def _conclude(run: "Run", model: "Model", data: "PreparedData", as_json: bool, no_figures: bool) -> None:
+def _conclude(run: "Run", model: "Model", data: "PreparedData", as_json: bool, no_figures: bool, no_test: bool) -> None:
     """Measure, draw, tell."""
     try:
-        report = _measure(run, model, data)
+        report = None if no_test else _measure(run, model, data)
         pictures = [] if no_figures else _draw(run, model, data)
     except KeyboardInterrupt:
         typer.echo(f"interrupted after training: the trained model is in {run.folder}; measure it with", err=True)
         typer.echo(f"  {shlex.join(['graphspec', 'evaluate', str(run.folder)])}", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     result = _result(run, report, pictures)
-    print_json(result) if as_json else _print(result)
+    print_json(result) if as_json else _print(result, no_test)
 
 
 def _asked(seed: int | None, precision: str | None, compile_step: bool | None) -> list[str]:
@@ -244,7 +247,7 @@ def _result(run: "Run", report: dict[str, Any] | None, pictures: list[str]) -> d
     return {"run": str(run.folder), **kept, **speed, **profile, "test": report, "figures": pictures}
 
 
-def _print(result: dict[str, Any]) -> None:
+def _print(result: dict[str, Any], no_test: bool) -> None:
     """The small table at the end."""
     from runtime.training.timing import describe_speed
 
@@ -255,7 +258,7 @@ def _print(result: dict[str, Any]) -> None:
     typer.echo(describe_speed(result["examples_per_second"], result["time_shares"]))
     report = result["test"]
     if report is None:
-        typer.echo("no test rows: nothing measured")
+        typer.echo("test rows not measured" if no_test else "no test rows: nothing measured")
     else:
         _print_report(report)
     typer.echo(f"run        {result['run']}")

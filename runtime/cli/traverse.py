@@ -24,6 +24,10 @@ def traverse(
         list[str] | None,
         typer.Option("--vary", metavar="TARGET", help="What moves: y, or one element such as z[3]; twice for a grid."),
     ] = None,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="TARGET=VALUE", help="Held in every picture: y=9, or kind=cat (repeatable)."),
+    ] = None,
     row: Annotated[int, typer.Option("--row", min=0, metavar="N", help="Row of the split to start from.")] = 0,
     steps: Annotated[int, typer.Option("--steps", min=2, metavar="N", help="Values of a continuous target.")] = 9,
     count: CountOption = 8,
@@ -37,6 +41,7 @@ def traverse(
     """Move hidden numbers through their range, all others held at what is inferred from a row of data.
 
     Example:  graphspec traverse runs/digits --vary z[0] --vary z[1] -o grid.png
+              graphspec traverse runs/digits --vary z[0] --vary z[1] --set y=9
 
     Without --vary: the latent numbers that the data move most, one a row. With one: several rows of data. With two: a
     grid. Ranges run from the 1st to the 99th percentile of the inferred values.
@@ -45,6 +50,14 @@ def traverse(
 
     opened = open_for_questions(run, checkpoint, data_dir, allow_python)
     panel = traverse_query(
-        opened.model, opened.rows(split), vary=vary or (), row=row, steps=steps, count=count, shown=show, seed=seed
+        opened.model,
+        opened.rows(split),
+        vary=vary or (),
+        fixed=fixed or (),
+        row=row,
+        steps=steps,
+        count=count,
+        shown=show,
+        seed=seed,
     )
     answer(opened, panel, output, "traverse")

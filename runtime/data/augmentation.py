@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from graphspec.schema import Augment
+from runtime.data.colours import recolour
 from runtime.data.randomness import Portion, draw_rows
 
 _Uniform = Callable[[float], Tensor]
@@ -23,7 +24,8 @@ def augment_images(
     may_be_blank: bool = False,
     portion: Portion | None = None,
 ) -> Tensor:
-    """Each image shifted, turned, scaled, sheared, warped and mirrored at random, bilinear; edges are continued.
+    """Each image shifted, turned, scaled, sheared, warped and mirrored at random, bilinear; edges are continued. Then
+    its colours are changed (`colours.recolour`).
 
     images: [B, C, H, W] floats. Every parameter is uniform within its bounds, except the elastic warp, whose
     displacement is a smooth normal field of standard deviation `elastic` pixels. A whole number of `shift` draws
@@ -32,13 +34,20 @@ def augment_images(
     else the mean of those around its place that are not.
     portion: which rows of a whole batch these are, where several processes share it out.
     """
-    batch, _, height, width = images.shape
-    if not batch:
+    if not len(images):
         return images
-    theta = _affine((height, width), changes, generator, images, portion)
-    grid = _grid(theta, (height, width))
-    if changes.elastic:
-        grid = grid + _warp((height, width), changes.elastic, generator, images, portion)
+    if changes.moves:
+        images = _moved(images, changes, generator, may_be_blank, portion)
+    return recolour(images, changes, generator, portion) if changes.recolours else images
+
+
+def _moved(
+    images: Tensor, changes: Augment, generator: torch.Generator, may_be_blank: bool, portion: Portion | None
+) -> Tensor:
+    sides = (images.shape[2], images.shape[3])
+    theta = _affine(sides, changes, generator, images, portion)
+    knots = _knots(sides, changes.elastic, generator, images, portion) if changes.elastic else None
+    grid = _grid(theta, knots, sides)
     if not may_be_blank:
         return _sampled(images, grid)
     # Two samplings, of the pixels there are and of where they are: their ratio never mixes a filler into a value. Where
@@ -52,11 +61,28 @@ def _sampled(images: Tensor, grid: Tensor, mode: str = "bilinear") -> Tensor:
     return functional.grid_sample(images, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
-def _grid(theta: Tensor, sides: tuple[int, int]) -> Tensor:
-    """[B, H, W, 2] input places, x then y: `affine_grid` by broadcasting, several times faster on a CPU."""
-    y, x = ((2 * torch.arange(side).to(theta) + 1) / side - 1 for side in sides)
-    one, other, shift = (theta[:, :, i, None, None] for i in range(3))
-    return (one * x + other * y[:, None] + shift).permute(0, 2, 3, 1)
+def _grid(theta: Tensor, knots: Tensor | None, sides: tuple[int, int]) -> Tensor:
+    """[B, H, W, 2] input places, x then y, from the affine maps and the knots of a warp [2, B, down, across].
+
+    Places are sums of products of a function of the row and one of the column (1 and y of the affine part, one bump per
+    knot), so that one product with a small matrix makes them all.
+    """
+    y, x = (_places(side, theta) for side in sides)
+    one, other, shift = theta.transpose(0, 1).unbind(-1)
+    along = [
+        torch.stack([one.unsqueeze(-1) * x + shift.unsqueeze(-1), other.unsqueeze(-1).expand(*other.shape, len(x))])
+    ]
+    down = [torch.stack([torch.ones_like(y), y], dim=1)]
+    if knots is not None:
+        along.append(knots.permute(2, 0, 1, 3) @ _smoothing(sides[1], theta).t())
+        down.append(_smoothing(sides[0], theta))
+    grid = torch.cat(down, dim=1) @ torch.cat(along).flatten(1)
+    return grid.reshape(len(y), 2, len(theta), len(x)).permute(2, 0, 3, 1)
+
+
+def _places(side: int, like: Tensor) -> Tensor:
+    """[side] middles of the pixels of an image that spans -1 to 1."""
+    return (2 * torch.arange(side).to(like) + 1) / side - 1
 
 
 def _affine(
@@ -93,17 +119,16 @@ def _shift(bound: float, uniform: _Uniform) -> Tensor:
     return uniform(bound)
 
 
-def _warp(
+def _knots(
     sides: tuple[int, int], strength: float, generator: torch.Generator, like: Tensor, portion: Portion | None
 ) -> Tensor:
-    """[B, H, W, 2] smooth displacements, x then y, of standard deviation `strength` pixels at every pixel."""
+    """[2, B, down, across] of a smooth field of standard deviation `strength` pixels at every pixel, x then y."""
     height, width = sides
-    down, across = _smoothing(height, like), _smoothing(width, like)
-    shape = (2, len(like), down.shape[1], across.shape[1])
+    shape = (2, len(like), *(_smoothing(side, like).shape[1] for side in sides))
     options = {"generator": generator, "device": like.device, "dtype": like.dtype}
     knots = draw_rows(torch.randn, shape, 1, portion, **options)
-    field = torch.einsum("hk,cbkl,wl->bhwc", down, knots, across)
-    return field * (2 * strength / torch.tensor([width, height], device=like.device, dtype=like.dtype))
+    units = 2 * strength / torch.tensor([width, height], device=like.device, dtype=like.dtype)
+    return knots * units[:, None, None, None]
 
 
 def _smoothing(side: int, like: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ _MNIST_FILES = tuple(
         "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
     )
 )  # fmt: skip
-_SVHN_FILES = ("train_32x32.mat", "test_32x32.mat")
-FILES = {"digits": (), "mnist": _MNIST_FILES, "svhn": _SVHN_FILES}
+_SVHN_SPLITS: dict[str, tuple[str, ...]] = {"svhn": ("train", "test"), "svhn_extra": ("train", "extra", "test")}
+"""torchvision's splits of each set, in the order that rows are numbered; the last one is for testing."""
+_SVHN_FILES = {name: tuple(f"{split}_32x32.mat" for split in splits) for name, splits in _SVHN_SPLITS.items()}
+FILES = {"digits": (), "sprites": (), "mnist": _MNIST_FILES, **_SVHN_FILES}
 _TIMEOUT = 30.0
 
 
@@ -40,8 +43,13 @@ def read(known: KnownSet, wanted: Sequence[str], folder: Path) -> Table:
     Raises DataError, which says where the set was looked for, where it is neither there nor to be had.
     """
     readers: dict[str, Callable[[Path], tuple[dict[str, Array], int | None]]] = {
-        "digits": lambda _: (_digits(), None), "mnist": _mnist, "svhn": _svhn,
+        "digits": lambda _: (_digits(), None), "mnist": _mnist,
+        **{name: partial(_svhn, name) for name in _SVHN_FILES},
     }  # fmt: skip
+    if known.name == "sprites":
+        from runtime.data import sprites  # needs torch's seeds, which a list of data sets does not
+
+        return sprites.read(wanted)
     if known.name == "yale_b":
         if not is_present(known, folder):
             raise _absent(known, folder, "")
@@ -91,20 +99,20 @@ def _mnist(folder: Path) -> tuple[dict[str, Array], int]:
     return read_columns, len(splits[0].targets)
 
 
-def _svhn(folder: Path) -> tuple[dict[str, Array], int]:
+def _svhn(name: str, folder: Path) -> tuple[dict[str, Array], int]:
     """The cropped digits' .mat files: [N, 3, 32, 32] bytes and labels (10 stands for the digit 0)."""
     from scipy.io import loadmat
 
-    parts = []
-    for file in _SVHN_FILES:
+    images, labels = [], []
+    for file in _SVHN_FILES[name]:
         path = folder / "SVHN" / file
         try:
-            parts.append(loadmat(str(path)))
+            part = loadmat(str(path))
+            images.append(np.ascontiguousarray(part["X"].transpose(3, 2, 0, 1)))
+            labels.append(part["y"].reshape(-1).astype(np.int64) % 10)
         except Exception as error:  # loadmat raises many kinds for a damaged file
             raise DataError(f"{path} cannot be read ({error})", "delete it, so that it is fetched again") from error
-    images = [np.ascontiguousarray(part["X"].transpose(3, 2, 0, 1)) for part in parts]
-    labels = [part["y"].reshape(-1).astype(np.int64) % 10 for part in parts]
-    return {"image": np.concatenate(images), "label": np.concatenate(labels)}, len(labels[0])
+    return {"image": np.concatenate(images), "label": np.concatenate(labels)}, sum(map(len, labels[:-1]))
 
 
 def _fetch(known: KnownSet, folder: Path) -> None:
@@ -120,7 +128,7 @@ def _fetch(known: KnownSet, folder: Path) -> None:
                 datasets.MNIST(temporary, download=True)
                 incoming = incoming / "MNIST"
             else:
-                for split in ("train", "test"):
+                for split in _SVHN_SPLITS[known.name]:
                     datasets.SVHN(temporary, split=split, download=True)
             _install(incoming, target, FILES[known.name])
     except Exception as error:  # no network, a proxy's refusal, a full or read-only disk
@@ -131,12 +139,12 @@ def _install(incoming: Path, target: Path, files: Sequence[str]) -> None:
     for file in files:
         place = target / file
         place.parent.mkdir(parents=True, exist_ok=True)
-        partial = place.with_name(place.name + ".partial")
+        unfinished = place.with_name(place.name + ".partial")
         try:
-            shutil.copyfile(incoming / file, partial)
-            partial.replace(place)
+            shutil.copyfile(incoming / file, unfinished)
+            unfinished.replace(place)
         finally:
-            partial.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
 
 
 def _absent(known: KnownSet, folder: Path, why: str) -> DataError:
@@ -144,7 +152,7 @@ def _absent(known: KnownSet, folder: Path, why: str) -> DataError:
     return DataError(
         f"data set {known.name} is not in {folder / known.folder}{why}",
         f"put {', '.join(files)} there, or name the folder that holds {known.folder}/ with --data-dir or "
-        "GRAPHSPEC_DATA (`source: digits` needs no files)",
+        "GRAPHSPEC_DATA (`source: digits` and `source: sprites` need no files)",
     )
 
 

@@ -1,4 +1,7 @@
-"""An exponential moving average of the weights, which answers `evaluate` and the pictures in place of the raw ones."""
+"""An exponential moving average of the weights, which answers `evaluate` and the pictures in place of the raw ones.
+
+Running batch statistics are averaged like the weights: those of the raw weights do not fit averaged ones.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Average:
-    """The running average of a model's trained parameters; buffers and frozen parameters are the model's own.
+    """The running average of a model's trained parameters and running statistics; what is frozen is the model's own.
 
     With decay d, step t moves the average by 1 - min(d, (1 + t) / (10 + t)) towards the weights: early steps count
     more, so that a short run does not keep its random start. Torch's AveragedModel reads a counter back from the
@@ -17,18 +20,19 @@ class Average:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self._names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
-        self._current = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self._average = [parameter.detach().clone() for parameter in self._current]
+        trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+        current: dict[str, Tensor] = {**trained, **_running_statistics(model)}
+        self._names, self._current = list(current), list(current.values())
+        self._average = [tensor.detach().clone() for tensor in self._current]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Move towards the weights after global step `step` (from 0)."""
         keep = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self._average, [p.detach() for p in self._current], 1 - keep)
+        torch._foreach_lerp_(self._average, [tensor.detach() for tensor in self._current], 1 - keep)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The average by parameter name."""
+        """The average by name of parameter or buffer."""
         return dict(zip(self._names, self._average, strict=True))
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
@@ -39,7 +43,7 @@ class Average:
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Within the block the model holds the average; after it, its own weights again, bit for bit."""
-        raw = [parameter.detach().clone() for parameter in self._current]
+        raw = [tensor.detach().clone() for tensor in self._current]
         self._write(self._average)
         try:
             yield
@@ -48,5 +52,11 @@ class Average:
 
     @torch.no_grad()
     def _write(self, values: list[Tensor]) -> None:
-        for parameter, value in zip(self._current, values, strict=True):
-            parameter.copy_(value)
+        for tensor, value in zip(self._current, values, strict=True):
+            tensor.copy_(value)
+
+
+def _running_statistics(model: nn.Module) -> dict[str, Tensor]:
+    """Buffers that training changes and checkpoints hold."""
+    kept = model.state_dict()
+    return {name: buffer for name, buffer in model.named_buffers() if name in kept and buffer.is_floating_point()}

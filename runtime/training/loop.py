@@ -162,7 +162,12 @@ class Training:
         all_steps = epoch_batches(
             self.plan.data, self.position.epoch, training.batch_size, training.labelled_batch_size, training.seed
         )
-        return islice(all_steps, self.position.batch, None)
+        left = islice(all_steps, self.position.batch, None)
+        objective = self.model.graphs.spec.objective
+        if ObjectiveWeights.at(self.model.graphs, self.stepper.rates, 0.0).rho < 1 or objective.consistency:
+            return left
+        # as many steps, but unlabelled rows, which weigh nothing, are not computed
+        return (replace(step, unlabelled=step.unlabelled[:0]) for step in left)
 
     def _step(self, step: Step) -> None:
         """One update."""
@@ -178,7 +183,8 @@ class Training:
         check_weights(self.model, self.position.epoch, self.plan.run.folder)
         done = self.position.epoch + 1
         self.model.eval()
-        with nullcontext() if self.average is None else self.average.in_place():
+        answering = self.average if self.plan.training.ema is not None else None
+        with nullcontext() if answering is None else answering.in_place():
             validation = self._validate(weighed=bool(info.effective_samples))
             best = self.position.best.after(done, self.plan.criterion.figure(validation))
             self.position = replace(self.position, epoch=done, batch=0, best=best)

@@ -6,7 +6,7 @@ A batch of U and L rows gives each unlabelled row (1 - rho) / U and each labelle
 uniform over their rows, so the expected loss of every batch, of whatever size, is -L.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from compiler.noise import Noise
 from compiler.values import as_value, blank
 from compiler.weights import ObjectiveWeights
 from runtime.data import Rows
+from runtime.training.consistency import Targets
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Share:
     """This process's part of a batch: positions in the training rows [B], unlabelled first, and their weights [B].
 
     places: [B] where these rows stand in the whole batch of `size` rows, unlabelled first; None means all of them.
+    filler: this process has nothing left to do, and its row counts nothing.
     """
 
     positions: Tensor
@@ -30,6 +32,7 @@ class Share:
     unlabelled: int
     size: int
     places: Tensor | None
+    filler: bool = False
 
 
 def share_of(unlabelled: Tensor, labelled: Tensor, rho: float, process: int = 0, processes: int = 1) -> Share:
@@ -43,13 +46,14 @@ def share_of(unlabelled: Tensor, labelled: Tensor, rho: float, process: int = 0,
     assert size > 0, "a batch has at least one row"
     shares = [(1.0 - rho) / counts[0] if counts[0] else 0.0, rho / counts[1] if counts[1] else 0.0]
     places = [torch.arange(count)[process::processes] for count in counts]
-    if not len(places[0]) + len(places[1]):
+    filler = not len(places[0]) + len(places[1])
+    if filler:
         fill = 0 if counts[0] else 1
         places[fill], shares[fill] = torch.zeros(1, dtype=torch.int64), 0.0
     weights = [torch.full((len(part),), share, dtype=torch.float64) for part, share in zip(places, shares, strict=True)]
     positions = torch.cat([unlabelled[places[0]], labelled[places[1]]])
     mine = None if processes == 1 else torch.cat([places[0], places[1] + counts[0]])
-    return Share(positions, torch.cat(weights), len(places[0]), size, mine)
+    return Share(positions, torch.cat(weights), len(places[0]), size, mine, filler)
 
 
 def patterns_of(model: Model, rows: Rows, at_once: int = 4096) -> Tensor:
@@ -83,7 +87,14 @@ class Loss(nn.Module):
         weights: ObjectiveWeights,
         noise: Noise,
         patterns: Tensor | None = None,
+        targets: Targets | None = None,
     ) -> tuple[Tensor, Evaluation]:
-        """(loss [], evaluation). Down is good: the objective with its sign turned. patterns: see `Model.evaluate`."""
-        evaluation = self.model.evaluate(rows, weights=weights, noise=noise, patterns=patterns)
-        return -(row_weights * evaluation.bound).sum(), evaluation
+        """(loss [], evaluation). Down is good: the objective with its sign turned, plus what regularisers with targets
+        cost; their terms join those of the evaluation. patterns: see `Model.evaluate`."""
+        names = () if targets is None else tuple(targets.answers)
+        evaluation = self.model.evaluate(rows, weights=weights, noise=noise, patterns=patterns, answers=names)
+        loss = -(row_weights * evaluation.bound).sum()
+        if targets is None:
+            return loss, evaluation
+        penalty, terms = targets.compare(evaluation.answers)
+        return loss + penalty, replace(evaluation, terms=evaluation.terms | terms, answers={})

@@ -6,11 +6,13 @@ Reading back a number makes the host wait for the device, so steps only add; the
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+NO_WEIGHTS: Mapping[str, Tensor] = MappingProxyType({})
 MeterState = tuple[Mapping[str, Tensor], Mapping[str, Any]]
 """Tensors and plain values that hold all of a meter."""
 
@@ -48,16 +50,21 @@ class Meter:
         effective: Mapping[str, Tensor],
         weights: Tensor,
         unlabelled: int,
+        own_weights: Mapping[str, Tensor] = NO_WEIGHTS,
     ) -> None:
-        """One step. bound, weights and each term: [B], unlabelled rows first; `unlabelled` is how many those are."""
+        """One step. bound, weights and each term: [B], unlabelled rows first; `unlabelled` is how many those are.
+
+        own_weights: {term: [B]} of terms that weigh rows in their own way.
+        """
         self._make_room(tuple(terms), tuple(effective), bound)
         store, blank = self._tensors, torch.full_like(bound, math.nan)
         store["loss"] += loss.detach()
         store["steps"] += 1
         if self._names:
             values = torch.stack([terms.get(name, blank).detach() for name in self._names])
-            store["sums"] += (values * weights).nansum(dim=1)
-            store["counts"] += (~values.isnan() * weights).sum(dim=1)
+            counted = torch.stack([own_weights.get(name, weights) for name in self._names]) if own_weights else weights
+            store["sums"] += (values * counted).nansum(dim=1)
+            store["counts"] += (~values.isnan() * counted).sum(dim=1)
             self._find_culprits(values, ~bound.isfinite(), unlabelled)
         if self._samples:
             given = torch.stack([effective.get(name, blank).detach() for name in self._samples])

@@ -5,12 +5,13 @@ random follows from the seed and the step's number, and a row's from its place i
 processes takes the same step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from compiler.agreement import agreements
 from compiler.module import Model
 from compiler.weights import ObjectiveWeights, Rates, value_at
 from graphspec.schema import TrainingSection
@@ -18,8 +19,9 @@ from runtime.data.randomness import Portion
 from runtime.data.streams import Step
 from runtime.errors import RunError
 from runtime.training.averaging import Average
+from runtime.training.consistency import Targets, Teacher
 from runtime.training.loss import Loss, Share, patterns_of, share_of
-from runtime.training.metrics import Meter
+from runtime.training.metrics import NO_WEIGHTS, Meter
 from runtime.training.noise import BatchNoise
 from runtime.training.optimizers import build_optimizer, set_learning_rate
 from runtime.training.timing import StepTimes
@@ -45,25 +47,36 @@ class Stepper:
         self.optimizer = build_optimizer(training, model.parameters())
         loss, self._prepared_optimizer = accelerator.prepare(Loss(model), self.optimizer)
         self._loss: Callable[..., Any] = loss
-        self.average = None if training.ema is None else Average(model, training.ema)
+        self.average, self._teacher = self._averaged()
         self.meter = Meter()
         self.times = StepTimes(accelerator.device, 0)
         self._patterns = patterns_of(model, data.training)
         factors = [*model.graphs.generative.values(), *model.graphs.recognition.values()]
         self._python = any(f.network is not None and f.network.kind == "python" for f in factors)
 
+    def _averaged(self) -> tuple[Average | None, Teacher | None]:
+        """The averaged weights that the spec or one of its regularisers asks for, and the model they make."""
+        asked = agreements(self.model.graphs)
+        decay = asked[0].decay if asked else self.training.ema
+        if decay is None:
+            return None, None
+        average = Average(self.model, decay)
+        return average, Teacher(self.model, self.data, average) if asked else None
+
     def take(self, step: Step, epoch: float) -> None:
         """One update. epoch: where schedules stand."""
         weights = ObjectiveWeights.at(self.model.graphs, self.rates, epoch)
         accelerator, processes = self.accelerator, self.accelerator.num_processes
         share = share_of(step.unlabelled, step.labelled, weights.rho, accelerator.process_index, processes)
-        inputs = self._inputs(share, step)
+        clean = self._clean(share)
+        inputs = self._inputs(share, step, clean)
         set_learning_rate(self.optimizer, value_at(self.training.learning_rate, epoch))
+        self.times.mark("data")
         if self._python:  # a user's module may draw from torch's own generator
             torch.manual_seed(step.seed_for(f"python {accelerator.process_index}"))
-        self.times.mark("data")
         with accelerator.autocast():
-            loss, evaluation = self._loss(weights=weights, **inputs)
+            targets = self._targets(step, epoch, share, clean)
+            loss, evaluation = self._loss(weights=weights, targets=targets, **inputs)
         self.times.mark("forward")
         # gradients are averaged over processes, while the shares of a batch add up
         accelerator.backward(loss * processes)
@@ -71,20 +84,31 @@ class Stepper:
         self._update(step)
         self.times.mark("optimizer")
         terms, effective = evaluation.terms, evaluation.effective_samples
-        self.meter.add(loss, evaluation.bound, terms, effective, inputs["row_weights"], share.unlabelled)
+        own = NO_WEIGHTS if targets is None else targets.term_weights()
+        self.meter.add(loss, evaluation.bound, terms, effective, inputs["row_weights"], share.unlabelled, own)
 
-    def _inputs(self, share: Share, step: Step) -> dict[str, Any]:
-        """This process's rows on the device, augmented and binarized as the spec says, with weights and noise."""
-        device, dtype = self.accelerator.device, self.model.dtype
+    def _clean(self, share: Share) -> dict[str, Tensor]:
+        """This process's rows on the device, as they are in the data."""
+        rows: dict[str, Tensor] = self.data.training.batch(share.positions, self.model.dtype, self.accelerator.device)
+        return rows
+
+    def _inputs(self, share: Share, step: Step, clean: Mapping[str, Tensor]) -> dict[str, Any]:
+        """The rows augmented and binarized as the spec says, with weights and noise."""
+        device = self.accelerator.device
         portion = None if share.places is None else Portion(share.size, share.places)
-        rows: dict[str, Tensor] = self.data.training.batch(share.positions, dtype, device)
-        rows = self.data.augment(rows, step.generator("augment", device), portion)
+        rows = self.data.augment(clean, step.generator("augment", device), portion)
         return {
             "rows": self.data.binarize(rows, step.generator("binarize", device), portion),
-            "row_weights": share.weights.to(device, dtype),
+            "row_weights": share.weights.to(device, self.model.dtype),
             "noise": BatchNoise(step.seed_for("noise"), share.size, share.places, device),
             "patterns": self._patterns[share.positions],
         }
+
+    def _targets(self, step: Step, epoch: float, share: Share, clean: Mapping[str, Tensor]) -> Targets | None:
+        """What the averaged model says of the rows as they are, where the spec has them agree."""
+        if self._teacher is None:
+            return None
+        return self._teacher.targets(step, epoch, share, clean, self._patterns[share.positions])
 
     def _update(self, step: Step) -> None:
         if self.training.gradient_clip is not None:

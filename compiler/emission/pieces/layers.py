@@ -54,9 +54,26 @@ class Dropout(nn.Module):
         """lead: leading sizes of the mask. The values of an enumerated variable share it; samples and rows do not."""
         if not self.training:
             return value
-        shape = (*lead, *value.shape[-self.dims :])
+        shape = (*lead, *value.shape[value.dim() - self.dims :])
         drawn = torch.rand(shape, generator=generator, dtype=torch.float32, device=value.device)
         return value * ((drawn >= self.rate).to(value.dtype) / (1 - self.rate))
+
+
+class InputNoise(nn.Module):
+    """Normal noise on a value in training."""
+
+    def __init__(self, scale: float, dims: int = 1) -> None:
+        """dims: dimensions of one row's value."""
+        super().__init__()
+        self.scale, self.dims = scale, dims
+
+    def forward(self, value: Tensor, lead: Sequence[int], generator: torch.Generator) -> Tensor:
+        """lead: leading sizes of the noise."""
+        if not self.training:
+            return value
+        shape = (*lead, *value.shape[value.dim() - self.dims :])
+        drawn = torch.randn(shape, generator=generator, dtype=torch.float32, device=value.device)
+        return value + self.scale * drawn.to(value.dtype)
 
 
 class BatchNorm(nn.Module):

@@ -1,0 +1,56 @@
+"""Rules of `objective.consistency`: labels with classes, time to act, and two different rows to compare."""
+
+import networkx as nx
+
+from graphspec.graph import Graphs, Variable
+from graphspec.report import Report
+from graphspec.rules.declared import allowed, check_name
+from graphspec.schema import Role, Spec
+from graphspec.schema.networks import PythonNetwork
+
+SUPERVISED: tuple[Role, ...] = ("supervised",)
+
+
+def check_consistency(spec: Spec, variables: dict[str, Variable], graphs: Graphs | None, report: Report) -> None:
+    """GS070 for variables without classes, GS110 for what begins too late, GS115 for a row compared with itself."""
+    for name, wanted in spec.objective.consistency.items():
+        path = ("objective", "consistency", name)
+        purpose = "consistency compares predictions of labels"
+        if not check_name(spec, path, SUPERVISED, purpose, report):
+            continue
+        if name in variables and variables[name].support is None:
+            message = f"consistency asks how sure the prediction of '{name}' is, and '{name}' has no classes"
+            hint = "it is for category, binary and bounded count variables; leave it out, or give a count its `max`"
+            report.error("GS070", path, message, key=True, hint=hint)
+            continue
+        if wanted.after >= spec.training.epochs and not allowed(spec, name, "GS110"):
+            message = f"this begins after epoch {wanted.after:g}, and training has {spec.training.epochs}"
+            report.warning("GS110", (*path, "after"), message, hint="let it begin earlier, or train longer")
+        if graphs is not None and spec.data is not None and not allowed(spec, name, "GS115"):
+            _check_that_rows_differ(spec, graphs, name, report)
+
+
+def _check_that_rows_differ(spec: Spec, graphs: Graphs, name: str, report: Report) -> None:
+    """Something between the data and q(name | .) must change from step to step."""
+    if name not in graphs.recognition or spec.data is None:
+        return
+    above = nx.ancestors(graphs.graph("recognition"), name)
+    columns = [spec.data.variables[n] for n in graphs.observed if n in above and n in spec.data.variables]
+    changed = any(
+        (column.augment is not None and (column.augment.moves or column.augment.recolours))
+        or column.binarize == "dynamic"
+        for column in columns
+    )
+    factors = [factor for factor in graphs.order("recognition") if factor.variable in {*above, name}]
+    noisy = any(_noisy(factor.network) for factor in factors)
+    drawn = any(n in above for n in graphs.latent)
+    if not (changed or noisy or drawn):
+        message = f"nothing changes a row on its way to q({name} | ...): the clean and the augmented row are the same"
+        hint = "augment or binarize what recognition reads, or give its network dropout or noise"
+        report.warning("GS115", ("objective", "consistency", name), message, key=True, hint=hint)
+
+
+def _noisy(network: object) -> bool:
+    """Dropout or noise in training; of a user's own network that is not known."""
+    rates = ("dropout", "input_dropout", "input_noise")
+    return isinstance(network, PythonNetwork) or any(getattr(network, rate, 0) for rate in rates)

@@ -1,0 +1,288 @@
+"""A search with Optuna: each trial is a point that the study proposes, trained with every seed; several processes and
+several machines work on one study through its storage.
+
+From: a spec, ranges, a study. To: trained trials and their figures. The figure is what `training.select` names, on
+validation rows, averaged over the seeds. Test rows are left alone until the end, when the best trial is measured once.
+"""
+
+import contextlib
+import hashlib
+import json
+import platform
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphspec.graph import Graphs
+from runtime.errors import RunError
+from runtime.sweeping.folder import SweepFolder
+from runtime.sweeping.plan import Column, Plan, Point, build_columns
+from runtime.sweeping.ranges import Range
+from runtime.sweeping.results import Failure, figures_of, in_table_units, is_done, per_cent
+from runtime.sweeping.training import Options, Training, failure_of, training_of
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial, Trial
+
+MARK = "graphspec"
+"""The study's attribute that says what it is a study of."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a search makes better: the error of `variable` (down), or the elbo (up)."""
+
+    variable: str | None
+
+    @classmethod
+    def of(cls, graphs: Graphs) -> "Figure":
+        """Of `training.select`. RunError for `last`, which is no figure."""
+        select = graphs.spec.training.select
+        if select == "last":
+            raise RunError(
+                "training.select is last, which a search cannot make better",
+                "choose a figure for it: --set training.select=elbo, or NAME.error",
+            )
+        if not select:
+            return cls(graphs.supervised[0] if graphs.supervised else None)
+        return cls(None if select == "elbo" else select.rpartition(".")[0])
+
+    @property
+    def direction(self) -> str:
+        """As Optuna calls it."""
+        return "maximize" if self.variable is None else "minimize"
+
+    def title(self, graphs: Graphs) -> str:
+        """A column's header."""
+        if self.variable is None:
+            return "elbo validation"
+        return f"{self.variable} validation{' %' if per_cent(graphs, self.variable) else ''}"
+
+    def read(self, graphs: Graphs, validation: Mapping[str, Any] | None) -> float | None:
+        """The figure of one run; errors in per cent where they are shares."""
+        if self.variable is None:
+            elbo = (validation or {}).get("elbo")
+            return None if elbo is None else float(elbo)
+        return in_table_units(graphs, self.variable, validation)
+
+
+def check_ranges(spec: str, text: str, overrides: Sequence[str], ranges: Sequence[Range], seeds: Sequence[int]) -> Plan:
+    """Every end and every choice of each range, the others at their first value, checked as a grid would be.
+
+    Gives a plan whose only point is the first corner, for its names. Raises SpecError with everything found.
+    """
+    from graphspec.diagnostics import SpecError
+
+    first = {searched.name: f"{searched.name}={searched.corners[0]}" for searched in ranges}
+    points, found, told = [], [], set()
+    for searched in ranges:
+        for corner in searched.corners:
+            chosen = list((first | {searched.name: f"{searched.name}={corner}"}).values())
+            try:
+                points.append(Point({}, (build_columns(spec, text, overrides, chosen, seeds)[0],)))
+            except SpecError as error:
+                new = [d for d in error.diagnostics if (d.code, d.message.rpartition(": ")[2]) not in told]
+                told |= {(d.code, d.message.rpartition(": ")[2]) for d in new}
+                found += new
+    if found:
+        raise SpecError(found)
+    return Plan(spec, text, tuple(overrides), (), tuple(seeds), tuple(points[:1]), {"": ""})
+
+
+def open_study(
+    plan: Plan, ranges: Sequence[Range], figure: Figure, storage: str | None, folder: SweepFolder
+) -> "Study":
+    """The study in `storage` (a database's URL or a journal file; by default study.log in the folder), made if it is
+    not there. RunError where Optuna is not installed, the storage cannot be used, or the study is of something else."""
+    try:
+        import optuna
+    except ImportError:
+        raise RunError("--search needs Optuna, which is not installed", 'pip install "optuna>=4,<5"') from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    where = storage or str(folder.path / "study.log")
+    asked = {
+        "text": hashlib.sha256(plan.text.encode()).hexdigest(),
+        "overrides": list(plan.overrides),
+        "over": [searched.describe() for searched in ranges],
+        "seeds": list(plan.seeds),
+    }
+    try:
+        study = optuna.create_study(
+            study_name=plan.name,
+            storage=_storage(where),
+            load_if_exists=True,
+            direction=figure.direction,
+        )
+        before = study.user_attrs.get(MARK)
+        study.sampler = _sampler(None if storage else plan.seeds[0] + len(study.trials))
+        if before is None:
+            study.set_user_attr(MARK, json.dumps(asked))
+    except Exception as error:  # whatever a database's driver raises
+        raise RunError(
+            f"cannot use {where} as storage: {error}", "a path, or a URL such as sqlite:///study.db"
+        ) from None
+    changed = [] if before is None else [key for key, value in asked.items() if json.loads(before)[key] != value]
+    if changed:
+        words = {"text": f"the text of {plan.spec}", "overrides": "--set", "over": "--over", "seeds": "--seeds"}
+        raise RunError(
+            f"{where} holds a study {plan.name} that was made otherwise: "
+            f"{', '.join(words[key] for key in changed)} changed",
+            "name another --out or --storage; only the number of trials may grow",
+        )
+    return study
+
+
+def _storage(where: str) -> Any:
+    if "://" in where:
+        return where
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    Path(where).parent.mkdir(parents=True, exist_ok=True)
+    return JournalStorage(JournalFileBackend(where))
+
+
+def _sampler(seed: int | None) -> Any:
+    """Trials that still run count as bad ones, so that several at a time do not try the same. Machines that share a
+    storage draw with seeds of their own."""
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.samplers import TPESampler
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return TPESampler(seed=seed, constant_liar=True)
+
+
+@dataclass
+class Search:
+    """Trials as tasks for a `Pool`. One is told to the study when the last of its seeds has ended."""
+
+    plan: Plan
+    folder: SweepFolder
+    options: Options
+    study: "Study"
+    ranges: Sequence[Range]
+    figure: Figure
+    count: int
+    failures: dict[str, Failure] = field(default_factory=dict)
+    _columns: dict[int, Column] = field(default_factory=dict)
+    _open: dict[str, int] = field(default_factory=dict)
+    _left: dict[int, int] = field(default_factory=dict)
+
+    def tasks(self) -> Iterator[Training]:
+        """Runs of trials that a stopped search left open in this folder, then new trials until there are `count`."""
+        from optuna.trial import TrialState
+
+        for trial in self.study.get_trials(states=(TrialState.RUNNING,)):
+            if trial.user_attrs.get("folder") == self._mine:
+                yield from self._runs_of(trial.number, [str(text) for text in trial.user_attrs["chosen"]])
+        while len(self.study.trials) < self.count:
+            asked = self.study.ask()
+            chosen = [f"{searched.name}={searched.draw(asked)}" for searched in self.ranges]
+            self._sign(asked, chosen)
+            yield from self._runs_of(asked.number, chosen)
+
+    @property
+    def _mine(self) -> str:
+        return f"{platform.node()}:{self.folder.path.resolve()}"
+
+    def _sign(self, asked: "Trial", chosen: Sequence[str]) -> None:
+        asked.set_user_attr("chosen", list(chosen))
+        asked.set_user_attr("folder", self._mine)
+
+    def _runs_of(self, number: int, chosen: Sequence[str]) -> Iterator[Training]:
+        column = self._column(number, chosen)
+        if column is None:
+            return
+        left = [run for run in column.runs if not is_done(self.folder.run(run.name), test=False)]
+        self._left[number] = len(left)
+        for run in left:
+            self._open[run.name] = number
+        if not left:
+            self._tell(number)
+        for run in left:
+            yield training_of(self.plan.spec, run, self.folder, self.options)
+
+    def _column(self, number: int, chosen: Sequence[str]) -> Column | None:
+        """The trial's runs, named by its number; None (and a failed trial) where the values together are no spec."""
+        from graphspec.diagnostics import SpecError
+
+        if number not in self._columns:
+            try:
+                column = build_columns(
+                    self.plan.spec, self.plan.text, self.plan.overrides, chosen, self.plan.seeds, f"trial {number}"
+                )[0]
+            except SpecError as error:
+                self._fail(number, f"trial {number}", str(error.diagnostics[0].message))
+                return None
+            self._columns[number] = column
+        return self._columns[number]
+
+    def done(self, training: Training, code: int) -> None:
+        """One run has ended."""
+        number = self._open[training.name]
+        self._left[number] -= 1
+        if code != 0:
+            self.failures[training.name] = failure_of(training, code)
+        if self._left[number] == 0:
+            self._tell(number)
+
+    def note(self, training: Training, code: int) -> None:
+        """A run of the best trial has been measured on its test rows."""
+        if code != 0:
+            self.failures[training.name] = failure_of(training, code)
+
+    def _tell(self, number: int) -> None:
+        """The mean over seeds, with what the table shows, also on other machines."""
+        from optuna.trial import Trial
+
+        column = self._columns[number]
+        graphs, seeds, values = column.graphs, [], []
+        for run in column.runs:
+            trained = self.folder.run(run.name)
+            if not is_done(trained, test=False):
+                failure = self.failures.get(run.name, Failure("did not finish", ""))
+                self._fail(number, run.name, failure.message)
+                return
+            figures = figures_of(trained, test=False)
+            value = self.figure.read(graphs, figures["validation"])
+            values += [] if value is None else [value]
+            entry = {"seed": run.seed, "value": value, "seconds": figures["seconds"], "run": f"runs/{run.name}"}
+            seeds.append(entry)
+        if not values:
+            self._fail(number, f"trial {number}", "there are no validation rows to judge it by")
+            return
+        Trial(self.study, self.study.trials[number]._trial_id).set_user_attr("seeds", seeds)
+        self.study.tell(number, sum(values) / len(values))
+
+    def _fail(self, number: int, name: str, message: str) -> None:
+        from optuna.trial import TrialState
+
+        self.failures.setdefault(name, Failure(message, ""))
+        with contextlib.suppress(ValueError):  # another process has told it
+            self.study.tell(number, state=TrialState.FAIL)
+
+    def complete(self) -> "list[FrozenTrial]":
+        """The trials with a figure, of all machines, the best first."""
+        from optuna.trial import TrialState
+
+        trials = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        sign = 1 if self.figure.direction == "minimize" else -1
+        return sorted(trials, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+
+    def running(self) -> int:
+        """Trials that are not over yet, here or on other machines."""
+        from optuna.trial import TrialState
+
+        trials = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return sum("folder" in trial.user_attrs for trial in trials)
+
+    def best_here(self) -> Column | None:
+        """The best trial's runs, if all trials are over and it was trained in this folder."""
+        trials = self.complete()
+        if not trials or self.running() or trials[0].user_attrs.get("folder") != self._mine:
+            return None
+        return self._column(trials[0].number, trials[0].user_attrs["chosen"])
