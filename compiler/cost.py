@@ -84,7 +84,7 @@ def _repeats(program: Program, axes: Axes) -> int:
 def _network_work(
     graphs: Graphs, factor: Factor, network: NetworkSpec, repeats: Mapping[str, int], joint: int
 ) -> _Work:
-    output = sum(head_sizes(graphs, factor).values())
+    output = 0 if _gives_hidden_layer(graphs, factor, network) else sum(head_sizes(graphs, factor).values())
     match network:
         case Linear():
             return _first_layer(graphs, repeats, output) + _Work(0, joint * output)
@@ -100,6 +100,11 @@ def _network_work(
             return _Work()
         case _:
             return _Work(0, joint * output)
+
+
+def _gives_hidden_layer(graphs: Graphs, factor: Factor, network: NetworkSpec) -> bool:
+    """Whether the factor's value is its network's last hidden layer, with no head after it."""
+    return graphs.variables[factor.variable].domain is None and isinstance(network, Mlp | Cnn | Resnet)
 
 
 def _first_layer(graphs: Graphs, repeats: Mapping[str, int], width: int) -> _Work:
