@@ -1,7 +1,7 @@
 """What a row costs before anything runs: multiply-adds, activation memory, joint values. Plain arithmetic, no torch."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -9,7 +9,7 @@ from compiler.enumeration import largest_enumeration
 from compiler.program import Axes, Program, Step
 from graphspec.graph import Factor, Graphs
 from graphspec.schema.networks import Cnn, Deconv, Elementwise, Gru, Linear, Mlp, NetworkSpec, Resnet
-from graphspec.shapes import RESNET_STRIDE, conv_plan, deconv_plan, is_image, parameter_shape, size_of
+from graphspec.shapes import RESNET_STRIDE, Shape, conv_plan, deconv_plan, is_image, parameter_shape, size_of
 
 BACKWARD = 3
 """A training step costs about three forward passes: one forward, two products per weight matrix backward."""
@@ -124,7 +124,6 @@ def _dense(widths: tuple[int, ...], joint: int) -> _Work:
 
 def _reading(graphs: Graphs, network: Cnn | Resnet, repeats: Mapping[str, int], joint: int, output: int) -> _Work:
     stride = network.stride if isinstance(network, Cnn) else RESNET_STRIDE
-    blocks = 2 * network.blocks if isinstance(network, Resnet) else 1
     images = {p: graphs.variables[p].shape for p in repeats if is_image(graphs.variables[p].shape)}
     maps = conv_plan(next(iter(images.values())), network.channels, network.kernel, stride)
     area = network.kernel**2
@@ -132,20 +131,32 @@ def _reading(graphs: Graphs, network: Cnn | Resnet, repeats: Mapping[str, int], 
     work = _Work(first, joint * size_of(maps[0]))
     for before, after in itertools.pairwise(maps):
         work += _Work(joint * before[0] * area * size_of(after), joint * size_of(after))
-    if blocks > 1:
-        extra = sum((blocks - 1) * shape[0] * area * size_of(shape) for shape in maps)
-        work += _Work(joint * extra, joint * (blocks - 1) * sum(size_of(shape) for shape in maps))
+    if isinstance(network, Resnet):
+        work += _blocks(network, maps, joint)
     return work + _dense((size_of(maps[-1]), *network.hidden, output), joint)
 
 
+def _blocks(network: Resnet, maps: Iterable[Shape], joint: int) -> _Work:
+    """Two convolutions per residual block, on the map of its stage."""
+    count = 2 * network.blocks
+    products = sum(shape[0] * network.kernel**2 * size_of(shape) for shape in maps)
+    return _Work(joint * count * products, joint * count * sum(size_of(shape) for shape in maps))
+
+
 def _growing(graphs: Graphs, factor: Factor, network: Deconv | Resnet, repeats: Mapping[str, int], joint: int) -> _Work:
-    stride = network.stride if isinstance(network, Deconv) else RESNET_STRIDE
-    blocks = 2 * network.blocks if isinstance(network, Resnet) else 1
+    up = isinstance(network, Resnet)
+    stride = RESNET_STRIDE if isinstance(network, Resnet) else network.stride
     plan = deconv_plan(graphs.variables[factor.variable].shape, network.channels, stride)
+    maps = (plan.seed, *plan.layers[:-1])
     widths = (*network.hidden, size_of(plan.seed))
     work = _first_layer(graphs, repeats, widths[0]) + _dense(widths, joint)
-    heads = len(head_sizes(graphs, factor))
-    for before, after in zip((plan.seed, *plan.layers), plan.layers, strict=False):
-        inside = before[0] * network.kernel**2 * size_of(after) // stride**2 * blocks
-        work += _Work(joint * inside, joint * size_of(after))
-    return work + _Work(joint * (heads - 1) * size_of(plan.output), joint * heads * size_of(plan.output))
+    # A transposed convolution reads each pixel of the smaller map once; doubling and convolving reads the larger one.
+    area, shrunk = network.kernel**2, 1 if up else stride**2
+    for before, after in itertools.pairwise(maps):
+        work += _Work(joint * before[0] * area * size_of(after) // shrunk, joint * size_of(after))
+    if isinstance(network, Resnet):
+        work += _blocks(network, maps, joint)
+    numbers = sum(head_sizes(graphs, factor).values())
+    pixels = prod(plan.output[1:])
+    heads = numbers if up else numbers // pixels * prod(plan.layers[-1][1:])  # a deconvolution crops after its heads
+    return work + _Work(joint * maps[-1][0] * area * heads // shrunk, joint * numbers)
