@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from graphspec.columns import Column, Kind
 
@@ -111,15 +111,20 @@ def _npz_table(members: dict[str, Member]) -> Table:
 
 def _array_header(member: Member) -> tuple[tuple[int, ...], Kind, bool]:
     """Shape (rows first), kind of element, and whether elements are bytes."""
-    from numpy.lib import format as npy
-
     try:
         with zipfile.ZipFile(member.file) as archive, archive.open(f"{member.key}.npy") as stream:
-            version = npy.read_magic(stream)
-            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, _, dtype = read(stream)
+            return npy_header(stream)
     except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
         raise SourceError(f"array {member.key} of {member.file.name} cannot be read ({error})") from error
+
+
+def npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], Kind, bool]:
+    """Shape, kind of element, and whether elements are bytes, of an array in .npy format. Raises ValueError."""
+    from numpy.lib import format as npy
+
+    version = npy.read_magic(stream)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(stream)
     kinds: dict[str, Kind] = {"b": "integer", "u": "integer", "i": "integer", "f": "number", "U": "text", "S": "text"}
     return tuple(shape), kinds.get(dtype.kind, "other"), dtype.kind == "u" and dtype.itemsize == 1
 
@@ -255,7 +260,7 @@ def folder_tables(path: Path) -> dict[SplitName, Table]:
 
 def _folder_table(images: tuple[ImageFile, ...]) -> Table:
     probed = images[:: max(1, len(images) // PROBED_IMAGES)]
-    shapes = {_image_shape(image.file) for image in probed}
+    shapes = {image_shape(image.file, image.file.name) for image in probed}
     shape = shapes.pop() if len(shapes) == 1 else None
     columns = {"image": Column("image", "integer", shape, byte=True, picture=True)}
     labels = tuple(dict.fromkeys(image.label for image in images))
@@ -265,8 +270,8 @@ def _folder_table(images: tuple[ImageFile, ...]) -> Table:
     return Table(columns, len(images))
 
 
-def _image_shape(file: Path) -> tuple[int, int, int]:
-    """[C, H, W] from the header: one channel for grey, three for colour."""
+def image_shape(file: Path | IO[bytes], name: str) -> tuple[int, int, int]:
+    """[C, H, W] from the header: one channel for grey, three for colour. Raises SourceError with `name`."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -274,4 +279,4 @@ def _image_shape(file: Path) -> tuple[int, int, int]:
             width, height = image.size
             return (1 if image.mode in ("1", "L", "LA", "I", "I;16", "F") else 3, height, width)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
-        raise SourceError(f"{file.name} is not a readable image", "remove it, or write it again") from error
+        raise SourceError(f"{name} is not a readable image", "remove it, or write it again") from error

@@ -14,9 +14,10 @@ from typing import Literal
 
 from graphspec.columns import Column
 from graphspec.headers import SourceError, SplitName, Table, csv_table, folder_tables, npz_tables
+from graphspec.shards import expand, shard_tables
 
-Format = Literal["npz", "csv", "folder"]
-FORMATS = "an .npz file, a .csv file or a folder of images"
+Format = Literal["npz", "csv", "folder", "shards"]
+FORMATS = "an .npz file, a .csv file, a folder of images or .tar shards"
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,10 @@ class KnownSource:
 
 @dataclass(frozen=True)
 class FileSource:
-    """`source` is a path and something is there. `format` None: of no kind that can be read."""
+    """`source` is a path and something is there. `format` None: of no kind that can be read.
+
+    path: of shards, as written: `{000..009}` stands for several files.
+    """
 
     path: Path
     format: Format | None
@@ -152,7 +156,7 @@ def find_file(name: str, spec_path: Path | None, data_dir: Path | None) -> Path 
     """The first existing path that `name` stands for, or where it was looked for."""
     path = Path(os.path.expanduser(name))
     tried = (path,) if path.is_absolute() else tuple(f / path for f in search_folders(spec_path, data_dir))
-    existing = (candidate for candidate in tried if name.strip() and os.path.exists(candidate))
+    existing = (candidate for candidate in tried if name.strip() and any(map(os.path.exists, expand(candidate))))
     return next(existing, MissingSource(name, tried))
 
 
@@ -170,7 +174,7 @@ def resolve_source(source: str, spec_path: Path | None = None, data_dir: Path | 
 def _format(path: Path) -> Format | None:
     if path.is_dir():
         return "folder"
-    formats: dict[str, Format] = {".npz": "npz", ".csv": "csv"}
+    formats: dict[str, Format] = {".npz": "npz", ".csv": "csv", ".tar": "shards"}
     return formats.get(path.suffix.lower())
 
 
@@ -195,6 +199,8 @@ def _tables(source: FileSource) -> dict[SplitName, Table]:
         return {"train": csv_table(source.path)}
     if source.format == "folder":
         return folder_tables(source.path)
+    if source.format == "shards":
+        return shard_tables(source.path)
     raise SourceError(f"{source.path.name} is of no kind that can be read", f"a source is {FORMATS}")
 
 

@@ -154,7 +154,7 @@ class DataSection(Section):
 
     source: str = Field(
         description="A known data set (digits, mnist, sprites, svhn, yale_b) or a path: .npz, .csv, "
-        "or a folder of images."
+        "a folder of images, or .tar shards such as rows-{000..009}.tar."
     )
     variables: dict[str, ColumnSpec] = Field(default_factory=dict, description="Which column feeds which variable.")
     labels: dict[str, Labels] = Field(

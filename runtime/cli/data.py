@@ -80,6 +80,8 @@ def _show_all(folder: Path, as_json: bool) -> None:
         return
     from rich.table import Table
 
+    from graphspec.sources import FORMATS
+
     table = Table("name", "rows", "columns", "there", box=None, pad_edge=False)
     for fact in facts:
         there = fact["place"] if not fact["folder"] else "yes" if fact["present"] else "no"
@@ -87,7 +89,7 @@ def _show_all(folder: Path, as_json: bool) -> None:
     console.print(table)
     console.print(f"\ndata folder: {folder}", soft_wrap=True, highlight=False)
     console.print("(--data-dir, else $GRAPHSPEC_DATA, else the user's cache folder)", highlight=False)
-    console.print("\nA source may also be an .npz file, a .csv file or a folder of images.", highlight=False)
+    console.print(f"\nA source may also be {FORMATS}.", highlight=False)
 
 
 def _show_set(known: "KnownSet", folder: Path, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -18,32 +19,41 @@ _CHUNK = 1024
 
 def decode(file: Path) -> NDArray[np.uint8]:
     """One image file as bytes [C, H, W]. Raises DataError naming the file if it is truncated or no image."""
+    return decode_stream(file, f"image file {file}")
+
+
+def decode_stream(source: Path | IO[bytes], place: str) -> NDArray[np.uint8]:
+    """An image as bytes [C, H, W]; `place` names it where it cannot be read."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(file) as image:
+        with Image.open(source) as image:
             grey = image.mode in GREY_MODES
             wide = image.mode in ("I", "I;16", "F")
             pixels = np.asarray(image if wide else image.convert("L" if grey else "RGB"))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
         raise DataError(
-            f"image file {file} cannot be read ({error})", "remove it or copy it again; it may be truncated"
+            f"{place} cannot be read ({error})", "remove it or copy it again; it may be truncated"
         ) from error
     if wide:
-        pixels = _to_bytes(file, pixels)
+        pixels = _to_bytes(place, pixels)
     return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _to_bytes(file: Path, pixels: Array) -> NDArray[np.uint8]:
+def _to_bytes(place: str, pixels: Array) -> NDArray[np.uint8]:
     """Grey levels of 16 bits keep their upper 8; others must be bytes already."""
     if np.issubdtype(pixels.dtype, np.integer) and pixels.min() >= 0 and pixels.max() < 2**16:
         return (pixels >> 8 if pixels.max() > 255 else pixels).astype(np.uint8)
-    raise DataError(f"image file {file} holds grey levels that are no bytes", "save it with 8 bits a channel")
+    raise DataError(f"{place} holds grey levels that are no bytes", "save it with 8 bits a channel")
 
 
 def stack(files: Sequence[Path]) -> Array:
     """Image files as [N, C, H, W] bytes; an object array of [C, H, W] each where sizes or channels differ."""
-    images = [decode(file) for file in files]
+    return stacked([decode(file) for file in files])
+
+
+def stacked(images: Sequence[Array]) -> Array:
+    """Images [C, H, W] as [N, C, H, W]; an object array of them where sizes or channels differ."""
     if len({image.shape for image in images}) == 1:
         return np.stack(images)
     ragged = np.empty(len(images), dtype=object)

@@ -8,7 +8,7 @@ import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,35 +125,37 @@ def map_images(folder: Path, files: Sequence[Path], tell: Tell) -> tuple[Array, 
     None where they are few enough to be held in memory, or differ in size (they are to be resized first).
     Raises DataError for an image that cannot be read, or where the cache folder has no room.
     """
-    first = images.decode(files[0])
-    size = first.nbytes * len(files)
+    stats = "|".join(f"{file} {(stat := file.stat()).st_size} {stat.st_mtime_ns}" for file in files)
+    what, origin = f"images of folder {folder.name}", (str(folder.absolute()), "images")
+    return map_cells(what, origin, stats, len(files), lambda: map(images.decode, files), tell)
+
+
+def map_cells(
+    what: str, origin: tuple[str, ...], version: str, count: int, decoded: Callable[[], Iterator[Array]], tell: Tell
+) -> tuple[Array, str] | None:
+    """Cells [N, ...] that have to be decoded, as `map_images` has them. what: "images of folder a", for messages.
+
+    decoded: gives the cells in order, from the first each time it is called. origin, version: as in `Wanted`.
+    """
+    first = next(decoded())
+    size = first.nbytes * count
     if size < MAPPED_BYTES:
         return None
-    stats = "|".join(f"{file} {(stat := file.stat()).st_size} {stat.st_mtime_ns}" for file in files)
-    wanted = Wanted(
-        what=f"{len(files)} images of folder {folder.name}",
-        origin=(str(folder.absolute()), "images"),
-        version=stats,
-        size=size,
-        remedy="use fewer or smaller images",
-    )
+    wanted = Wanted(f"{count} {what}", origin, version, size, "use fewer or smaller ones")
 
     def write(target: Path) -> None:
-        out = npy.open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(files), *first.shape))
-        for index, file in enumerate(files):
-            image = images.decode(file)
-            if image.shape != first.shape:
+        out = npy.open_memmap(target, mode="w+", dtype=first.dtype, shape=(count, *first.shape))
+        for index, cell in enumerate(decoded()):
+            if cell.shape != first.shape or cell.dtype != first.dtype:
                 raise _DifferentSizesError
-            out[index] = image
+            out[index] = cell
         out.flush()
 
     try:
         kept = keep(wanted, write, tell)
     except _DifferentSizesError:
         return None
-    return np.asarray(
-        np.load(kept, mmap_mode="r")
-    ), f"the images of folder {folder.name} are read from a decoded copy, {kept}"
+    return np.asarray(np.load(kept, mmap_mode="r")), f"the {what} are read from a decoded copy, {kept}"
 
 
 class _DifferentSizesError(Exception):

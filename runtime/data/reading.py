@@ -10,7 +10,8 @@ from graphspec.sources import FORMATS, KNOWN_SETS, FileSource, KnownSource, Miss
 from runtime.data import images, known
 from runtime.data.kept import Tell
 from runtime.data.mapping import map_images, map_member
-from runtime.data.table import Array, Column, Parts, Table, make_table, require_columns, whole
+from runtime.data.shards import read_shards
+from runtime.data.table import Array, Column, Parts, Table, joined_rows, make_table, require_columns
 from runtime.errors import DataError
 
 
@@ -48,6 +49,8 @@ def _read_file(source: FileSource, columns: Sequence[str], tell: Tell) -> Table:
         return _read_csv(source.path, columns)
     if source.format == "folder":
         return _read_folder(source.path, columns, tell)
+    if source.format == "shards":
+        return read_shards(source.path, columns, tell)
     raise DataError(f"data source {source.path} is of no kind that can be read", f"a source is {FORMATS}")
 
 
@@ -64,7 +67,7 @@ def _read_npz(path: Path, columns: Sequence[str], tell: Tell) -> Table:
         return make_table(path.name, parts["train"], notes=tuple(notes))
     train = make_table(f"the training split of {path.name}", parts["train"])
     test = make_table(f"the test split of {path.name}", parts["test"])
-    joined = {name: _join(name, train.columns[name], test.columns[name]) for name in columns}
+    joined = {name: joined_rows(name, train.columns[name], test.columns[name]) for name in columns}
     return make_table(path.name, joined, training_rows=train.rows, notes=tuple(notes))
 
 
@@ -75,20 +78,6 @@ def _read_array(member: Member, tell: Tell, notes: list[str]) -> Column:
     array, note = mapped
     notes += [note] if note else []
     return Parts((array,))
-
-
-def _join(column: str, train: Column, test: Column) -> Column:
-    if train.shape[1:] != test.shape[1:]:
-        raise DataError(
-            f"column {column!r} has cells of shape {list(train.shape[1:])} in the training split and "
-            f"{list(test.shape[1:])} in the test split",
-            "write both splits alike",
-        )
-    if isinstance(train, Parts) or isinstance(test, Parts):
-        both = [part.arrays if isinstance(part, Parts) else (part,) for part in (train, test)]
-        if train.dtype == test.dtype:
-            return Parts((*both[0], *both[1]))
-    return np.concatenate([whole(train), whole(test)])
 
 
 def _load_array(member: Member) -> Array:

@@ -73,6 +73,21 @@ def whole(column: Column) -> Array:
     return np.concatenate(column.arrays) if isinstance(column, Parts) else column
 
 
+def joined_rows(column: str, train: Column, test: Column) -> Column:
+    """Rows of the training split, then of the test split. Raises DataError where their cells differ in shape."""
+    if train.shape[1:] != test.shape[1:]:
+        raise DataError(
+            f"column {column!r} has cells of shape {list(train.shape[1:])} in the training split and "
+            f"{list(test.shape[1:])} in the test split",
+            "write both splits alike",
+        )
+    if isinstance(train, Parts) or isinstance(test, Parts):
+        both = [part.arrays if isinstance(part, Parts) else (part,) for part in (train, test)]
+        if train.dtype == test.dtype:
+            return Parts((*both[0], *both[1]))
+    return np.concatenate([whole(train), whole(test)])
+
+
 @dataclass(frozen=True)
 class Table:
     """Columns as stored: [N, ...] numbers, [N] text, or [N] objects where images differ in size ([C, H, W] each);
