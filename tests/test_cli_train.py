@@ -170,7 +170,7 @@ def test_ctrl_c_while_measuring_says_that_the_model_is_there(monkeypatch: pytest
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("runtime.cli.train._measure", interrupted)
+    monkeypatch.setattr("runtime.cli.train.measure", interrupted)
     result = graphspec("train", "tiny.yaml", "--no-figures", "--device", "cpu")
     assert result.exit_code == 130
     assert "interrupted after training: the trained model is in runs/tiny" in result.stderr

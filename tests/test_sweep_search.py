@@ -11,7 +11,7 @@ from tiny_runs import write_tiny
 from graphspec.loading import load
 from runtime.errors import RunError
 from runtime.run import Run
-from runtime.sweeping.search import Figure
+from runtime.sweeping.study import Figure
 from runtime.sweeping.training import Training
 
 pytest.importorskip("optuna")

@@ -89,7 +89,7 @@ def sweep(
     text, numbers, sets = read_text(spec), read_seeds(seeds), overrides or ()
     if search is not None:
         from runtime.sweeping.ranges import read_ranges
-        from runtime.sweeping.search import check_ranges
+        from runtime.sweeping.study import check_ranges
 
         ranges = read_ranges(over or ())
         plan = check_ranges(spec, text, sets, ranges, numbers)

@@ -79,7 +79,8 @@ def run_grid(plan: Plan, wishes: Wishes) -> None:
 
 def run_search(plan: Plan, ranges: tuple[Range, ...], count: int, storage: str | None, wishes: Wishes) -> None:
     """Bring a study to `count` trials and print the best; test rows are measured once, for the best of all."""
-    from runtime.sweeping.search import Figure, Search, open_study
+    from runtime.sweeping.search import Search
+    from runtime.sweeping.study import Figure, open_study
     from runtime.sweeping.trials import conclude_search
 
     folder, figure = SweepFolder(wishes.out), Figure.of(plan.graphs)

@@ -1,12 +1,11 @@
 """`graphspec train`: train a spec, measure it once on the test rows, draw what it learnt."""
 
-import json
 import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -26,6 +25,7 @@ from runtime.cli.common import (
     print_json,
     tell,
 )
+from runtime.cli.trained import draw, gathered, measure, print_result
 from runtime.errors import RunError
 from runtime.training.launcher import is_main, started_with, tells_errors
 
@@ -139,14 +139,14 @@ def _reporter(quiet: bool, as_json: bool) -> "Reporter":
 def _conclude(run: "Run", model: "Model", data: "PreparedData", as_json: bool, no_figures: bool, no_test: bool) -> None:
     """Measure, draw, tell."""
     try:
-        report = None if no_test else _measure(run, model, data)
-        pictures = [] if no_figures else _draw(run, model, data)
+        report = None if no_test else measure(run, model, data)
+        pictures = [] if no_figures else draw(run, model, data)
     except KeyboardInterrupt:
         typer.echo(f"interrupted after training: the trained model is in {run.folder}; measure it with", err=True)
         typer.echo(f"  {shlex.join(['graphspec', 'evaluate', str(run.folder)])}", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    result = _result(run, report, pictures)
-    print_json(result) if as_json else _print(result, no_test)
+    result = gathered(run, report, pictures)
+    print_json(result) if as_json else print_result(result, no_test)
 
 
 def _asked(seed: int | None, precision: str | None, compile_step: bool | None) -> list[str]:
@@ -215,69 +215,3 @@ def _say_how_to_go_on(run: "Run", command: list[str], as_json: bool, cut_off: bo
         way = " (alone, or through torchrun as before)" if started_with() > 1 else ""
         typer.echo(f"interrupted after {done}; {kept} in {run.folder}; go on with{way}\n  {going_on}", err=as_json)
     raise typer.Exit(EXIT_INTERRUPTED)
-
-
-def _measure(run: "Run", model: "Model", data: "PreparedData") -> dict[str, Any] | None:
-    """The test rows, once, with the selected weights: RUN/evaluation-test.json, as `graphspec evaluate` writes it."""
-    from runtime.evaluation import evaluate_rows
-    from runtime.training.checkpoints import write_text
-    from runtime.training.records import finite
-
-    if not len(data.test):
-        return None
-    found = evaluate_rows(model, data.test, units=data.units, binarize=data.binarize)
-    report = {"run": str(run.folder), "split": "test", "checkpoint": "best", "samples": 1, "seed": 0, **found}
-    for name, figures in report["variables"].items():
-        figures["training_labels"] = len(data.label_rows[name])
-    write_text(run.folder / "evaluation-test.json", json.dumps(finite(report), indent=1, ensure_ascii=False) + "\n")
-    return report
-
-
-def _draw(run: "Run", model: "Model", data: "PreparedData") -> list[str]:
-    from runtime.figures.defaults import default_figures
-
-    return [str(path) for path in default_figures(model, data, run.figures)]
-
-
-def _result(run: "Run", report: dict[str, Any] | None, pictures: list[str]) -> dict[str, Any]:
-    manifest = run.manifest()
-    kept = {name: manifest[name] for name in ("status", "epochs", "best_epoch", "select", "wall_seconds")}
-    speed = {name: manifest[name] for name in ("examples_per_second", "measured_steps", "time_shares")}
-    profile = {"profile": str(run.folder / manifest["profile"])} if "profile" in manifest else {}
-    return {"run": str(run.folder), **kept, **speed, **profile, "test": report, "figures": pictures}
-
-
-def _print(result: dict[str, Any], no_test: bool) -> None:
-    """The small table at the end."""
-    from runtime.training.timing import describe_speed
-
-    chosen = (
-        "" if result["select"] == "last" else f", best by {result['select']} on validation rows: {result['best_epoch']}"
-    )
-    typer.echo(f"\n{result['epochs']} epochs in {result['wall_seconds']:.0f} s{chosen}")
-    typer.echo(describe_speed(result["examples_per_second"], result["time_shares"]))
-    report = result["test"]
-    if report is None:
-        typer.echo("test rows not measured" if no_test else "no test rows: nothing measured")
-    else:
-        _print_report(report)
-    typer.echo(f"run        {result['run']}")
-    if "profile" in result:
-        typer.echo(f"profile    {result['profile']}")
-    for index, path in enumerate(result["figures"]):
-        typer.echo(f"{'pictures' if index == 0 else '':<10} {path}")
-
-
-def _print_report(report: dict[str, Any]) -> None:
-    for name, figures in report["variables"].items():
-        if figures.get("error") is None:
-            typer.echo(f"test error of {name}: no test row has this label")
-            continue
-        error = f"{figures['error']:.4g} (root mean square)"
-        if "log_loss" in figures:
-            elements = f"{figures['elements']} elements in " if "elements" in figures else ""
-            error = f"{100 * figures['error']:.2f} % of {elements}{figures['rows']} rows"
-        typer.echo(f"test error of {name}: {error}")
-    typer.echo(f"test elbo: {report['elbo']:.2f} nats per row")
-    for note in report.get("notes", ()):
-        typer.echo(f"note: {note}")
