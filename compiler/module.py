@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from compiler import answers
+from compiler import answers, grouping
 from compiler import values as value_tools
 from compiler.axes import SAMPLES, AxisTensor
 from compiler.conditional import ConditionalModule, DeterministicModule
@@ -15,16 +15,12 @@ from compiler.derivation import derive
 from compiler.evaluation import Evaluator
 from compiler.execution import Execution, parts_of_batch, sum_where
 from compiler.expression import Measure, Objective
-from compiler.lowering import lower, one_program_for_all
+from compiler.lowering import lower
 from compiler.noise import Noise
 from compiler.program import Pattern, Program
 from compiler.score import score_surrogate
 from compiler.weights import ObjectiveWeights, Rates
 from graphspec.graph import SIDES, Factor, Graphs, Side
-
-ABSENT, PARTIAL, WHOLE = 0, 1, 2
-"""How much of a label a row has."""
-_STATES = 3
 
 
 @dataclass(frozen=True)
@@ -206,53 +202,14 @@ class Model(nn.Module):
         return answers.generate(self, given, rows, noise, means=means)
 
     def row_patterns(self, rows: Mapping[str, Tensor]) -> Tensor:
-        """[B] int64: each row's pattern of labels and blanks as one number, equal where the patterns are.
-
-        For prepared rows. Computed once for a data set, it spares `evaluate` a look at the device in every step.
-        """
-        first = next(iter(rows.values()))
-        codes = torch.zeros(len(first), dtype=torch.int64, device=first.device)
-        for name in self.graphs.observed:
-            if self.graphs.variables[name].missing:
-                mask = value_tools.given(self.graphs.variables[name], rows[name]).reshape(len(first), -1)
-                codes = codes | (~mask.all(dim=1)).long()
-        if one_program_for_all(self.graphs):
-            return codes
-        for name in self.graphs.supervised:
-            mask = value_tools.given(self.graphs.variables[name], rows[name]).reshape(len(first), -1)
-            whole, none = mask.all(dim=1), ~mask.any(dim=1)
-            codes = codes * _STATES + torch.where(whole, WHOLE, torch.where(none, ABSENT, PARTIAL))
-        return codes
+        """Each prepared row's pattern of labels and blanks as one number [B]; see `grouping.row_patterns`."""
+        return grouping.row_patterns(self.graphs, rows)
 
     def group(
         self, rows: Mapping[str, Tensor], codes: Tensor | None = None
     ) -> list[tuple[Pattern, slice | Tensor | None]]:
-        """Rows by observation pattern: where they are, as positions [n], a slice where they stand side by side, or None
-        where all rows share one pattern. codes: their `row_patterns`, if known.
-
-        A label of which a row has some elements and lacks others is masked; with more supervised variables than
-        programs are worth, all of them are, for every row.
-        """
-        codes = self.row_patterns(rows) if codes is None else codes
-        found: list[int] = torch.unique(codes).tolist()
-        if len(found) == 1:
-            return [(self._pattern(found[0]), None)]
-        return [(self._pattern(code), _side_by_side(torch.nonzero(codes == code).squeeze(1))) for code in found]
-
-    def _pattern(self, code: int) -> Pattern:
-        """What a number of `row_patterns` stands for."""
-        names, states = self.graphs.supervised, []
-        if one_program_for_all(self.graphs):
-            states = [PARTIAL] * len(names)
-        else:
-            for _ in names:
-                code, state = divmod(code, _STATES)
-                states.insert(0, state)
-        return Pattern(
-            tuple(name for name, state in zip(names, states, strict=True) if state == WHOLE),
-            tuple(name for name, state in zip(names, states, strict=True) if state == PARTIAL),
-            tuple(name for name in self.graphs.observed if self.graphs.variables[name].missing) if code else (),
-        )
+        """Prepared rows by pattern: where they are; see `grouping.group`."""
+        return grouping.group(self.graphs, rows, codes)
 
     def observed_features(self, rows: Mapping[str, Tensor], noise: Noise) -> dict[str, AxisTensor]:
         """Observed variables as networks read them, and deterministic recognition variables that depend on them only,
@@ -285,12 +242,6 @@ class Model(nn.Module):
         bound = bound + score_surrogate(execution, objective, weights, bound)
         said = {name: log_answer(execution, evaluator, name) for name in answers if name not in pattern.labels}
         return Evaluation(bound, terms, _effective_samples(evaluator, batch), said)
-
-
-def _side_by_side(positions: Tensor) -> slice | Tensor:
-    """Rising positions as a slice where they follow each other: views instead of copies."""
-    first, last = int(positions[0]), int(positions[-1])
-    return slice(first, last + 1) if last - first + 1 == len(positions) else positions
 
 
 def _effective_samples(evaluator: Evaluator, batch: int) -> dict[str, Tensor]:
