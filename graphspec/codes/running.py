@@ -78,7 +78,7 @@ CODES: dict[str, Code] = {
         "Cells that are no values of the variable",
         "A category takes 0 to classes - 1 or its `names`, a binary 0 and 1 or its two names, a count whole numbers "
         "from `min` to `max`. Empty cells, NaN, -1 (category, binary, count) and what `missing` lists are blanks, "
-        "which an observed variable cannot have. Images hold values in [0, 1].",
+        "which an observed variable has only with `missing: true`. Images hold values in [0, 1].",
     ),
     "GS084": Code(
         "An option that does not apply to the column",
