@@ -86,7 +86,7 @@ def _problem_with_values(variable: Variable, entry: ColumnSpec, column: Column) 
     cells = [cell for cell in column.values if not _is_blank(cell, variable, entry)]
     if len(cells) < len(column.values) and variable.role == "observed" and not variable.missing:
         return f"'{variable.name}' is observed, and column {column.name} has blank cells", (
-            "every row has an observed variable: fill them, or make it `supervised`"
+            "fill them, declare `missing: true` if nothing in `generative` depends on it, or make it `supervised`"
         )
     folders = column.classes is not None and not all(cell.isdecimal() for cell in cells)
     if folders and not variable.names and variable.domain == "category":
