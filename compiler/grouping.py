@@ -50,11 +50,11 @@ def group(
     codes = row_patterns(graphs, rows) if codes is None else codes
     found: list[int] = torch.unique(codes).tolist()
     if len(found) == 1:
-        return [(_pattern(graphs, found[0]), None)]
-    return [(_pattern(graphs, code), _side_by_side(torch.nonzero(codes == code).squeeze(1))) for code in found]
+        return [(pattern_of(graphs, found[0]), None)]
+    return [(pattern_of(graphs, code), _side_by_side(torch.nonzero(codes == code).squeeze(1))) for code in found]
 
 
-def _pattern(graphs: Graphs, code: int) -> Pattern:
+def pattern_of(graphs: Graphs, code: int) -> Pattern:
     """What a number of `row_patterns` stands for."""
     names, states = graphs.supervised, []
     if one_program_for_all(graphs):

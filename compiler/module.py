@@ -235,7 +235,7 @@ class Model(nn.Module):
             rows = {name: value[positions] for name, value in rows.items()}
             noise = noise.select(value_tools.as_positions(positions))
         execution = Execution(self, program, rows, weights, noise, prefix)
-        evaluator = Evaluator(execution, weights, None if self.rates is None else self.rates.stands_for(pattern.labels))
+        evaluator = Evaluator(execution, weights, None if self.rates is None else self.rates.stands_for(pattern))
         batch = len(next(iter(rows.values())))
         terms = {c.name: evaluator.value(c.logged).data.expand(batch).detach() for c in objective.contributions}
         bound = torch.stack([evaluator.value(c.term).data.expand(batch) for c in objective.contributions]).sum(0)

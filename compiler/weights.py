@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from compiler.program import Pattern
 from graphspec.graph import Graphs
 from graphspec.schema import ObjectiveSection, OverRho, Schedule, TotalCorrelation
 from graphspec.schema.objective import EstimatorSpec
@@ -11,15 +12,21 @@ from graphspec.schema.objective import EstimatorSpec
 
 @dataclass(frozen=True)
 class Rates:
-    """How many training rows carry labels: M (`labelled`), N (`unlabelled`), and M_j per supervised variable."""
+    """How many training rows carry labels: M (`labelled`), N (`unlabelled`), and M_j per supervised variable.
+
+    per_pattern: {text of a pattern: training rows that have it}.
+    """
 
     labelled: int
     unlabelled: int
     per_label: Mapping[str, int] = field(default_factory=dict)
+    per_pattern: Mapping[str, int] = field(default_factory=dict)
 
-    def stands_for(self, labels: tuple[str, ...]) -> int:
-        """How many training rows a group with these labels is drawn from."""
-        return self.labelled if labels else self.unlabelled or self.labelled
+    def stands_for(self, pattern: Pattern) -> int:
+        """How many training rows a group with this pattern is drawn from; for a pattern that no training row has, those
+        with labels or those without."""
+        known = self.per_pattern.get(str(pattern))
+        return known or (self.labelled if pattern.labels else self.unlabelled or self.labelled)
 
     def share(self, name: str) -> float:
         """M_j / M: the share of labelled rows that have this label; 1 where unknown."""

@@ -56,7 +56,7 @@ def twin_bounds(model: Model, rows: dict[str, Tensor], noises: Sequence[Noise]) 
     bounds = []
     for twin in twins:
         others = [other for other in twins if other.labels == twin.labels and other.hidden == twin.hidden]
-        stands_for = None if model.rates is None else model.rates.stands_for(tuple(twin.labels))
+        stands_for = None if model.rates is None else model.rates.stands_for(twin.pattern)
         bounds.append(twin.bound(others, stands_for))
     return torch.stack(bounds)
 
@@ -81,7 +81,8 @@ class RowTwin:
         self.q_factors = {f.variable: f for f in model.graphs.order("recognition") if not f.deterministic}
         self.labels = [n for n in self.q_factors if n in self.given and bool(self.given[n].any())]
         self.hidden = [n for n in self.q_factors if n not in self.given or not bool(self.given[n].all())]
-        program, _ = model.program(model.group(self.rows)[0][0])
+        self.pattern = model.group(self.rows)[0][0]
+        program, _ = model.program(self.pattern)
         self.estimators = {n: program.choices[n].estimator for n in self.hidden}
         self.budgets = {n: program.choices[n].budget for n in self.hidden if program.choices[n].budget is not None}
         self.may_be_labelled = {*self.labels, *program.pattern.masked}

@@ -9,6 +9,7 @@ from test_objective_exact import build
 
 from compiler.distributions.location_scale import Laplace
 from compiler.noise import Noise
+from compiler.program import Pattern
 from compiler.weights import ObjectiveWeights, Rates, value_at
 from graphspec.loading import load
 from graphspec.schema import Schedule
@@ -64,10 +65,11 @@ def test_alpha_over_rho_divides_by_how_often_a_label_is_given(choice: str, rho: 
 
 def test_a_group_stands_for_the_rows_it_is_drawn_from() -> None:
     """The mixture over the data in a split divergence: labelled rows among M, the others among N."""
-    rates = Rates(labelled=10, unlabelled=90)
-    assert rates.stands_for(("a",)) == 10
-    assert rates.stands_for(()) == 90
-    assert Rates(10, 0).stands_for(()) == 10, "validation blanks the labels of a data set that has them all"
+    rates = Rates(10, 90, per_pattern={str(Pattern(("a", "b"))): 3, str(Pattern(("a",))): 7, str(Pattern(())): 90})
+    assert [rates.stands_for(Pattern(labels)) for labels in (("a", "b"), ("a",), ())] == [3, 7, 90]
+    assert rates.stands_for(Pattern(("b",))) == 10, "validation rows may have a pattern that no training row has"
+    assert Rates(10, 90).stands_for(Pattern(())) == 90
+    assert Rates(10, 0).stands_for(Pattern(())) == 10, "validation blanks the labels of a data set that has them all"
 
 
 PARTLY = """

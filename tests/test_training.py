@@ -106,6 +106,15 @@ def test_rows_without_labels_or_only_with_labels_train_too(tmp_path: Path) -> No
     assert unsupervised.manifest()["select"] == "elbo"
 
 
+def test_a_trained_model_knows_how_many_rows_share_a_pattern(tmp_path: Path) -> None:
+    model = tiny_model(tmp_path)
+    run = fit(model, out=tmp_path / "run", epochs=1, progress=False)
+    counts = {"rows with y": 12, "rows without labels": 120 - 24 - 19 - 12}  # a fifth for test, of the rest a fifth
+    assert model.rates is not None and dict(model.rates.per_pattern) == counts
+    opened = open_run(run.folder)
+    assert opened.rates is not None and dict(opened.rates.per_pattern) == counts
+
+
 def test_training_learns_and_hands_back_the_selected_weights(tmp_path: Path) -> None:
     model = tiny_model(tmp_path, "training.epochs=8")
     run = fit(model, out=tmp_path / "run", progress=False, device="cpu")

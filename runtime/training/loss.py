@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from compiler.grouping import pattern_of
 from compiler.module import Evaluation, Model
 from compiler.noise import Noise
 from compiler.values import as_value, blank
@@ -71,6 +72,13 @@ def patterns_of(model: Model, rows: Rows, at_once: int = 4096) -> Tensor:
         codes = model.row_patterns(part) if part else torch.zeros(len(positions), dtype=torch.int64)
         found.append(codes.cpu())
     return torch.cat(found)
+
+
+def counted(model: Model, patterns: Tensor) -> dict[str, int]:
+    """{text of a pattern: rows that have it}, of `patterns_of`."""
+    codes, counts = patterns.unique(return_counts=True)
+    pairs = zip(codes.tolist(), counts.tolist(), strict=True)
+    return {str(pattern_of(model.graphs, code)): count for code, count in pairs}
 
 
 class Loss(nn.Module):

@@ -6,6 +6,7 @@ processes takes the same step.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,7 +21,7 @@ from runtime.data.streams import Step
 from runtime.errors import RunError
 from runtime.training.averaging import Average
 from runtime.training.consistency import Targets, Teacher
-from runtime.training.loss import Loss, Share, patterns_of, share_of
+from runtime.training.loss import Loss, Share, counted, patterns_of, share_of
 from runtime.training.metrics import NO_WEIGHTS, Meter
 from runtime.training.noise import BatchNoise
 from runtime.training.optimizers import build_optimizer, set_learning_rate
@@ -39,8 +40,9 @@ class Stepper:
         self, model: Model, data: "PreparedData", training: TrainingSection, accelerator: "Accelerator"
     ) -> None:
         self.model, self.data, self.training, self.accelerator = model, data, training, accelerator
-        self.rates: Rates = data.rates()
         model.to(accelerator.device)
+        self._patterns = patterns_of(model, data.training)
+        self.rates: Rates = replace(data.rates(), per_pattern=counted(model, self._patterns))
         model.rates = self.rates
         if not any(parameter.requires_grad for parameter in model.parameters()):
             raise RunError("there is nothing to train: every factor is frozen", "leave out `freeze` for one factor")
@@ -50,7 +52,6 @@ class Stepper:
         self.average, self._teacher = self._averaged()
         self.meter = Meter()
         self.times = StepTimes(accelerator.device, 0)
-        self._patterns = patterns_of(model, data.training)
         factors = [*model.graphs.generative.values(), *model.graphs.recognition.values()]
         self._python = any(f.network is not None and f.network.kind == "python" for f in factors)
 
