@@ -199,10 +199,11 @@ def _columns(name: str, cells: Sequence[Cell]) -> Iterator[Column]:
         shape, kind, byte = _npy_header(contents[0], cells[0])
         yield Column(name, kind, shape, byte=byte)
     elif ending == "json":
-        for key, value in json_cells(contents[0], f"{cells[0].key}.{name}").items():
-            yield Column(f"{name}.{key}", _kind_of(str(value)), ())
+        rows = [json_cells(data, f"{cell.key}.{name}") for cell, data in zip(cells, contents, strict=True)]
+        for key in dict.fromkeys(key for row in rows for key in row):
+            yield Column(f"{name}.{key}", _kind_of(["" if row.get(key) is None else str(row[key]) for row in rows]), ())
     elif ending in TEXTS:
-        yield Column(name, _kind_of(contents[0].decode("utf-8", "replace").strip()), ())
+        yield Column(name, _kind_of([data.decode("utf-8", "replace").strip() for data in contents]), ())
 
 
 def ending_of(column: str) -> str:
@@ -221,8 +222,12 @@ def json_cells(data: bytes, place: str) -> dict[str, Any]:
     return {key: value for key, value in values.items() if not isinstance(value, (dict, list))}
 
 
-def _kind_of(text: str) -> Kind:
-    return "integer" if is_integer(text) else "text"
+def _kind_of(texts: Sequence[str]) -> Kind:
+    """As a table of these rows would have it; blanks may become anything."""
+    given = [text for text in texts if text]
+    if all(map(is_integer, given)):
+        return "integer"
+    return "number" if all(map(is_number, given)) else "text"
 
 
 def _contents(cell: Cell) -> bytes:

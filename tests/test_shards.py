@@ -73,6 +73,7 @@ def test_columns_and_rows_over_several_shards(tmp_path: Path) -> None:
     assert info.columns is not None and info.rows == {"train": 7}
     assert info.columns["png"].shape == (1, 4, 3) and info.columns["png"].picture
     assert info.columns["cls"].kind == "integer" and info.columns["json.name"].kind == "text"
+    assert info.columns["json.age"].kind == "number" and info.columns["json.x"].kind == "integer", "blank so far"
     table = read(tmp_path, "t-{0..1}.tar", "png", "cls", "json.age", "json.x", "seg.png")
     np.testing.assert_array_equal(whole(table.columns["seg.png"]), whole(table.columns["png"]))
     np.testing.assert_array_equal(whole(table.columns["png"])[:, 0], pixels)

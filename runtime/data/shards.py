@@ -6,11 +6,12 @@ folder and mapped, as those of folders are.
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from graphspec.headers import SourceError
+from graphspec.headers import PROBED_IMAGES, SourceError
 from graphspec.shards import IMAGES, TEXTS, Cells, ending_of, index_shards, json_cells, shard_files
 from runtime.data import images
 from runtime.data.kept import Tell
@@ -36,12 +37,12 @@ def read_shards(path: Path, columns: Sequence[str], tell: Tell) -> Table:
 
 
 def _available(index: dict[str, Cells]) -> list[str]:
-    """Columns by the names a spec calls them; keys of .json as far as the first row tells."""
+    """Columns by the names a spec calls them; keys of .json as far as the first rows tell."""
     names: list[str] = []
     for name, cells in index.items():
         if ending_of(name) == "json":
-            place, first = next(cells.read())
-            names += [f"{name}.{key}" for key in json_cells(first, place)]
+            rows = [json_cells(data, place) for place, data in islice(cells.read(), PROBED_IMAGES)]
+            names += dict.fromkeys(f"{name}.{key}" for row in rows for key in row)
         elif ending_of(name) in (*IMAGES, *TEXTS, "npy"):
             names.append(name)
     return names
