@@ -25,6 +25,7 @@ from graphspec.headers import (
     Table,
     image_shape,
     is_integer,
+    is_number,
     npy_header,
 )
 
