@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from graphspec.columns import Column
-from graphspec.headers import SourceError, SplitName, Table, csv_table, folder_tables, npz_tables
-from graphspec.shards import expand, shard_tables
+from graphspec.headers import SourceError, SplitName, Table, csv_table, expand, folder_tables, npz_tables, shard_tables
 
 Format = Literal["npz", "csv", "folder", "shards"]
 FORMATS = "an .npz file, a .csv file, a folder of images or .tar shards"

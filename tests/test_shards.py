@@ -12,8 +12,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from graphspec.headers import SourceError
-from graphspec.shards import expand, index_shards, shard_tables
+from graphspec.headers import SourceError, expand, index_shards, shard_tables
 from graphspec.sources import describe, resolve_source
 from runtime.cli.app import app
 from runtime.data import mapping

@@ -1,4 +1,4 @@
-"""From: .tar shards. To: a `Table` of the columns asked for. Where every cell is, `graphspec.shards` says.
+"""From: .tar shards. To: a `Table` of the columns asked for. Where every cell is, `graphspec.headers.shards` says.
 
 Cells are read shard by shard, in order, whatever their number; large images and arrays are decoded once into the cache
 folder and mapped, as those of folders are.
@@ -11,8 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from graphspec.headers import PROBED_IMAGES, SourceError
-from graphspec.shards import IMAGES, TEXTS, Cells, ending_of, index_shards, json_cells, shard_files
+from graphspec.headers import (
+    IMAGES,
+    PROBED_IMAGES,
+    TEXTS,
+    Cells,
+    SourceError,
+    ending_of,
+    index_shards,
+    json_cells,
+    shard_files,
+)
 from runtime.data import images
 from runtime.data.kept import Tell
 from runtime.data.mapping import map_cells

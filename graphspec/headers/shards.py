@@ -17,17 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from graphspec.columns import Column, Kind
-from graphspec.headers import (
-    IMAGE_SUFFIXES,
-    PROBED_IMAGES,
-    SourceError,
-    SplitName,
-    Table,
-    image_shape,
-    is_integer,
-    is_number,
-    npy_header,
-)
+from graphspec.headers.csv_files import is_integer, is_number
+from graphspec.headers.folders import IMAGE_SUFFIXES, PROBED_IMAGES, image_shape
+from graphspec.headers.npz import npy_header
+from graphspec.headers.table import SourceError, SplitName, Table
 
 IMAGES = tuple(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
 TEXTS = ("cls", "cls2", "txt", "text", "id", "index")
