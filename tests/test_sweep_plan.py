@@ -11,7 +11,8 @@ from graphspec.diagnostics import SpecError
 from graphspec.loading import load
 from runtime.errors import RunError
 from runtime.sweeping.baselines import BASELINES, Baseline, baseline_overrides
-from runtime.sweeping.plan import Plan, build_plan
+from runtime.sweeping.plan import AS_WRITTEN, Plan, build_plan
+from runtime.sweeping.plot import _seeds
 from runtime.sweeping.ranges import Range, read_ranges
 from runtime.sweeping.values import read_fields, read_seeds, read_variants, split_outside
 
@@ -228,3 +229,16 @@ def test_training_in_stages_keeps_the_stages_of_the_classifier(tiny: Path) -> No
     texts = baseline_overrides(whole, "labels-only")
     (text,) = [text for text in texts if text.startswith("training.initialize=")]
     assert json.loads(text.partition("=")[2]) == [{"from": "a", "factors": ["recognition.h"], "freeze": False}]
+
+
+def test_a_plot_says_how_many_seeds_are_there(tmp_path: Path) -> None:
+    path = write_tiny(tmp_path)
+    plan = build_plan(str(path), SPEC, (), read_fields(["data.labels.y=6,12"]), (0, 1, 2), (), ())
+    assert list(plan.titles) == [AS_WRITTEN]
+
+    def titled(*counts: int) -> str:
+        return _seeds(plan, [{"test_error": {"mean": 1.0, "std": 0.0, "n": n}} for n in counts], "test")
+
+    assert titled(3, 3) == "mean ± standard deviation of 3 seeds"
+    assert titled(2, 3) == "mean ± standard deviation of 2 to 3 seeds"
+    assert titled(0, 1) == "mean ± standard deviation of 1 seed"

@@ -1,7 +1,7 @@
 """One run's process: `graphspec` as ever, which stops and saves when the sweep that started it is gone.
 
 The sweep holds the other end of standard input. When that closes, because the sweep ended or was killed in whatever
-way, this process sends itself what Ctrl-C sends.
+way, this process sends itself what a cluster sends (a Ctrl-C may be ignored, as below nohup).
 """
 
 import os
@@ -13,7 +13,7 @@ import threading
 def _watch() -> None:
     while os.read(0, 4096):
         pass
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def run() -> None:

@@ -46,6 +46,7 @@ def draw_plot(plan: Plan, rows: Sequence[Mapping[str, Any]], split: str, path: P
     for (model, given), points in list(found.items())[:_MOST_LINES]:
         _line(axes, ", ".join(filter(None, (model, given))), points, _look(list(found), model, given))
     _label(axes, plan, plan.fields[across].name, split, [x for points in found.values() for x, _, _ in points])
+    axes.set_title(f"{plan.name}: {_seeds(plan, rows, split)}", fontsize=10.5)
     if many:
         axes.legend(fontsize=8.5, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     elif len(found) > 1 or ("", "") not in found:
@@ -84,6 +85,20 @@ def series(plan: Plan, rows: Sequence[Mapping[str, Any]], across: int, split: st
             if entry not in line:
                 line.append(entry)
     return {name: sorted(points) for name, points in found.items()}
+
+
+def _seeds(plan: Plan, rows: Sequence[Mapping[str, Any]], split: str) -> str:
+    """What a point stands for; of an unfinished sweep, by how many seeds are there."""
+    if len(plan.seeds) == 1:
+        return f"seed {plan.seeds[0]}"
+    shown = [
+        (row if key == AS_WRITTEN else row.get(key, {})).get(_quantity(plan, split))
+        for row in rows
+        for key in plan.titles
+    ]
+    counts = [stats["n"] for stats in shown if stats and stats["n"]]
+    fewest, most = min(counts, default=0), max(counts, default=0)
+    return f"mean ± standard deviation of {most if fewest == most else f'{fewest} to {most}'} seed{'' if most == 1 else 's'}"
 
 
 def _same_for_others(plan: Plan, key: str, run: str, row: Mapping[str, Any], across: int) -> bool:
@@ -134,11 +149,6 @@ def _label(axes: Axes, plan: Plan, field: str, split: str, values: Sequence[floa
         if len(set(values)) <= 8 and _far_apart(sorted(set(values))):
             axes.set_xticks(sorted(set(values)), [f"{value:g}" for value in sorted(set(values))])
             axes.xaxis.set_minor_formatter(NullFormatter())
-    seeds = len(plan.seeds)
-    if seeds > 1:
-        axes.set_title(f"{plan.name}: mean ± standard deviation of {seeds} seeds", fontsize=10.5)
-    else:
-        axes.set_title(f"{plan.name}: seed {plan.seeds[0]}", fontsize=10.5)
     axes.grid(color="#e4e4e4", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=9)

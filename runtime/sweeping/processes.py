@@ -128,7 +128,7 @@ class Pool(Generic[T]):
         """Ask all to save and stop; those that do not within a minute, or at a second Ctrl-C, are ended."""
         try:
             for process in self._running:
-                process.popen.send_signal(signal.SIGINT)
+                process.popen.send_signal(signal.SIGTERM)  # SIGINT is ignored below nohup and the like
             end = time.monotonic() + _PATIENCE
             for process in self._running:
                 process.popen.wait(max(0.1, end - time.monotonic()))
