@@ -241,4 +241,4 @@ def test_a_plot_says_how_many_seeds_are_there(tmp_path: Path) -> None:
 
     assert titled(3, 3) == "mean ± standard deviation of 3 seeds"
     assert titled(2, 3) == "mean ± standard deviation of 2 to 3 seeds"
-    assert titled(0, 1) == "mean ± standard deviation of 1 seed"
+    assert titled(1) == "mean ± standard deviation of 1 seed"

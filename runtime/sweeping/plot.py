@@ -98,7 +98,8 @@ def _seeds(plan: Plan, rows: Sequence[Mapping[str, Any]], split: str) -> str:
     ]
     counts = [stats["n"] for stats in shown if stats and stats["n"]]
     fewest, most = min(counts, default=0), max(counts, default=0)
-    return f"mean ± standard deviation of {most if fewest == most else f'{fewest} to {most}'} seed{'' if most == 1 else 's'}"
+    count = f"{most} seed{'' if most == 1 else 's'}" if fewest == most else f"{fewest} to {most} seeds"
+    return f"mean ± standard deviation of {count}"
 
 
 def _same_for_others(plan: Plan, key: str, run: str, row: Mapping[str, Any], across: int) -> bool:
