@@ -47,8 +47,9 @@ class Stepper:
         if not any(parameter.requires_grad for parameter in model.parameters()):
             raise RunError("there is nothing to train: every factor is frozen", "leave out `freeze` for one factor")
         self.optimizer = build_optimizer(training, model.parameters())
-        loss, self._prepared_optimizer = accelerator.prepare(Loss(model), self.optimizer)
-        self._loss: Callable[..., Any] = loss
+        # the optimiser stays bare: accelerate's wrapper looks for a package on the path at every step, and without
+        # loss scaling or accumulation it adds nothing
+        self._loss: Callable[..., Any] = accelerator.prepare(Loss(model))
         self.average, self._teacher = self._averaged()
         self.meter = Meter()
         self.times = StepTimes(accelerator.device, 0)
@@ -114,7 +115,7 @@ class Stepper:
     def _update(self, step: Step) -> None:
         if self.training.gradient_clip is not None:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.training.gradient_clip)
-        self._prepared_optimizer.step()
-        self._prepared_optimizer.zero_grad()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
         if self.average is not None:
             self.average.update(step.number)
