@@ -11,6 +11,7 @@ from torch import Tensor
 from graphspec.graph import Graphs
 from graphspec.schema import ColumnSpec, DataSection
 from runtime.data.budgets import Budgets, Mask
+from runtime.data.indivisible import without_parts
 from runtime.data.kept import Tell
 from runtime.data.patterns import count_given
 from runtime.data.reading import read_table
@@ -47,12 +48,16 @@ def prepare(
         tell or (lambda _: None),
     )
     values = {name: read_values(graphs.variables[name], spec, table) for name, spec in columns.items()}
+    taken: list[str] = []
+    for name in graphs.supervised:
+        values[name], lost = without_parts(graphs, name, values[name])
+        taken.extend(lost)
     splits = split_rows(data, table)
     supervised = {name: values[name] for name in graphs.supervised}
     variables = {name: graphs.variables[name] for name in graphs.supervised}
     budgets = Budgets(data, variables, supervised, splits.training, spec_path, data_dir)
     kept = {name: budgets.kept(name) for name in graphs.supervised}
-    notes = (*table.notes, *splits.notes, *budgets.notes, *_reading_labels(graphs, data, columns))
+    notes = (*table.notes, *taken, *splits.notes, *budgets.notes, *_reading_labels(graphs, data, columns))
     return _assemble(graphs, data, columns, table, values, splits, kept, notes)
 
 
