@@ -76,7 +76,7 @@ def sweep(
 
     A seed sets data.seed and training.seed, so that the labelled rows vary with it. Ctrl-C stops and saves; the same
     command goes on, and runs what is new after --over, --seeds, --baseline or --variant were extended. DIR holds
-    summary.json, table.md, table.txt, plot.png and a run folder per run.
+    summary.json, table.md, table.txt, plot.png, curves.png (error against minutes) and a run folder per run.
 
     A search draws from log(a,b), uniform(a,b), int(a,b) and choice(a,b,...), and makes better what training.select
     names on the validation rows; only the best trial is measured on the test rows, at the end.

@@ -139,8 +139,8 @@ def _print(outcome: Outcome, out: Path) -> None:
     from runtime.sweeping.tables import as_text
 
     typer.echo("\n" + as_text(outcome.table))
-    plot = ", plot.png" if (out / "plot.png").exists() else ""
-    typer.echo(f"written to {out}: summary.json, table.md, table.txt{plot}")
+    drawn = [name for name in ("plot.png", "curves.png") if (out / name).exists()]
+    typer.echo(f"written to {out}: {', '.join(('summary.json', 'table.md', 'table.txt', *drawn))}")
 
 
 def _stopped(state: str, command: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 sweep.json    what was asked, minutes so far      runs/NAME      run folders of `train`, NAME.log beside each
 summary.json  rows with every figure              table.txt, table.md, plot.png
+curves.json   error after each epoch            curves.png
 """
 
 import json

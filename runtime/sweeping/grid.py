@@ -112,7 +112,8 @@ def conclude(
     command: str,
     machine: Mapping[str, Any],
 ) -> Outcome:
-    """Gather the figures and write summary.json, table.txt, table.md and plot.png."""
+    """Gather the figures and write summary.json, the tables, the plot and the curves."""
+    from runtime.sweeping.curves import curves_of, draw_curves
     from runtime.sweeping.plot import draw_plot
     from runtime.training.manifest import versions
 
@@ -130,6 +131,9 @@ def conclude(
     replace_text(folder.path / "table.txt", as_text(table))
     replace_text(folder.path / "table.md", as_markdown(table))
     draw_plot(plan, rows, splits[0], folder.path / "plot.png")
+    curves = curves_of(plan, folder)
+    replace_text(folder.path / "curves.json", json.dumps(curves) + "\n")
+    draw_curves(plan, curves, folder.path / "curves.png")
     return Outcome(summary, table, failures)
 
 

@@ -44,7 +44,7 @@ def draw_plot(plan: Plan, rows: Sequence[Mapping[str, Any]], split: str, path: P
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for (model, given), points in list(found.items())[:_MOST_LINES]:
-        _line(axes, ", ".join(filter(None, (model, given))), points, _look(list(found), model, given))
+        _line(axes, ", ".join(filter(None, (model, given))), points, look(list(found), model, given))
     _label(axes, plan, plan.fields[across].name, split, [x for points in found.values() for x, _, _ in points])
     axes.set_title(f"{plan.name}: {_seeds(plan, rows, split)}", fontsize=10.5)
     if many:
@@ -118,7 +118,7 @@ def _quantity(plan: Plan, split: str) -> str:
     return f"{split}_{'error' if plan.graphs.supervised else 'elbo'}"
 
 
-def _look(lines: Sequence[tuple[str, str]], model: str, given: str) -> dict[str, Any]:
+def look(lines: Sequence[tuple[str, str]], model: str, given: str) -> dict[str, Any]:
     """Colours tell the values of the other fields and dashes the models; without other fields, colours tell models."""
     models, values = (list(dict.fromkeys(line[part] for line in lines)) for part in (0, 1))
     shared = [value for value in values if value]
