@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compiler.axes import AxisTensor
+from compiler.kernels import product
 from compiler.networks.base import VALUE, Network, ParentInput, add_up, ordered, total_width
 from compiler.networks.initialization import Initializer
-from compiler.networks.layers import Between, Inputs, Layered, between, call
+from compiler.networks.layers import Between, Inputs, Layered, between
 from compiler.noise import Noise
 from graphspec.schema.networks import Mlp
 
@@ -34,7 +35,7 @@ class ParentMap(nn.Module):
         return value.mapped(partial(self._product, value.axes), self)
 
     def _product(self, axes: tuple[str, ...], data: Tensor) -> Tensor:
-        return F.linear(self.parent.flat(AxisTensor(axes, data), self.weight.dtype), self.weight)
+        return product(self.parent.flat(AxisTensor(axes, data), self.weight.dtype), self.weight)
 
     def _rows(self, value: AxisTensor) -> Tensor:
         """Row (element, class) for each element, added up over the elements."""
@@ -93,7 +94,12 @@ class Dense(nn.Module):
 
     def forward(self, value: AxisTensor) -> AxisTensor:
         """[*axes, B, width]."""
-        return AxisTensor(value.axes, F.linear(value.data, self.weight, self.bias))
+        return AxisTensor(value.axes, product(value.data, self.weight, self.bias))
+
+    def parts(self, value: AxisTensor) -> list[AxisTensor]:
+        """The same as bias and product apart, for whoever adds and activates in one pass."""
+        mapped = AxisTensor(value.axes, product(value.data, self.weight))
+        return [AxisTensor((), self.bias.unsqueeze(0)), mapped]
 
 
 class Hidden(nn.Module):
@@ -107,8 +113,9 @@ class Hidden(nn.Module):
     def forward(self, parts: Sequence[AxisTensor], noise: Noise) -> AxisTensor:
         """parts: what the first layer adds up, before normalization and activation."""
         value = cast(Between, self.between[0]).after_sum(parts, noise)
-        for dense, after in zip(self.dense, self.between[1:], strict=True):
-            value = call(after, cast(AxisTensor, dense(value)), noise)
+        for layer, module in zip(self.dense, self.between[1:], strict=True):
+            dense, after = cast(Dense, layer), cast(Between, module)
+            value = after.after_sum(dense.parts(value) if after.adds_up else [dense(value)], noise)
         return value
 
 
@@ -126,10 +133,10 @@ class Heads(nn.Module):
         """Each [*axes, B, *shape]. Several heads are one product with their weights side by side."""
         layers = [cast(Dense, layer) for layer in self.heads.values()]
         if len(layers) == 1:
-            outputs = [F.linear(hidden.data, layers[0].weight, layers[0].bias)]
+            outputs = [product(hidden.data, layers[0].weight, layers[0].bias)]
         else:
             weight, bias = torch.cat([d.weight for d in layers]), torch.cat([d.bias for d in layers])
-            outputs = list(F.linear(hidden.data, weight, bias).split([len(d.bias) for d in layers], dim=-1))
+            outputs = list(product(hidden.data, weight, bias).split([len(d.bias) for d in layers], dim=-1))
         named = zip(self.shapes.items(), outputs, strict=True)
         return {name: shaped(AxisTensor(hidden.axes, data), shape) for (name, shape), data in named}
 

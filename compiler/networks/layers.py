@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compiler.axes import SAMPLES, AxisTensor, align
-from compiler.kernels import sum_activate
+from compiler.kernels import FUSED_ACTIVATIONS, library, sum_activate
 from compiler.networks.base import ParentInput, add_up, ordered
 from compiler.networks.initialization import Initializer
 from compiler.noise import Noise
@@ -95,6 +95,12 @@ class Between(nn.Module):
         self.rate = dropout
         kinds: dict[str, type[BatchNorm | LayerNorm]] = {"batch": BatchNorm, "layer": LayerNorm}
         self.normalization = kinds[normalization](channels, start) if normalization in kinds else None
+
+    @property
+    def adds_up(self) -> bool:
+        """Parts cost `after_sum` no pass more than their sum; a bias gets its gradient in the same pass."""
+        fused = self.normalization is None and self.activation_name in FUSED_ACTIVATIONS
+        return fused and library().functions is not None
 
     def forward(self, value: AxisTensor, noise: Noise) -> AxisTensor:
         return self.after_sum([value], noise)
