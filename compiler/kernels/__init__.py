@@ -8,6 +8,6 @@ Everything falls back to torch: other types and devices, under torch.compile, wi
 from compiler.kernels.activation import FUSED_ACTIVATIONS, sum_activate
 from compiler.kernels.building import Library, library, status
 from compiler.kernels.density import fused_density
-from compiler.kernels.product import product
+from compiler.kernels.products import product
 
 __all__ = ["FUSED_ACTIVATIONS", "Library", "fused_density", "library", "product", "status", "sum_activate"]
