@@ -14,15 +14,15 @@ import numpy as np
 
 from graphspec.sources import KnownSet
 from runtime.data import faces
+from runtime.data.idx import read_idx
 from runtime.data.table import Array, Table, make_table
 from runtime.errors import DataError
 
-_MNIST_FILES = tuple(
-    f"raw/{name}"
-    for name in (
-        "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
-    )
-)  # fmt: skip
+_MNIST_PAIRS = tuple(
+    (f"raw/{split}-images-idx3-ubyte", f"raw/{split}-labels-idx1-ubyte") for split in ("train", "t10k")
+)
+"""Images and labels, for training and for testing."""
+_MNIST_FILES = tuple(file for pair in _MNIST_PAIRS for file in pair)
 _SVHN_SPLITS: dict[str, tuple[str, ...]] = {"svhn": ("train", "test"), "svhn_extra": ("train", "extra", "test")}
 """torchvision's splits of each set, in the order that rows are numbered; the last one is for testing."""
 _SVHN_FILES = {name: tuple(f"{split}_32x32.mat" for split in splits) for name, splits in _SVHN_SPLITS.items()}
@@ -81,22 +81,17 @@ def _digits() -> dict[str, Array]:
 
 
 def _mnist(folder: Path) -> tuple[dict[str, Array], int]:
-    """torchvision's reader over FOLDER/MNIST/raw: [70000, 1, 28, 28] bytes and labels."""
-    from runtime.torchvision_shim import import_torchvision
-
-    reader: Any = import_torchvision().datasets.MNIST
+    """The files below FOLDER/MNIST: [70000, 1, 28, 28] bytes and labels."""
+    images, labels = zip(*_MNIST_PAIRS, strict=True)
     try:
-        splits = [reader(str(folder), train=train, download=False) for train in (True, False)]
-    except Exception as error:  # a damaged file shows as any of ValueError, AssertionError, RuntimeError, IndexError
+        pixels = read_idx([folder / "MNIST" / file for file in images])
+        answers = [read_idx([folder / "MNIST" / file]) for file in labels]
+    except (OSError, ValueError) as error:
         raise DataError(
             f"mnist in {folder / 'MNIST' / 'raw'} cannot be read ({error})",
             "a file is damaged or incomplete: delete the folder, so that it is fetched again, or copy it anew",
         ) from error
-    read_columns = {
-        "image": np.concatenate([split.data.numpy() for split in splits])[:, None],
-        "label": np.concatenate([split.targets.numpy() for split in splits]),
-    }
-    return read_columns, len(splits[0].targets)
+    return {"image": pixels[:, None], "label": np.concatenate(answers).astype(np.int64)}, len(answers[0])
 
 
 def _svhn(name: str, folder: Path) -> tuple[dict[str, Array], int]:
