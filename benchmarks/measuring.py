@@ -50,26 +50,30 @@ def repeat(measured: Sequence[Measured], repeats: int, seconds: float) -> None:
             each.peak_mib = answer["peak_mib"]
 
 
-def rows(graph: str, setting: Setting, measured: Sequence[Measured], peak: float) -> list[dict[str, Any]]:
-    """One JSON row per implementation. peak: float32 GEMM rate, GFLOP/s.
+def rows(
+    graph: str, setting: Setting, measured: Sequence[Measured], peak: float, fastest: float
+) -> list[dict[str, Any]]:
+    """One JSON row per implementation. peak: rate of torch.mm in float32, fastest: of the fastest way, GFLOP/s.
 
     examples_per_second: unlabelled and labelled rows, at the median of the repeats' seconds per step; lowest, highest:
     over repeats. ratio: to the first implementation's. share_of_roofline: the work of `step_flop` per second, over the
-    peak. setup_s: from the process's start to before the first step, imports and data included; compile_s: what the
-    first steps took beyond their steady time. peak_mib: resident memory of the process, setup_mib: before any step.
+    peak; share_of_fastest: over the fastest. setup_s: from the process's start to before the first step, imports and
+    data included; compile_s: what the first steps took beyond their steady time. peak_mib: resident memory of the
+    process, setup_mib: before any step.
     """
     reference = statistics.median(measured[0].seconds_per_step)
-    return [_row(graph, setting, each, peak, reference) for each in measured]
+    return [_row(graph, setting, each, (peak, fastest), reference) for each in measured]
 
 
-def _row(graph: str, setting: Setting, each: Measured, peak: float, reference: float) -> dict[str, Any]:
+def _row(graph: str, setting: Setting, each: Measured, peaks: tuple[float, float], reference: float) -> dict[str, Any]:
     step = statistics.median(each.seconds_per_step)
     flop = step_flop(graph, setting, setting.implementations[each.worker.name])
     return {
         "implementation": each.worker.name,
         "examples_per_second": round(setting.examples / step, 1),
         "ratio": round(reference / step, 4),
-        "share_of_roofline": round(flop / step / 1e9 / peak, 4),
+        "share_of_roofline": round(flop / step / 1e9 / peaks[0], 4),
+        "share_of_fastest": round(flop / step / 1e9 / peaks[1], 4),
         "peak_mib": round(each.peak_mib, 1),
         "setup_s": round(each.setup_s, 3),
         "lowest": round(setting.examples / max(each.seconds_per_step), 1),

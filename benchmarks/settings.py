@@ -66,8 +66,13 @@ class Setting:
 
 def _ours(summed: int = CLASSES, stochastic: bool = False) -> dict[str, Implementation]:
     target = "benchmarks.compiled_spec:CompiledSpec"
-    plain = Implementation(target, summed=summed, stochastic=stochastic, environment={"GRAPHSPEC_KERNELS": "off"})
-    return {"graphspec without kernels": plain} | {
+    plain = {
+        f"graphspec without kernels{' bf16' if bf16 else ''}": Implementation(
+            target, bf16=bf16, summed=summed, stochastic=stochastic, environment={"GRAPHSPEC_KERNELS": "off"}
+        )
+        for bf16 in (False, True)
+    }
+    return plain | {
         f"graphspec{' --compile' if compiled else ''}{' bf16' if bf16 else ''}": Implementation(
             target, bf16=bf16, compiled=compiled, summed=summed, stochastic=stochastic
         )

@@ -80,7 +80,7 @@ def measure(options: argparse.Namespace, setting: Setting) -> dict[str, Any]:
     """The whole run: what goes into the JSON file, shown on the way."""
     import torch
 
-    from benchmarks.machine import gemm_peak, native_bf16, processor
+    from benchmarks.machine import gemm_peak, native_bf16, onednn_peak, processor
     from benchmarks.measuring import rows, unavailable
 
     console = Console()
@@ -91,16 +91,20 @@ def measure(options: argparse.Namespace, setting: Setting) -> dict[str, Any]:
     reasons = {name: unavailable(setting.implementations[name], bf16) for name in options.only}
     skipped = {name: reason for name, reason in reasons.items() if reason is not None}
     names = [name for name in options.only if name not in skipped]
-    peaks = [gemm_peak(torch.float32, options.seconds)]
+    peaks, fastest = [gemm_peak(torch.float32, options.seconds)], [onednn_peak(options.seconds)]
     with tempfile.TemporaryDirectory() as scratch:
         verdicts = [] if options.skip_check else check(console, options, setting, names, Path(scratch))
         agree = all(verdict["agrees"] for verdict in verdicts)
         measured = run(options, names, Path(scratch)) if agree else []
     peaks.append(gemm_peak(torch.float32, options.seconds))
-    found = rows(options.graph, setting, measured, max(peaks)) if measured else []
-    bf16_peak = round(gemm_peak(torch.bfloat16), 1) if bf16 else None
-    machine = processor() | {"threads": options.threads, "gemm_gflops": {"float32": round(max(peaks), 1)}}
-    machine["gemm_gflops"]["bfloat16"] = bf16_peak
+    fastest.append(onednn_peak(options.seconds))
+    found = rows(options.graph, setting, measured, max(peaks), max(*peaks, *fastest)) if measured else []
+    gemm = {
+        "float32": round(max(peaks), 1),
+        "float32 by oneDNN": round(max(fastest), 1),
+        "bfloat16": round(gemm_peak(torch.bfloat16), 1) if bf16 else None,
+    }
+    machine = processor() | {"threads": options.threads, "gemm_gflops": gemm}
     show_rows(console, found, machine, skipped)
     return {
         "rows": found,
@@ -161,8 +165,8 @@ def show_rows(
     sets = " ".join(machine["instruction_sets"])
     gemm = machine["gemm_gflops"]
     table = Table(
-        "implementation", "examples/s", "min-max", "ms/step", "ratio", "of f32 roofline", "peak MiB", "set-up s",
-        "first step s", "compile s",
+        "implementation", "examples/s", "min-max", "ms/step", "ratio", "of f32 mm", "of best f32", "peak MiB",
+        "set-up s", "first step s", "compile s",
         title=f"{machine['processor']} ({sets}), {machine['threads']} threads; GEMM GFLOP/s {gemm}",
     )  # fmt: skip
     for row in found:
@@ -173,6 +177,7 @@ def show_rows(
             f"{row['ms_per_step']:.1f}",
             f"{row['ratio']:.2f}",
             f"{100 * row['share_of_roofline']:.0f} %",
+            f"{100 * row['share_of_fastest']:.0f} %",
             f"{row['peak_mib']:.0f}",
             f"{row['setup_s']:.1f}",
             f"{row['first_step_s']:.2f}",

@@ -18,7 +18,7 @@ from benchmarks import images, throughput
 from benchmarks.checking import compare
 from benchmarks.contender import Gate, Losses, Stop
 from benchmarks.hand_conv import HandConvM2
-from benchmarks.machine import gemm_peak, processor
+from benchmarks.machine import gemm_peak, onednn_peak, processor
 from benchmarks.measuring import Measured, rows, unavailable
 from benchmarks.pipes import Failed, Worker
 from benchmarks.settings import SETTINGS, Implementation
@@ -204,10 +204,12 @@ def test_rows_hold_median_range_ratio_and_share() -> None:
         return Measured(worker, 1.0, 100.0, 0.5, 3.0, 200.0, seconds)
 
     setting = SETTINGS["m2"]
-    first, second = rows("m2", setting, [measured("hand-eager", [0.1, 0.4, 0.2]), measured("pyro", [0.4] * 3)], 100.0)
+    both = [measured("hand-eager", [0.1, 0.4, 0.2]), measured("pyro", [0.4] * 3)]
+    first, second = rows("m2", setting, both, 100.0, 250.0)
     assert (first["examples_per_second"], first["lowest"], first["highest"]) == (2000.0, 1000.0, 4000.0)
     assert (first["ratio"], second["ratio"], second["repeats"]) == (1.0, 0.5, 3)
     assert first["share_of_roofline"] == pytest.approx(7.431 / 0.2 / 100, rel=1e-3)
+    assert first["share_of_fastest"] == pytest.approx(7.431 / 0.2 / 250, rel=1e-3)
     assert first["compile_s"] == pytest.approx(3.0 - 3 * 0.2)
 
 
@@ -220,6 +222,7 @@ def test_what_cannot_be_measured_says_why() -> None:
 def test_the_machine_is_described() -> None:
     assert processor()["processor"]
     assert gemm_peak(torch.float32, 0.02) > 0
+    assert (onednn_peak(0.02) > 0) == torch.backends.mkldnn.is_available()
 
 
 def test_a_worker_that_fails_tells_its_last_line(tmp_path, monkeypatch) -> None:
@@ -273,7 +276,11 @@ def test_the_command_writes_valid_rows(tmp_path, capsys, monkeypatch) -> None:
     assert [row["implementation"] for row in report["rows"]] == ["hand-eager"]
     for row in report["rows"]:
         assert 0 < row["lowest"] <= row["examples_per_second"] <= row["highest"]
-        assert 0 < row["share_of_roofline"] < 2 and row["peak_mib"] >= row["setup_mib"] > 50 and row["setup_s"] > 0
+        assert (
+            0 < row["share_of_fastest"] <= row["share_of_roofline"] < 4
+            and row["peak_mib"] >= row["setup_mib"] > 50
+            and row["setup_s"] > 0
+        )
     assert all(loss["agrees"] for loss in report["losses"])
     assert report["machine"]["gemm_gflops"]["float32"] > 0 and report["versions"]["torch"] == torch.__version__
     assert str(tmp_path) not in target.read_text(), "no path of this machine"
