@@ -74,6 +74,7 @@ def test_only_what_is_asked_for_is_computed(calls: list[torch.Size]) -> None:
 def test_everything_else_is_torchs_own_way(calls: list[torch.Size], monkeypatch: pytest.MonkeyPatch) -> None:
     value, weight = torch.ones(300, 60), torch.ones(90, 60)
     product(torch.ones(3, 60), weight)
+    product(torch.ones(60, 600), torch.ones(900, 600))
     product(value.double(), weight.double())
     with torch.autocast("cpu", torch.bfloat16):
         assert product(value, weight).dtype == torch.bfloat16

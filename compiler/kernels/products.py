@@ -15,6 +15,9 @@ from torch import Tensor
 SMALLEST = 2**18
 """Multiplications below which the longer way to oneDNN costs more than it saves."""
 
+FEWEST_ROWS = 64
+"""oneDNN lays the weights out anew at every call, which takes as long as multiplying some thirty rows."""
+
 
 def product(value: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """value [..., inputs] times the transpose of weight [outputs, inputs], plus bias [outputs]: [..., outputs]."""
@@ -26,6 +29,7 @@ def product(value: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 def _eligible(value: Tensor, weight: Tensor) -> bool:
     return (
         value.numel() * weight.shape[0] >= SMALLEST
+        and value.numel() >= FEWEST_ROWS * value.shape[-1]
         and value.dtype == weight.dtype == torch.float32
         and value.device.type == "cpu"
         and not torch.is_autocast_enabled("cpu")
