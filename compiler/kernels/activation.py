@@ -9,7 +9,7 @@ from torch import Tensor
 
 from compiler.broadcasting import broadcast_shape
 from compiler.kernels.building import library
-from compiler.kernels.calls import Operand, eligible, frame_of, operand_of
+from compiler.kernels.calls import eligible, frame_of, operands
 
 FUSED_ACTIVATIONS = frozenset({"identity", "relu", "leaky_relu", "elu", "softplus", "sigmoid", "tanh"})
 """Those whose derivative is a function of their output, so that the sum itself need not be kept."""
@@ -31,54 +31,56 @@ def sum_activate(parts: Sequence[Tensor], activation: str) -> Tensor | None:
     return _SumActivate.apply(activation, *contiguous)  # type: ignore[no-any-return, no-untyped-call]
 
 
+def stored_as(parts: Sequence[Tensor]) -> torch.dtype:
+    """Of the result: bfloat16 under autocast to it, else what torch's promotion gives.
+
+    Under autocast also where all parts are float32 (a looked-up row and a bias): the next product would round to
+    bfloat16 anyway, in a pass of its own.
+    """
+    if torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16:
+        return torch.bfloat16
+    return torch.bfloat16 if all(part.dtype == torch.bfloat16 for part in parts) else torch.float32
+
+
 class _SumActivate(torch.autograd.Function):
+    """Slopes are functions of the output as it was rounded: of bfloat16's own error (2^-8 of the largest slope)."""
+
     @staticmethod
     def forward(ctx: Any, activation: str, *parts: Tensor) -> Tensor:
         shape = broadcast_shape(*(part.shape for part in parts))
-        out = parts[0].new_empty(shape)
+        dims = len(shape) - 1
+        out = parts[0].new_empty(shape, dtype=stored_as(parts))
         frame = frame_of(shape[:-1], shape[-1])
-        operands = _operands(parts, len(shape) - 1)
         _function(f"activate_{activation}")(
-            ctypes.byref(frame), operands, ctypes.c_int64(len(parts)), ctypes.c_void_p(out.data_ptr())
+            ctypes.byref(frame), operands(parts, dims), ctypes.c_int64(len(parts)), operands([out], dims)
         )
         ctx.activation = activation
-        ctx.shapes = [part.shape for part in parts]
+        ctx.parts = [(part.shape, part.dtype) for part in parts]
         ctx.save_for_backward(out)
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Each part's gradient in the part's own precision; those of parts that broadcast are added up in float32."""
         (out,) = ctx.saved_tensors
-        grad, shape = grad.contiguous(), out.shape
-        wanted = ctx.needs_input_grad[1:]
-        whole = out.new_empty(shape) if any(w and s == shape for w, s in zip(wanted, ctx.shapes, strict=True)) else None
-        grads = [
-            None if not want else whole if s == shape else out.new_zeros(s)
-            for want, s in zip(wanted, ctx.shapes, strict=True)
-        ]
-        sums = [g for g in grads if g is not None and g is not whole]
+        grad, shape, dims = grad.contiguous(), out.shape, out.dim() - 1
+        wanted = [part if want else None for part, want in zip(ctx.parts, ctx.needs_input_grad[1:], strict=True)]
+        precision = next((p[1] for p in wanted if p is not None and p[0] == shape), None)
+        whole = None if precision is None else out.new_empty(shape, dtype=precision)
+        sums = [out.new_zeros(p[0], dtype=torch.float32) for p in wanted if p is not None and p[0] != shape]
         frame = frame_of(shape[:-1], shape[-1])
         _function(f"activate_backward_{ctx.activation}")(
             ctypes.byref(frame),
-            ctypes.c_void_p(grad.data_ptr()),
-            ctypes.c_void_p(out.data_ptr()),
-            ctypes.c_void_p(0 if whole is None else whole.data_ptr()),
-            _operands(sums, len(shape) - 1),
+            operands([grad], dims),
+            operands([out], dims),
+            operands([whole], dims),
+            operands(sums, dims),
             ctypes.c_int64(len(sums)),
         )
-        return (None, *grads)
-
-
-def _operands(tensors: Sequence[Tensor], dims: int) -> "ctypes.Array[Operand]":
-    """Tensors of fewer dimensions stand at the end, as in broadcasting."""
-    found = []
-    for tensor in tensors:
-        aligned = tensor.reshape((1,) * (dims + 1 - tensor.dim()) + tensor.shape)
-        operand = operand_of(aligned, dims)
-        assert operand is not None, f"rows of {tuple(tensor.shape)} are not side by side"
-        found.append(operand)
-    return (Operand * max(len(found), 1))(*found)
+        added = iter(sums)
+        found = (None if p is None else (whole if p[0] == shape else next(added)) for p in wanted)
+        return (None, *(None if g is None else g.to(p[1]) for g, p in zip(found, ctx.parts, strict=True)))
 
 
 def _function(name: str) -> Any:

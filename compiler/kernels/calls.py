@@ -7,8 +7,12 @@ import torch
 from torch import Tensor
 
 MAX_DIMS = 6
+MAX_PARTS = 16
 SMALLEST = 4096
 """Numbers below which a call costs more than it saves."""
+
+PRECISIONS = (torch.float32, torch.bfloat16)
+"""What numbers may be stored in, mixed in one call; the arithmetic is float32."""
 
 _Sizes = ctypes.c_int64 * MAX_DIMS
 
@@ -20,9 +24,10 @@ class Frame(ctypes.Structure):
 
 
 class Operand(ctypes.Structure):
-    """Address, offset of a row per leading dimension (0: does not vary), 1 or 0 for a single number per row."""
+    """Address, offset of a row per leading dimension (0: does not vary), 1 or 0 for a single number per row, 1 for
+    bfloat16. Without an address: nobody asks for it."""
 
-    _fields_ = (("data", ctypes.c_void_p), ("strides", _Sizes), ("step", ctypes.c_int64))
+    _fields_ = (("data", ctypes.c_void_p), ("strides", _Sizes), ("step", ctypes.c_int64), ("half", ctypes.c_int64))
 
 
 def frame_of(lead: Sequence[int], width: int) -> Frame:
@@ -40,7 +45,20 @@ def operand_of(tensor: Tensor, dims: int) -> Operand | None:
         return None
     sizes, strides = tensor.shape, tensor.stride()
     offsets = [0 if sizes[d] == 1 else strides[d] for d in range(dims)]
-    return Operand(tensor.data_ptr(), _Sizes(*offsets), step)
+    return Operand(tensor.data_ptr(), _Sizes(*offsets), step, tensor.dtype == torch.bfloat16)
+
+
+def operands(tensors: Sequence[Tensor | None], dims: int) -> "ctypes.Array[Operand]":
+    """All of them, for a C function; tensors of fewer dimensions stand at the end, as in broadcasting."""
+    found = (Operand * max(len(tensors), 1))()
+    for place, tensor in enumerate(tensors):
+        if tensor is None:
+            continue
+        aligned = tensor.reshape((1,) * (dims + 1 - tensor.dim()) + tensor.shape)
+        operand = operand_of(aligned, dims)
+        assert operand is not None, f"rows of {tuple(tensor.shape)} are not side by side"
+        found[place] = operand
+    return found
 
 
 def _step(tensor: Tensor, dims: int) -> int | None:
@@ -56,13 +74,14 @@ def _step(tensor: Tensor, dims: int) -> int | None:
 
 
 def eligible(tensors: Sequence[Tensor], lead: Sequence[int], width: int) -> bool:
-    """All are single precision, on the CPU, and enough work; not while torch traces."""
+    """All are float32 or bfloat16, on the CPU, and enough work; not while torch traces."""
     rows = 1
     for size in lead:
         rows *= size
     return (
         rows * width >= SMALLEST
         and len(lead) <= MAX_DIMS
-        and all(t.dtype == torch.float32 and t.device.type == "cpu" for t in tensors)
+        and len(tensors) <= MAX_PARTS
+        and all(t.dtype in PRECISIONS and t.device.type == "cpu" for t in tensors)
         and not torch.compiler.is_compiling()
     )

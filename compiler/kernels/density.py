@@ -9,7 +9,7 @@ from torch import Tensor
 
 from compiler.broadcasting import broadcast_shape
 from compiler.kernels.building import library
-from compiler.kernels.calls import Operand, eligible, frame_of, operand_of
+from compiler.kernels.calls import eligible, frame_of, operand_of, operands
 
 
 def fused_density(name: str, inputs: Sequence[Tensor], rank: int) -> Tensor | None:
@@ -37,9 +37,9 @@ class _RowSums(torch.autograd.Function):
     def forward(ctx: Any, name: str, rank: int, *inputs: Tensor) -> Tensor:
         shape = broadcast_shape(*(tensor.shape for tensor in inputs))
         lead = shape[:-rank]
-        out = inputs[0].new_empty(lead)
+        out = inputs[0].new_empty(lead, dtype=torch.float32)
         frame = frame_of(lead, shape[-rank:].numel())
-        _function(f"density_{name}")(ctypes.byref(frame), _operands(inputs, len(lead)), ctypes.c_void_p(out.data_ptr()))
+        _function(f"density_{name}")(ctypes.byref(frame), operands(inputs, len(lead)), ctypes.c_void_p(out.data_ptr()))
         ctx.name, ctx.rank = name, rank
         ctx.save_for_backward(*inputs)
         return out
@@ -47,24 +47,24 @@ class _RowSums(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Each input's gradient in the input's own precision; of one that broadcasts it is added up in float32."""
         inputs: tuple[Tensor, ...] = ctx.saved_tensors
         shape = broadcast_shape(*(tensor.shape for tensor in inputs))
         lead = shape[: -ctx.rank]
         grad = grad.contiguous()
-        grads = [inputs[0].new_empty(shape) if want else None for want in ctx.needs_input_grad[2:]]
-        addresses = (ctypes.c_void_p * len(grads))(*(0 if g is None else g.data_ptr() for g in grads))
+        grads = [
+            i.new_empty(shape, dtype=i.dtype if i.shape == shape else torch.float32) if want else None
+            for i, want in zip(inputs, ctx.needs_input_grad[2:], strict=True)
+        ]
         frame = frame_of(lead, shape[-ctx.rank :].numel())
         _function(f"density_backward_{ctx.name}")(
-            ctypes.byref(frame), _operands(inputs, len(lead)), ctypes.c_void_p(grad.data_ptr()), addresses
+            ctypes.byref(frame),
+            operands(inputs, len(lead)),
+            ctypes.c_void_p(grad.data_ptr()),
+            operands(grads, len(lead)),
         )
-        found = (None if g is None else g.sum_to_size(i.shape) for g, i in zip(grads, inputs, strict=True))
+        found = (None if g is None else g.sum_to_size(i.shape).to(i.dtype) for g, i in zip(grads, inputs, strict=True))
         return (None, None, *found)
-
-
-def _operands(tensors: Sequence[Tensor], dims: int) -> "ctypes.Array[Operand]":
-    found = [operand for tensor in tensors if (operand := operand_of(tensor, dims)) is not None]
-    assert len(found) == len(tensors), "rows are not side by side"
-    return (Operand * len(found))(*found)
 
 
 def _function(name: str) -> Any:

@@ -1,11 +1,12 @@
 // Row kernels: sums of broadcast parts with their activation, and log densities summed over an event. Plain C
-// interface, float32, contiguous rows. Everything is computed in one pass over memory; nothing is stored for the
-// backward pass beyond inputs and outputs that exist anyway. Shapes and strides are checked by the Python side.
+// interface, contiguous rows of float32 or bfloat16, mixed as they come. A row goes block by block through the first
+// level of cache, where everything is float32: numbers are converted as they are read and written, once. Nothing is
+// stored for the backward pass beyond inputs and outputs that exist anyway. Shapes and strides are checked by the
+// Python side.
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <vector>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -13,14 +14,9 @@
 namespace {
 
 constexpr int kMaxDims = 6;
-
-// Where the rows of one operand are: an offset per leading dimension (0 where it does not vary), and whether its rows
-// hold one number per element (step 1) or a single one for all (step 0). Offsets are in elements.
-struct Operand {
-  float* data;
-  int64_t strides[kMaxDims];
-  int64_t step;
-};
+constexpr int kMaxParts = 16;
+constexpr int64_t kBlock = 64;
+constexpr int64_t kLanes = 16;
 
 // The leading dimensions that all operands broadcast over, and the width of a row.
 struct Frame {
@@ -35,14 +31,101 @@ struct Frame {
   }
 };
 
-inline float* row_of(const Operand& operand, const Frame& frame, int64_t row) {
-  int64_t offset = 0;
-  for (int64_t d = frame.dims - 1; d >= 0; --d) {
-    offset += (row % frame.sizes[d]) * operand.strides[d];
-    row /= frame.sizes[d];
-  }
-  return operand.data + offset;
+// --- float32 and bfloat16, the upper half of a float32 -------------------------------------------------------------
+
+inline float widened(uint16_t half) {
+  const uint32_t bits = static_cast<uint32_t>(half) << 16;
+  float result;
+  std::memcpy(&result, &bits, sizeof result);
+  return result;
 }
+
+// To the nearest, ties to even; infinities stay, and NaN stays NaN.
+inline uint16_t narrowed(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const uint32_t rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
+  return static_cast<uint16_t>((x == x ? rounded : bits | 0x400000u) >> 16);
+}
+
+// g(j) for j < n: the compiler sees the usual n.
+template <class G>
+inline void each(int64_t n, G g) {
+  if (n == kBlock) {
+    for (int64_t j = 0; j < kBlock; ++j) g(j);
+  } else {
+    for (int64_t j = 0; j < n; ++j) g(j);
+  }
+}
+
+// The same up to the next full vector: what lies beyond n in a block is computed and never read.
+template <class G>
+inline void each_lane(int64_t n, G g) {
+  for (int64_t begin = 0; begin < n; begin += kLanes) {
+    for (int64_t j = begin; j < begin + kLanes; ++j) g(j);
+  }
+}
+
+// One row of an operand: a number per element (step 1) or a single one for all (step 0).
+struct Row {
+  void* data;
+  bool half, single;
+
+  void load(int64_t begin, int64_t n, float* block) const {
+    if (single) {
+      const float one = half ? widened(*halves()) : *floats();
+      each(n, [=](int64_t j) { block[j] = one; });
+    } else if (half) {
+      const uint16_t* from = halves() + begin;
+      each(n, [=](int64_t j) { block[j] = widened(from[j]); });
+    } else {
+      const float* from = floats() + begin;
+      each(n, [=](int64_t j) { block[j] = from[j]; });
+    }
+  }
+
+  // Neither this nor `store` is for single numbers.
+  void add_to(int64_t begin, int64_t n, float* block) const {
+    if (half) {
+      const uint16_t* from = halves() + begin;
+      each(n, [=](int64_t j) { block[j] += widened(from[j]); });
+    } else {
+      const float* from = floats() + begin;
+      each(n, [=](int64_t j) { block[j] += from[j]; });
+    }
+  }
+
+  void store(int64_t begin, int64_t n, const float* block) const {
+    if (half) {
+      uint16_t* to = halves() + begin;
+      each(n, [=](int64_t j) { to[j] = narrowed(block[j]); });
+    } else {
+      float* to = floats() + begin;
+      each(n, [=](int64_t j) { to[j] = block[j]; });
+    }
+  }
+
+  float* floats() const { return static_cast<float*>(data); }
+  uint16_t* halves() const { return static_cast<uint16_t*>(data); }
+};
+
+// Where the rows of one operand are: an offset per leading dimension (0 where it does not vary), in elements. No data:
+// nobody asks for it. half: bfloat16.
+struct Operand {
+  void* data;
+  int64_t strides[kMaxDims];
+  int64_t step;
+  int64_t half;
+
+  Row row(const Frame& frame, int64_t number) const {
+    int64_t offset = 0;
+    for (int64_t d = frame.dims - 1; d >= 0; --d) {
+      offset += (number % frame.sizes[d]) * strides[d];
+      number /= frame.sizes[d];
+    }
+    return {static_cast<char*>(data) + offset * (half ? 2 : 4), half != 0, step == 0};
+  }
+};
 
 inline int threads_for(int64_t work, int64_t least) {
 #ifdef _OPENMP
@@ -169,51 +252,50 @@ struct Tanh {
 };
 
 template <class A>
-void sum_activate(const Frame& frame, const Operand* parts, int64_t count, float* out) {
+void sum_activate(const Frame& frame, const Operand* parts, int64_t count, const Operand& out) {
   const int64_t rows = frame.rows(), width = frame.width;
 #pragma omp parallel for schedule(static) num_threads(threads_for(rows * width, 8192))
   for (int64_t row = 0; row < rows; ++row) {
-    float* target = out + row * width;
-    const float* first = row_of(parts[0], frame, row);
-    if (count == 1) {
-      for (int64_t j = 0; j < width; ++j) target[j] = A::value(first[j]);
-      continue;
+    const Row target = out.row(frame, row);
+    Row from[kMaxParts];
+    for (int64_t k = 0; k < count; ++k) from[k] = parts[k].row(frame, row);
+    float block[kBlock] = {0.0f};
+    for (int64_t begin = 0; begin < width; begin += kBlock) {
+      const int64_t n = std::min(kBlock, width - begin);
+      from[0].load(begin, n, block);
+      for (int64_t k = 1; k < count; ++k) from[k].add_to(begin, n, block);
+      each_lane(n, [&](int64_t j) { block[j] = A::value(block[j]); });
+      target.store(begin, n, block);
     }
-    const float* second = row_of(parts[1], frame, row);
-    if (count == 2) {
-      for (int64_t j = 0; j < width; ++j) target[j] = A::value(first[j] + second[j]);
-      continue;
-    }
-    for (int64_t j = 0; j < width; ++j) target[j] = first[j] + second[j];
-    for (int64_t k = 2; k + 1 < count; ++k) {
-      const float* next = row_of(parts[k], frame, row);
-      for (int64_t j = 0; j < width; ++j) target[j] += next[j];
-    }
-    const float* last = row_of(parts[count - 1], frame, row);
-    for (int64_t j = 0; j < width; ++j) target[j] = A::value(target[j] + last[j]);
   }
 }
 
-// grad_sum (may be null): the gradient of the sum, [rows, width]. sums: parts that broadcast, whose gradients add up.
-// Threads share the columns, so that each adds to numbers of its own.
+// whole (perhaps without data): the gradient of the sum, for parts that do not broadcast. sums: for each part that does
+// its gradient, float32, to which rows are added. Threads share the columns: each adds to numbers of its own.
 template <class A>
-void sum_activate_backward(const Frame& frame, const float* grad, const float* out, float* grad_sum,
+void sum_activate_backward(const Frame& frame, const Operand& grad, const Operand& out, const Operand& whole,
                            const Operand* sums, int64_t count) {
   const int64_t rows = frame.rows(), width = frame.width;
   const int threads = threads_for(std::min<int64_t>(rows * width / 8192, width / 32), 1);
-  const int64_t share = ((width + threads - 1) / threads + 15) / 16 * 16;
+  const int64_t share = ((width + threads - 1) / threads + kLanes - 1) / kLanes * kLanes;
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (int thread = 0; thread < threads; ++thread) {
-    const int64_t begin = std::min<int64_t>(width, thread * share), end = std::min<int64_t>(width, begin + share);
-    std::vector<float> buffer(static_cast<size_t>(std::max<int64_t>(end - begin, 1)));
+    const int64_t first = std::min<int64_t>(width, thread * share), last = std::min<int64_t>(width, first + share);
+    float g[kBlock] = {0.0f}, y[kBlock] = {0.0f};
     for (int64_t row = 0; row < rows; ++row) {
-      const float* g = grad + row * width;
-      const float* y = out + row * width;
-      float* target = grad_sum ? grad_sum + row * width + begin : buffer.data();
-      for (int64_t j = begin; j < end; ++j) target[j - begin] = g[j] * A::slope(y[j]);
-      for (int64_t k = 0; k < count; ++k) {
-        float* total = row_of(sums[k], frame, row) + begin;
-        for (int64_t j = 0; j < end - begin; ++j) total[j] += target[j];
+      const Row slopes = grad.row(frame, row), values = out.row(frame, row), target = whole.row(frame, row);
+      float* totals[kMaxParts];
+      for (int64_t k = 0; k < count; ++k) totals[k] = sums[k].row(frame, row).floats();
+      for (int64_t begin = first; begin < last; begin += kBlock) {
+        const int64_t n = std::min(kBlock, last - begin);
+        slopes.load(begin, n, g);
+        values.load(begin, n, y);
+        each_lane(n, [&](int64_t j) { g[j] *= A::slope(y[j]); });
+        if (whole.data) target.store(begin, n, g);
+        for (int64_t k = 0; k < count; ++k) {
+          float* total = totals[k] + begin;
+          each(n, [&](int64_t j) { total[j] += g[j]; });
+        }
       }
     }
   }
@@ -269,32 +351,24 @@ struct NormalDivergence {  // q's loc and scale, p's loc and scale: KL(q || p)
   }
 };
 
-constexpr int64_t kBlock = 64;
-
 // Sums go block by block: 64 running sums, then one pairwise round, so that long rows lose no digits.
 template <class F>
 void row_sums(const Frame& frame, const Operand* inputs, float* out) {
   const int64_t rows = frame.rows(), width = frame.width;
 #pragma omp parallel for schedule(static) num_threads(threads_for(rows * width, 4096))
   for (int64_t row = 0; row < rows; ++row) {
-    const float* at[F::kInputs];
-    for (int k = 0; k < F::kInputs; ++k) at[k] = row_of(inputs[k], frame, row);
-    float sums[kBlock] = {0.0f};
+    Row from[F::kInputs];
+    for (int k = 0; k < F::kInputs; ++k) from[k] = inputs[k].row(frame, row);
+    float block[F::kInputs][kBlock] = {{0.0f}}, values[kBlock], sums[kBlock] = {0.0f};
     for (int64_t begin = 0; begin < width; begin += kBlock) {
       const int64_t n = std::min(kBlock, width - begin);
-      float block[F::kInputs][kBlock];
-      for (int k = 0; k < F::kInputs; ++k) {
-        if (inputs[k].step) {
-          for (int64_t j = 0; j < n; ++j) block[k][j] = at[k][begin + j];
-        } else {
-          for (int64_t j = 0; j < n; ++j) block[k][j] = at[k][0];
-        }
-      }
-      for (int64_t j = 0; j < n; ++j) {
+      for (int k = 0; k < F::kInputs; ++k) from[k].load(begin, n, block[k]);
+      each_lane(n, [&](int64_t j) {
         float p[F::kInputs];
         for (int k = 0; k < F::kInputs; ++k) p[k] = block[k][j];
-        sums[j] += F::value(p);
-      }
+        values[j] = F::value(p);
+      });
+      each(n, [&](int64_t j) { sums[j] += values[j]; });
     }
     double total = 0.0;
     for (int64_t j = 0; j < kBlock; ++j) total += sums[j];
@@ -302,35 +376,30 @@ void row_sums(const Frame& frame, const Operand* inputs, float* out) {
   }
 }
 
-// grads: for each input its gradient [rows, width], or null where nobody asks.
+// grads: for each input its gradient at every row, without data where nobody asks.
 template <class F>
-void row_sums_backward(const Frame& frame, const Operand* inputs, const float* grad, float* const* grads) {
+void row_sums_backward(const Frame& frame, const Operand* inputs, const float* grad, const Operand* grads) {
   const int64_t rows = frame.rows(), width = frame.width;
 #pragma omp parallel for schedule(static) num_threads(threads_for(rows * width, 4096))
   for (int64_t row = 0; row < rows; ++row) {
-    const float* at[F::kInputs];
-    for (int k = 0; k < F::kInputs; ++k) at[k] = row_of(inputs[k], frame, row);
+    Row from[F::kInputs], to[F::kInputs];
+    for (int k = 0; k < F::kInputs; ++k) {
+      from[k] = inputs[k].row(frame, row);
+      to[k] = grads[k].row(frame, row);
+    }
     const float g = grad[row];
+    float block[F::kInputs][kBlock] = {{0.0f}}, slopes[F::kInputs][kBlock];
     for (int64_t begin = 0; begin < width; begin += kBlock) {
       const int64_t n = std::min(kBlock, width - begin);
-      float block[F::kInputs][kBlock], slopes[F::kInputs][kBlock];
-      for (int k = 0; k < F::kInputs; ++k) {
-        if (inputs[k].step) {
-          for (int64_t j = 0; j < n; ++j) block[k][j] = at[k][begin + j];
-        } else {
-          for (int64_t j = 0; j < n; ++j) block[k][j] = at[k][0];
-        }
-      }
-      for (int64_t j = 0; j < n; ++j) {
+      for (int k = 0; k < F::kInputs; ++k) from[k].load(begin, n, block[k]);
+      each_lane(n, [&](int64_t j) {
         float p[F::kInputs], d[F::kInputs];
         for (int k = 0; k < F::kInputs; ++k) p[k] = block[k][j];
         F::gradient(p, d);
-        for (int k = 0; k < F::kInputs; ++k) slopes[k][j] = d[k];
-      }
+        for (int k = 0; k < F::kInputs; ++k) slopes[k][j] = g * d[k];
+      });
       for (int k = 0; k < F::kInputs; ++k) {
-        if (!grads[k]) continue;
-        float* target = grads[k] + row * width + begin;
-        for (int64_t j = 0; j < n; ++j) target[j] = g * slopes[k][j];
+        if (grads[k].data) to[k].store(begin, n, slopes[k]);
       }
     }
   }
@@ -341,19 +410,19 @@ void row_sums_backward(const Frame& frame, const Operand* inputs, const float* g
 extern "C" {
 
 #define ACTIVATION(NAME, TYPE)                                                                                       \
-  void activate_##NAME(const Frame* frame, const Operand* parts, int64_t count, float* out) {                        \
-    sum_activate<TYPE>(*frame, parts, count, out);                                                                   \
+  void activate_##NAME(const Frame* frame, const Operand* parts, int64_t count, const Operand* out) {                \
+    sum_activate<TYPE>(*frame, parts, count, *out);                                                                  \
   }                                                                                                                  \
-  void activate_backward_##NAME(const Frame* frame, const float* grad, const float* out, float* grad_sum,            \
+  void activate_backward_##NAME(const Frame* frame, const Operand* grad, const Operand* out, const Operand* whole,   \
                                 const Operand* sums, int64_t count) {                                                \
-    sum_activate_backward<TYPE>(*frame, grad, out, grad_sum, sums, count);                                           \
+    sum_activate_backward<TYPE>(*frame, *grad, *out, *whole, sums, count);                                           \
   }
 
 #define DENSITY(NAME, TYPE)                                                                                          \
   void density_##NAME(const Frame* frame, const Operand* inputs, float* out) {                                       \
     row_sums<TYPE>(*frame, inputs, out);                                                                             \
   }                                                                                                                  \
-  void density_backward_##NAME(const Frame* frame, const Operand* inputs, const float* grad, float* const* grads) {  \
+  void density_backward_##NAME(const Frame* frame, const Operand* inputs, const float* grad, const Operand* grads) { \
     row_sums_backward<TYPE>(*frame, inputs, grad, grads);                                                            \
   }
 
