@@ -21,6 +21,7 @@ from compiler.networks import VALUE
 from compiler.networks.initialization import Initializer
 from compiler.noise import Noise
 from compiler.parameter_sources import CONTEXT, ParameterSource, Scene, flow_context, parameter_sources
+from compiler.precision import widened
 from compiler.values import PRESENCE
 from graphspec.graph import Factor, Graphs, Variable
 from graphspec.schema import (
@@ -113,7 +114,7 @@ class DeterministicModule(nn.Module):
     def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> AxisTensor:
         """[*axes, B, *shape] on the union of its parents' axes."""
         outputs = cast(dict[str, AxisTensor], self.network(_entering(self.factor, values), noise))
-        value = outputs[VALUE]
+        value = AxisTensor(outputs[VALUE].axes, widened(outputs[VALUE].data))
         return AxisTensor(value.axes, _linked(self.variable, value)) if self.linked else value
 
 

@@ -16,6 +16,7 @@ from compiler.axes import AxisTensor
 from compiler.networks import ParentInput, UserModuleError, build_network, look_beside
 from compiler.noise import Noise
 from compiler.parameters import PROBABILITY_MARGIN, Learned, constrain, from_alternative, legal
+from compiler.precision import widened
 from compiler.values import PRESENCE
 from graphspec.diagnostics import Diagnostic, SpecError
 from graphspec.families import ParameterInfo
@@ -105,8 +106,9 @@ class NetworkSource(ParameterSource):
         return {info.name: self._parameter(info, outputs[self.direct or info.name]) for info in self.infos}
 
     def _parameter(self, info: ParameterInfo, output: AxisTensor) -> AxisTensor:
-        data = output.data
-        data = data.float() if data.dtype in (torch.bfloat16, torch.float16) else data
+        if not self.direct and info.link == "identity" and not info.standard:
+            return output  # perhaps bfloat16: the distribution knows whether its kernel reads that
+        data = widened(output.data)
         if not self.direct:
             data = constrain(info, data, -max(self.rank, 1))
         elif self.direct != info.name:

@@ -5,7 +5,7 @@ where there is one value per class), with size 1 where a leading dimension does 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import ClassVar, Self
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from compiler.broadcasting import broadcast_shape
 from compiler.kernels import fused_density
 from compiler.noise import Noise
+from compiler.precision import Widened, widened
 
 
 class Distribution(ABC):
@@ -34,8 +35,14 @@ class Distribution(ABC):
 
     def __init__(self, shape: Sequence[int], **parameters: Tensor) -> None:
         self.shape = tuple(shape)
-        rank = len(self.shape)
-        self.parameters = {name: self._spread_event(name, value, rank) for name, value in parameters.items()}
+        rank, in_kernel = len(self.shape), self.fused[1:]
+        kept = {name: value if name in in_kernel else widened(value) for name, value in parameters.items()}
+        self.stored = {name: self._spread_event(name, value, rank) for name, value in kept.items()}
+
+    @property
+    def parameters(self) -> Mapping[str, Tensor]:
+        """By name, in single precision at least; `stored` may hold bfloat16 that the family's kernel reads."""
+        return Widened(self.stored)
 
     def _spread_event(self, name: str, value: Tensor, rank: int) -> Tensor:
         """One value for a whole axis of the event stands for each element: sums over the event must count them."""
@@ -49,7 +56,7 @@ class Distribution(ABC):
         """The same family with every parameter changed: `change` maps [*lead, *event] to [*other lead, *event]."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other.parameters = {name: change(value) for name, value in self.parameters.items()}
+        other.stored = {name: change(value) for name, value in self.stored.items()}
         return other
 
     def on(self, axes: Sequence[str], onto: Sequence[str]) -> Self:
@@ -73,7 +80,7 @@ class Distribution(ABC):
     def lead(self) -> torch.Size:
         """[*axes, B], each size 1 where no parameter varies."""
         rank = len(self.shape)
-        shapes = [v.shape[: v.dim() - rank - self.trailing.get(n, 0)] for n, v in self.parameters.items()]
+        shapes = [v.shape[: v.dim() - rank - self.trailing.get(n, 0)] for n, v in self.stored.items()]
         return broadcast_shape(*shapes)
 
     @property
@@ -98,7 +105,7 @@ class Distribution(ABC):
     def _fused_log_prob(self, value: Tensor) -> Tensor | None:
         """The same by one kernel, for families that score relaxed values as any other; None where there is none."""
         name, *order = self.fused
-        return fused_density(name, [*(self.parameters[p] for p in order), value], len(self.shape))
+        return fused_density(name, [*(self.stored[p] for p in order), value], len(self.shape))
 
     def standard_noise(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
         """Parameter-free noise [*lead, B, ...] that `reparameterize`, `draw` and `relaxed` turn into a value.

@@ -27,7 +27,8 @@ def closed_kl(q: Distribution, p: Distribution) -> Tensor:
     Raises NotImplementedError for a pair without a closed form: `Family.closed_kl` lists those that have one.
     """
     if type(q) is type(p) and isinstance(q, Normal) and isinstance(p, Normal):
-        summed = fused_density("normal_divergence", [q.loc, q.scale, p.loc, p.scale], len(q.shape))
+        inputs = [side.stored[name] for side in (q, p) for name in ("loc", "scale")]
+        summed = fused_density("normal_divergence", inputs, len(q.shape))
         if summed is not None:
             return summed
     return sum_event(closed_kl_each(q, p), len(q.shape))

@@ -91,7 +91,7 @@ class Flow(Distribution):
     def __init__(self, shape: Sequence[int], transform: FlowMap, context: Tensor) -> None:
         self.shape = tuple(shape)
         self.transform = transform
-        self.parameters = {"context": context}
+        self.stored = {"context": context}
         self.apart = False
         self._own = _Remembered()
 
