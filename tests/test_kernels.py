@@ -5,37 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
+from kernel_cases import DENSITIES, DOUBLE, IN_TORCH, INPUTS, SPEC, SameNoise, close, draw, inputs_of
 
 from compiler import kernels
 from compiler.distributions.divergence import closed_kl
 from compiler.distributions.location_scale import Laplace, LogNormal, Normal
 from compiler.kernels import FUSED_ACTIVATIONS, building, fused_density, sum_activate
 from compiler.module import Model
-from compiler.noise import Noise
 from compiler.weights import ObjectiveWeights
 from graphspec.loading import load
 
 built = pytest.mark.skipif(kernels.library().functions is None, reason=kernels.library().note)
-DOUBLE = torch.float64
-IN_TORCH = {
-    "identity": lambda v: v,
-    "relu": F.relu,
-    "leaky_relu": F.leaky_relu,
-    "elu": F.elu,
-    "softplus": F.softplus,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-}
-
-
-def _draw(*shape: int, seed: int, scale: float = 3.0) -> torch.Tensor:
-    return scale * torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def _close(found: torch.Tensor, expected: torch.Tensor, tolerance: float = 3e-6) -> None:
-    error = (found.double() - expected).abs().max() / expected.abs().max().clamp_min(1e-30)
-    assert float(error.detach()) < tolerance
 
 
 @built
@@ -50,16 +30,16 @@ def _close(found: torch.Tensor, expected: torch.Tensor, tolerance: float = 3e-6)
     ],
 )
 def test_sums_and_activations(name: str, shapes: list[tuple[int, ...]]) -> None:
-    ours = [_draw(*shape, seed=i).requires_grad_() for i, shape in enumerate(shapes)]
+    ours = [draw(*shape, seed=i).requires_grad_() for i, shape in enumerate(shapes)]
     theirs = [part.detach().double().requires_grad_() for part in ours]
     out, expected = sum_activate(ours, name), IN_TORCH[name](sum(theirs))
     assert out is not None and out.shape == expected.shape
-    _close(out, expected)
-    weight = _draw(*out.shape, seed=99)
+    close(out, expected)
+    weight = draw(*out.shape, seed=99)
     out.backward(weight)
     expected.backward(weight.double())
     for mine, other in zip(ours, theirs, strict=True):
-        _close(mine.grad, other.grad, 1e-5)
+        close(mine.grad, other.grad, 1e-5)
 
 
 @built
@@ -78,48 +58,34 @@ def test_small_slopes_keep_their_digits() -> None:
     torch.testing.assert_close(x.grad, torch.sigmoid(x.detach().double()).float(), rtol=3e-6, atol=0)
 
 
-DENSITIES = {
-    "bernoulli": lambda logits, x: -F.binary_cross_entropy_with_logits(*torch.broadcast_tensors(logits, x), reduction="none"),
-    "normal": lambda loc, scale, x: torch.distributions.Normal(loc, scale).log_prob(x),
-    "laplace": lambda loc, scale, x: torch.distributions.Laplace(loc, scale).log_prob(x),
-    "normal_divergence": lambda a, b, c, d: torch.distributions.kl_divergence(
-        torch.distributions.Normal(a, b), torch.distributions.Normal(c, d)
-    ),
-}  # fmt: skip
-POSITIVE = {"normal": (1,), "laplace": (1,), "normal_divergence": (1, 3), "bernoulli": ()}
-
-
 @built
 @pytest.mark.parametrize("name", sorted(DENSITIES))
 @pytest.mark.parametrize("narrow", [0, 1, 2])
 def test_densities(name: str, narrow: int) -> None:
     """narrow: which input is shared by all rows (a learned parameter, a constant)."""
-    count = DENSITIES[name].__code__.co_argcount
-    narrow = min(narrow, count - 1)
-    ours = []
-    for i in range(count):
-        shape = (1, 1, 3, 70) if i == narrow else ((5, 12, 3, 70) if i in (0, 1) else (1, 12, 3, 70))
-        data = _draw(*shape, seed=i, scale=1.5)
-        ours.append((data.abs() + 0.3 if i in POSITIVE[name] else data).requires_grad_())
+    narrow = min(narrow, INPUTS[name] - 1)
+    shapes = [(5, 12, 3, 70) if i in (0, 1) else (1, 12, 3, 70) for i in range(INPUTS[name])]
+    shapes[narrow] = (1, 1, 3, 70)
+    ours = [data.requires_grad_() for data in inputs_of(name, shapes)]
     theirs = [t.detach().double().requires_grad_() for t in ours]
     out, expected = fused_density(name, ours, 2), DENSITIES[name](*theirs).sum((-2, -1))
     assert out is not None and out.shape == expected.shape
-    _close(out, expected)
-    weight = _draw(*out.shape, seed=7)
+    close(out, expected)
+    weight = draw(*out.shape, seed=7)
     out.backward(weight)
     expected.backward(weight.double())
     for mine, other in zip(ours, theirs, strict=True):
         assert mine.grad.shape == other.grad.shape
-        _close(mine.grad, other.grad, 1e-5)
+        close(mine.grad, other.grad, 1e-5)
 
 
 @built
 def test_one_number_for_a_whole_event() -> None:
     scale = torch.tensor([[0.7]], requires_grad=True)
-    loc, value = _draw(200, 60, seed=1), _draw(200, 60, seed=2)
+    loc, value = draw(200, 60, seed=1), draw(200, 60, seed=2)
     found = Normal((60,), loc=loc, scale=scale).log_prob(value)
     expected = torch.distributions.Normal(loc.double(), 0.7).log_prob(value.double()).sum(-1)
-    _close(found, expected)
+    close(found, expected)
     found.sum().backward()
     (slope,) = torch.autograd.grad(
         torch.distributions.Normal(loc.double(), s := torch.tensor(0.7, dtype=DOUBLE, requires_grad=True))
@@ -127,37 +93,24 @@ def test_one_number_for_a_whole_event() -> None:
         .sum(),
         s,
     )
-    _close(scale.grad.reshape(()), slope, 1e-5)
+    close(scale.grad.reshape(()), slope, 1e-5)
 
 
 @built
 @pytest.mark.parametrize("family", [Normal, Laplace, LogNormal])
 def test_families_agree_with_their_elementwise_density(family: type[Normal]) -> None:
     """LogNormal is a Normal to Python, and must not take its kernel."""
-    p = family((80,), loc=_draw(100, 80, seed=1), scale=_draw(100, 80, seed=2).abs() + 0.2)
-    value = _draw(100, 80, seed=3).abs() + 0.1
-    _close(p.log_prob(value), p.log_prob_each(value).double().sum(-1))
+    p = family((80,), loc=draw(100, 80, seed=1), scale=draw(100, 80, seed=2).abs() + 0.2)
+    value = draw(100, 80, seed=3).abs() + 0.1
+    close(p.log_prob(value), p.log_prob_each(value).double().sum(-1))
 
 
 @built
 def test_divergence_uses_the_kernel_only_between_equals() -> None:
-    q = Normal((80,), loc=_draw(100, 80, seed=1), scale=torch.ones(100, 80))
+    q = Normal((80,), loc=draw(100, 80, seed=1), scale=torch.ones(100, 80))
     p = Laplace((80,), loc=torch.zeros(1, 80), scale=torch.ones(1, 80))
     with pytest.raises(NotImplementedError):
         closed_kl(q, p)
-
-
-SPEC = """
-graphspec: 1
-variables:
-  x: {role: observed, domain: binary, shape: [60]}
-  y: {role: supervised, domain: category, classes: 7}
-  z: {role: latent, domain: real, size: 20}
-generative: {y: {}, z: {}, x: {parents: [y, z]}}
-recognition: {y: {parents: [x]}, z: {parents: [x, y]}}
-networks: {default: {kind: mlp, hidden: [64, 64], activation: ACTIVATION}}
-objective: {alpha: 3}
-"""
 
 
 def _gradients(text: str, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
@@ -166,22 +119,12 @@ def _gradients(text: str, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tenso
     x = (torch.rand(64, 60, generator=torch.Generator().manual_seed(0)) > 0.5).to(dtype)
     y = torch.arange(64) % 7
     y[::2] = -1
-    noise = _SameNoise(5, 64)
+    noise = SameNoise(5, 64)
     bound = model.evaluate(
         {"x": x, "y": y}, weights=ObjectiveWeights.at(model.graphs, model.rates, 0.0), noise=noise
     ).bound
     bound.sum().backward()
     return bound.detach().double(), torch.cat([p.grad.double().flatten() for p in model.parameters()])
-
-
-class _SameNoise(Noise):
-    """The same draws in every precision."""
-
-    def normal(self, name, lead, event, dtype):  # type: ignore[no-untyped-def]
-        return super().normal(name, lead, event, DOUBLE).to(dtype)
-
-    def select(self, rows):  # type: ignore[no-untyped-def]
-        return _SameNoise(self.generator, len(rows))
 
 
 @built
@@ -190,8 +133,8 @@ def test_a_model_with_kernels_equals_double_precision(activation: str) -> None:
     text = SPEC.replace("ACTIVATION", activation)
     bound, gradient = _gradients(text, torch.float32)
     expected_bound, expected_gradient = _gradients(text, DOUBLE)
-    _close(bound, expected_bound)
-    _close(gradient, expected_gradient, 2e-5)
+    close(bound, expected_bound)
+    close(gradient, expected_gradient, 2e-5)
 
 
 def test_without_a_compiler_torch_does_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -66,8 +66,9 @@ class _SumActivate(torch.autograd.Function):
         (out,) = ctx.saved_tensors
         grad, shape, dims = grad.contiguous(), out.shape, out.dim() - 1
         wanted = [part if want else None for part, want in zip(ctx.parts, ctx.needs_input_grad[1:], strict=True)]
-        precision = next((p[1] for p in wanted if p is not None and p[0] == shape), None)
-        whole = None if precision is None else out.new_empty(shape, dtype=precision)
+        precisions = {p[1] for p in wanted if p is not None and p[0] == shape}
+        finest = torch.float32 if torch.float32 in precisions else torch.bfloat16
+        whole = out.new_empty(shape, dtype=finest) if precisions else None
         sums = [out.new_zeros(p[0], dtype=torch.float32) for p in wanted if p is not None and p[0] != shape]
         frame = frame_of(shape[:-1], shape[-1])
         _function(f"activate_backward_{ctx.activation}")(

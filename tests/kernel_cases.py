@@ -1,0 +1,66 @@
+"""The row kernels' functions as torch has them, and a small model to run with and without kernels."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from compiler.noise import Noise
+
+DOUBLE = torch.float64
+IN_TORCH = {
+    "identity": lambda v: v,
+    "relu": F.relu,
+    "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
+    "softplus": F.softplus,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+}
+DENSITIES = {
+    "bernoulli": lambda logits, x: -F.binary_cross_entropy_with_logits(*torch.broadcast_tensors(logits, x), reduction="none"),
+    "normal": lambda loc, scale, x: torch.distributions.Normal(loc, scale).log_prob(x),
+    "laplace": lambda loc, scale, x: torch.distributions.Laplace(loc, scale).log_prob(x),
+    "normal_divergence": lambda a, b, c, d: torch.distributions.kl_divergence(
+        torch.distributions.Normal(a, b), torch.distributions.Normal(c, d)
+    ),
+}  # fmt: skip
+INPUTS = {"bernoulli": 2, "normal": 3, "laplace": 3, "normal_divergence": 4}
+POSITIVE = {"normal": (1,), "laplace": (1,), "normal_divergence": (1, 3), "bernoulli": ()}
+
+SPEC = """
+graphspec: 1
+variables:
+  x: {role: observed, domain: binary, shape: [60]}
+  y: {role: supervised, domain: category, classes: 7}
+  z: {role: latent, domain: real, size: 20}
+generative: {y: {}, z: {}, x: {parents: [y, z]}}
+recognition: {y: {parents: [x]}, z: {parents: [x, y]}}
+networks: {default: {kind: mlp, hidden: [64, 64], activation: ACTIVATION}}
+objective: {alpha: 3}
+"""
+
+
+def draw(*shape: int, seed: int, scale: float = 3.0) -> Tensor:
+    return scale * torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def inputs_of(name: str, shapes: list[tuple[int, ...]]) -> list[Tensor]:
+    """Legal inputs of a density."""
+    drawn = [draw(*shape, seed=i, scale=1.5) for i, shape in enumerate(shapes)]
+    return [data.abs() + 0.3 if i in POSITIVE[name] else data for i, data in enumerate(drawn)]
+
+
+def close(found: Tensor, expected: Tensor, tolerance: float = 3e-6) -> None:
+    """Against the largest number expected."""
+    error = (found.double() - expected).abs().max() / expected.abs().max().clamp_min(1e-30)
+    assert float(error.detach()) < tolerance
+
+
+class SameNoise(Noise):
+    """The same draws in every precision."""
+
+    def normal(self, name, lead, event, dtype):  # type: ignore[no-untyped-def]
+        return super().normal(name, lead, event, DOUBLE).to(dtype)
+
+    def select(self, rows):  # type: ignore[no-untyped-def]
+        return SameNoise(self.generator, len(rows))
