@@ -137,36 +137,31 @@ inline int threads_for(int64_t work, int64_t least) {
 
 // --- elementary functions that vectorise; relative error below 3e-7 over the range of a float --------------------
 
-inline float power_of_two(float n) {
-  int32_t bits = (static_cast<int32_t>(n) + 127) << 23;
-  float result;
-  std::memcpy(&result, &bits, sizeof result);
-  return result;
-}
-
-// exp(x) = 2^n (1 + tail), x = n log 2 + r, |r| <= log 2 / 2, tail = exp(r) - 1; NaN stays NaN.
+// exp(x) = whole (1 + tail): whole = 2^n, x = n log 2 + r, |r| <= log 2 / 2, tail = exp(r) - 1; NaN stays NaN.
 struct Exponential {
   float whole, tail;
 };
 
-inline Exponential exponential(float x) {
-  x = x > 88.0f ? 88.0f : x;
+// For x <= 88. Beside 1.5 * 2^23 only whole numbers fit: adding it rounds, and leaves n in the lowest bits.
+inline Exponential exponential_below(float x) {
+  constexpr float kRound = 12582912.0f;
   x = x < -87.0f ? -87.0f : x;
-  const float n = __builtin_rintf(x * 1.44269504f);
+  const float rounded = x * 1.44269504f + kRound, n = rounded - kRound;
   const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  return {power_of_two(n), p * r * r + r};
+  uint32_t bits;
+  std::memcpy(&bits, &rounded, sizeof bits);
+  bits = (bits << 23) + 0x3f800000u;
+  float whole;
+  std::memcpy(&whole, &bits, sizeof whole);
+  float p = 1.39503367e-3f;
+  p = p * r + 8.36882181e-3f;
+  p = p * r + 4.16662097e-2f;
+  p = p * r + 1.66665196e-1f;
+  p = p * r + 0.5f;
+  return {whole, p * r * r + r};
 }
 
-inline float exp_of(float x) {
-  const Exponential e = exponential(x);
-  return e.whole * e.tail + e.whole;
-}
+inline Exponential exponential(float x) { return exponential_below(x > 88.0f ? 88.0f : x); }
 
 // exp(x) - 1, with all its digits near zero.
 inline float expm1_of(float x) {
@@ -174,16 +169,13 @@ inline float expm1_of(float x) {
   return e.whole * e.tail + (e.whole - 1.0f);
 }
 
-// log(1 + t) for t in [0, 1]: 2 artanh(t / (2 + t)).
+// log(1 + t) for t in [0, 1]: 2 artanh(t / (2 + t)). Here and below: the polynomials of least largest error.
 inline float log1p_unit(float t) {
   const float s = t / (2.0f + t), q = s * s;
-  float p = 1.0f / 15;
-  p = p * q + 1.0f / 13;
-  p = p * q + 1.0f / 11;
-  p = p * q + 1.0f / 9;
-  p = p * q + 1.0f / 7;
-  p = p * q + 1.0f / 5;
-  p = p * q + 1.0f / 3;
+  float p = 0.139937818f;
+  p = p * q + 0.140037909f;
+  p = p * q + 0.200105488f;
+  p = p * q + 0.333332121f;
   return 2.0f * s * (p * q + 1.0f);
 }
 
@@ -197,16 +189,18 @@ inline float log_of(float x) {
   float m;
   std::memcpy(&m, &bits, sizeof m);
   const float s = (m - 1.0f) / (m + 1.0f), q = s * s;
-  float p = 1.0f / 9;
-  p = p * q + 1.0f / 7;
-  p = p * q + 1.0f / 5;
-  p = p * q + 1.0f / 3;
+  float p = 0.149346009f;
+  p = p * q + 0.199888259f;
+  p = p * q + 0.33333388f;
   return exponent * 0.693147181f + 2.0f * s * (p * q + 1.0f);
 }
 
-inline float absolute(float x) { return x < 0 ? -x : x; }
+inline float absolute(float x) { return __builtin_fabsf(x); }
 
-inline float exp_of_minus_abs(float x) { return exp_of(-absolute(x)); }
+inline float exp_of_minus_abs(float x) {
+  const Exponential e = exponential_below(-absolute(x));
+  return e.whole * e.tail + e.whole;
+}
 
 inline float softplus_of(float x) { return (x < 0 ? 0.0f : x) + log1p_unit(exp_of_minus_abs(x)); }
 
