@@ -106,15 +106,13 @@ class NetworkSource(ParameterSource):
         return {info.name: self._parameter(info, outputs[self.direct or info.name]) for info in self.infos}
 
     def _parameter(self, info: ParameterInfo, output: AxisTensor) -> AxisTensor:
-        if not self.direct and info.link == "identity" and not info.standard:
-            return output  # perhaps bfloat16: the distribution knows whether its kernel reads that
-        data = widened(output.data)
+        axis = -max(self.rank, 1)
         if not self.direct:
-            data = constrain(info, data, -max(self.rank, 1))
+            data = constrain(info, output.data, axis)
         elif self.direct != info.name:
-            data = from_alternative(info, self.direct, data, PROBABILITY_MARGIN)
+            data = from_alternative(info, self.direct, widened(output.data), PROBABILITY_MARGIN)
         else:
-            data = legal(info, data, -max(self.rank, 1))
+            data = legal(info, widened(output.data), axis)
         return AxisTensor(output.axes, data)
 
 

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from compiler.kernels import softplus_above
+from compiler.precision import widened
 from graphspec.families import SCALE_FLOOR, ParameterInfo
 from graphspec.schema import LearnedParameter
 
@@ -34,17 +36,26 @@ def start_value(info: ParameterInfo) -> float:
 def constrain(info: ParameterInfo, raw: Tensor, axis: int = -1) -> Tensor:
     """The parameter from a network's output; a softplus link stays above `info.floor`.
 
-    axis: along which a normalised parameter has length 1; zeros give its first unit vector.
+    axis: along which a normalised parameter has length 1; zeros give its first unit vector. Single precision at least,
+    but for an output that is the parameter: the distribution knows whether its kernel reads bfloat16.
     """
-    if info.link == "identity":
-        return raw + info.standard if info.standard else raw
+    if info.link == "identity" and not info.standard:
+        return raw
     if info.link == "softplus":
-        return F.softplus(raw + _inverse_softplus(start_value(info) - info.floor)) + info.floor
+        return _softplus_link(raw, _inverse_softplus(start_value(info) - info.floor), info.floor)
+    raw = widened(raw)
+    if info.link == "identity":
+        return raw + info.standard
     if info.link == "sigmoid":
         return torch.sigmoid(raw)
     if info.link == "ordered":
         return _rising(raw)
     return F.normalize(raw + _first_unit(raw.shape[axis], raw, axis), dim=axis)
+
+
+def _softplus_link(raw: Tensor, shift: float, floor: float) -> Tensor:
+    fused = softplus_above(raw, shift, floor)
+    return F.softplus(widened(raw) + shift) + floor if fused is None else fused
 
 
 def _first_unit(size: int, like: Tensor, axis: int) -> Tensor:

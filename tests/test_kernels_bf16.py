@@ -9,7 +9,7 @@ from compiler import kernels
 from compiler.distributions import closed_kl
 from compiler.distributions.finite import Bernoulli, Categorical
 from compiler.distributions.location_scale import Laplace, LogNormal, Normal
-from compiler.kernels import FUSED_ACTIVATIONS, building, fused_density, sum_activate
+from compiler.kernels import FUSED_ACTIVATIONS, building, fused_density, softplus_above, sum_activate
 from compiler.module import Model
 from compiler.noise import Noise
 from compiler.weights import ObjectiveWeights
@@ -88,6 +88,23 @@ def test_ends_of_the_range(name: str) -> None:
     assert found is not None
     expected = IN_TORCH[name](ends.double()).float().to(HALF)
     torch.testing.assert_close(found[0], expected, rtol=ROUNDING, atol=1e-37, equal_nan=True)
+
+
+@built
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+def test_the_link_of_a_scale(dtype: torch.dtype) -> None:
+    """In float32 also under autocast, from one head's columns of a wider product."""
+    both = draw(10, 33, 90, seed=0).to(dtype).requires_grad_()
+    raw, twin = both[..., 20:70], both.detach().double()[..., 20:70].requires_grad_()
+    with _autocast():
+        found = softplus_above(raw, 0.54, 1e-4)
+    assert found is not None and found.dtype == torch.float32
+    expected = torch.nn.functional.softplus(twin + 0.54) + 1e-4
+    torch.testing.assert_close(found.double(), expected, rtol=1e-6, atol=0)
+    found.log().sum().backward()
+    expected.log().sum().backward()
+    assert both.grad is not None and twin.grad is not None
+    close(both.grad[..., 20:70], twin.grad, ROUNDING if dtype == HALF else 1e-5)
 
 
 @built

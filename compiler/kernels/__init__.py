@@ -1,13 +1,23 @@
 """Fused row kernels for the processor: one pass over memory where torch makes three to nine.
 
 A network's first layer is a sum of parts that broadcast, then an activation; a family's log density is a value per
-element, then a sum per row. Each is one C++ function here (`rows.cpp`), with its derivative, for float32 on the CPU.
-Everything falls back to torch: other types and devices, under torch.compile, without a C++ compiler.
+element, then a sum per row. Each is one C++ function here (`rows.cpp`), with its derivative, for float32 and bfloat16
+in any mixture on the CPU; the arithmetic is float32. Everything falls back to torch: other types and devices, under
+torch.compile, without a C++ compiler.
 """
 
-from compiler.kernels.activation import FUSED_ACTIVATIONS, sum_activate
+from compiler.kernels.activation import FUSED_ACTIVATIONS, softplus_above, sum_activate
 from compiler.kernels.building import Library, library, status
 from compiler.kernels.density import fused_density
 from compiler.kernels.products import product
 
-__all__ = ["FUSED_ACTIVATIONS", "Library", "fused_density", "library", "product", "status", "sum_activate"]
+__all__ = [
+    "FUSED_ACTIVATIONS",
+    "Library",
+    "fused_density",
+    "library",
+    "product",
+    "softplus_above",
+    "status",
+    "sum_activate",
+]

@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,7 +29,28 @@ def sum_activate(parts: Sequence[Tensor], activation: str) -> Tensor | None:
     if library().functions is None:
         return None
     contiguous = [part if part.stride(-1) == 1 or width == 1 else part.contiguous() for part in parts]
-    return _SumActivate.apply(activation, *contiguous)  # type: ignore[no-any-return, no-untyped-call]
+    job = _Job(activation, stored_as(contiguous))
+    return _SumActivate.apply(job, *contiguous)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def softplus_above(raw: Tensor, shift: float, floor: float) -> Tensor | None:
+    """softplus(raw + shift) + floor in float32, raw [..., width] perhaps bfloat16; None where there is no kernel."""
+    *lead, width = raw.shape
+    if not eligible([raw], lead, width) or library().functions is None:
+        return None
+    rows = raw if raw.stride(-1) == 1 or width == 1 else raw.contiguous()
+    job = _Job("softplus", torch.float32, shift, floor)
+    return _SumActivate.apply(job, rows)  # type: ignore[no-any-return, no-untyped-call]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """activation(sum + shift) + floor, kept in `dtype`."""
+
+    activation: str
+    dtype: torch.dtype
+    shift: float = 0.0
+    floor: float = 0.0
 
 
 def stored_as(parts: Sequence[Tensor]) -> torch.dtype:
@@ -46,15 +68,20 @@ class _SumActivate(torch.autograd.Function):
     """Slopes are functions of the output as it was rounded: of bfloat16's own error (2^-8 of the largest slope)."""
 
     @staticmethod
-    def forward(ctx: Any, activation: str, *parts: Tensor) -> Tensor:
+    def forward(ctx: Any, job: _Job, *parts: Tensor) -> Tensor:
         shape = broadcast_shape(*(part.shape for part in parts))
         dims = len(shape) - 1
-        out = parts[0].new_empty(shape, dtype=stored_as(parts))
+        out = parts[0].new_empty(shape, dtype=job.dtype)
         frame = frame_of(shape[:-1], shape[-1])
-        _function(f"activate_{activation}")(
-            ctypes.byref(frame), operands(parts, dims), ctypes.c_int64(len(parts)), operands([out], dims)
+        _function(f"activate_{job.activation}")(
+            ctypes.byref(frame),
+            operands(parts, dims),
+            ctypes.c_int64(len(parts)),
+            ctypes.c_float(job.shift),
+            ctypes.c_float(job.floor),
+            operands([out], dims),
         )
-        ctx.activation = activation
+        ctx.job = job
         ctx.parts = [(part.shape, part.dtype) for part in parts]
         ctx.save_for_backward(out)
         return out
@@ -71,10 +98,11 @@ class _SumActivate(torch.autograd.Function):
         whole = out.new_empty(shape, dtype=finest) if precisions else None
         sums = [out.new_zeros(p[0], dtype=torch.float32) for p in wanted if p is not None and p[0] != shape]
         frame = frame_of(shape[:-1], shape[-1])
-        _function(f"activate_backward_{ctx.activation}")(
+        _function(f"activate_backward_{ctx.job.activation}")(
             ctypes.byref(frame),
             operands([grad], dims),
             operands([out], dims),
+            ctypes.c_float(ctx.job.floor),
             operands([whole], dims),
             operands(sums, dims),
             ctypes.c_int64(len(sums)),

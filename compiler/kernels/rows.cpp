@@ -245,8 +245,10 @@ struct Tanh {
   static float slope(float y) { return 1.0f - y * y; }
 };
 
+// A(sum of parts + shift) + floor.
 template <class A>
-void sum_activate(const Frame& frame, const Operand* parts, int64_t count, const Operand& out) {
+void sum_activate(const Frame& frame, const Operand* parts, int64_t count, float shift, float floor,
+                  const Operand& out) {
   const int64_t rows = frame.rows(), width = frame.width;
 #pragma omp parallel for schedule(static) num_threads(threads_for(rows * width, 8192))
   for (int64_t row = 0; row < rows; ++row) {
@@ -258,7 +260,7 @@ void sum_activate(const Frame& frame, const Operand* parts, int64_t count, const
       const int64_t n = std::min(kBlock, width - begin);
       from[0].load(begin, n, block);
       for (int64_t k = 1; k < count; ++k) from[k].add_to(begin, n, block);
-      each_lane(n, [&](int64_t j) { block[j] = A::value(block[j]); });
+      each_lane(n, [&](int64_t j) { block[j] = A::value(block[j] + shift) + floor; });
       target.store(begin, n, block);
     }
   }
@@ -267,8 +269,8 @@ void sum_activate(const Frame& frame, const Operand* parts, int64_t count, const
 // whole (perhaps without data): the gradient of the sum, for parts that do not broadcast. sums: for each part that does
 // its gradient, float32, to which rows are added. Threads share the columns: each adds to numbers of its own.
 template <class A>
-void sum_activate_backward(const Frame& frame, const Operand& grad, const Operand& out, const Operand& whole,
-                           const Operand* sums, int64_t count) {
+void sum_activate_backward(const Frame& frame, const Operand& grad, const Operand& out, float floor,
+                           const Operand& whole, const Operand* sums, int64_t count) {
   const int64_t rows = frame.rows(), width = frame.width;
   const int threads = threads_for(std::min<int64_t>(rows * width / 8192, width / 32), 1);
   const int64_t share = ((width + threads - 1) / threads + kLanes - 1) / kLanes * kLanes;
@@ -284,7 +286,7 @@ void sum_activate_backward(const Frame& frame, const Operand& grad, const Operan
         const int64_t n = std::min(kBlock, last - begin);
         slopes.load(begin, n, g);
         values.load(begin, n, y);
-        each_lane(n, [&](int64_t j) { g[j] *= A::slope(y[j]); });
+        each_lane(n, [&](int64_t j) { g[j] *= A::slope(y[j] - floor); });
         if (whole.data) target.store(begin, n, g);
         for (int64_t k = 0; k < count; ++k) {
           float* total = totals[k] + begin;
@@ -404,12 +406,13 @@ void row_sums_backward(const Frame& frame, const Operand* inputs, const float* g
 extern "C" {
 
 #define ACTIVATION(NAME, TYPE)                                                                                       \
-  void activate_##NAME(const Frame* frame, const Operand* parts, int64_t count, const Operand* out) {                \
-    sum_activate<TYPE>(*frame, parts, count, *out);                                                                  \
+  void activate_##NAME(const Frame* frame, const Operand* parts, int64_t count, float shift, float floor,            \
+                       const Operand* out) {                                                                         \
+    sum_activate<TYPE>(*frame, parts, count, shift, floor, *out);                                                    \
   }                                                                                                                  \
-  void activate_backward_##NAME(const Frame* frame, const Operand* grad, const Operand* out, const Operand* whole,   \
-                                const Operand* sums, int64_t count) {                                                \
-    sum_activate_backward<TYPE>(*frame, *grad, *out, *whole, sums, count);                                           \
+  void activate_backward_##NAME(const Frame* frame, const Operand* grad, const Operand* out, float floor,            \
+                                const Operand* whole, const Operand* sums, int64_t count) {                          \
+    sum_activate_backward<TYPE>(*frame, *grad, *out, floor, *whole, sums, count);                                    \
   }
 
 #define DENSITY(NAME, TYPE)                                                                                          \
