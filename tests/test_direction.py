@@ -245,7 +245,7 @@ def test_divergence_has_a_gradient_from_nothing_to_certainty() -> None:
         uniform = vmf(towards(1.0, 0.0, 0.0).to(dtype), 0.0)
         k = torch.tensor([[0.0], [1e-3], [1.0], [1e4], [1e8]], dtype=dtype, requires_grad=True)
         q = vmf(towards(0.0, 1.0, 0.0).to(dtype), 1.0, 5).rebuilt(lambda v: v)
-        q.parameters["concentration"] = k
+        q.stored["concentration"] = k
         divergence = closed_kl(q, uniform)
         (slope,) = torch.autograd.grad(divergence.sum(), k)
         assert divergence.isfinite().all() and (divergence.diff() > 0).all() and slope.isfinite().all()
