@@ -139,6 +139,16 @@ def test_densities(name: str, halves: tuple[int, ...], event: tuple[int, ...]) -
 
 
 @built
+def test_what_stays_with_torch() -> None:
+    part = torch.ones(100, 100, dtype=HALF)
+    assert sum_activate([part] * 16, "relu") is not None and sum_activate([part] * 17, "relu") is None
+    assert sum_activate([part, part.double()], "relu") is None and sum_activate([part.half()], "relu") is None
+    assert softplus_above(torch.ones(2, 3, dtype=HALF), 0.0, 0.0) is None
+    assert fused_density("bernoulli", [part, part.double()], 1) is None
+    assert fused_density("bernoulli", [part[:2, :3], part[:2, :3]], 1) is None
+
+
+@built
 def test_logits_that_are_not_numbers_are_told() -> None:
     logits, value = draw(100, 99, seed=1).to(HALF), torch.ones(100, 99)
     logits[1, 98], logits[2, 3], logits[3, 0] = float("nan"), 1e38, -1e38
