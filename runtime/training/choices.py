@@ -86,8 +86,6 @@ def choose_precision(
     native = native_bf16(device)
     if not native:
         return Choice(False, "no bfloat16 products in this processor")
-    if fused_kernels(device, dtype):
-        return Choice(False, "the fused kernels work in float32 and are as fast")
     if device.type == "cpu" and gflop < BF16_GFLOP:
         return Choice(False, f"a step of {gflop:.2g} GFLOP is too small to gain from bfloat16")
     return Choice(True, f"{native}; {BF16_NOTE}")
