@@ -41,8 +41,8 @@ SHARED_GFLOP = 0.1
 work wants the cores, threads that wait for each other make single epochs many times slower."""
 
 BF16_NOTE = (
-    "networks multiply with 8 bits of precision, weights and densities stay float32: gradients of a batch differ by up to "
-    "3 % (convolutions with batch normalization 9 %), its objective by less than 0.05 %"
+    "networks multiply with 8 bits of precision, weights and densities stay float32: gradients of a batch differ by up "
+    "to 3 % (convolutions with batch normalization 9 %), its objective by less than 0.05 %"
 )
 """Measured: results/bf16-numerics.json."""
 
