@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compiler.broadcasting import broadcast_shape
 from compiler.distributions import Distribution
 
 
@@ -30,7 +31,7 @@ def choose(distribution: Distribution, budget: int, gumbel: Tensor) -> Chosen:
     every row still gets its own draw.
     """
     log_probs = distribution.log_probs()
-    log_probs = log_probs.expand(torch.broadcast_shapes(log_probs.shape, gumbel.shape))
+    log_probs = log_probs.expand(broadcast_shape(log_probs.shape, gumbel.shape))
     top = log_probs.topk(budget, dim=-1).indices
     others = torch.ones_like(log_probs).scatter(-1, top, 0.0).bool()
     rest = torch.where(others, log_probs, -torch.inf)

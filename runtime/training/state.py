@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from runtime.errors import RunError
 from runtime.training.checkpoints import read_tensors, write_tensors
+from runtime.training.optimizers import Optimizer
 from runtime.training.selection import Best
 
 
@@ -83,7 +83,7 @@ def read_state(path: Path) -> TrainState:
         raise RunError(f"{path} is not a training state ({error})", hint) from None
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[int, Mapping[str, Any]]) -> None:
+def load_optimizer(optimizer: Optimizer, saved: Mapping[int, Mapping[str, Any]]) -> None:
     """Give a freshly built optimizer the saved one's memory; its own settings stay."""
     optimizer.load_state_dict({"state": saved, "param_groups": optimizer.state_dict()["param_groups"]})
 

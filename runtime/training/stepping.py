@@ -48,8 +48,10 @@ class Stepper:
             raise RunError("there is nothing to train: every factor is frozen", "leave out `freeze` for one factor")
         self.optimizer = build_optimizer(training, model.parameters())
         # the optimiser stays bare: accelerate's wrapper looks for a package on the path at every step, and without
-        # loss scaling or accumulation it adds nothing
-        self._loss: Callable[..., Any] = accelerator.prepare(Loss(model))
+        # loss scaling or accumulation it adds nothing; nor does its wrapper of the loss for a single process, whose
+        # making takes half a second and 40 MiB
+        loss = Loss(model)
+        self._loss: Callable[..., Any] = loss if accelerator.num_processes == 1 else accelerator.prepare(loss)
         self.average, self._teacher = self._averaged()
         self.meter = Meter()
         self.times = StepTimes(accelerator.device, 0)
