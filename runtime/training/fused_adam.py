@@ -26,7 +26,7 @@ class FusedAdam:
 
     def __init__(self, parameters: Sequence[nn.Parameter], *, lr: float, weight_decay: float, decoupled: bool) -> None:
         self.parameters = list(parameters)
-        self.param_groups: list[dict[str, Any]] = [{"lr": lr, "weight_decay": weight_decay}]
+        self.param_groups: list[dict[str, Any]] = [{"params": self.parameters, "lr": lr, "weight_decay": weight_decay}]
         self.decoupled = decoupled
         self._state: dict[int, dict[str, Tensor]] = {}
         self._with_gradient: tuple[int, ...] = ()
@@ -66,7 +66,8 @@ class FusedAdam:
 
     def state_dict(self) -> dict[str, Any]:
         """As torch's: by the parameters' places."""
-        return {"state": {i: dict(memory) for i, memory in self._state.items()}, "param_groups": self.param_groups}
+        groups = [{**group, "params": list(range(len(self.parameters)))} for group in self.param_groups]
+        return {"state": {i: dict(memory) for i, memory in self._state.items()}, "param_groups": groups}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """What `state_dict` gave, or torch's optimizer of the same kind; settings stay."""
