@@ -13,9 +13,10 @@ from torch import Tensor
 from compiler.axes import AxisTensor
 from compiler.distributions import Distribution
 from compiler.evaluation import Evaluator
-from compiler.execution import Execution, parts_of_batch, sum_where
+from compiler.execution import Execution, sum_where
 from compiler.expression import Measure
 from compiler.noise import Noise
+from compiler.sharing import parts_of_batch
 from compiler.values import as_positions, as_value, filled, given, observed_values, placed
 from compiler.weights import ObjectiveWeights
 from graphspec.graph import Factor

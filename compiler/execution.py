@@ -5,19 +5,20 @@ when the objective first asks for them, so a closed-form divergence costs no sam
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from compiler import values as value_tools
-from compiler.axes import SAMPLES, AxisTensor, PartOfBatch, canonical
+from compiler.axes import SAMPLES, AxisTensor, canonical
 from compiler.conditional import Located
 from compiler.distributions import Distribution, closed_kl, closed_kl_each
 from compiler.expression import Part
 from compiler.noise import Noise
 from compiler.program import Program, Step
+from compiler.sharing import Shared
 from compiler.sparse import choose
 from compiler.weights import ObjectiveWeights
 from graphspec.graph import Factor
@@ -30,7 +31,8 @@ class Execution:
     """Values and densities of one program on `rows` {name: [B, *shape]}; labels of the pattern are among them.
 
     Blanks of masked variables are in `rows` as NaN or -1. prefix: the observed variables as networks read them and the
-    deterministic ones that depend on them only, see `Model.observed_features`; made from the rows if not given.
+    deterministic ones that depend on them only, see `Model.observed_features`; made from the rows if not given. shared:
+    what these rows have of distributions that were made for a whole batch.
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class Execution:
         weights: ObjectiveWeights,
         noise: Noise,
         prefix: Mapping[str, AxisTensor] | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.model = model
+        self.shared = shared
         self.program = program
         self.weights = weights
         self.noise = noise
@@ -129,7 +133,8 @@ class Execution:
     def distribution(self, factor: Factor, axes: tuple[str, ...]) -> Distribution:
         """The factor's distribution at its parents' values, computed once, laid out on `axes`."""
         if factor.key not in self._located:
-            self._located[factor.key] = self.model.conditional(factor).forward(self.values, self.noise)
+            located = None if self.shared is None else self.shared.located(factor)
+            self._located[factor.key] = located or self.model.conditional(factor).forward(self.values, self.noise)
         return self._located[factor.key].on(axes)
 
     def log_density(self, side: str, name: str, part: Part) -> AxisTensor:
@@ -245,14 +250,3 @@ def sum_where(each: Tensor, mask: Tensor, lead: int) -> Tensor:
             mask = mask.narrow(axis, 0, 1)
     kept = torch.where(mask, each, torch.zeros((), dtype=each.dtype, device=each.device))
     return kept.flatten(-rank).sum(-1) if rank else kept
-
-
-def parts_of_batch(
-    values: Mapping[str, AxisTensor], groups: Sequence[slice | Tensor | None]
-) -> list[dict[str, AxisTensor]]:
-    """Values of the whole batch as each group of rows sees them (None: all rows)."""
-    shared: dict[str, dict[object, Tensor]] = {name: {} for name in values}
-    return [
-        {n: v if rows is None or v.batch == 1 else PartOfBatch.of(v, rows, shared[n]) for n, v in values.items()}
-        for rows in groups
-    ]

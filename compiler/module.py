@@ -13,12 +13,13 @@ from compiler.conditional import ConditionalModule, DeterministicModule
 from compiler.consistency import log_answer, place
 from compiler.derivation import derive
 from compiler.evaluation import Evaluator
-from compiler.execution import Execution, parts_of_batch, sum_where
+from compiler.execution import Execution, sum_where
 from compiler.expression import Measure, Objective
 from compiler.lowering import lower
 from compiler.noise import Noise
 from compiler.program import Pattern, Program
 from compiler.score import score_surrogate
+from compiler.sharing import Shared, WholeBatch, parts_of_batch, shareable
 from compiler.weights import ObjectiveWeights, Rates
 from graphspec.graph import SIDES, Factor, Graphs, Side
 
@@ -60,6 +61,8 @@ class Model(nn.Module):
         self._observed_functions = tuple(
             f for f in graphs.order("recognition") if f.deterministic and graphs.stochastic_parents(f) <= observed
         )
+        modules = {f.key: self.factors[module_name(f)] for f in graphs.recognition.values()}
+        self.shareable = shareable(graphs, modules)
         named = (*graphs.observed, *graphs.supervised)
         joint = (name for name in named if graphs.variables[name].domain == "real")
         self._of_flows = frozenset(name for name in joint if graphs.indivisible(name))
@@ -162,13 +165,16 @@ class Model(nn.Module):
         prepared = self.prepare(rows)
         batch = len(next(iter(prepared.values())))
         groups = self.group(prepared, patterns)
-        prefixes = parts_of_batch(self.observed_features(prepared, noise), [where for _, where in groups])
+        features = self.observed_features(prepared, noise)
+        prefixes = parts_of_batch(features, [where for _, where in groups])
+        whole = WholeBatch(self, features, noise)
         bound = None
         terms: dict[str, Tensor] = {}
         effective: dict[str, Tensor] = {}
         said: dict[str, Tensor] = {}
         for (pattern, positions), prefix in zip(groups, prefixes, strict=True):
-            part = self._evaluate_group(prepared, pattern, positions, weights, noise, prefix, samples, answers)
+            shared = None if positions is None else Shared(whole, positions)
+            part = self._evaluate_group(prepared, pattern, positions, weights, noise, prefix, shared, samples, answers)
             if positions is None:
                 return part
             if bound is None:
@@ -227,6 +233,7 @@ class Model(nn.Module):
         weights: ObjectiveWeights,
         noise: Noise,
         prefix: Mapping[str, AxisTensor],
+        shared: Shared | None,
         samples: int | None,
         answers: tuple[str, ...],
     ) -> Evaluation:
@@ -234,7 +241,7 @@ class Model(nn.Module):
         if positions is not None:
             rows = {name: value[positions] for name, value in rows.items()}
             noise = noise.select(value_tools.as_positions(positions))
-        execution = Execution(self, program, rows, weights, noise, prefix)
+        execution = Execution(self, program, rows, weights, noise, prefix, shared)
         evaluator = Evaluator(execution, weights, None if self.rates is None else self.rates.stands_for(pattern))
         batch = len(next(iter(rows.values())))
         terms = {c.name: evaluator.value(c.logged).data.expand(batch).detach() for c in objective.contributions}
