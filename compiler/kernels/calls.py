@@ -40,30 +40,35 @@ def operand_of(tensor: Tensor, dims: int) -> Operand | None:
 
     None where a row's numbers do not lie side by side and are not all one number.
     """
-    step = _step(tensor, dims)
-    if step is None:
-        return None
-    sizes, strides = tensor.shape, tensor.stride()
-    offsets = [0 if sizes[d] == 1 else strides[d] for d in range(dims)]
-    return Operand(tensor.data_ptr(), _Sizes(*offsets), step, tensor.dtype == torch.bfloat16)
+    found = Operand()
+    return found if _describe(found, tensor, dims, dims) else None
 
 
 def operands(tensors: Sequence[Tensor | None], dims: int) -> "ctypes.Array[Operand]":
     """All of them, for a C function; tensors of fewer dimensions stand at the end, as in broadcasting."""
     found = (Operand * max(len(tensors), 1))()
-    for place, tensor in enumerate(tensors):
-        if tensor is None:
-            continue
-        aligned = tensor.reshape((1,) * (dims + 1 - tensor.dim()) + tensor.shape)
-        operand = operand_of(aligned, dims)
-        assert operand is not None, f"rows of {tuple(tensor.shape)} are not side by side"
-        found[place] = operand
+    for operand, tensor in zip(found, tensors, strict=False):
+        if tensor is not None:
+            described = _describe(operand, tensor, min(dims, tensor.dim() - 1), dims)
+            assert described, f"rows of {tuple(tensor.shape)} are not side by side"
     return found
 
 
-def _step(tensor: Tensor, dims: int) -> int | None:
-    expected, sizes, strides = 1, tensor.shape, tensor.stride()
-    event = range(dims, tensor.dim())
+def _describe(operand: Operand, tensor: Tensor, own: int, dims: int) -> bool:
+    """Fill `operand` in; `own` of the `dims` leading dimensions are the tensor's. False where it cannot be read."""
+    sizes, strides = tensor.shape, tensor.stride()
+    step = 1 if tensor.is_contiguous() else _step(sizes, strides, own)
+    if step is None:
+        return False
+    operand.data, operand.step, operand.half = tensor.data_ptr(), step, tensor.dtype == torch.bfloat16
+    for d in range(own):
+        if sizes[d] != 1:
+            operand.strides[dims - own + d] = strides[d]
+    return True
+
+
+def _step(sizes: Sequence[int], strides: Sequence[int], dims: int) -> int | None:
+    expected, event = 1, range(dims, len(sizes))
     if all(sizes[d] == 1 or strides[d] == 0 for d in event):
         return 0 if any(sizes[d] > 1 for d in event) else 1
     for d in reversed(event):

@@ -25,7 +25,8 @@ def fused_density(name: str, inputs: Sequence[Tensor], rank: int) -> Tensor | No
     if not eligible(inputs, lead, event.numel()):
         return None
     aligned = [tensor.reshape((1,) * (len(shape) - tensor.dim()) + tensor.shape) for tensor in inputs]
-    if any(operand_of(tensor, len(lead)) is None for tensor in aligned) or library().functions is None:
+    unreadable = (not t.is_contiguous() and operand_of(t, len(lead)) is None for t in aligned)
+    if any(unreadable) or library().functions is None:
         return None
     return _RowSums.apply(name, rank, *aligned)  # type: ignore[no-any-return, no-untyped-call]
 
