@@ -34,7 +34,7 @@ from runtime.data import PreparedData, prepare
 from runtime.disentanglement import code_columns, compare, factor_columns
 
 SPECS = {"beta-VAE": "specs/sprites-beta-vae.yaml", "beta-TCVAE": "specs/sprites-beta-tcvae.yaml"}
-WEIGHTS = {"beta-VAE": (0.5, 1.0, 1.5), "beta-TCVAE": (3.0, 6.0)}
+WEIGHTS = {"beta-VAE": (1.0, 2.0, 4.0), "beta-TCVAE": (3.0, 6.0)}
 FIELDS = {"beta-VAE": "objective.beta.z", "beta-TCVAE": "objective.beta.z.total_correlation"}
 DRAWS = 10
 SCORES = ("mig", "dci_disentanglement", "dci_completeness", "dci_informativeness", "sap", "factor_vae", "beta_vae",
