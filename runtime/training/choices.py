@@ -117,7 +117,7 @@ def choose_compile(
     if device.type != "cpu":
         return Choice(False, "its gain on a GPU was never measured; try --compile")
     if fused_kernels(device, dtype):
-        return Choice(False, "fused kernels run instead; compiled networks had 0.7 of their speed on mnist-m2")
+        return Choice(False, "fused kernels run instead; compiled networks had 0.6 of their speed on mnist-m2")
     if not has_compiler():
         return Choice(False, "there is no C++ compiler")
     seconds = steps * gflop / (GFLOP_PER_SECOND * torch.get_num_threads())
