@@ -45,7 +45,7 @@ class WholeBatch:
 
     def located(self, factor: Factor) -> Located | None:
         """For all rows; None where every group needs its own."""
-        if factor.key not in self.model.shareable:
+        if factor.key not in self.model.shareable or not self.values.keys() >= set(factor.parents):
             return None
         if factor.key not in self._located:
             self._located[factor.key] = self.model.conditional(factor).forward(self.values, self.noise)
