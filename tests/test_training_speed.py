@@ -1,9 +1,6 @@
 """Examples a second, shares of time, and `--profile`: what is counted, what is left out, what is written."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -190,20 +187,3 @@ def test_an_interrupted_profile_writes_nothing_and_puts_things_back(tmp_path: Pa
         profile.step()
     profile.stop()
     assert not any("forward" in vars(module) for module in model.factors.values())
-
-
-_LOADED = """
-import os
-from runtime.cli import sleep_sooner
-sleep_sooner()
-print(os.environ.get("GOMP_SPINCOUNT"))
-"""
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"), [({}, "2000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")]
-)
-def test_threads_sleep_sooner_unless_the_user_says_how_they_wait(given: dict[str, str], expected: str) -> None:
-    environment = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")} | given
-    done = subprocess.run([sys.executable, "-c", _LOADED], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout.strip() == expected
