@@ -37,9 +37,9 @@ BF16_GFLOP = 0.5
 """A step below this many GFLOP gains nothing from bfloat16 on a CPU: converting costs what multiplying saves."""
 
 SHARED_GFLOP = 1.0
-"""A step below this many GFLOP runs in one thread: its products are over sooner than threads can meet (digits, 0.66 GFLOP,
-has 18,600 examples a second with one thread and 10,500 with two, on an idle EPYC with AVX-512), and where other work wants
-the cores, threads that wait for each other make single epochs many times slower."""
+"""A step below this many GFLOP runs in one thread: its products are over sooner than threads can meet (digits, 0.66
+GFLOP, has 18,600 examples a second with one thread and 10,500 with two, on an idle EPYC with AVX-512), and where other
+work wants the cores, threads that wait for each other make single epochs many times slower."""
 
 BF16_NOTE = (
     "networks multiply with 8 bits of precision, weights and densities stay float32: gradients of a batch differ by up "
