@@ -95,5 +95,5 @@ class FusedAdam:
                     "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
                 }
         memories = [[self._state[index][name] for index in with_gradient] for name in _NAMES]
-        self._lists = ([self.parameters[index].data for index in with_gradient], *memories)
+        self._lists = ([self.parameters[index] for index in with_gradient], *memories)
         self._with_gradient = with_gradient
