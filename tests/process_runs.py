@@ -55,6 +55,12 @@ CASES = (
     Case("from-one-to-two", (*SGD, "training.epochs=3"), stop=6),
 )
 
+MESSAGES = ("adam", "one-labelled-row", "consistency")
+"""The cases that two processes which share no memory train too."""
+
+EXCHANGES: set[str] = set()
+"""How this process's gradients were added up so far."""
+
 
 def write_data(folder: Path) -> None:
     """The tiny spec with its rows, and grey images for it."""
@@ -79,6 +85,7 @@ def train_case(folder: Path, case: Case, out: str, *, stop: int | None = None, r
 
     def step_and_press(self: Training, step: object) -> None:
         step_of(self, step)  # type: ignore[arg-type]
+        EXCHANGES.add("messages" if self.stepper.meeting is None else "memory")
         if self.position.step == stop and self.accelerator.process_index == self.accelerator.num_processes - 1:
             signal.raise_signal(signal.SIGINT)
 
@@ -115,8 +122,13 @@ def start_two(*command: str, **variables: str) -> list[subprocess.Popen[str]]:
     ]
 
 
-def main(folder: Path) -> None:
-    """Every case's part for two processes."""
+def main(folder: Path, ways: str) -> None:
+    """Every case's part for two processes; ways: `messages` for some of them as on two machines."""
+    if ways == "messages":
+        for case in CASES:
+            if case.name in MESSAGES:
+                train_case(folder, case, f"{case.name}-messages")
+        return leave(folder, ways)
     for case in CASES:
         if case.name == "from-two-to-one":
             train_case(folder, case, f"{case.name}-mixed", stop=case.stop)
@@ -125,14 +137,21 @@ def main(folder: Path) -> None:
         else:
             train_case(folder, case, f"{case.name}-two")
     from runtime.errors import RunError
-    from runtime.training.devices import leave_processes
 
     try:  # only the main process looks at folders
         train_case(folder, CASES[0], "plain-two")
     except RunError as error:
         (folder / f"told-{os.environ['RANK']}.txt").write_text(error.message)
+    leave(folder, ways)
+
+
+def leave(folder: Path, ways: str) -> None:
+    """Say how gradients were added up, and part."""
+    from runtime.training.devices import leave_processes
+
+    (folder / f"{ways}-{os.environ['RANK']}.txt").write_text(" ".join(sorted(EXCHANGES)))
     leave_processes()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from process_runs import CASES, Case, start_two, train_case, write_data
+from process_runs import CASES, MESSAGES, Case, start_two, train_case, write_data
 
 from runtime.run import Run
 from runtime.training.checkpoints import read_weights
@@ -29,18 +29,34 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_data(folder)
     mixed = {case.name: case for case in CASES if case.stop}
     train_case(folder, mixed["from-one-to-two"], "from-one-to-two-mixed", stop=mixed["from-one-to-two"].stop)
-    pair = start_two("tests/process_runs.py", str(folder))
+    pair = start_two("tests/process_runs.py", str(folder), "memory")
     try:
         for case in CASES:
             train_case(folder, case, f"{case.name}-one")
-        for code, output, errors in finish(pair):
-            assert code == 0, errors
-            assert output == ""
+        succeed(pair)
     finally:
         for process in pair:
             process.kill()
     train_case(folder, mixed["from-two-to-one"], "from-two-to-one-mixed", resume=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def messages(trained: Path) -> Path:
+    """Some of the cases trained by two processes that take themselves for two machines."""
+    pair = start_two("tests/process_runs.py", str(trained), "messages", LOCAL_WORLD_SIZE="1", LOCAL_RANK="0")
+    try:
+        succeed(pair)
+    finally:
+        for process in pair:
+            process.kill()
+    return trained
+
+
+def succeed(pair: list[Any]) -> None:
+    for code, output, errors in finish(pair):
+        assert code == 0, errors
+        assert output == ""
 
 
 def finish(pair: list[Any]) -> list[tuple[int, str, str]]:
@@ -69,6 +85,17 @@ def test_two_processes_end_with_the_weights_of_one(trained: Path, case: Case) ->
     states = [read_state(run.state_file) for run in (one, other)]
     assert states[0].position.step == states[1].position.step
     assert far(states[0].weights, states[1].weights) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_two_machines_end_with_the_weights_of_one_process(messages: Path, name: str) -> None:
+    one, other = (read_weights(Run(messages / f"{name}-{way}").last_file).weights for way in ("one", "messages"))
+    assert far(one, other) < TOLERANCE
+
+
+@pytest.mark.parametrize("way", ["memory", "messages"])
+def test_processes_of_one_machine_share_memory(messages: Path, way: str) -> None:
+    assert [(messages / f"{way}-{rank}.txt").read_text() for rank in range(2)] == [way] * 2
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

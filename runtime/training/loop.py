@@ -49,7 +49,7 @@ class Training:
         self.meter, self.average = self.stepper.meter, self.stepper.average
         self.steps_per_epoch = steps_per_epoch(plan.data, plan.training.batch_size, plan.training.labelled_batch_size)
         self.collapse = Collapse(model.graphs.spec.objective.samples)
-        self._agreement = Agreement()
+        self._agreement = Agreement(self.stepper.meeting)
 
     @property
     def times(self) -> StepTimes:

@@ -3,9 +3,11 @@
 One process per device, started by torchrun. The first of them, the main one, alone writes and prints.
 """
 
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from multiprocessing.connection import Client, Connection, Listener
 from typing import Any, TypeVar, cast
 
 import torch
@@ -70,11 +72,15 @@ def others_may_end() -> Iterator[None]:
         yield
     except RuntimeError as error:
         if processes() > 1 and (isinstance(error, torch.distributed.DistBackendError) or "gloo" in str(error)):
-            raise RunError(
-                "another process of this training ended, or cannot be reached any more",
-                "look for its message; what was saved last can be resumed, by any number of processes",
-            ) from None
+            raise _another_ended() from None
         raise
+
+
+def _another_ended() -> RunError:
+    return RunError(
+        "another process of this training ended, or cannot be reached any more",
+        "look for its message; what was saved last can be resumed, by any number of processes",
+    )
 
 
 def from_all(value: T) -> list[T]:
@@ -94,21 +100,63 @@ class Wish(IntEnum):
     STOP = 2
 
 
+class Meeting:
+    """Where processes on CPUs wait for each other within a step. wish: what this one brings to the next meeting;
+    agreed: the largest that any of them brought since `Agreement` looked."""
+
+    def __init__(self) -> None:
+        self.wish = self.agreed = Wish.NOTHING
+        self._main = torch.distributed.get_rank() == 0
+        self._peers = _those_who_call() if self._main else [_call_main()]
+
+    def hold(self) -> None:
+        """Return when every process has called it; each then sees what the others wrote before. RunError if one of
+        them is no more."""
+        try:
+            if not self._main:
+                self._peers[0].send_bytes(bytes([self.wish]))
+            largest = max(self.wish, *(peer.recv_bytes()[0] for peer in self._peers))
+            if self._main:
+                for peer in self._peers:
+                    peer.send_bytes(bytes([largest]))
+        except (EOFError, OSError):
+            raise _another_ended() from None
+        self.agreed, self.wish = max(self.agreed, Wish(largest)), Wish.NOTHING
+
+
+def _those_who_call() -> list[Connection]:
+    key = secrets.token_bytes(32)
+    with Listener(family="AF_UNIX", backlog=processes(), authkey=key) as listener:
+        told_to_all((listener.address, key))
+        return [listener.accept() for _ in range(processes() - 1)]
+
+
+def _call_main() -> Connection:
+    told = told_to_all(None)
+    assert told is not None, "the main process says where it listens"
+    address, key = told
+    return Client(address, family="AF_UNIX", authkey=key)
+
+
 class Agreement:
     """All processes stop (or save) after the same step, though a signal or a clock tells one of them first.
 
-    With several processes each step starts a small exchange between the hosts and reads the one before it: no step
-    waits, no device is asked, and a wish is granted one step later. With one process it is granted at once.
+    With several processes a wish is granted one step later. Those that meet within each step bring it to the next
+    meeting; the others start a small exchange between the hosts after each step and read the one before it, so that no
+    step waits and no device is asked. With one process a wish is granted at once.
     """
 
-    def __init__(self) -> None:
-        self._group: Any = None
+    def __init__(self, meeting: Meeting | None) -> None:
+        self._meeting, self._group = meeting, None
         self._pending: tuple[Any, torch.Tensor] | None = None
-        if processes() > 1:
+        if processes() > 1 and meeting is None:
             self._group = torch.distributed.new_group(backend="gloo")
 
     def on(self, wish: Wish) -> Wish:
         """What is agreed after this step; every process must call it after each of its steps."""
+        if self._meeting is not None:
+            agreed, self._meeting.agreed, self._meeting.wish = self._meeting.agreed, Wish.NOTHING, wish
+            return agreed
         if self._group is None:
             return wish
         agreed = self._answer()
@@ -119,9 +167,11 @@ class Agreement:
 
     def finish(self, wish: Wish) -> Wish:
         """The same after an epoch, with nothing left under way: what was wished at its end counts too."""
-        if self._group is None:
-            return wish
-        return max(self.on(wish), self._answer())
+        agreed = self.on(wish)
+        if self._meeting is None:
+            return max(agreed, self._answer())
+        self._meeting.hold()
+        return max(agreed, self.on(Wish.NOTHING))
 
     def _answer(self) -> Wish:
         if self._pending is None:

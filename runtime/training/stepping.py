@@ -21,6 +21,7 @@ from runtime.data.streams import Step
 from runtime.errors import RunError
 from runtime.training.averaging import Average
 from runtime.training.consistency import Targets, Teacher
+from runtime.training.exchange import shared_gradients
 from runtime.training.loss import Loss, Share, counted, patterns_of, share_of
 from runtime.training.metrics import NO_WEIGHTS, Meter
 from runtime.training.noise import BatchNoise
@@ -50,8 +51,13 @@ class Stepper:
         # the optimiser stays bare: accelerate's wrapper looks for a package on the path at every step, and without
         # loss scaling or accumulation it adds nothing; nor does its wrapper of the loss for a single process, whose
         # making takes half a second and 40 MiB
-        loss = Loss(model)
-        self._loss: Callable[..., Any] = loss if accelerator.num_processes == 1 else accelerator.prepare(loss)
+        self._loss: Callable[..., Any] = Loss(model)
+        self._exchange = None
+        if accelerator.num_processes > 1:
+            self._exchange = shared_gradients(model, accelerator.device)
+            if self._exchange is None:
+                self._loss = accelerator.prepare(self._loss)
+        self.meeting = None if self._exchange is None else self._exchange.meeting
         self.average, self._teacher = self._averaged()
         self.meter = Meter()
         self.times = StepTimes(accelerator.device, 0)
@@ -82,8 +88,11 @@ class Stepper:
             targets = self._targets(step, epoch, share, clean)
             loss, evaluation = self._loss(weights=weights, targets=targets, **inputs)
         self.times.mark("forward")
-        # gradients are averaged over processes, while the shares of a batch add up
-        accelerator.backward(loss * processes)
+        if self._exchange is None:  # it averages gradients over processes, while the shares of a batch add up
+            accelerator.backward(loss * processes)
+        else:
+            accelerator.backward(loss)
+            self._exchange.add_up()
         self.times.mark("backward")
         self._update(step)
         self.times.mark("optimizer")
