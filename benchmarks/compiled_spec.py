@@ -69,6 +69,8 @@ class CompiledSpec:
 class GivenNoise(Noise):
     """The case's draws, by variable; `places` are the rows at hand."""
 
+    in_order = False
+
     def __init__(self, eps: Mapping[str, Tensor], places: Tensor | None = None) -> None:
         size = next(iter(eps.values())).shape[1]
         super().__init__(0, size if places is None else len(places))

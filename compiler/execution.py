@@ -16,9 +16,9 @@ from compiler.axes import SAMPLES, AxisTensor, canonical
 from compiler.conditional import Located
 from compiler.distributions import Distribution, closed_kl, closed_kl_each
 from compiler.expression import Part
+from compiler.gathering import Gathering
 from compiler.noise import Noise
 from compiler.program import Program, Step
-from compiler.sharing import Shared
 from compiler.sparse import choose
 from compiler.weights import ObjectiveWeights
 from graphspec.graph import Factor
@@ -31,8 +31,8 @@ class Execution:
     """Values and densities of one program on `rows` {name: [B, *shape]}; labels of the pattern are among them.
 
     Blanks of masked variables are in `rows` as NaN or -1. prefix: the observed variables as networks read them and the
-    deterministic ones that depend on them only, see `Model.observed_features`; made from the rows if not given. shared:
-    what these rows have of distributions that were made for a whole batch.
+    deterministic ones that depend on them only, see `Model.observed_features`; made from the rows if not given.
+    gathering: takes the steps, side by side with those of the batch's other groups.
     """
 
     def __init__(
@@ -43,10 +43,11 @@ class Execution:
         weights: ObjectiveWeights,
         noise: Noise,
         prefix: Mapping[str, AxisTensor] | None = None,
-        shared: Shared | None = None,
+        gathering: Gathering | None = None,
     ) -> None:
         self.model = model
-        self.shared = shared
+        self.gathering = gathering
+        self.rows = rows
         self.program = program
         self.weights = weights
         self.noise = noise
@@ -64,20 +65,26 @@ class Execution:
         self._steps |= {("p", s.factor.variable): s for s in program.generative}
         self._located: dict[str, Located] = {}
         self._densities: dict[tuple[str, str, Part], AxisTensor] = {}
-        self._run(rows)
+        if gathering is None:
+            for step in (*program.recognition, *program.generative):
+                self.take(step)
 
-    def _run(self, rows: Mapping[str, Tensor]) -> None:
-        for step in (*self.program.recognition, *self.program.generative):
-            name = step.factor.variable
-            if step.action == "clamp":
-                self.values[name] = AxisTensor((), rows[name])
-            elif step.action != "score" and name not in self.values:
-                self.values[name] = self._value(step)
+    def take(self, step: Step) -> None:
+        """Give the step's variable its value; called for each step in order."""
+        name = step.factor.variable
+        if step.action == "clamp":
+            self.values[name] = AxisTensor((), self.rows[name])
+        elif step.action != "score" and name not in self.values:
+            self.values[name] = self._value(step)
 
     def _value(self, step: Step) -> AxisTensor:
         factor = step.factor
         if step.action == "compute":
-            return self.model.function(factor).forward(self.values, self.noise)
+            found = None if self.gathering is None else self.gathering.made(self, factor)
+            if found is None:
+                return self.model.function(factor).forward(self.values, self.noise)
+            assert isinstance(found, AxisTensor)
+            return found
         variable = self.program.graphs.variables[factor.variable]
         if factor.variable in self.program.sparse:
             return self._likeliest(step)
@@ -107,9 +114,7 @@ class Execution:
         variable = self.program.graphs.variables[name]
         label, mask = self.labels[name], self.given[name]
         if step.action == "relax" and variable.domain != "binary":
-            assert variable.support is not None
-            index = (label - variable.minimum).long()
-            label = torch.nn.functional.one_hot(index, variable.support).to(hidden.data.dtype)
+            label = value_tools.one_hot(variable, label, hidden.data.dtype)
             mask = mask.unsqueeze(-1)
         return AxisTensor(hidden.axes, torch.where(mask, label, hidden.data))
 
@@ -133,9 +138,15 @@ class Execution:
     def distribution(self, factor: Factor, axes: tuple[str, ...]) -> Distribution:
         """The factor's distribution at its parents' values, computed once, laid out on `axes`."""
         if factor.key not in self._located:
-            located = None if self.shared is None else self.shared.located(factor)
-            self._located[factor.key] = located or self.model.conditional(factor).forward(self.values, self.noise)
+            self._located[factor.key] = self._made(factor)
         return self._located[factor.key].on(axes)
+
+    def _made(self, factor: Factor) -> Located:
+        found = None if self.gathering is None else self.gathering.made(self, factor)
+        if found is None:
+            return self.model.conditional(factor).forward(self.values, self.noise)
+        assert isinstance(found, Located)
+        return found
 
     def log_density(self, side: str, name: str, part: Part) -> AxisTensor:
         """log p or log q of one variable (or of part of its elements) at the program's values, [*axes, B] nats."""

@@ -1,6 +1,7 @@
 """The model: one module per factor, assembled from the checked graphs, and its objective on rows of data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -10,16 +11,17 @@ from compiler import answers, grouping
 from compiler import values as value_tools
 from compiler.axes import SAMPLES, AxisTensor
 from compiler.conditional import ConditionalModule, DeterministicModule
-from compiler.consistency import log_answer, place
+from compiler.consistency import log_answer
 from compiler.derivation import derive
 from compiler.evaluation import Evaluator
 from compiler.execution import Execution, sum_where
 from compiler.expression import Measure, Objective
+from compiler.gathering import Gathering, in_batch_order
 from compiler.lowering import lower
 from compiler.noise import Noise
 from compiler.program import Pattern, Program
 from compiler.score import score_surrogate
-from compiler.sharing import Shared, WholeBatch, parts_of_batch, shareable
+from compiler.sharing import independent, parts_of_batch
 from compiler.weights import ObjectiveWeights, Rates
 from graphspec.graph import SIDES, Factor, Graphs, Side
 
@@ -38,6 +40,10 @@ class Evaluation:
     terms: dict[str, Tensor]
     effective_samples: dict[str, Tensor]
     answers: dict[str, Tensor] = field(default_factory=dict)
+
+
+_KINDS = ("terms", "effective_samples", "answers")
+"""What an evaluation has by name."""
 
 
 class Model(nn.Module):
@@ -61,8 +67,8 @@ class Model(nn.Module):
         self._observed_functions = tuple(
             f for f in graphs.order("recognition") if f.deterministic and graphs.stochastic_parents(f) <= observed
         )
-        modules = {f.key: self.factors[module_name(f)] for f in graphs.recognition.values()}
-        self.shareable = shareable(graphs, modules)
+        factors = [factor for side in SIDES for factor in graphs.factors(side).values()]
+        self.independent = independent(factors, {f.key: self.factors[module_name(f)] for f in factors})
         named = (*graphs.observed, *graphs.supervised)
         joint = (name for name in named if graphs.variables[name].domain == "real")
         self._of_flows = frozenset(name for name in joint if graphs.indivisible(name))
@@ -163,31 +169,29 @@ class Model(nn.Module):
         is wanted too, as this very evaluation of the rows has it.
         """
         prepared = self.prepare(rows)
-        batch = len(next(iter(prepared.values())))
         groups = self.group(prepared, patterns)
         features = self.observed_features(prepared, noise)
-        prefixes = parts_of_batch(features, [where for _, where in groups])
-        whole = WholeBatch(self, features, noise)
-        bound = None
-        terms: dict[str, Tensor] = {}
-        effective: dict[str, Tensor] = {}
-        said: dict[str, Tensor] = {}
-        for (pattern, positions), prefix in zip(groups, prefixes, strict=True):
-            shared = None if positions is None else Shared(whole, positions)
-            part = self._evaluate_group(prepared, pattern, positions, weights, noise, prefix, shared, samples, answers)
-            if positions is None:
-                return part
-            if bound is None:
-                bound = part.bound.new_zeros(batch)
-            bound = value_tools.placed(bound, positions, part.bound)
-            for target, found in ((terms, part.terms), (effective, part.effective_samples)):
-                for name, value in found.items():
-                    blank = target.get(name, torch.full_like(bound, torch.nan))
-                    target[name] = value_tools.placed(blank.detach(), positions, value.detach())
-            for name, value in part.answers.items():
-                place(said, name, value, positions, batch)
-        assert bound is not None, "a batch has at least one row"
-        return Evaluation(bound, terms, effective, said)
+        if groups[0][1] is None:
+            execution = Execution(self, self.program(groups[0][0], samples)[0], prepared, weights, noise, features)
+            return self._evaluated(execution, samples, answers)
+        where = [positions for _, positions in groups if positions is not None]
+        prefixes = parts_of_batch(features, where)
+        # draws that depend on what was drawn before are made group by group
+        gathering = None if noise.in_order else Gathering(self, where, noise)
+        executions = (
+            Execution(
+                self,
+                self.program(pattern, samples)[0],
+                {name: value[positions] for name, value in prepared.items()},
+                weights,
+                noise.select(value_tools.as_positions(positions)),
+                prefix,
+                gathering,
+            )
+            for (pattern, _), positions, prefix in zip(groups, where, prefixes, strict=True)
+        )
+        with nullcontext(executions) if gathering is None else gathering.run(executions) as run:
+            return _put_together([self._evaluated(execution, samples, answers) for execution in run], where)
 
     def predict(self, name: str, rows: Mapping[str, Tensor], *, samples: int = 1, noise: Noise) -> Tensor:
         """Posterior of one hidden variable; see `answers.predict`."""
@@ -225,30 +229,37 @@ class Model(nn.Module):
             values[factor.variable] = self.function(factor).forward(values, noise)
         return values
 
-    def _evaluate_group(
-        self,
-        rows: Mapping[str, Tensor],
-        pattern: Pattern,
-        positions: slice | Tensor | None,
-        weights: ObjectiveWeights,
-        noise: Noise,
-        prefix: Mapping[str, AxisTensor],
-        shared: Shared | None,
-        samples: int | None,
-        answers: tuple[str, ...],
-    ) -> Evaluation:
-        program, objective = self.program(pattern, samples)
-        if positions is not None:
-            rows = {name: value[positions] for name, value in rows.items()}
-            noise = noise.select(value_tools.as_positions(positions))
-        execution = Execution(self, program, rows, weights, noise, prefix, shared)
-        evaluator = Evaluator(execution, weights, None if self.rates is None else self.rates.stands_for(pattern))
-        batch = len(next(iter(rows.values())))
+    def _evaluated(self, execution: Execution, samples: int | None, answers: tuple[str, ...]) -> Evaluation:
+        """The objective of one group's rows."""
+        pattern = execution.program.pattern
+        objective = self.program(pattern, samples)[1]
+        rows_of_data = None if self.rates is None else self.rates.stands_for(pattern)
+        evaluator = Evaluator(execution, execution.weights, rows_of_data)
+        batch = execution.noise.batch
         terms = {c.name: evaluator.value(c.logged).data.expand(batch).detach() for c in objective.contributions}
         bound = torch.stack([evaluator.value(c.term).data.expand(batch) for c in objective.contributions]).sum(0)
-        bound = bound + score_surrogate(execution, objective, weights, bound)
+        bound = bound + score_surrogate(execution, objective, execution.weights, bound)
         said = {name: log_answer(execution, evaluator, name) for name in answers if name not in pattern.labels}
         return Evaluation(bound, terms, _effective_samples(evaluator, batch), said)
+
+
+def _put_together(parts: Sequence[Evaluation], rows: Sequence[slice | Tensor]) -> Evaluation:
+    """The evaluation of a whole batch from those of its groups."""
+    sizes = [len(part.bound) for part in parts]
+    kinds = (_columns([getattr(part, kind) for part in parts], sizes, rows) for kind in _KINDS)
+    return Evaluation(in_batch_order([part.bound for part in parts], rows), *kinds)
+
+
+def _columns(
+    found: Sequence[Mapping[str, Tensor]], sizes: Sequence[int], rows: Sequence[slice | Tensor]
+) -> dict[str, Tensor]:
+    """{name: [B, ...]} of groups with [n, ...] each; NaN for the rows of those that lack it."""
+    columns = {}
+    for name in dict.fromkeys(name for each in found for name in each):
+        like = next(each[name] for each in found if name in each)
+        blanks = (like.new_full((size, *like.shape[1:]), torch.nan) for size in sizes)
+        columns[name] = in_batch_order([each.get(name, b) for each, b in zip(found, blanks, strict=True)], rows)
+    return columns
 
 
 def _effective_samples(evaluator: Evaluator, batch: int) -> dict[str, Tensor]:

@@ -14,6 +14,9 @@ class Noise:
     that all values of an enumerated variable share a row's noise (design, Training).
     """
 
+    in_order = True
+    """Whether a draw depends on what was drawn before; not where it follows from its name and rows."""
+
     def __init__(self, generator: torch.Generator | int, batch: int) -> None:
         if isinstance(generator, int):
             generator = torch.Generator().manual_seed(generator)
@@ -45,6 +48,8 @@ class Noise:
 
 class RowNoise(Noise):
     """The same draws for a row whatever batch it stands in: keyed by (seed, row, name). Slow; for tests and audits."""
+
+    in_order = False
 
     def __init__(self, seed: int, rows: Sequence[int]) -> None:
         super().__init__(seed, len(rows))

@@ -112,6 +112,12 @@ def placed(target: Tensor, positions: slice | Tensor, values: Tensor) -> Tensor:
     return target.index_put((positions.to(target.device),), values)
 
 
+def one_hot(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Values [..., *shape] of a discrete variable as a relaxed value has them: [..., *shape, K]."""
+    assert variable.support is not None, f"{variable.name} has no finite support"
+    return torch.nn.functional.one_hot((values - variable.minimum).long(), variable.support).to(dtype)
+
+
 def as_positions(rows: slice | Tensor) -> Tensor:
     """Positions [n] of some rows."""
     return torch.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows

@@ -19,6 +19,8 @@ class BatchNoise(Noise):
     rows of the whole batch. places: [n] positions in it, in the order of the rows at hand; None means all of them.
     """
 
+    in_order = False
+
     def __init__(self, seed: int, size: int, places: Tensor | None = None, device: torch.device | str = "cpu") -> None:
         super().__init__(torch.Generator(device=device).manual_seed(seed), size if places is None else len(places))
         self.seed, self.size = seed, size
