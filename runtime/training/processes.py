@@ -126,7 +126,9 @@ class Meeting:
 
 def _those_who_call() -> list[Connection]:
     key = secrets.token_bytes(32)
-    with Listener(family="AF_UNIX", backlog=processes(), authkey=key) as listener:
+    # a name without a file (Linux): nothing to clean up, and no folder whose path is too long for a socket
+    name = f"\0graphspec-{secrets.token_hex(8)}"
+    with Listener(name, family="AF_UNIX", backlog=processes(), authkey=key) as listener:
         told_to_all((listener.address, key))
         return [listener.accept() for _ in range(processes() - 1)]
 
