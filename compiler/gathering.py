@@ -114,14 +114,20 @@ def _together(
         return PartOfBatch.of(AxisTensor((), first.whole), rows, first.shared)
     lead = _sizes(first)
     axes, count = tuple(axis for axis, _ in lead), len(lead)
-    data = [value.data.reshape(*(size for _, size in lead), value.batch, *value.event_shape) for value in values]
+    data = [
+        value.data
+        if value.axes == axes
+        else value.data.reshape(*(size for _, size in lead), value.batch, *value.event_shape)
+        for value in values
+    ]
     if all(value.batch == 1 for value in values) and min(sizes) > 1:
         return AxisTensor(axes, data[0])  # a support, which every row shares
     if variable is not None and variable.discrete and len({part.dim() for part in data}) > 1:
         relaxed = next(part for part in data if part.dim() > count + 1 + len(variable.shape))
         data = [part if part.dim() == relaxed.dim() else one_hot(variable, part, relaxed.dtype) for part in data]
     spread = [
-        part.expand(*part.shape[:count], size, *part.shape[count + 1 :]) for part, size in zip(data, sizes, strict=True)
+        part if part.shape[count] == size else part.expand(*part.shape[:count], size, *part.shape[count + 1 :])
+        for part, size in zip(data, sizes, strict=True)
     ]
     return AxisTensor(axes, torch.cat(spread, dim=count))
 

@@ -4,7 +4,9 @@ From: prepared rows. To: a number a row (`row_patterns`), and the rows of each `
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,10 +50,17 @@ def group(
     are worth, all of them are, for every row.
     """
     codes = row_patterns(graphs, rows) if codes is None else codes
-    found: list[int] = torch.unique(codes).tolist()
-    if len(found) == 1:
-        return [(pattern_of(graphs, found[0]), None)]
-    return [(pattern_of(graphs, code), _side_by_side(torch.nonzero(codes == code).squeeze(1))) for code in found]
+    numbers = codes.cpu().numpy()
+    bounds = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(numbers)]
+    if len(bounds) == 2:
+        return [(pattern_of(graphs, int(numbers[0])), None)]
+    stretches: dict[int, list[slice]] = {}
+    for start, stop in pairwise(bounds):
+        stretches.setdefault(int(numbers[start]), []).append(slice(start, stop))
+    return [
+        (pattern_of(graphs, code), rows[0] if len(rows) == 1 else torch.from_numpy(np.flatnonzero(numbers == code)))
+        for code, rows in sorted(stretches.items())
+    ]
 
 
 def pattern_of(graphs: Graphs, code: int) -> Pattern:
@@ -68,9 +77,3 @@ def pattern_of(graphs: Graphs, code: int) -> Pattern:
         tuple(name for name, state in zip(names, states, strict=True) if state == PARTIAL),
         tuple(name for name in graphs.observed if graphs.variables[name].missing) if code else (),
     )
-
-
-def _side_by_side(positions: Tensor) -> slice | Tensor:
-    """Rising positions as a slice where they follow each other: views instead of copies."""
-    first, last = int(positions[0]), int(positions[-1])
-    return slice(first, last + 1) if last - first + 1 == len(positions) else positions

@@ -236,11 +236,15 @@ class Model(nn.Module):
         rows_of_data = None if self.rates is None else self.rates.stands_for(pattern)
         evaluator = Evaluator(execution, execution.weights, rows_of_data)
         batch = execution.noise.batch
-        terms = {c.name: evaluator.value(c.logged).data.expand(batch).detach() for c in objective.contributions}
-        bound = torch.stack([evaluator.value(c.term).data.expand(batch) for c in objective.contributions]).sum(0)
+        terms = {c.name: _per_row(evaluator.value(c.logged), batch).detach() for c in objective.contributions}
+        bound = torch.stack([_per_row(evaluator.value(c.term), batch) for c in objective.contributions]).sum(0)
         bound = bound + score_surrogate(execution, objective, execution.weights, bound)
         said = {name: log_answer(execution, evaluator, name) for name in answers if name not in pattern.labels}
         return Evaluation(bound, terms, _effective_samples(evaluator, batch), said)
+
+
+def _per_row(value: AxisTensor, batch: int) -> Tensor:
+    return value.data if len(value.data) == batch else value.data.expand(batch)
 
 
 def _put_together(parts: Sequence[Evaluation], rows: Sequence[slice | Tensor]) -> Evaluation:
@@ -257,8 +261,11 @@ def _columns(
     columns = {}
     for name in dict.fromkeys(name for each in found for name in each):
         like = next(each[name] for each in found if name in each)
-        blanks = (like.new_full((size, *like.shape[1:]), torch.nan) for size in sizes)
-        columns[name] = in_batch_order([each.get(name, b) for each, b in zip(found, blanks, strict=True)], rows)
+        parts = [
+            each[name] if name in each else like.new_full((size, *like.shape[1:]), torch.nan)
+            for each, size in zip(found, sizes, strict=True)
+        ]
+        columns[name] = in_batch_order(parts, rows)
     return columns
 
 

@@ -115,7 +115,9 @@ def placed(target: Tensor, positions: slice | Tensor, values: Tensor) -> Tensor:
 def one_hot(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:
     """Values [..., *shape] of a discrete variable as a relaxed value has them: [..., *shape, K]."""
     assert variable.support is not None, f"{variable.name} has no finite support"
-    return torch.nn.functional.one_hot((values - variable.minimum).long(), variable.support).to(dtype)
+    index = (values - variable.minimum).long().unsqueeze(-1)
+    # not torch's one_hot, which looks at the smallest and largest index first
+    return torch.zeros(*values.shape, variable.support, dtype=dtype, device=values.device).scatter_(-1, index, 1)
 
 
 def as_positions(rows: slice | Tensor) -> Tensor:

@@ -49,8 +49,8 @@ class Distribution(ABC):
         extra = self.trailing.get(name, 0)
         lead = value.dim() - rank - extra
         assert lead >= 1, f"{type(self).__name__}.{name}: {tuple(value.shape)} has no batch before event {self.shape}"
-        tail = value.shape[value.dim() - extra :]
-        return value.expand(*value.shape[:lead], *self.shape, *tail)
+        spread = (*value.shape[:lead], *self.shape, *value.shape[value.dim() - extra :])
+        return value if value.shape == spread else value.expand(spread)
 
     def rebuilt(self, change: Callable[[Tensor], Tensor]) -> Self:
         """The same family with every parameter changed: `change` maps [*lead, *event] to [*other lead, *event]."""

@@ -60,6 +60,11 @@ class Finite(Distribution):
         self.minimum = minimum
         self.ordered = ordered
 
+    @property
+    def classes(self) -> int:
+        """K."""
+        return self.log_probs().shape[-1]
+
     def log_prob_each(self, value: Tensor, *, relaxed: bool = False) -> Tensor:
         log_probs = self.log_probs()
         if relaxed:
@@ -69,8 +74,7 @@ class Finite(Distribution):
 
     def standard_noise(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
         """Standard Gumbel noise, one value per class."""
-        classes = self.log_probs().shape[-1]
-        uniform = noise.uniform(name, lead, (*self.shape, classes), self.like.dtype).to(self.like.device)
+        uniform = noise.uniform(name, lead, (*self.shape, self.classes), self.like.dtype).to(self.like.device)
         return -(-uniform.log()).log()
 
     def draw(self, eps: Tensor) -> Tensor:
@@ -103,6 +107,10 @@ class Categorical(Finite):
     """Class k with probability softmax(logits)_k; logits are [*lead, *shape, K]."""
 
     trailing = {"logits": 1}  # noqa: RUF012
+
+    @property
+    def classes(self) -> int:
+        return self.stored["logits"].shape[-1]
 
     def log_probs(self) -> Tensor:
         return torch.log_softmax(self.parameters["logits"], dim=-1)

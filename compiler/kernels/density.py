@@ -24,7 +24,7 @@ def fused_density(name: str, inputs: Sequence[Tensor], rank: int) -> Tensor | No
     lead, event = shape[:-rank], shape[-rank:]
     if not eligible(inputs, lead, event.numel()):
         return None
-    aligned = [tensor.reshape((1,) * (len(shape) - tensor.dim()) + tensor.shape) for tensor in inputs]
+    aligned = [t if t.dim() == len(shape) else t.reshape((1,) * (len(shape) - t.dim()) + t.shape) for t in inputs]
     unreadable = (not t.is_contiguous() and operand_of(t, len(lead)) is None for t in aligned)
     if any(unreadable) or library().functions is None:
         return None

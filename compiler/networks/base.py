@@ -72,7 +72,8 @@ class ParentInput:
     def flat(self, value: AxisTensor, dtype: torch.dtype) -> Tensor:
         """Everything as one vector per row, [*axes, B, width]."""
         data = self.class_weights(value, dtype) if self.encoding == "table" else self.numbers(value, dtype)
-        return data.reshape(*data.shape[: len(value.axes) + 1], self.width)
+        wide = (*data.shape[: len(value.axes) + 1], self.width)
+        return data if data.shape == wide else data.reshape(wide)
 
 
 def _log1p(value: Tensor) -> Tensor:

@@ -188,4 +188,6 @@ class MlpNetwork(Network):
 
 def shaped(value: AxisTensor, shape: tuple[int, ...]) -> AxisTensor:
     """[*axes, B, n] as [*axes, B, *shape]."""
+    if len(shape) == 1:
+        return value
     return AxisTensor(value.axes, value.data.reshape(*value.data.shape[:-1], *shape))

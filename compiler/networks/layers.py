@@ -118,8 +118,12 @@ class Between(nn.Module):
             return None
         axes, aligned = align(parts)
         event = parts[0].event_shape
-        data = sum_activate([part.flatten(len(axes) + 1) for part in aligned], self.activation_name)
-        return None if data is None else AxisTensor(axes, data.reshape(*data.shape[:-1], *event))
+        if len(event) > 1:
+            aligned = [part.flatten(len(axes) + 1) for part in aligned]
+        data = sum_activate(aligned, self.activation_name)
+        if data is None or len(event) == 1:
+            return None if data is None else AxisTensor(axes, data)
+        return AxisTensor(axes, data.reshape(*data.shape[:-1], *event))
 
     def _normalized(self, value: AxisTensor) -> Tensor:
         data = value.data

@@ -57,7 +57,8 @@ class Meter:
         own_weights: {term: [B]} of terms that weigh rows in their own way.
         """
         self._make_room(tuple(terms), tuple(effective), bound)
-        store, blank = self._tensors, torch.full_like(bound, math.nan)
+        store = self._tensors
+        blank = torch.full_like(bound, math.nan)
         store["loss"] += loss.detach()
         store["steps"] += 1
         if self._names:
@@ -74,12 +75,13 @@ class Meter:
 
     def _find_culprits(self, values: Tensor, bad_rows: Tensor, unlabelled: int) -> None:
         """Remember the terms [T, B] at fault in the first step that had bad rows [B]; later ones only follow."""
-        store = self._tensors
-        finite, streams = values.isfinite(), (slice(None, unlabelled), slice(unlabelled, None))
-        known = torch.empty_like(finite)
-        for index, rows in enumerate(streams):
-            known[:, rows] = store["seen"][:, index : index + 1]
-            store["seen"][:, index] |= finite[:, rows].any(dim=1)
+        store, finite = self._tensors, values.isfinite()
+        now = torch.stack([finite[:, :unlabelled].any(dim=1), finite[:, unlabelled:].any(dim=1)], dim=1)
+        before, store["seen"] = store["seen"], store["seen"] | now
+        if bad_rows.device.type == "cpu" and not bad_rows.any():  # elsewhere nobody waits to find out
+            return
+        streams = (torch.arange(len(bad_rows), device=bad_rows.device) >= unlabelled).long()
+        known = before[:, streams]
         culprits = ((values.isinf() | (values.isnan() & known)) & bad_rows).any(dim=1)
         store["culprits"] |= culprits & ~store["broken"]
         store["broken"] |= bad_rows.any()
