@@ -99,8 +99,7 @@ class RowTwin:
         enumerated = [n for n in self.hidden if self.estimators[n] == "enumerate"]
         drawn = any(self.estimators[n] != "enumerate" for n in self.hidden)
         self.samples = self.section.samples if drawn else 1
-        self.shares: dict[str, Tensor] = {}
-        tables = [self._likeliest(n) if n in self.budgets else self._joint_values(n) for n in enumerated]
+        tables = [torch.arange(self.budgets[n] + 1) if n in self.budgets else self._joint_values(n) for n in enumerated]
         worlds = list(product(range(self.samples), *(range(len(table)) for table in tables)))
         self.count = len(worlds)
         self.sample = torch.tensor([world[0] for world in worlds])
@@ -108,25 +107,29 @@ class RowTwin:
             n: table[torch.tensor([world[1 + i] for world in worlds])]
             for i, (n, table) in enumerate(zip(enumerated, tables, strict=True))
         }
-        places = {n: torch.tensor([world[1 + i] for world in worlds]) for i, n in enumerate(enumerated)}
-        self.shares = {n: share[places[n]] for n, share in self.shares.items()}
+        self.shares: dict[str, Tensor] = {}
 
     def _likeliest(self, name: str) -> Tensor:
-        """The values a budget sums, and one draw that has the share of all others; q must read observed values only."""
-        factor, budget = self.q_factors[name], self.budgets[name]
-        assert self.graphs.stochastic_parents(factor) <= set(self.graphs.observed)
-        self.count, self.values = 1, {}
-        self._read_observed()
-        distribution = self.distribution(factor)
-        log_q = distribution.log_probs()[0]
-        order = log_q.argsort(descending=True)
-        top, rest = order[:budget], order[budget:]
+        """The values a budget sums, and one draw that has the share of all others: each world's own one of them, by
+        q at that world's values of the parents; all worlds share the draw's noise."""
+        distribution, budget = self.distribution(self.q_factors[name]), self.budgets[name]
         gumbel = distribution.standard_noise(self.noise, name)[0]
-        picked = rest[(log_q + gumbel)[rest].argmax()]
-        left = 1 - log_q[top].exp().sum()
-        self.shares[name] = torch.cat([log_q[top], left.log().reshape(1)])
-        values = torch.cat([top, picked.reshape(1)]) + self.graphs.variables[name].minimum
-        return values if self.graphs.variables[name].domain == "category" else values.to(self.model.dtype)
+        values, shares = [], []
+        for log_q, place in zip(
+            self._in_every_world(distribution.log_probs()), self.chosen[name].tolist(), strict=True
+        ):
+            order = log_q.argsort(descending=True)
+            top, rest = order[:budget], order[budget:]
+            picked = rest[(log_q + gumbel)[rest].argmax()]
+            left = 1 - log_q[top].exp().sum()
+            values.append(torch.cat([top, picked.reshape(1)])[place] + self.graphs.variables[name].minimum)
+            shares.append(torch.cat([log_q[top], left.log().reshape(1)])[place])
+        self.shares[name] = torch.stack(shares)
+        found = torch.stack(values)
+        return found if self.graphs.variables[name].domain == "category" else found.to(self.model.dtype)
+
+    def _in_every_world(self, data: Tensor) -> Tensor:
+        return data.expand(self.count, *data.shape[1:])
 
     def _joint_values(self, name: str) -> Tensor:
         """Every way to fill the hidden elements of a discrete variable: [values, *shape]."""
@@ -151,6 +154,8 @@ class RowTwin:
                 self.values[name] = self._computed(factor)
             elif name not in self.hidden:
                 self.values[name] = self.rows[name].expand(self.count, *self.rows[name].shape[1:])
+            elif name in self.budgets:
+                self.values[name] = self._likeliest(name)
             else:
                 self.values[name] = self.chosen[name] if name in self.chosen else self._draw(name)
         for factor in self.graphs.order("generative"):
