@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from compiler.module import Model
 
 Sizes = tuple[tuple[str, int], ...]
+Signature = tuple[tuple[str, Sizes], ...]
 Result = Located | AxisTensor
 
 
@@ -34,7 +35,7 @@ class Gathering:
     def __init__(self, model: "Model", rows: Sequence[slice | Tensor], noise: Noise) -> None:
         self.model, self.rows, self.noise = model, rows, noise
         self.executions: list[Execution] = []
-        self._made: dict[tuple[int, str], Result] = {}
+        self._made: dict[str, dict[int, Result]] = {}
 
     @contextmanager
     def run(self, executions: Iterable["Execution"]) -> Iterator[Sequence["Execution"]]:
@@ -62,15 +63,24 @@ class Gathering:
         """
         if not factor.parents or factor.key not in self.model.independent:
             return None
-        me = self.executions.index(execution)
-        if (me, factor.key) not in self._made:
-            asked = _signature(execution, factor)
-            peers = [i for i, other in enumerate(self.executions) if _signature(other, factor) == asked]
-            if len(peers) > 1:
-                self._make(factor, peers)
-        return self._made.get((me, factor.key))
+        if factor.key not in self._made:
+            self._made[factor.key] = self._made_together(factor)
+        return self._made[factor.key].get(self.executions.index(execution))
 
-    def _make(self, factor: Factor, groups: list[int]) -> None:
+    def _made_together(self, factor: Factor) -> dict[int, Result]:
+        """By group, of those that have company: they have come equally far, so whoever asks first asks for all."""
+        peers: dict[Signature, list[int]] = {}
+        for group, execution in enumerate(self.executions):
+            if execution.values.keys() >= set(factor.parents):
+                peers.setdefault(_signature(execution, factor), []).append(group)
+        found: dict[int, Result] = {}
+        for groups in peers.values():
+            if len(groups) > 1:
+                found.update(zip(groups, self._make(factor, groups), strict=True))
+        return found
+
+    def _make(self, factor: Factor, groups: list[int]) -> Sequence[Result]:
+        """One call of the factor's module for these groups' rows, and each group's part of what it gives."""
         rows = joined([self.rows[i] for i in groups])
         sizes = [self.executions[i].noise.batch for i in groups]
         variables = self.model.graphs.variables
@@ -80,10 +90,8 @@ class Gathering:
         }
         if factor.deterministic:
             value = self.model.function(factor).forward(values, self.noise)
-            parts: Sequence[Result] = [AxisTensor(value.axes, part) for part in _split(value.data, value.axes, sizes)]
-        else:
-            parts = _parts(self.model.conditional(factor).forward(values, self.noise), sizes)
-        self._made |= {(group, factor.key): part for group, part in zip(groups, parts, strict=True)}
+            return [AxisTensor(value.axes, part) for part in _split(value.data, value.axes, sizes)]
+        return _parts(self.model.conditional(factor).forward(values, self.noise), sizes)
 
 
 def _read(factor: Factor, values: Mapping[str, AxisTensor]) -> list[str]:
@@ -91,11 +99,9 @@ def _read(factor: Factor, values: Mapping[str, AxisTensor]) -> list[str]:
     return [name for parent in factor.parents for name in (parent, parent + PRESENCE) if name in values]
 
 
-def _signature(execution: "Execution", factor: Factor) -> tuple[tuple[str, Sizes], ...] | None:
-    """Over which axes each of the parents varies; None where one of them has no value yet."""
+def _signature(execution: "Execution", factor: Factor) -> Signature:
+    """Over which axes each of the parents varies."""
     values = execution.values
-    if not values.keys() >= set(factor.parents):
-        return None
     return tuple((name, _sizes(values[name])) for name in _read(factor, values))
 
 

@@ -77,9 +77,7 @@ def _zeroed(variable: Variable, values: Tensor, mask: Tensor, dtype: torch.dtype
     """Zero where blank; a category becomes one-hot weights, so that a blank reads no row of its table."""
     if variable.domain != "category":
         return torch.where(mask, values, torch.zeros_like(values))
-    assert variable.support is not None
-    hot = torch.nn.functional.one_hot(torch.where(mask, values, 0), variable.support)
-    return (hot * mask.unsqueeze(-1)).to(dtype)
+    return one_hot(variable, torch.where(mask, values, 0), dtype) * mask.unsqueeze(-1)
 
 
 def as_value(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:
