@@ -5,7 +5,8 @@
 
 t = q(y | clean row) of the averaged model, held fixed; q(y | row) is what the bound's own evaluation of the row gives.
 Training minimises - L + R_y. Source of the idea: Sohn et al. 2020 (FixMatch, eq. 4, which takes t's largest class
-for certain) with the averaged teacher of Tarvainen and Valpola 2017.
+for certain) with the averaged teacher of Tarvainen and Valpola 2017. With `adversarial` the second q is of the row
+moved where the answer changes most (Miyato et al. 2018, eqs. 5 to 12).
 """
 
 from collections.abc import Iterable
@@ -19,6 +20,10 @@ from compiler.weights import value_at
 from graphspec.graph import Graphs
 from graphspec.schema import Schedule
 
+PROBE = 0.1
+"""Where along a random direction the gradient is taken along which rows are moved, as a share of the whole length. At 0
+it would vanish: there the divergence from the model's own answer has its minimum."""
+
 TEACHER_DECAY = 0.999
 """Decay of the averaged weights where the spec has no `training.ema`; they then serve this purpose only."""
 
@@ -28,7 +33,8 @@ class Agreement:
     """One entry of `objective.consistency`.
 
     elements: how many the variable has. observed, labels, hidden: what q(y | .) depends on, by role; labels a row has
-    are clamped, what is hidden is summed out or averaged over draws. decay: of the averaged weights.
+    are clamped, what is hidden is summed out or averaged over draws. decay: of the averaged weights. adversarial: how
+    far a row is moved, 0 for not at all. moves: observed variables that are moved then.
     """
 
     variable: str
@@ -40,6 +46,8 @@ class Agreement:
     labels: tuple[str, ...]
     hidden: tuple[str, ...]
     decay: float
+    adversarial: float
+    moves: tuple[str, ...]
 
     @property
     def term(self) -> str:
@@ -60,16 +68,19 @@ def _agreement(graphs: Graphs, name: str) -> Agreement:
     wanted, variable = graphs.spec.objective.consistency[name], graphs.variables[name]
     above = ancestors(graphs, name)
     decay = graphs.spec.training.ema
+    observed = tuple(n for n in graphs.observed if n in above)
     return Agreement(
         variable=name,
         weight=wanted.weight,
         after=wanted.after,
         confidence=wanted.confidence,
         elements=prod(variable.shape),
-        observed=tuple(n for n in graphs.observed if n in above),
+        observed=observed,
         labels=tuple(n for n in graphs.supervised if n in above),
         hidden=tuple(n for n in graphs.latent if n in above),
         decay=TEACHER_DECAY if decay is None else decay,
+        adversarial=wanted.adversarial,
+        moves=tuple(n for n in observed if graphs.variables[n].info.movable) if wanted.adversarial else (),
     )
 
 

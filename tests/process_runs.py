@@ -50,6 +50,7 @@ CASES = (
     Case("pixels", (*SGD, *GREY)),
     Case("consistency", AGREE),
     Case("consistency-below", (*AGREE, *BELOW, "training.ema=0.9")),
+    Case("consistency-moved", (*AGREE, *BELOW, "objective.consistency.y.adversarial=0.7")),
     Case("consistency-one-unlabelled-row", (*AGREE, "training.epochs=1", "training.batch_size=1")),
     Case("from-two-to-one", (*SGD, "training.epochs=3"), stop=6),
     Case("from-one-to-two", (*SGD, "training.epochs=3"), stop=6),

@@ -117,7 +117,15 @@ def class_probabilities(model: Model, rows: dict[str, Tensor], classes: int = 3)
     return torch.stack(found, dim=-1).exp()
 
 
-def by_hand(folder: Path, *overrides: str, weight: float, after: float, confidence: float, decay: float) -> Model:
+def by_hand(
+    folder: Path,
+    *overrides: str,
+    weight: float,
+    after: float,
+    confidence: float,
+    decay: float,
+    adversarial: float = 0.0,
+) -> Model:
     """The training of the spec, every line of the regulariser written here: plain SGD, own average, own cross-entropy.
 
     The student's q comes from a second pass of the factors under the same dropout masks.
@@ -146,10 +154,14 @@ def by_hand(folder: Path, *overrides: str, weight: float, after: float, confiden
             if now >= after:
                 moved = {name: buffer.clone() for name, buffer in model.named_buffers()}
                 model.load_state_dict(buffers, strict=False)
+                shown, masks = rows["x"], BatchNoise(step.seed_for("noise"), size)
+                if adversarial:  # of the rows without the label only, which then make the batch's statistics
+                    shown = moved_by_hand(teacher, rows["x"][:unlabelled], adversarial, step, size)
+                    masks = masks.select(torch.arange(unlabelled))
                 h = model.function(model.graphs.recognition["h"])
-                values = {"x": AxisTensor((), rows["x"])}
-                values["h"] = h.forward(values, BatchNoise(step.seed_for("noise"), size))
-                q = model.conditional(model.graphs.recognition["y"]).forward(values, noise).distribution.log_probs()
+                values = {"x": AxisTensor((), shown)}
+                values["h"] = h.forward(values, masks)
+                q = model.conditional(model.graphs.recognition["y"]).forward(values, masks).distribution.log_probs()
                 model.load_state_dict(moved, strict=False)
                 for row in range(unlabelled):
                     if float(target[row].max()) >= confidence:
@@ -163,6 +175,19 @@ def by_hand(folder: Path, *overrides: str, weight: float, after: float, confiden
                 for name, tensor in model.state_dict().items():
                     average[name] = keep * average[name] + (1 - keep) * tensor
     return model
+
+
+def moved_by_hand(teacher: Model, x: Tensor, length: float, step: Step, size: int) -> Tensor:
+    """One power iteration, row by row: from a random direction to the gradient of KL(q(y | x) || q(y | x + r)) in r."""
+    drawn = BatchNoise(step.seed_for("consistency"), size).normal("adversarial x", (), x.shape[1:], x.dtype)
+    found = []
+    for row, direction in zip(x, drawn, strict=False):
+        own = class_probabilities(teacher, {"x": row[None]})[0].detach()
+        r = (0.1 * length * direction / direction.square().sum().sqrt()).requires_grad_()
+        other = class_probabilities(teacher, {"x": (row + r)[None]})[0]
+        (gradient,) = torch.autograd.grad((own * (own.log() - other.log())).sum(), r)
+        found.append(row + length * gradient / gradient.square().sum().sqrt())
+    return torch.stack(found)
 
 
 @pytest.mark.parametrize("decay", [None, 0.8])
@@ -183,6 +208,18 @@ def test_a_training_is_the_one_written_by_hand(tmp_path: Path, decay: float | No
     assert far(without, twin) > 1e-4, "the regulariser is felt"
     sharper = by_hand(tmp_path, *overrides, **{**numbers, "confidence": 0.42})
     assert far(sharper, twin) > 1e-5, "the threshold is felt"
+
+
+def test_a_training_on_moved_rows_is_the_one_written_by_hand(tmp_path: Path) -> None:
+    """The student reads rows moved as the averaged model says; running statistics are of the rows as they are."""
+    model = loaded(tmp_path, *PLAIN_SGD, AGREE, "objective.consistency.y.adversarial=0.7")
+    run = fit(model, out=tmp_path / "run", device="cpu", progress=SilentReporter())
+    numbers = {"weight": 5.0, "after": 0.5, "confidence": 0.405, "decay": 0.999}
+    twin = by_hand(tmp_path, *PLAIN_SGD, **numbers, adversarial=0.7)
+    for name, value in twin.state_dict().items():
+        torch.testing.assert_close(raw_weights(run)[name], value, rtol=0, atol=1e-9)
+    for other in (0.0, 0.69, -0.7):
+        assert far(by_hand(tmp_path, *PLAIN_SGD, **numbers, adversarial=other), twin) > 1e-5, "the move is felt"
 
 
 def raw_weights(run: Run) -> dict[str, Tensor]:
@@ -477,7 +514,7 @@ def row_weights(
     for step in epoch_batches(data, epoch, 7, 5, seed=0):
         share = share_of(step.unlabelled, step.labelled, 0.5, process, processes)
         rows = data.training.batch(share.positions, torch.float64)
-        targets = teacher.targets(step, 1.0, share, rows, patterns[share.positions])
+        targets = teacher.targets(step, 1.0, share, rows, rows, patterns[share.positions])
         if targets is None:
             yield step, share.positions, torch.zeros(len(share.positions), dtype=torch.float64)
             continue
@@ -542,7 +579,7 @@ def test_the_teacher_sees_the_rows_as_they_are_and_leaves_the_model_alone(tmp_pa
     step = next(epoch_batches(data, 0, 20, None, seed=0))
     share = share_of(step.unlabelled, step.labelled, 0.5)
     rows = data.training.batch(share.positions, torch.float64)
-    targets = teacher.targets(step, 0.0, share, rows, patterns_of(model, data.training)[share.positions])
+    targets = teacher.targets(step, 0.0, share, rows, rows, patterns_of(model, data.training)[share.positions])
     assert targets is not None and not targets.answers["y"].requires_grad
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert model.training and all(module.training for module in model.modules())

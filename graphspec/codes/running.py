@@ -8,7 +8,8 @@ CODES: dict[str, Code] = {
         "A weight or budget for a variable that cannot have one",
         "alpha, consistency and `data.labels` are about labels, so they name supervised variables. beta, free_bits "
         "and estimators are about hidden variables: latent ones, and supervised ones in rows without their label. "
-        "consistency also needs classes, for it asks how sure a prediction is.",
+        "consistency also needs classes, for it asks how sure a prediction is, and with `adversarial` a real or unit "
+        "variable that the prediction depends on, for it moves rows.",
     ),
     "GS071": Code(
         "An estimator that does not exist for the variable",

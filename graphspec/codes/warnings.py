@@ -67,8 +67,8 @@ CODES: dict[str, Code] = {
     "GS115": Code(
         "A row that is compared with itself",
         "`consistency` lets q of a row as training changes it agree with q of the row as it is in the data. Without "
-        "`augment`, dynamic `binarize`, dropout or noise on the way to the label both are the same row, and what is "
-        "left is agreement of the weights with their average:\n\n"
+        "`augment`, dynamic `binarize`, dropout or noise on the way to the label, and without `adversarial`, both are "
+        "the same row, and what is left is agreement of the weights with their average:\n\n"
         "    data: {variables: {x: {column: image, augment: {shift: 2, rotate: 10}}}}",
     ),
     "GS116": Code(

@@ -12,7 +12,7 @@ SUPERVISED: tuple[Role, ...] = ("supervised",)
 
 
 def check_consistency(spec: Spec, variables: dict[str, Variable], graphs: Graphs | None, report: Report) -> None:
-    """GS070 for variables without classes, GS110 for what begins too late, GS115 for a row compared with itself."""
+    """GS070 without classes or rows that can move, GS110 for what begins too late, GS115 for a row beside itself."""
     for name, wanted in spec.objective.consistency.items():
         path = ("objective", "consistency", name)
         purpose = "consistency compares predictions of labels"
@@ -26,14 +26,29 @@ def check_consistency(spec: Spec, variables: dict[str, Variable], graphs: Graphs
         if wanted.after >= spec.training.epochs and not allowed(spec, name, "GS110"):
             message = f"this begins after epoch {wanted.after:g}, and training has {spec.training.epochs}"
             report.warning("GS110", (*path, "after"), message, hint="let it begin earlier, or train longer")
-        if graphs is not None and spec.data is not None and not allowed(spec, name, "GS115"):
+        if graphs is None or name not in graphs.recognition:
+            continue
+        if wanted.adversarial:
+            _check_that_rows_can_move(graphs, name, report)
+        elif spec.data is not None and not allowed(spec, name, "GS115"):
             _check_that_rows_differ(spec, graphs, name, report)
+
+
+def _check_that_rows_can_move(graphs: Graphs, name: str, report: Report) -> None:
+    """What q(name | .) depends on must hold numbers that a small step changes."""
+    above = nx.ancestors(graphs.graph("recognition"), name)
+    observed = [n for n in graphs.observed if n in above]
+    if any(graphs.variables[n].info.movable for n in observed):
+        return
+    domains = ", ".join(f"{n} ({graphs.variables[n].domain})" for n in observed) or "nothing observed"
+    message = f"no row can be moved: q({name} | ...) reads {domains}"
+    hint = "adversarial moves real and unit variables; leave it out, or give a variable one of these domains"
+    report.error("GS070", ("objective", "consistency", name, "adversarial"), message, hint=hint)
 
 
 def _check_that_rows_differ(spec: Spec, graphs: Graphs, name: str, report: Report) -> None:
     """Something between the data and q(name | .) must change from step to step."""
-    if name not in graphs.recognition or spec.data is None:
-        return
+    assert spec.data is not None, "asked where there are rows"
     above = nx.ancestors(graphs.graph("recognition"), name)
     columns = [spec.data.variables[n] for n in graphs.observed if n in above and n in spec.data.variables]
     changed = any(
@@ -46,7 +61,7 @@ def _check_that_rows_differ(spec: Spec, graphs: Graphs, name: str, report: Repor
     drawn = any(n in above for n in graphs.latent)
     if not (changed or noisy or drawn):
         message = f"nothing changes a row on its way to q({name} | ...): the clean and the augmented row are the same"
-        hint = "augment or binarize what recognition reads, or give its network dropout or noise"
+        hint = "augment or binarize what recognition reads, give its network dropout or noise, or set `adversarial`"
         report.warning("GS115", ("objective", "consistency", name), message, key=True, hint=hint)
 
 

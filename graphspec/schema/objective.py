@@ -131,6 +131,11 @@ class Consistency(Section):
     weight: NumberOrSchedule = Field(description="Weight of the regulariser.")
     after: float = Field(default=0, ge=0, description="Epoch from which it acts.")
     confidence: float = Field(default=0.9, ge=0, le=1, description="Rows count where the averaged model is this sure.")
+    adversarial: float = Field(
+        default=0,
+        ge=0,
+        description="Length by which observed rows are moved, in the direction that changes the answer most; 0: not.",
+    )
 
 
 class ObjectiveSection(Section):

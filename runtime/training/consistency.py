@@ -7,7 +7,7 @@ the augmented rows. Not here: what the regulariser is (`compiler.agreement`), an
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,6 +18,7 @@ from compiler.consistency import Answers, disagreement
 from compiler.module import Model
 from compiler.values import as_value, given
 from runtime.data import Rows
+from runtime.training.adversarial import Chosen, moved, spread
 from runtime.training.averaging import Average
 from runtime.training.noise import BatchNoise
 
@@ -43,10 +44,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Targets:
-    """answers: {label: [B, *shape, K]} probabilities that the averaged model gives clean rows; no gradient."""
+    """answers: {label: [B, *shape, K]} probabilities that the averaged model gives clean rows; no gradient.
+
+    moved: {label: rows that the trained model is asked about} where those are not the rows of the bound.
+    """
 
     answers: dict[str, Tensor]
     asked: tuple[Asked, ...]
+    moved: Mapping[str, Chosen] = field(default_factory=dict)
 
     def compare(self, log_q: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """What the loss pays [], and {term: [B]} for the log: nats of each row before the weight, and the share of its
@@ -84,7 +89,7 @@ class Teacher:
         self._streams = (len(data.unlabelled), len(data.labelled))
         self._lacking = {a.variable: rows_without(model, data.training, a.variable) for a in self.agreements}
         self._counts = {name: int(lacking.sum()) for name, lacking in self._lacking.items()}
-        self._answers: dict[tuple[str, ...], Answers] = {}
+        self._known: dict[tuple[str, ...], Answers] = {}
 
     def active(self, epoch: float) -> list[tuple[Agreement, float]]:
         """Regularisers that act at this fractional epoch, with their weights; those that concern no row never do."""
@@ -93,11 +98,18 @@ class Teacher:
 
     @torch.no_grad()
     def targets(
-        self, step: "Step", epoch: float, share: "Share", rows: Mapping[str, Tensor], patterns: Tensor
+        self,
+        step: "Step",
+        epoch: float,
+        share: "Share",
+        rows: Mapping[str, Tensor],
+        seen: Mapping[str, Tensor],
+        patterns: Tensor,
     ) -> Targets | None:
         """What the averaged model says of the clean rows [B] of a process's share; None where nothing acts.
 
-        patterns: the rows' `Model.row_patterns`. Rows that have every label asked for are not looked at.
+        seen: the rows as the bound has them. patterns: the rows' `Model.row_patterns`. Rows with every label asked for
+        are not looked at.
         """
         active = self.active(epoch)
         names = tuple(agreement.variable for agreement, _ in active)
@@ -105,15 +117,26 @@ class Teacher:
         if not any(bool(rows_here.any()) for rows_here in concerned):
             return None
         where = torch.nonzero(torch.stack(concerned).any(0)).squeeze(1)
-        if names not in self._answers:
-            self._answers[names] = Answers(self._model, names)
-        some = {name: values.index_select(0, where.to(values.device)) for name, values in rows.items()}
-        device = next(iter(some.values())).device
-        noise = BatchNoise(step.seed_for("consistency"), share.size, share.places, device).select(where)
-        said = self._answers[names](some, noise, patterns[where])
-        answers = {name: _spread(log_q.exp(), where, len(share.positions)) for name, log_q in said.items()}
-        asked = [self._asked(step, *one, share, rows) for one in active if one[0].variable in answers]
-        return Targets(answers, tuple(asked))
+        some = _chosen(rows, where, patterns)
+        noise = BatchNoise(step.seed_for("consistency"), share.size, share.places, _device(rows)).select(where)
+        said = self._answers(names)(some.values, noise, some.patterns)
+        answers = {name: spread(log_q.exp(), where, len(share.positions)) for name, log_q in said.items()}
+        asked = tuple(self._asked(step, *one, share, rows) for one in active if one[0].variable in answers)
+        moving = [one for one in asked if one.agreement.adversarial]
+        moved = {one.agreement.variable: self._moved(one, _chosen(seen, where, patterns), noise) for one in moving}
+        return Targets(answers, asked, moved)
+
+    def _moved(self, asked: Asked, rows: Chosen, noise: BatchNoise) -> Chosen:
+        """In full precision: the small differences of a probe would drown in the rounding of bfloat16."""
+        lacking = asked.lacking.index_select(0, rows.where.to(asked.lacking.device))
+        answers = self._answers((asked.agreement.variable,))
+        with torch.autocast(lacking.device.type, enabled=False):
+            return moved(rows, answers, asked.agreement, lacking, noise)
+
+    def _answers(self, names: tuple[str, ...]) -> Answers:
+        if names not in self._known:
+            self._known[names] = Answers(self._model, names)
+        return self._known[names]
 
     def _asked(
         self, step: "Step", agreement: Agreement, number: float, share: "Share", rows: Mapping[str, Tensor]
@@ -131,8 +154,18 @@ class Teacher:
         weights = torch.full((len(share.positions),), stands[1] / self._counts[name], dtype=torch.float64)
         weights[: share.unlabelled] = stands[0] / self._counts[name]
         weights *= self._lacking[name][share.positions] & (not share.filler)
-        device = next(iter(rows.values())).device
+        device = _device(rows)
         return Asked(agreement, number, lacking.to(device), weights.to(device, dtype))
+
+
+def _device(rows: Mapping[str, Tensor]) -> torch.device:
+    return next(iter(rows.values())).device
+
+
+def _chosen(rows: Mapping[str, Tensor], where: Tensor, patterns: Tensor) -> Chosen:
+    """The rows at some places."""
+    chosen = {name: values.index_select(0, where.to(values.device)) for name, values in rows.items()}
+    return Chosen(chosen, where, patterns[where])
 
 
 def rows_without(model: Model, rows: Rows, name: str, at_once: int = 4096) -> Tensor:
@@ -144,13 +177,6 @@ def rows_without(model: Model, rows: Rows, name: str, at_once: int = 4096) -> Te
         values = as_value(variable, rows.selection.take(name, positions), model.dtype)
         found.append(~given(variable, values).reshape(len(positions), -1).all(dim=1).cpu())
     return torch.cat(found)
-
-
-def _spread(values: Tensor, where: Tensor, batch: int) -> Tensor:
-    """[batch, ...] with `values` [n, ...] at some rows and zeros elsewhere."""
-    if len(where) == batch:
-        return values
-    return values.new_zeros(batch, *values.shape[1:]).index_copy(0, where.to(values.device), values)
 
 
 def twin(model: Model, average: Average) -> Model:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from compiler.consistency import Answers
 from compiler.grouping import pattern_of
 from compiler.module import Evaluation, Model
 from compiler.noise import Noise
@@ -87,6 +88,7 @@ class Loss(nn.Module):
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model
+        self._answers: dict[str, Answers] = {}
 
     def forward(
         self,
@@ -99,10 +101,20 @@ class Loss(nn.Module):
     ) -> tuple[Tensor, Evaluation]:
         """(loss [], evaluation). Down is good: the objective with its sign turned, plus what regularisers with targets
         cost; their terms join those of the evaluation. patterns: see `Model.evaluate`."""
-        names = () if targets is None else tuple(targets.answers)
+        names = () if targets is None else tuple(name for name in targets.answers if name not in targets.moved)
         evaluation = self.model.evaluate(rows, weights=weights, noise=noise, patterns=patterns, answers=names)
         loss = -(row_weights * evaluation.bound).sum()
         if targets is None:
             return loss, evaluation
-        penalty, terms = targets.compare(evaluation.answers)
+        moved = self._answers_of_moved(targets, noise)
+        penalty, terms = targets.compare({**evaluation.answers, **moved})
         return loss + penalty, replace(evaluation, terms=evaluation.terms | terms, answers={})
+
+    def _answers_of_moved(self, targets: Targets, noise: Noise) -> dict[str, Tensor]:
+        """{label: [B, *shape, K]} what the model says of rows that were moved, under the noise of the bound's rows."""
+        said: dict[str, Tensor] = {}
+        for name, rows in targets.moved.items():
+            if name not in self._answers:
+                self._answers[name] = Answers(self.model, (name,))
+            said |= rows.answer(self._answers[name], noise)
+        return said

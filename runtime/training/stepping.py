@@ -85,7 +85,7 @@ class Stepper:
         if self._python:  # a user's module may draw from torch's own generator
             torch.manual_seed(step.seed_for(f"python {accelerator.process_index}"))
         with accelerator.autocast():
-            targets = self._targets(step, epoch, share, clean)
+            targets = self._targets(step, epoch, share, clean, inputs["rows"])
             loss, evaluation = self._loss(weights=weights, targets=targets, **inputs)
         self.times.mark("forward")
         if self._exchange is None:  # it averages gradients over processes, while the shares of a batch add up
@@ -117,11 +117,13 @@ class Stepper:
             "patterns": self._patterns[share.positions],
         }
 
-    def _targets(self, step: Step, epoch: float, share: Share, clean: Mapping[str, Tensor]) -> Targets | None:
+    def _targets(
+        self, step: Step, epoch: float, share: Share, clean: Mapping[str, Tensor], seen: Mapping[str, Tensor]
+    ) -> Targets | None:
         """What the averaged model says of the rows as they are, where the spec has them agree."""
         if self._teacher is None:
             return None
-        return self._teacher.targets(step, epoch, share, clean, self._patterns[share.positions])
+        return self._teacher.targets(step, epoch, share, clean, seen, self._patterns[share.positions])
 
     def _update(self, step: Step) -> None:
         if self.training.gradient_clip is not None:
