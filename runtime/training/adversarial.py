@@ -56,7 +56,7 @@ def moved(rows: Chosen, answers: Answers, agreement: Agreement, lacking: Tensor,
         nats, _ = disagreement(said, reference.exp(), lacking, 0.0)
         found = torch.autograd.grad(nats.sum(), list(probes.values()), allow_unused=True)
     gradients = {
-        name: torch.zeros_like(values[name]) if gradient is None else torch.where(here[name], gradient, 0.0)
+        name: torch.zeros_like(values[name]) if gradient is None else gradient  # 0 where blank
         for name, gradient in zip(names, found, strict=True)
     }
     steps = _along(gradients, agreement.adversarial)
