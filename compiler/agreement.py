@@ -6,7 +6,7 @@
 t = q(y | clean row) of the averaged model, held fixed; q(y | row) is what the bound's own evaluation of the row gives.
 Training minimises - L + R_y. Source of the idea: Sohn et al. 2020 (FixMatch, eq. 4, which takes t's largest class
 for certain) with the averaged teacher of Tarvainen and Valpola 2017. With `adversarial` the second q is of the row
-moved where the answer changes most (Miyato et al. 2018, eqs. 5 to 12).
+moved where the answer changes most (Miyato et al. 2018, section 3).
 """
 
 from collections.abc import Iterable

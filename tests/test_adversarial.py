@@ -18,7 +18,7 @@ from compiler.module import Model
 from compiler.noise import Noise
 from graphspec.loading import load
 from runtime.data.streams import epoch_batches
-from runtime.training.adversarial import Chosen, kept_buffers, moved
+from runtime.training.adversarial import Chosen, kept_buffers, move
 from runtime.training.averaging import Average
 from runtime.training.consistency import Teacher
 from runtime.training.loss import patterns_of, share_of
@@ -57,18 +57,20 @@ def rows_of(count: int = 7) -> dict[str, Tensor]:
     return {"x": torch.randn(count, 5, dtype=torch.float64), "u": u, "c": torch.arange(count) % 3}
 
 
-def move(model: Model, rows: dict[str, Tensor], seed: int = 0, lacking: Tensor | None = None) -> dict[str, Tensor]:
+def moved_rows(
+    model: Model, rows: dict[str, Tensor], seed: int = 0, lacking: Tensor | None = None
+) -> dict[str, Tensor]:
     count = len(rows["x"])
     (agreement,) = agreements(model.graphs)
     chosen = Chosen(rows, torch.arange(count), model.row_patterns(model.prepare(rows)))
     if lacking is None:
         lacking = torch.ones(count, *model.graphs.variables["y"].shape, dtype=torch.bool)
-    return moved(chosen, Answers(model, ("y",)), agreement, lacking, Noise(seed, count)).values
+    return move(chosen, Answers(model, ("y",)), agreement, lacking, Noise(seed, count)).values
 
 
 def steps(model: Model, rows: dict[str, Tensor], seed: int = 0) -> Tensor:
     """[B, 9]: how x and u are moved."""
-    found = move(model, rows, seed)
+    found = moved_rows(model, rows, seed)
     return torch.cat([(found[name] - rows[name]).flatten(1) for name in ("x", "u")], dim=1)
 
 
@@ -131,7 +133,7 @@ def test_the_answer_changes_more_than_in_random_directions_of_the_same_length(la
         nats = [disagreement(q, own.exp(), lacking, 0.0)[0].detach() for q in (answers(other, noise)["y"], own)]
         return nats[0] - nats[1]
 
-    ours = change(move(model, rows))
+    ours = change(moved_rows(model, rows))
     torch.manual_seed(0)
     for _ in range(20):
         r = torch.randn(60, 9, dtype=torch.float64)
@@ -144,7 +146,7 @@ def test_the_answer_changes_more_than_in_random_directions_of_the_same_length(la
 @pytest.mark.parametrize("network", [LINEAR, MLP])
 def test_every_row_is_moved_by_the_length_over_all_that_moves(network: str) -> None:
     model, rows = model_of(THREE, network), rows_of()
-    found = move(model, rows)
+    found = moved_rows(model, rows)
     torch.testing.assert_close(steps(model, rows).norm(dim=1), torch.full((7,), 2.0, dtype=torch.float64))
     assert torch.equal(found["c"], rows["c"]), "a category stays what it is"
     assert set(found) == set(rows) and not any(value.requires_grad for value in found.values())
@@ -178,7 +180,7 @@ def test_tiny_gradients_count_as_much_as_large_ones() -> None:
 def test_blank_elements_stay_blank_and_the_others_take_the_whole_length() -> None:
     model, rows = model_of(THREE, MLP, "variables.x.missing=true"), rows_of()
     rows["x"][0, :2], rows["x"][1] = math.nan, math.nan
-    found = move(model, rows)
+    found = moved_rows(model, rows)
     assert torch.equal(found["x"].isnan(), rows["x"].isnan())
     step = torch.cat([(found[n] - rows[n]).nan_to_num().flatten(1) for n in ("x", "u")], dim=1)
     torch.testing.assert_close(step.norm(dim=1), torch.full((7,), 2.0, dtype=torch.float64))
@@ -190,12 +192,12 @@ def test_only_elements_that_the_row_lacks_say_where_to() -> None:
     labels = torch.full((7, 2), -1.0, dtype=torch.float64)
     labels[:, 1] = 1.0
     lacking = labels == -1
-    found = move(model, rows | {"y": labels}, lacking=lacking)
+    found = moved_rows(model, rows | {"y": labels}, lacking=lacking)
     step = torch.cat([(found[n] - rows[n]).flatten(1) for n in ("x", "u")], dim=1)
     # a linear model with independent bits: parallel for all rows, and to the weights of the first bit
     first = step / step.norm(dim=1, keepdim=True)
     assert (first @ first[0]).abs().tolist() == pytest.approx([1.0] * 7, abs=1e-9)
-    both = move(model, rows)
+    both = moved_rows(model, rows)
     assert float((both["x"] - found["x"]).abs().max()) > 0.01
 
 
@@ -236,7 +238,7 @@ def test_the_direction_is_looked_for_in_full_precision(tmp_path: Path) -> None:
     unlabelled = Chosen({"x": rows["x"][where]}, where, patterns_of(model, data.training)[share.positions][where])
     lacking = torch.ones(len(where), dtype=torch.bool)
     (agreement,) = agreements(model.graphs)
-    expected = moved(unlabelled, Answers(model.eval(), ("y",)), agreement, lacking, noise).values["x"]
+    expected = move(unlabelled, Answers(model.eval(), ("y",)), agreement, lacking, noise).values["x"]
     for rows_moved in found:  # those that have the label are not among them
         torch.testing.assert_close(rows_moved, expected, rtol=0, atol=1e-4)
 

@@ -18,7 +18,7 @@ from compiler.consistency import Answers, disagreement
 from compiler.module import Model
 from compiler.values import as_value, given
 from runtime.data import Rows
-from runtime.training.adversarial import Chosen, moved, spread
+from runtime.training.adversarial import Chosen, move, spread
 from runtime.training.averaging import Average
 from runtime.training.noise import BatchNoise
 
@@ -131,7 +131,7 @@ class Teacher:
         lacking = asked.lacking.index_select(0, rows.where.to(asked.lacking.device))
         answers = self._answers((asked.agreement.variable,))
         with torch.autocast(lacking.device.type, enabled=False):
-            return moved(rows, answers, asked.agreement, lacking, noise)
+            return move(rows, answers, asked.agreement, lacking, noise)
 
     def _answers(self, names: tuple[str, ...]) -> Answers:
         if names not in self._known:
