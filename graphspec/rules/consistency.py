@@ -1,11 +1,11 @@
-"""Rules of `objective.consistency`: labels with classes, time to act, and two different rows to compare."""
+"""Rules of `objective.consistency`: labels with classes, time to act, rows that move or differ from the clean ones."""
 
 import networkx as nx
 
 from graphspec.graph import Graphs, Variable
 from graphspec.report import Report
 from graphspec.rules.declared import allowed, check_name
-from graphspec.schema import Role, Spec
+from graphspec.schema import DataSection, Role, Spec
 from graphspec.schema.networks import PythonNetwork
 
 SUPERVISED: tuple[Role, ...] = ("supervised",)
@@ -28,15 +28,15 @@ def check_consistency(spec: Spec, variables: dict[str, Variable], graphs: Graphs
             report.warning("GS110", (*path, "after"), message, hint="let it begin earlier, or train longer")
         if graphs is None or name not in graphs.recognition:
             continue
+        above = nx.ancestors(graphs.graph("recognition"), name)
         if wanted.adversarial:
-            _check_that_rows_can_move(graphs, name, report)
+            _check_that_rows_can_move(graphs, name, above, report)
         elif spec.data is not None and not allowed(spec, name, "GS115"):
-            _check_that_rows_differ(spec, graphs, name, report)
+            _check_that_rows_differ(spec.data, graphs, name, above, report)
 
 
-def _check_that_rows_can_move(graphs: Graphs, name: str, report: Report) -> None:
+def _check_that_rows_can_move(graphs: Graphs, name: str, above: set[str], report: Report) -> None:
     """What q(name | .) depends on must hold numbers that a small step changes."""
-    above = nx.ancestors(graphs.graph("recognition"), name)
     observed = [n for n in graphs.observed if n in above]
     if any(graphs.variables[n].info.movable for n in observed):
         return
@@ -46,11 +46,9 @@ def _check_that_rows_can_move(graphs: Graphs, name: str, report: Report) -> None
     report.error("GS070", ("objective", "consistency", name, "adversarial"), message, hint=hint)
 
 
-def _check_that_rows_differ(spec: Spec, graphs: Graphs, name: str, report: Report) -> None:
+def _check_that_rows_differ(data: DataSection, graphs: Graphs, name: str, above: set[str], report: Report) -> None:
     """Something between the data and q(name | .) must change from step to step."""
-    assert spec.data is not None, "asked where there are rows"
-    above = nx.ancestors(graphs.graph("recognition"), name)
-    columns = [spec.data.variables[n] for n in graphs.observed if n in above and n in spec.data.variables]
+    columns = [data.variables[n] for n in graphs.observed if n in above and n in data.variables]
     changed = any(
         (column.augment is not None and (column.augment.moves or column.augment.recolours))
         or column.binarize == "dynamic"

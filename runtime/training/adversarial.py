@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from compiler.agreement import PROBE, Agreement
 from compiler.consistency import Answers, disagreement
 from compiler.noise import Noise
-from compiler.values import given
+from compiler.values import given, placed
 
 
 @dataclass(frozen=True)
@@ -92,4 +92,4 @@ def spread(values: Tensor, where: Tensor, batch: int) -> Tensor:
     """[batch, ...] with `values` [n, ...] at some rows and zeros elsewhere."""
     if len(where) == batch:
         return values
-    return values.new_zeros(batch, *values.shape[1:]).index_copy(0, where.to(values.device), values)
+    return placed(values.new_zeros(batch, *values.shape[1:]), where, values)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from compiler.agreement import agreements
 from compiler.consistency import Answers
 from compiler.grouping import pattern_of
 from compiler.module import Evaluation, Model
@@ -88,7 +89,8 @@ class Loss(nn.Module):
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model
-        self._answers: dict[str, Answers] = {}
+        moving = (agreement.variable for agreement in agreements(model.graphs) if agreement.adversarial)
+        self._answers = {name: Answers(model, (name,)) for name in moving}
 
     def forward(
         self,
@@ -114,7 +116,5 @@ class Loss(nn.Module):
         """{label: [B, *shape, K]} what the model says of rows that were moved, under the noise of the bound's rows."""
         said: dict[str, Tensor] = {}
         for name, rows in targets.moved.items():
-            if name not in self._answers:
-                self._answers[name] = Answers(self.model, (name,))
             said |= rows.answer(self._answers[name], noise)
         return said
