@@ -1,0 +1,109 @@
+"""The plan: one list of tensor operations with named axes, which is verified, run, joined over patterns and printed.
+
+From: a `Program` and its `Objective` (`planner`). To: numbers (`run`), and text (`compile --stage plan`, `--emit`). What
+each operation means is in `ops`, one row an operation; nothing here knows torch.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from compiler.naming import SAMPLES
+from compiler.program import Axes
+
+AxisKind = Literal["samples", "values"]
+
+
+def axis_kind(axis: str) -> AxisKind:
+    """What stands along an axis: joint draws of all hidden variables, or the values of one enumerated variable."""
+    return "samples" if axis == SAMPLES else "values"
+
+
+@dataclass(frozen=True)
+class Value:
+    """The name of a tensor [*axes, B, *event].
+
+    rows: False where every row has the same, so that B is 1. rank: dimensions of the event.
+    """
+
+    name: str
+    axes: Axes = ()
+    rows: bool = True
+    rank: int = 0
+
+    def __str__(self) -> str:
+        shown = [*("S" if axis_kind(axis) == "samples" else axis for axis in self.axes), *(["B"] if self.rows else [])]
+        return f"{self.name} [{', '.join(shown)}]" if shown else self.name
+
+
+@dataclass(frozen=True)
+class Line:
+    """`outputs = op(inputs, **options)`. note: a comment above it, where a new thought begins."""
+
+    op: str
+    outputs: tuple[Value, ...]
+    inputs: tuple[Value, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+    def __str__(self) -> str:
+        shown = [f"{name}={option_text(value)}" for name, value in self.options.items()]
+        arguments = ", ".join([*(value.name for value in self.inputs), *shown])
+        return f"{', '.join(map(str, self.outputs))} = {self.op}({arguments})"
+
+
+@dataclass(frozen=True)
+class Given:
+    """A tensor that a plan is given: of a variable, in one of these forms.
+
+    value: as networks read it (zero where blank; a label). known: something legal where it is blank. given: [B, *shape]
+    bool, which elements are there. present: the same as numbers, for networks. result: by name, of another plan.
+    """
+
+    variable: str
+    kind: Literal["value", "known", "given", "present", "result"] = "value"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Lines in the order in which they run, what they are given, and what they are for.
+
+    title: which rows it serves. results: values by name, `total` among them where the plan is of an objective.
+    terms: each contribution of the objective before its weight, as it is logged.
+    """
+
+    title: str
+    given: Mapping[Value, Given]
+    lines: tuple[Line, ...]
+    results: Mapping[str, Value]
+    terms: Mapping[str, Value] = field(default_factory=dict)
+
+    def values(self) -> Iterator[Value]:
+        """Every value, in the order in which it comes about."""
+        yield from self.given
+        for line in self.lines:
+            yield from line.outputs
+
+    def __str__(self) -> str:
+        lines = [f"{self.title}:", f"  given {', '.join(map(str, self.given))}"]
+        for line in self.lines:
+            lines += ["", f"  # {line.note}"] if line.note else []
+            lines.append(f"  {line}")
+        lines += [f"  return {name} = {value.name}" for name, value in self.results.items()]
+        return "\n".join(lines)
+
+
+def option_text(value: Any) -> str:
+    """An option as it is printed: a plan within a plan by its size only."""
+    return f"<{len(value.lines)} lines>" if isinstance(value, Plan) else str(value).strip()
+
+
+def needed_lines(plan: Plan) -> tuple[Line, ...]:
+    """The lines that the results and the terms depend on."""
+    wanted = {value.name for value in (*plan.results.values(), *plan.terms.values())}
+    kept: list[Line] = []
+    for line in reversed(plan.lines):
+        if any(output.name in wanted for output in line.outputs):
+            kept.append(line)
+            wanted |= {value.name for value in line.inputs}
+    return tuple(reversed(kept))

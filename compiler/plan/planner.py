@@ -1,0 +1,340 @@
+"""From a program and its objective to a plan: the objective's tree as lines.
+
+Weights of expectations stay logarithms until the last step: log-marginals of the measure over just the axes that a term
+varies over, found by summing the other axes out in a good order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from compiler.agreement import ancestors
+from compiler.elimination import closure, elimination_order
+from compiler.expression import (
+    ClosedDivergence,
+    Contribution,
+    Expectation,
+    FreeBits,
+    LogAggregate,
+    LogDensity,
+    LogEvidence,
+    LogMean,
+    Measure,
+    Negative,
+    Objective,
+    Part,
+    Sum,
+    Term,
+    Weighted,
+    walk,
+)
+from compiler.naming import SAMPLES, canonical
+from compiler.plan.plan import Given, Plan, Value, needed_lines
+from compiler.plan.values import ValueWriter
+from compiler.plan.verify import verify
+from compiler.plan.writer import Signed, by_axes
+from compiler.printing import term_text
+from compiler.program import Axes, Program
+
+
+def plan_objective(
+    program: Program, objective: Objective, features: Sequence[str] = (), answers: Sequence[str] = ()
+) -> Plan:
+    """The plan of one pattern's objective. results: `total` [B], `effective LABEL` (1 / sum of squared normalised
+    weights, of labels that weigh draws), `answer LABEL` (log q(label | row), of the hidden labels among `answers`).
+
+    features: deterministic variables that are computed for the whole batch before.
+    """
+    return verify(Planner(program, features).plan(objective, answers))
+
+
+class Planner(ValueWriter):
+    """Every method that gives a value has written the lines it needs."""
+
+    def __init__(self, program: Program, features: Sequence[str] = ()) -> None:
+        super().__init__(program, features)
+        self.draws = self.samples
+        self._axes_of_sum = {name: self.shown(program.log_q_axes()[name]) for name in program.enumerated}
+        self._sizes = {axis: size for axis, size in program.sizes.items() if self.shown((axis,))}
+        self._marginals: dict[tuple[Measure, Axes], Value] = {}
+
+    def plan(self, objective: Objective, answers: Sequence[str]) -> Plan:
+        """Steps, contributions, and what is told beside them."""
+        self.take_steps()
+        terms: dict[str, Value] = {}
+        total = self.total(objective, terms)
+        results = {"total": self._with_scores(objective, total)}
+        for label in self.program.weighing_labels():
+            if SAMPLES in self.shown(self.program.label_axes()[label]):
+                weights = self.marginal(Measure((label,)), (SAMPLES,))
+                results[f"effective {label}"] = self.write("effective", f"effective_{label}", (weights,), ())
+        for name in answers:
+            if name not in self.program.pattern.labels:
+                results[f"answer {name}"] = self.answer(name)
+        plan = Plan(str(self.program.pattern), self.given, tuple(self.lines), results, terms)
+        return replace(plan, lines=needed_lines(plan))
+
+    def total(self, objective: Objective, terms: dict[str, Value]) -> Value:
+        """The sum of all contributions; each as it is logged goes into `terms`."""
+        found = []
+        for contribution in objective.contributions:
+            self._introduce(contribution)
+            terms[contribution.name] = self.term(contribution.logged, self._wanted(contribution))
+            found.append((1, self.term(contribution.term, self._wanted(contribution))))
+        self.note("")
+        return self.added(found, "bound")
+
+    def _introduce(self, contribution: Contribution) -> None:
+        formula = term_text(self.program, contribution.term)
+        self.note(formula if formula == contribution.name else f"{contribution.name}: {formula}")
+
+    def _wanted(self, contribution: Contribution) -> str:
+        """`likelihood_x`, `gain_z`, `label_y`."""
+        kind, _, rest = contribution.name.replace("log p(", "likelihood ").replace("log q(", "label ").partition(" ")
+        return "_".join(["gain" if kind == "KL" else kind, *rest.rstrip(")").split()])
+
+    # terms
+
+    def term(self, term: Term, wanted: str) -> Value:
+        """A term of the objective's tree."""
+        match term:
+            case LogDensity(side, name, part=part):
+                return self.log_density(side, name, part)
+            case ClosedDivergence(name, part=part):
+                return self.divergence(name, part)
+            case LogAggregate():
+                return self._aggregate(term)
+            case Negative() | Sum():
+                return self.added(self._parts(term, wanted), wanted)
+            case Expectation(measure, inner):
+                return self._expectation(measure, inner, wanted)
+            case LogEvidence(labels):
+                return self._evidence(labels)
+            case LogMean(inner):
+                return self._log_mean(inner)
+            case Weighted(weight, inner):
+                value = self.term(inner, f"unweighted_{wanted}")
+                weighted: Value = self.write("times", wanted, (value,), kind=weight.kind, variable=weight.variable)
+                return weighted
+            case FreeBits(bits, inner, masked):
+                value = self.term(inner, f"unfloored_{wanted}")
+                masks = (self.mask(bits.variable),) if masked else ()
+                floored: Value = self.write(
+                    "at_most_minus", wanted, (value, *masks), kind=bits.kind, variable=bits.variable
+                )
+                return floored
+
+    def _parts(self, term: Term, wanted: str, sign: int = 1) -> list[Signed]:
+        """The summands of a term with their signs."""
+        match term:
+            case Sum(terms):
+                return [part for inner in terms for part in self._parts(inner, wanted, sign)]
+            case Negative(inner):
+                return self._parts(inner, wanted, -sign)
+            case _:
+                return [(sign, self.term(term, wanted))]
+
+    # expectations
+
+    def _expectation(self, measure: Measure, term: Term, wanted: str) -> Value:
+        """E[term] under a measure: parts that vary over the same axes share one average."""
+        groups = by_axes(self._parts(term, wanted))
+        found: list[Signed] = []
+        for parts in groups.values():
+            sign = parts[0][0] if len(parts) == 1 else 1
+            inside = [(sign * each, value) for each, value in parts]
+            name = wanted if len(groups) == 1 and sign > 0 else f"mean_{parts[0][1].name}"
+            found.append((sign, self.average(measure, self.added(inside, f"inside_{wanted}"), name)))
+        return self.added(found, wanted)
+
+    def average(self, measure: Measure, value: Value, wanted: str) -> Value:
+        """E[value] under a measure, for a value with any event."""
+        if not value.axes:
+            return value
+        axis = next((axis for axis in self.program.sparse if axis in value.axes), None)
+        if axis is None:
+            return self._weighted(measure, value, wanted)
+        # the likeliest value's term is the baseline: the weights of the axis add up to one, so the value is the same;
+        # their gradients add up to zero in expectation only, so the gradient is less noisy
+        rest = tuple(other for other in value.axes if other != axis)
+        base: Value = self.write("at_first", f"{value.name}_at_likeliest", (value,), rest, rank=value.rank, axis=axis)
+        centred = self.write("centred", f"{value.name}_centred", (value, base), rank=value.rank)
+        mean = self._weighted(measure, centred, f"mean_{centred.name}")
+        return self.added([(1, mean), (1, self.average(measure, base, f"mean_{base.name}"))], wanted)
+
+    def _weighted(self, measure: Measure, value: Value, wanted: str) -> Value:
+        if value.axes == (SAMPLES,) and not any(self.label_density(label).axes for label in measure.labels):
+            mean: Value = self.write("mean", wanted, (value,), (), rank=value.rank)
+            return mean
+        log = self.marginal(measure, value.axes)
+        weights = self.write("exp", f"{'weight' if measure.labels else 'prob'}_{axes_name(value.axes)}", (log,))
+        found: Value = self.write("weighted_sum", wanted, (weights, value), (), rank=value.rank)
+        return found
+
+    def marginal(self, measure: Measure, axes: Axes) -> Value:
+        """log of the measure summed down to `axes`, normalised."""
+        weighing = tuple(label for label in measure.labels if self.label_density(label).axes)
+        measure = Measure(weighing)  # a label that varies over nothing weighs all alike
+        key = (measure, axes)
+        if key not in self._marginals:
+            wanted = f"log_{'weight' if measure.labels else 'prob'}_{axes_name(axes)}"
+            log = self._summed_out(measure, axes, wanted)
+            if measure.labels:
+                log = self.added([(1, log), (-1, self._evidence(measure.labels))], f"normalised_{wanted}")
+            self._marginals[key] = log
+        return self._marginals[key]
+
+    def _evidence(self, labels: Sequence[str]) -> Value:
+        """log of the mean under g of the product of the labels' densities."""
+        return self._summed_out(Measure(tuple(labels)), (), f"log_evidence_{'_'.join(labels)}")
+
+    def _summed_out(self, measure: Measure, axes: Axes, wanted: str) -> Value:
+        labels = [self.label_density(name) for name in measure.labels]
+        start = canonical((*axes, *(axis for label in labels for axis in label.axes)))
+        return self._eliminate([*labels, *self._factors(start)], axes, wanted)
+
+    def _factors(self, axes: Axes) -> list[Value]:
+        """log g on every axis that matters to something on `axes`."""
+        return [self._share(axis) for axis in closure(axes, self._axes_of_sum)]
+
+    def _share(self, axis: str) -> Value:
+        if axis != SAMPLES:
+            return self.log_axis(axis)
+        uniform: Value = self.write("share_of_sample", "log_share", (), (SAMPLES,), rows=False, samples=self.draws)
+        return uniform
+
+    def label_density(self, name: str) -> Value:
+        """log q of what a row has of one label."""
+        return self.log_density("q", name, "given" if name in self.program.pattern.masked else "all")
+
+    def _eliminate(self, factors: Sequence[Value], keep: Axes, wanted: str) -> Value:
+        """log of the sum over every axis outside `keep` of the product of exp(factors)."""
+        order, _ = elimination_order([factor.axes for factor in factors], keep, self._sizes)
+        current = list(factors)
+        for axis in order:
+            with_axis = [factor for factor in current if axis in factor.axes]
+            joint = self.added([(1, factor) for factor in with_axis], f"joint_{axes_name(with_axis[0].axes)}")
+            rest = tuple(other for other in joint.axes if other != axis)
+            last = axis == order[-1] and len(with_axis) == len(current)
+            name = wanted if last else f"log_sum_{axes_name(rest)}"
+            total = self.write("logsumexp", name.rstrip("_"), (joint,), rest, axis=axis)
+            current = [*(factor for factor in current if axis not in factor.axes), total]
+        return self.added([(1, factor) for factor in current], wanted)
+
+    def _log_mean(self, term: Term) -> Value:
+        """log E_g[exp(term)]: the term is one more factor of the sum over everything."""
+        value = self.added(self._parts(term, "log_weight"), "log_weight")
+        total = self._eliminate([*self._factors(value.axes), value], (), "log_mean_weight")
+        if self.doubly and value.axes == (SAMPLES,):
+            total = self.write("weigh_draws", "log_mean_weight", (total, value), ())
+        return total
+
+    def _aggregate(self, term: LogAggregate) -> Value:
+        """log q(v) averaged over the rows of the data."""
+        step = self.steps["q", term.variable]
+        value, parameters = self.value(term.variable), self.parameters(step.factor)
+        lead = canonical(axis for parameter in parameters for axis in parameter.axes)
+        weights = (self.marginal(Measure(self.program.weighing_labels()), lead),) if lead else ()
+        pairs = self.write(
+            "pairs", f"pairs_{term.variable}", (value, *weights, *parameters), value.axes, rank=2, over=lead,
+            factor=step.factor.key,
+        )  # fmt: skip
+        wanted = f"log_q_{term.variable}_{'of_data' if term.form == 'joint' else 'by_element'}"
+        labelled = bool(self.program.pattern.labels)
+        found: Value = self.write(
+            "aggregate", wanted, (pairs,), form=term.form, estimator=term.estimator, labelled=labelled
+        )
+        return found
+
+    # gradients without a path, and answers
+
+    def _with_scores(self, objective: Objective, total: Value) -> Value:
+        """The bound with the score function's part of its gradient; see `ops.score`."""
+        if not self.program.scored:
+            return total
+        log_q = [self._density_of_draw(name) for name in self.program.scored]
+        own = self.added([(1, density) for density in log_q], "log_q_of_draws")
+        if self.samples == 1:
+            found: Value = self.write("score", "bound_with_score", (total, own))
+            return found
+        estimate = LeaveOneOut(self).estimate(objective)
+        inputs = (total, own, *estimate.given)
+        found = self.write("scores", "bound_with_scores", inputs, (), estimate=estimate)
+        return found
+
+    def _density_of_draw(self, name: str) -> Value:
+        return self.log_density("q", name, "hidden" if name in self.program.pattern.masked else "all")
+
+    def answer(self, name: str) -> Value:
+        """log q(name = k | observed variables, labels upstream that the row has): [B, *shape, K] nats.
+
+        Nothing upstream that is hidden: the factor's own log probabilities. Else the log of their mean: exact over what
+        is enumerated, over the program's own draws otherwise, weighed by the labels upstream (never by those below).
+        """
+        factor = self.steps["q", name].factor
+        rank = len(self.graphs.variables[name].shape) + 1
+        classes: Value = self.write("classes", f"log_q_of_{name}", self.parameters(factor), rank=rank, factor=factor.key)
+        if not classes.axes:
+            return classes
+        above = ancestors(self.graphs, name)
+        measure = Measure(tuple(label for label in self.program.weighing_labels() if label in above))
+        weights = self._with_own_score(self.marginal(measure, classes.axes))
+        found: Value = self.write("mixture", f"log_answer_{name}", (weights, classes), (), rank=rank)
+        return found
+
+    def _with_own_score(self, weights: Value) -> Value:
+        """The weights as they are, with the gradient that draws without a pathwise one give to their factors.
+
+        A draw's weight gets the gradient of its own log density, less the mean over draws: the score function inside
+        the logarithm, for which each draw counts by its share. One draw has no share to change, and gets no gradient.
+        """
+        scored = [name for name in self.program.scored if SAMPLES in self.program.log_q_axes()[name]]
+        if not scored or SAMPLES not in weights.axes:
+            return weights
+        densities = [self._density_of_draw(name) for name in scored]
+        found: Value = self.write("share_score", f"{weights.name}_with_score", (weights, *densities))
+        return found
+
+
+class LeaveOneOut(Planner):
+    """The same objective from all samples but one: densities at the draws are given, S is one less.
+
+    A split divergence compares rows with each other; left out of the baseline, it changes no expectation.
+    """
+
+    def __init__(self, whole: Planner) -> None:
+        sizes = {**whole.program.sizes, SAMPLES: whole.samples - 1}
+        super().__init__(replace(whole.program, samples=whole.samples - 1, sizes=sizes), tuple(whole.features))
+        self.samples = whole.samples  # the axis stays, with one place less
+        self.draws = whole.samples - 1
+        self._axes_of_sum, self._sizes = whole._axes_of_sum, sizes
+        self.whole, self.doubly = whole, False
+
+    def estimate(self, objective: Objective) -> Plan:
+        """The bound as a plan of what the whole plan has at the draws."""
+        kept = [c for c in objective.contributions if not any(isinstance(t, LogAggregate) for t in walk(c.term))]
+        total = self.total(replace(objective, contributions=tuple(kept)), {})
+        plan = Plan("all samples but one", self.given, tuple(self.lines), {"total": total})
+        return replace(plan, lines=needed_lines(plan))
+
+    def log_density(self, side: str, name: str, part: Part = "all") -> Value:
+        return self._leaf(self.whole.log_density(side, name, part))
+
+    def log_axis(self, name: str) -> Value:
+        return self._leaf(self.whole.log_axis(name))
+
+    def divergence(self, name: str, part: Part) -> Value:
+        return self._leaf(self.whole.divergence(name, part))
+
+    def mask(self, name: str) -> Value:
+        return self._leaf(self.whole.mask(name))
+
+    def _leaf(self, value: Value) -> Value:
+        """A value of the whole plan, which this one is given."""
+        self.given[value] = Given(value.name, "result")
+        self._names.add(value.name)
+        return value
+
+
+def axes_name(axes: Axes) -> str:
+    """`who_z` as part of a name."""
+    return "_".join(axis.strip() for axis in axes)

@@ -1,0 +1,92 @@
+"""What the operations need when a plan runs, and how values are laid on each other's axes."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compiler.noise import Noise
+from compiler.plan.plan import Line, Value
+from compiler.program import Axes
+from compiler.weights import ObjectiveWeights
+
+
+@dataclass
+class Context:
+    """One run. noise: for the rows at hand; batch: how many they are. numbers: the objective's weights.
+
+    rows_of_data: training rows that these stand for (total correlation); None: the batch is all there is.
+    importance: normalised weights of the draws, for the doubly reparameterised gradient, once they are known.
+    """
+
+    noise: Noise
+    numbers: ObjectiveWeights
+    dtype: torch.dtype
+    device: torch.device
+    rows_of_data: int | None = None
+    importance: Tensor | None = None
+    supports: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def batch(self) -> int:
+        """Rows."""
+        return self.noise.batch
+
+    def number(self, kind: str, variable: str) -> float:
+        """A weight of the objective."""
+        if kind == "alpha":
+            return self.numbers.alpha[variable]
+        if kind == "beta":
+            return self.numbers.beta.get(variable, 1.0)
+        if kind == "free_bits":
+            return self.numbers.free_bits.get(variable, -math.inf)
+        return self.numbers.parts.get(variable, {}).get(kind, 1.0)
+
+
+Run = Callable[..., Any]
+"""(context, *inputs) -> the output, or a tuple of outputs."""
+
+
+def gaps(own: Axes, onto: Axes, *, every: bool = False) -> tuple[int, ...]:
+    """Where dimensions of size 1 have to be inserted, from the front, so that `own` lies on `onto`. Those in front of
+    all others come by broadcasting; every: they are inserted too."""
+    missing = [axis not in own for axis in onto]
+    first = 0 if every else next((place for place, gone in enumerate(missing) if not gone), len(missing))
+    return tuple(place - (0 if every else first) for place, gone in enumerate(missing) if gone and place >= first)
+
+
+def on(value: Value, onto: Axes, *, every: bool = False) -> Callable[[Tensor], Tensor] | None:
+    """The change that lays a tensor on the axes `onto`; None where there is nothing to do."""
+    places = gaps(value.axes, onto, every=every)
+    if not places:
+        return None
+    if len(places) == 1:
+        (place,) = places
+        return lambda tensor: tensor.unsqueeze(place)
+
+    def spread(tensor: Tensor) -> Tensor:
+        for place in places:
+            tensor = tensor.unsqueeze(place)
+        return tensor
+
+    return spread
+
+
+def laid_out(inputs: Sequence[Value], onto: Axes, run: Run, *, every: bool = False) -> Run:
+    """`run` of the inputs on common axes."""
+    changes = [on(value, onto, every=every) for value in inputs]
+    if not any(changes):
+        return run
+
+    def with_changes(context: Context, *tensors: Tensor) -> Any:
+        return run(context, *(t if c is None else c(t) for t, c in zip(tensors, changes, strict=True)))
+
+    return with_changes
+
+
+Operation = Callable[[Line, Any], Run]
+"""(line, modules) -> how the line runs."""
+Operations = Mapping[str, Operation]

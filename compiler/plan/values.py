@@ -1,0 +1,230 @@
+"""The first half of a plan: values of one program, the parameters of its distributions, densities and divergences.
+
+Values come in the order in which recognition runs, with labels given; densities when the objective first asks for them,
+so that a divergence in closed form costs no draw's density.
+"""
+
+from collections.abc import Sequence
+
+from compiler.expression import Part
+from compiler.naming import SAMPLES, canonical
+from compiler.plan.plan import Value
+from compiler.plan.writer import Writer
+from compiler.program import Program, Step, conditional_text
+from graphspec.graph import Factor
+from graphspec.schema import WEIGHTLESS
+from graphspec.schema.networks import PythonNetwork
+
+
+class ValueWriter(Writer):
+    """features: variables computed for the whole batch before, which this plan is given."""
+
+    def __init__(self, program: Program, features: Sequence[str]) -> None:
+        super().__init__(program.samples)
+        self.program, self.graphs, self.features = program, program.graphs, frozenset(features)
+        self.doubly = doubly_reparameterized(program)
+        self.steps = {("q", s.factor.variable): s for s in program.recognition}
+        self.steps |= {("p", s.factor.variable): s for s in program.generative}
+        self._values: dict[str, Value] = {}
+        self._shares: dict[str, Value] = {}
+        self._own_density: dict[str, Value] = {}
+
+    # values
+
+    def take_steps(self) -> None:
+        """Values of everything that has one."""
+        for step in (*self.program.recognition, *self.program.generative):
+            name = step.factor.variable
+            if step.action in ("clamp", "score") or name in self.features or name in self._values:
+                continue
+            self._values[name] = self._value(step)
+
+    def value(self, name: str) -> Value:
+        """A variable's value: computed, or given."""
+        if name not in self._values:
+            self._values[name] = self.give(name, "value", self._rank(name))
+        return self._values[name]
+
+    def _rank(self, name: str) -> int:
+        variable = self.graphs.variables[name]
+        blank_category = variable.missing and variable.domain == "category" and variable.role == "observed"
+        return len(variable.shape) + blank_category
+
+    def _value(self, step: Step) -> Value:
+        name, factor = step.factor.variable, step.factor
+        if step.action == "compute":
+            self.note(f"{name} = f({', '.join(factor.parents)})")
+            found: Value = self.write("function", name, self._read(factor), rank=self._rank(name), factor=factor.key)
+            return found
+        reason = self.program.choices[name].reason
+        if name in self.program.sparse:
+            self.note(f"{name}: {reason}")
+            return self._likeliest(step)
+        if step.action == "enumerate":
+            self.note(f"{name} takes all its values ({reason})")
+            support: Value = self.write("support", name, (), (name,), rank=self._rank(name), rows=False, variable=name)
+            return self._with_labels(step, support)
+        self.note(f"{name} ~ {conditional_text('q', name, factor.parents)} ({reason})")
+        return self._with_labels(step, self._draw(step))
+
+    def _read(self, factor: Factor) -> list[Value]:
+        """What the factor's networks read: its parents, and flags beside those that may be blank."""
+        flags = [] if isinstance(factor.network, (*WEIGHTLESS, PythonNetwork)) else list(factor.parents)
+        missing = [name for name in flags if self.graphs.variables[name].missing]
+        found = [self.value(name) for name in factor.parents]
+        return [*found, *(self.give(name, "present", len(self.graphs.variables[name].shape)) for name in missing)]
+
+    def _noise(self, step: Step) -> Value:
+        """One standard draw a sample and row: the same for every value of an enumerated variable."""
+        sampled = step.factor.variable not in self.program.sparse
+        axes = self.shown((SAMPLES,)) if sampled else ()
+        count = self.program.sizes[SAMPLES] if axes else None
+        name, inputs = step.factor.variable, self.parameters(step.factor)
+        found: Value = self.write(
+            "noise", f"{name}_noise", inputs, axes, rows=True, factor=step.factor.key, samples=count
+        )
+        return found
+
+    def _draw(self, step: Step) -> Value:
+        name, factor = step.factor.variable, step.factor
+        assert factor.family is not None
+        inputs = (*self.parameters(factor), self._noise(step))
+        wanted = f"{name}_drawn" if step.masked else name
+        rank = self._rank(name)
+        if step.action == "relax":
+            estimator = self.graphs.spec.objective.estimators.get(name)
+            hard = estimator is not None and estimator.straight_through
+            relaxed_rank = rank + (self.graphs.variables[name].domain != "binary")
+            found: Value = self.write("relax", wanted, inputs, rank=relaxed_rank, factor=factor.key, hard=hard)
+            return found
+        if step.action == "score_function":
+            found = self.write("draw", wanted, inputs, rank=rank, factor=factor.key)
+            return found
+        if factor.family.flow:
+            found, density = self.write(
+                "flow_draw", (wanted, f"log_q_{name}"), inputs, rank=(rank, 0), factor=factor.key
+            )
+            if not (step.masked or self.doubly):
+                self._own_density[name] = density
+        else:
+            found = self.write("reparameterize", wanted, inputs, rank=rank, factor=factor.key)
+        if self.doubly and SAMPLES in found.axes:
+            found = self.write("reweighted", f"{name}_reweighted", (found,), rank=rank)
+        return found
+
+    def _likeliest(self, step: Step) -> Value:
+        """The likeliest values of an enumerated variable, and one draw that stands for the others."""
+        name, factor = step.factor.variable, step.factor
+        inputs = (*self.parameters(factor), self._noise(step))
+        axes = canonical((name, *(axis for value in inputs for axis in value.axes)))
+        budget = self.program.choices[name].budget
+        found, share = self.write(
+            "likeliest", (name, f"log_share_{name}"), inputs, axes, rank=(self._rank(name), 0), factor=factor.key,
+            budget=budget,
+        )  # fmt: skip
+        self._shares[name] = share
+        return found
+
+    def _with_labels(self, step: Step, hidden: Value) -> Value:
+        """A masked variable's value: its label where there is one, else what the estimator takes."""
+        if not step.masked:
+            return hidden
+        name = step.factor.variable
+        inputs = (self.mask(name), self.known(name), hidden)
+        found: Value = self.write("label_or", name, inputs, rank=hidden.rank, variable=name)
+        return found
+
+    def mask(self, name: str) -> Value:
+        """Which elements of a variable a row has."""
+        return self.give(name, "given", len(self.graphs.variables[name].shape))
+
+    def known(self, name: str) -> Value:
+        """A variable's values with something legal where they are blank."""
+        return self.give(name, "known", len(self.graphs.variables[name].shape))
+
+    # distributions
+
+    def parameters(self, factor: Factor) -> tuple[Value, ...]:
+        """Of a factor's distribution at its parents' values: one call of its networks."""
+        assert factor.family is not None
+        letter = "q" if factor.side == "recognition" else "p"
+        infos = ["context"] if factor.family.flow else [info.name for info in factor.family.parameters]
+        names = [f"{letter}_{factor.variable}_{name}" for name in infos]
+        inputs = self._read(factor)
+        found: tuple[Value, ...] = self.write("parameters", names, inputs, factor=factor.key)
+        return found
+
+    def log_density(self, side: str, name: str, part: Part = "all") -> Value:
+        """log p or log q of one variable, or of part of its elements, at the program's values."""
+        step, wanted = self.steps[side, name], f"log_{side}_{name}" + ("" if part == "all" else f"_{part}")
+        factor = step.factor
+        if side == "q" and part == "all" and name in self._own_density:
+            return self._own_density[name]
+        if self._of_every_class(step, part):
+            axes = canonical((name, *(axis for v in self.parameters(factor) for axis in v.axes)))
+            table: Value = self.write("table", wanted, self.parameters(factor), axes, factor=factor.key)
+            return table
+        relaxed = part != "given" and self._relaxed(name)
+        detached = self.doubly and step.action == "reparameterize" and part != "given"
+        value = self._scored(name, part)
+        masks = () if part == "all" else (self.mask(name),)
+        found: Value = self.write(
+            "log_prob", wanted, (value, *masks, *self.parameters(factor)), factor=factor.key, part=part,
+            relaxed=relaxed, detached=detached,
+        )  # fmt: skip
+        return found
+
+    def _scored(self, name: str, part: Part) -> Value:
+        """The value that a density is taken at: of a blank observed variable not what networks read."""
+        variable = self.graphs.variables[name]
+        if part == "given" or (variable.role == "observed" and variable.missing):
+            return self.known(name)
+        return self.value(name)
+
+    def _relaxed(self, name: str) -> bool:
+        return name in self.program.choices and self.program.choices[name].estimator == "relax"
+
+    def _of_every_class(self, step: Step, part: Part) -> bool:
+        """Every class of an enumerated scalar is scored: the log probabilities themselves, moved to the front.
+
+        Not where the parents vary along that axis too: there each class is scored under its own parents.
+        """
+        name = step.factor.variable
+        own = self.steps.get(("q", name))
+        assert step.factor.family is not None
+        whole = own is not None and own.action == "enumerate" and not own.masked and name not in self.program.sparse
+        scalar = not self.graphs.variables[name].shape
+        return whole and scalar and part == "all" and name not in step.parent_axes
+
+    def log_axis(self, name: str) -> Value:
+        """log probability of each value on an enumerated variable's axis: its exponentials add up to one."""
+        if name in self._shares:
+            return self._shares[name]
+        if not self.steps["q", name].masked:
+            return self.log_density("q", name)
+        # the axis repeats each value once for every way to fill its given elements: each repetition gets a share
+        hidden = self.log_density("q", name, "hidden")
+        support = self.graphs.variables[name].support
+        found: Value = self.write("share_repeats", f"log_share_{name}", (hidden, self.mask(name)), support=support)
+        return found
+
+    def divergence(self, name: str, part: Part) -> Value:
+        """KL(q || p) of one variable (or of its hidden elements) in closed form."""
+        q, p = self.steps["q", name].factor, self.steps["p", name].factor
+        ours, theirs = self.parameters(q), self.parameters(p)
+        masks = () if part == "all" else (self.mask(name),)
+        found: Value = self.write(
+            "kl", f"kl_{name}", (*masks, *ours, *theirs), q=q.key, p=p.key, part=part, count=len(ours)
+        )
+        return found
+
+
+def doubly_reparameterized(program: Program) -> bool:
+    """The importance weighted bound, where every hidden variable is a draw that depends on no other and on no label's
+    weight: then log g may forget its parameters and each draw's gradient is scaled by its weight."""
+    steps = [s for s in program.recognition if s.action not in ("compute", "clamp")]
+    return (
+        program.graphs.spec.objective.bound == "importance_weighted"
+        and not program.upstream
+        and all(s.action == "reparameterize" and not s.parent_axes and not s.masked for s in steps)
+    )

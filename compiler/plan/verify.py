@@ -1,0 +1,35 @@
+"""The law of a plan: every value comes about once and before it is read, on the axes that its operation gives it."""
+
+from compiler.naming import canonical
+from compiler.plan.laws import LAWS
+from compiler.plan.plan import Line, Plan
+from graphspec.diagnostics import InternalError
+
+
+def verify(plan: Plan) -> Plan:
+    """The plan itself. Raises InternalError naming the line that breaks the law."""
+    known = {value.name: value for value in plan.given}
+    for line in plan.lines:
+        for value in line.inputs:
+            if known.get(value.name) != value:
+                raise InternalError(f"{line} reads {value}, which is not there, in the plan of {plan.title}")
+        if line.op not in LAWS:
+            raise InternalError(f"{line} is no operation, in the plan of {plan.title}")
+        _check_axes(plan, line)
+        for value in line.outputs:
+            if value.name in known:
+                raise InternalError(f"{line} gives {value.name} a second time, in the plan of {plan.title}")
+            known[value.name] = value
+    for name, value in {**plan.results, **plan.terms}.items():
+        if known.get(value.name) != value:
+            raise InternalError(f"{name} is {value}, which is not there, in the plan of {plan.title}")
+        if value.axes:
+            raise InternalError(f"{name} still varies over {value.axes}, in the plan of {plan.title}")
+    return plan
+
+
+def _check_axes(plan: Plan, line: Line) -> None:
+    lawful = LAWS[line.op](line)
+    for value in line.outputs:
+        if value.axes != canonical(value.axes) or value.axes != lawful:
+            raise InternalError(f"{line} should vary over {lawful}, in the plan of {plan.title}")

@@ -1,0 +1,123 @@
+"""Writing a plan line by line: what is asked for twice is written once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from compiler.naming import SAMPLES, canonical
+from compiler.plan.plan import Given, Line, Value
+from compiler.program import Axes
+
+Signed = tuple[int, Value]
+"""A value to be added (1) or subtracted (-1)."""
+
+
+class Writer:
+    """Lines so far, and what is known of them. samples: S; with one sample there is no axis of samples."""
+
+    def __init__(self, samples: int) -> None:
+        self.samples = samples
+        self.lines: list[Line] = []
+        self.given: dict[Value, Given] = {}
+        self._note = ""
+        self._names: set[str] = set()
+        self._known: dict[Any, tuple[Value, ...]] = {}
+        self._minus: dict[Value, Value] = {}
+
+    def note(self, text: str) -> None:
+        """A comment above the next line."""
+        self._note = text
+
+    def shown(self, axes: Axes) -> Axes:
+        """The axes that tensors have."""
+        return axes if self.samples > 1 else tuple(axis for axis in axes if axis != SAMPLES)
+
+    def give(self, variable: str, kind: Any, rank: int, wanted: str = "") -> Value:
+        """A tensor that the plan is given, on no axis."""
+        key = ("given", variable, kind)
+        if key not in self._known:
+            value = Value(self._fresh(wanted or (variable if kind == "value" else f"{variable}_{kind}")), rank=rank)
+            self.given[value] = Given(variable, kind)
+            self._known[key] = (value,)
+        return self._known[key][0]
+
+    def write(
+        self,
+        op: str,
+        wanted: str | Sequence[str],
+        inputs: Iterable[Value] = (),
+        axes: Axes | None = None,
+        *,
+        rank: int | Sequence[int] = 0,
+        rows: bool | None = None,
+        **options: Any,
+    ) -> Any:
+        """The output of a new line, or of an old one with the same inputs: one value, or a tuple where several names
+        are wanted. axes: of the outputs, all of the inputs' if not given."""
+        inputs = tuple(inputs)
+        names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+        key = (op, inputs, tuple(options.items()))
+        if key not in self._known:
+            lead = canonical(axis for value in inputs for axis in value.axes) if axes is None else axes
+            varies = any(value.rows for value in inputs) if rows is None else rows
+            ranks = (rank,) * len(names) if isinstance(rank, int) else tuple(rank)
+            outputs = tuple(Value(self._fresh(n), lead, varies, r) for n, r in zip(names, ranks, strict=True))
+            self.lines.append(Line(op, outputs, inputs, options, self._note))
+            self._note = ""
+            self._known[key] = outputs
+        outputs = self._known[key]
+        return outputs[0] if isinstance(wanted, str) else outputs
+
+    def _fresh(self, wanted: str) -> str:
+        name = wanted
+        while name in self._names:
+            name += "_"
+        self._names.add(name)
+        return name
+
+    # sums with signs: what only changes a sign is no line of its own until something else reads it
+
+    def added(self, terms: Sequence[Signed], wanted: str) -> Value:
+        """The signed sum on the union of axes. Terms that cancel are left out."""
+        left = self._flat(terms)
+        if not left:
+            return self.zero()
+        if len(left) == 1:
+            sign, value = left[0]
+            return value if sign > 0 else self.negative(value)
+        left.sort(key=lambda term: -term[0] if left[0][0] < 0 else 0)  # a sum does not begin with a minus if it can
+        signs = "".join("+" if sign > 0 else "-" for sign, _ in left)
+        found: Value = self.write("add", wanted, [value for _, value in left], signs=signs)
+        return found
+
+    def zero(self) -> Value:
+        """Nothing."""
+        found: Value = self.write("zero", "nothing", (), (), rows=False)
+        return found
+
+    def negative(self, value: Value) -> Value:
+        """Minus a value."""
+        if value in self._minus:
+            return self._minus[value]
+        found: Value = self.write("neg", f"minus_{value.name}", (value,), rank=value.rank)
+        self._minus[found] = value
+        return found
+
+    def _flat(self, terms: Sequence[Signed]) -> list[Signed]:
+        """Terms without zeros, minus signs as signs, pairs that cancel gone."""
+        found: list[Signed] = []
+        for sign, value in terms:
+            if value in self._minus:
+                sign, value = -sign, self._minus[value]
+            if (-sign, value) in found:
+                found.remove((-sign, value))
+            elif value != self.zero():
+                found.append((sign, value))
+        return found
+
+
+def by_axes(terms: Sequence[Signed]) -> Mapping[Axes, list[Signed]]:
+    """Terms that vary over the same axes."""
+    groups: dict[Axes, list[Signed]] = {}
+    for sign, value in terms:
+        groups.setdefault(value.axes, []).append((sign, value))
+    return groups
