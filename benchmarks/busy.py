@@ -3,7 +3,7 @@
     python -m benchmarks.busy --json results/busy.json
 
 Busy: on each core a process of its own multiplies matrices. The training runs with as many threads as there are cores.
-See benchmarks/training.py for what is trained and measured, runtime/cli/waiting.py for what follows from it.
+See benchmarks/training.py for what is trained and measured, runtime/cli/thread_waiting.py for what follows from it.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.training import ALONE, Way, measure, report
-from runtime.cli.waiting import SPINS
+from runtime.cli.thread_waiting import SPINS
 
 SETTINGS = ("data.validation=45000",)
 THREADS = str(os.cpu_count() or 1)

@@ -13,12 +13,12 @@ from benchmarks.graphspec_weights import fill
 from benchmarks.hand import losses_of
 from benchmarks.settings import Implementation, Setting
 from compiler import compile_spec
-from compiler.noise import Noise
-from compiler.weights import ObjectiveWeights
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.noise import Noise
 from graphspec.loading import load
 from runtime import fit
-from runtime.training.compilation import compiled_networks
-from runtime.training.loss import Loss, share_of
+from runtime.training.step.compilation import compiled_networks
+from runtime.training.step.loss import Loss, share_of
 
 FOR_EVER = 10**6
 """Epochs: the gate ends the training."""

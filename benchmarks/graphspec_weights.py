@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.settings import SCALE_FLOOR
-from compiler.module import Model
+from compiler.model.model import Model
 
 SHIFT = math.log(math.expm1(1 - SCALE_FLOOR))
 """graphspec's scale is softplus(head + SHIFT) + floor, so that a head of zeros gives scale one."""

@@ -93,16 +93,16 @@ def measure(shape: str, sizes: Sequence[int], repeats: int = 3) -> Iterator[dict
 
 def stages(text: str, clock: Callable[[], float] = time.process_time) -> dict[str, float]:
     """What each stage takes for one spec, by a clock: processor seconds."""
-    from compiler.derivation import derive
-    from compiler.explanation import explain
-    from compiler.explanation_text import as_text
-    from compiler.lowering import lower
-    from compiler.program import Pattern
-    from graphspec.connect import connect
-    from graphspec.reading import read_spec
-    from graphspec.report import Report
+    from compiler.symbolic.derivation import derive
+    from compiler.symbolic.explanation import explain
+    from compiler.symbolic.explanation_text import as_text
+    from compiler.symbolic.lowering import lower
+    from compiler.symbolic.program import Pattern
+    from graphspec.graphs.connect import connect
+    from graphspec.reading.validation import read_spec
     from graphspec.rules import check_rules
-    from graphspec.source import read_document
+    from graphspec.text.report import Report
+    from graphspec.text.source import read_document
 
     seconds: dict[str, float] = {}
 
@@ -130,8 +130,8 @@ def _train(graphs: Any, timed: Callable[[str, Callable[[], Any]], Any]) -> None:
     import torch
 
     from compiler import compile_spec
-    from compiler.noise import Noise
-    from compiler.weights import ObjectiveWeights
+    from compiler.symbolic.schedules import ObjectiveWeights
+    from compiler.tensors.noise import Noise
 
     model = timed("build", lambda: compile_spec(graphs))
     optimizer = torch.optim.Adam(model.parameters())

@@ -27,7 +27,7 @@ from benchmarks.machine import processor
 
 FIRST_STEP = """
 import os, sys
-import runtime.training.stepping as stepping
+import runtime.training.step.stepping as stepping
 from runtime.cli.app import app
 take = stepping.Stepper.take
 def first(self, *arguments):

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compiler.module import Evaluation, Model
-    from compiler.pipeline import compile_spec
+    from compiler.model.model import Evaluation, Model
+    from compiler.model.pipeline import compile_spec
 
 __all__ = ["Evaluation", "Model", "compile_spec"]
 
@@ -12,11 +12,11 @@ __all__ = ["Evaluation", "Model", "compile_spec"]
 def __getattr__(name: str) -> Any:
     """Load torch only when something that needs it is asked for."""
     if name == "compile_spec":
-        from compiler.pipeline import compile_spec
+        from compiler.model.pipeline import compile_spec
 
         return compile_spec
     if name in ("Model", "Evaluation"):
-        from compiler import module
+        from compiler.model import model
 
-        return getattr(module, name)
+        return getattr(model, name)
     raise AttributeError(f"module 'compiler' has no attribute {name!r}")

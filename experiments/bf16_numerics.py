@@ -19,13 +19,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from compiler import compile_spec
-from compiler.module import Model
-from compiler.noise import Noise
-from compiler.weights import ObjectiveWeights
+from compiler.model.model import Model
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.noise import Noise
 from experiments.label_budgets import machine
 from graphspec.loading import load
 from runtime.data import PreparedData, epoch_batches, prepare
-from runtime.training.choices import native_bf16
+from runtime.training.speed.choices import native_bf16
 
 SPECS = ("digits", "mnist-m2", "mnist-paper", "mnist-label-below", "adgm", "mnist-m2-conv", "mnist-paper-conv")
 ROWS = 100

@@ -19,7 +19,7 @@ from experiments.label_budgets import machine
 from graphspec.loading import load
 from runtime import fit, open_run
 from runtime.data import prepare
-from runtime.evaluation import evaluate_rows
+from runtime.measures.evaluation import evaluate_rows
 
 SPEC = "specs/digits.yaml"
 

@@ -24,14 +24,14 @@ import numpy as np
 import torch
 
 from compiler import compile_spec
-from compiler.module import Model
-from compiler.noise import Noise
-from compiler.weights import ObjectiveWeights
+from compiler.model.model import Model
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.noise import Noise
 from experiments.label_budgets import machine
 from graphspec.loading import load
 from runtime import fit, open_run
 from runtime.data import PreparedData, prepare
-from runtime.disentanglement import code_columns, compare, factor_columns
+from runtime.measures.disentanglement import code_columns, compare, factor_columns
 
 SPECS = {"beta-VAE": "specs/sprites-beta-vae.yaml", "beta-TCVAE": "specs/sprites-beta-tcvae.yaml"}
 WEIGHTS = {"beta-VAE": (1.0, 2.0, 4.0), "beta-TCVAE": (3.0, 6.0)}

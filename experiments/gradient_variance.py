@@ -16,9 +16,9 @@ from typing import Any
 import torch
 
 from compiler import compile_spec
-from compiler.module import Model
-from compiler.noise import Noise
-from compiler.weights import ObjectiveWeights
+from compiler.model.model import Model
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.noise import Noise
 from experiments.label_budgets import machine
 from graphspec.loading import load
 from runtime.data import epoch_batches, prepare

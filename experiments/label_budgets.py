@@ -22,13 +22,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from compiler import compile_spec
-from compiler.module import Model, module_name
-from compiler.noise import Noise
-from graphspec.graph import Graphs
+from compiler.model.model import Model, module_name
+from compiler.tensors.noise import Noise
+from graphspec.graphs.graph import Graphs
 from graphspec.loading import load
 from runtime import fit
 from runtime.data import prepare
-from runtime.evaluation import evaluate_rows
+from runtime.measures.evaluation import evaluate_rows
 
 BASELINE_STEPS = 3000
 BASELINE_CHECK = 50
@@ -79,7 +79,7 @@ def labels_only(graphs: Graphs, data: Any, name: str, seed: int) -> dict[str, fl
 
 
 def _plain(value: torch.Tensor) -> Any:
-    from compiler.axes import AxisTensor
+    from compiler.tensors.axes import AxisTensor
 
     return AxisTensor((), value)
 

@@ -106,7 +106,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     spec = SPEC.format(side=SIDE, labels=labels, batch=options.batch, held_out=HELD_OUT)
     (folder / "large.yaml").write_text(spec)
     bare = watched([sys.executable, "-c", "import time; time.sleep(1)"], folder)
-    imports = "import runtime.training.fitting, runtime.evaluation, runtime.data, time; time.sleep(1)"
+    imports = "import runtime.training.loop.fitting, runtime.measures.evaluation, runtime.data, time; time.sleep(1)"
     loaded = watched([sys.executable, "-c", imports], folder)
     train = [sys.executable, "-c", "from runtime.cli import main; main()", "train", str(folder / "large.yaml")]
     found = watched([*train, "--out", str(folder / "run"), "--no-figures"], folder)

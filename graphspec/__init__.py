@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphspec.diagnostics import Diagnostic, SpecError
-    from graphspec.graph import Graphs
+    from graphspec.graphs.graph import Graphs
     from graphspec.loading import load
 
 __all__ = ["Diagnostic", "Graphs", "SpecError", "load"]
 
 _HOMES = {
     "Diagnostic": "graphspec.diagnostics",
-    "Graphs": "graphspec.graph",
+    "Graphs": "graphspec.graphs.graph",
     "SpecError": "graphspec.diagnostics",
     "load": "graphspec.loading",
 }

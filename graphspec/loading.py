@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from graphspec.composing import MAX_BYTES
-from graphspec.connect import connect
 from graphspec.diagnostics import Diagnostic, SourceText, Span, SpecError
-from graphspec.graph import Graphs
-from graphspec.overrides import apply_overrides
-from graphspec.reading import read_spec
-from graphspec.report import Report
+from graphspec.graphs.connect import connect
+from graphspec.graphs.graph import Graphs
+from graphspec.reading.overrides import apply_overrides
+from graphspec.reading.validation import read_spec
 from graphspec.rules import check_rules
-from graphspec.source import read_faulty_document
+from graphspec.text.composing import MAX_BYTES
+from graphspec.text.report import Report
+from graphspec.text.source import read_faulty_document
 
 STANDARD_INPUT = "-"
 
@@ -94,7 +94,7 @@ def _unreadable(name: str, message: str, hint: str) -> SpecError:
 
 def _nearby(name: str) -> str:
     """A file of a like name in the same folder, for a slip of the fingers."""
-    from graphspec.suggestions import did_you_mean
+    from graphspec.reading.suggestions import did_you_mean
 
     wanted = Path(name)
     try:

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runtime.run import Run, open_run
-    from runtime.training.fitting import fit
+    from runtime.runs.run_folder import Run, open_run
+    from runtime.training.loop.fitting import fit
 
 __all__ = ["Run", "fit", "open_run"]
 
@@ -12,11 +12,11 @@ __all__ = ["Run", "fit", "open_run"]
 def __getattr__(name: str) -> Any:
     """The public calls on first use."""
     if name == "fit":
-        from runtime.training.fitting import fit
+        from runtime.training.loop.fitting import fit
 
         return fit
     if name in ("Run", "open_run"):
-        from runtime import run
+        from runtime.runs import run_folder
 
-        return getattr(run, name)
+        return getattr(run_folder, name)
     raise AttributeError(f"module 'runtime' has no attribute {name!r}")

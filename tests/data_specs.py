@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from graphspec.connect import connect
-from graphspec.graph import Graphs
-from graphspec.report import Report
-from graphspec.schema import Spec
-from graphspec.source import read_document
+from graphspec.graphs.connect import connect
+from graphspec.graphs.graph import Graphs
+from graphspec.language import Spec
+from graphspec.text.report import Report
+from graphspec.text.source import read_document
 from runtime.data import PreparedData, prepare
 
 PIXELS = {"role": "observed", "domain": "unit", "shape": [1, 4, 4]}

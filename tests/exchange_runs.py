@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from runtime.errors import RunError
-from runtime.training import exchange
-from runtime.training.devices import join_processes, leave_processes
+from runtime.training.processes import exchange
+from runtime.training.processes.devices import join_processes, leave_processes
 
 STEPS = 5
 

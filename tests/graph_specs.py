@@ -5,7 +5,7 @@ from random import Random
 import networkx as nx
 
 from graphspec.diagnostics import Diagnostic
-from graphspec.graph import Graphs
+from graphspec.graphs.graph import Graphs
 from graphspec.loading import check_file, load
 
 M2 = """

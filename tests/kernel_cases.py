@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from compiler.noise import Noise
+from compiler.tensors.noise import Noise
 
 DOUBLE = torch.float64
 IN_TORCH = {

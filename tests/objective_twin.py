@@ -7,7 +7,7 @@ from itertools import product
 
 import torch
 
-from compiler.module import Model
+from compiler.model.model import Model
 
 
 def joint_values(model: Model, names: list[str]) -> list[dict[str, int]]:

@@ -77,9 +77,9 @@ def train_case(folder: Path, case: Case, out: str, *, stop: int | None = None, r
     """Train one case in float64 into folder/out; `stop`: press Ctrl-C (in the last process only) after that step."""
     from compiler import compile_spec
     from graphspec.loading import load
-    from runtime.training.fitting import fit
-    from runtime.training.loop import Training
-    from runtime.training.progress import SilentReporter
+    from runtime.training.loop.fitting import fit
+    from runtime.training.loop.loop import Training
+    from runtime.training.loop.progress import SilentReporter
 
     model = compile_spec(load(folder / "tiny.yaml", [LAYERS, *case.overrides]), dtype=torch.float64)
     step_of = Training._step
@@ -148,7 +148,7 @@ def main(folder: Path, ways: str) -> None:
 
 def leave(folder: Path, ways: str) -> None:
     """Say how gradients were added up, and part."""
-    from runtime.training.devices import leave_processes
+    from runtime.training.processes.devices import leave_processes
 
     (folder / f"{ways}-{os.environ['RANK']}.txt").write_text(" ".join(sorted(EXCHANGES)))
     leave_processes()

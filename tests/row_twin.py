@@ -15,12 +15,12 @@ import networkx as nx
 import torch
 from torch import Tensor
 
-from compiler.axes import AxisTensor
-from compiler.distributions import Distribution, closed_kl_each
-from compiler.module import Model
-from compiler.noise import Noise
-from compiler.values import PRESENCE
-from compiler.weights import ObjectiveWeights
+from compiler.families import Distribution, closed_kl_each
+from compiler.model.model import Model
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.axes import AxisTensor
+from compiler.tensors.blanks import PRESENCE
+from compiler.tensors.noise import Noise
 
 CLOSED = {
     ("normal", "normal"), ("lognormal", "lognormal"), ("laplace", "laplace"), ("laplace", "normal"), ("gamma", "gamma"),

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from runtime.cli.app import app
-from runtime.sweeping.processes import log_of
+from runtime.sweeping.run_pool import log_of
 
 
 def graphspec(*arguments: str) -> Result:
@@ -53,5 +53,5 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> Sequence[Any]:
     """Sweeps run in this process; gives the list of what they train."""
     InlinePool.trained.clear()
     InlinePool.interrupt_after = None
-    monkeypatch.setattr("runtime.cli.sweeping.Pool", InlinePool)
+    monkeypatch.setattr("runtime.cli.sweep_run.Pool", InlinePool)
     return InlinePool.trained

@@ -10,20 +10,20 @@ from process_runs import GREY, write_data
 from torch import Tensor
 
 from compiler import compile_spec
-from compiler.agreement import agreements
-from compiler.consistency import Answers, disagreement
-from compiler.explanation import explain
-from compiler.explanation_text import as_json, as_latex, as_text
-from compiler.module import Model
-from compiler.noise import Noise
+from compiler.model.model import Model
+from compiler.model.teacher_answers import Answers, disagreement
+from compiler.symbolic.agreement import agreements
+from compiler.symbolic.explanation import explain
+from compiler.symbolic.explanation_text import as_json, as_latex, as_text
+from compiler.tensors.noise import Noise
 from graphspec.loading import load
-from runtime.data.streams import epoch_batches
-from runtime.training.adversarial import Chosen, kept_buffers, move
-from runtime.training.averaging import Average
-from runtime.training.consistency import Teacher
-from runtime.training.loss import patterns_of, share_of
-from runtime.training.noise import BatchNoise
-from runtime.training.rows import prepare_rows
+from runtime.data.stream.streams import epoch_batches
+from runtime.training.processes.training_rows import prepare_rows
+from runtime.training.step.adversarial import Chosen, kept_buffers, move
+from runtime.training.step.averaging import Average
+from runtime.training.step.consistency import Teacher
+from runtime.training.step.loss import patterns_of, share_of
+from runtime.training.step.noise import BatchNoise
 
 SPEC = """
 graphspec: 1

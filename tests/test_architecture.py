@@ -51,7 +51,7 @@ HEAVY = {"torch", "torchvision", "sklearn", "matplotlib", "accelerate", "scipy"}
         "import compiler, runtime",
         "import runtime.cli.app",
         "from graphspec import load; load('specs/mnist-m2.yaml')",
-        "from graphspec import load; from compiler.explanation import explain; explain(load('specs/digits.yaml'))",
+        "from graphspec import load; from compiler.symbolic.explanation import explain; explain(load('specs/digits.yaml'))",
     ],
 )
 def test_light_paths_load_nothing_heavy(code: str) -> None:

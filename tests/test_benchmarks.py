@@ -23,9 +23,9 @@ from benchmarks.measuring import Measured, rows, unavailable
 from benchmarks.pipes import Failed, Worker
 from benchmarks.settings import SETTINGS, Implementation
 from benchmarks.work import DATA, Layer, _adgm, _conv, _m2, step_flop
-from compiler.cost import program_cost
-from compiler.lowering import lower
-from compiler.program import Pattern
+from compiler.symbolic.cost import program_cost
+from compiler.symbolic.lowering import lower
+from compiler.symbolic.program import Pattern
 from graphspec.loading import load
 
 ROOT = Path(__file__).parents[1]

@@ -12,13 +12,13 @@ import scipy.special
 import scipy.stats
 import torch
 
-from compiler.distributions import Distribution, build
-from compiler.distributions.flow_maps import flow_log_prob
-from compiler.distributions.flows import build_flow_map
+from compiler.factors.parameters import from_alternative
+from compiler.families import Distribution, build
+from compiler.families.flow_maps import flow_log_prob
+from compiler.families.flows import build_flow_map
 from compiler.networks.initialization import Initializer
-from compiler.parameters import from_alternative
-from graphspec.families import FAMILIES
-from graphspec.graph import Variable
+from graphspec.graphs.graph import Variable
+from graphspec.language.families import FAMILIES
 
 DOUBLE = torch.float64
 FLOWS = [name for name, family in FAMILIES.items() if family.flow]

@@ -9,10 +9,10 @@ from tiny_runs import tiny_model, train_tiny
 from torch import nn
 
 from runtime.errors import RunError
-from runtime.run import Run
-from runtime.training import checkpoints
-from runtime.training.checkpoints import load_weights, read_weights, save_weights, write_copy, write_tensors, write_text
-from runtime.training.fitting import fit
+from runtime.runs import checkpoints
+from runtime.runs.checkpoints import load_weights, read_weights, save_weights, write_copy, write_tensors, write_text
+from runtime.runs.run_folder import Run
+from runtime.training.loop.fitting import fit
 
 
 def test_weights_come_back_as_they_were(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from tiny_runs import tiny_model, train_tiny
 
+from graphspec.language import TrainingSection
 from graphspec.loading import load
-from graphspec.schema import TrainingSection
-from runtime.training import choices
-from runtime.training.choices import (
+from runtime.training.speed import choices
+from runtime.training.speed.choices import (
     Choice,
     choose_compile,
     choose_one_thread,

@@ -12,11 +12,11 @@ from typer.testing import CliRunner, Result
 
 from compiler import compile_spec
 from graphspec import load
-from graphspec.resolved import spec_as_yaml
+from graphspec.describe.resolved import spec_as_yaml
 from runtime.cli.app import app
 from runtime.data import prepare
-from runtime.run import Run
-from runtime.training.checkpoints import save_weights
+from runtime.runs.checkpoints import save_weights
+from runtime.runs.run_folder import Run
 
 SPEC = """
 graphspec: 1

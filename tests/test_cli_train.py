@@ -16,10 +16,10 @@ from typer.testing import CliRunner, Result
 
 from runtime.cli.app import app
 from runtime.cli.doctor import Finding, examine, package_finding
-from runtime.run import Run
-from runtime.training.loop import Training
-from runtime.training.metrics import StepInfo
-from runtime.training.progress import BarReporter, PlainReporter, choose_reporter
+from runtime.runs.run_folder import Run
+from runtime.training.loop.loop import Training
+from runtime.training.loop.progress import BarReporter, PlainReporter, choose_reporter
+from runtime.training.step.step_metrics import StepInfo
 
 
 @pytest.fixture(autouse=True)

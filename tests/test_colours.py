@@ -7,10 +7,10 @@ import torch
 from graph_specs import M2, codes_in, found_in, pointed_at
 from torch import Tensor
 
-from graphspec.schema import Augment
-from runtime.data.augmentation import augment_images
-from runtime.data.colours import LUMA, recolour
+from graphspec.language import Augment
 from runtime.data.randomness import Portion
+from runtime.data.stream.augmentation import augment_images
+from runtime.data.stream.colours import LUMA, recolour
 
 
 def changed(images: Tensor, seed: int = 0, **changes: float) -> Tensor:

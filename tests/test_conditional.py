@@ -11,19 +11,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compiler.axes import SAMPLES, AxisTensor
-from compiler.conditional import ConditionalModule, DeterministicModule, Located
-from compiler.distributions import closed_kl
-from compiler.noise import Noise
-from compiler.parameters import BORDER_START, Learned, constrain
-from graphspec.connect import connect
+from compiler.factors.conditional import ConditionalModule, DeterministicModule, Located
+from compiler.factors.parameters import BORDER_START, Learned, constrain
+from compiler.families import closed_kl
+from compiler.tensors.axes import SAMPLES, AxisTensor
+from compiler.tensors.noise import Noise
 from graphspec.diagnostics import SpecError
-from graphspec.families import FAMILIES, SCALE_FLOOR
-from graphspec.graph import Graphs, Side
-from graphspec.reading import read_spec
-from graphspec.report import Report
-from graphspec.schema import LearnedParameter
-from graphspec.source import read_document
+from graphspec.graphs.connect import connect
+from graphspec.graphs.graph import Graphs, Side
+from graphspec.language import LearnedParameter
+from graphspec.language.families import FAMILIES, SCALE_FLOOR
+from graphspec.reading.validation import read_spec
+from graphspec.text.report import Report
+from graphspec.text.source import read_document
 
 DOUBLE = torch.float64
 

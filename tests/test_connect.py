@@ -6,9 +6,9 @@ from math import log
 import pytest
 from graph_specs import M2, codes_in, graphs_of
 
-from graphspec.graph import Factor, Variable
-from graphspec.schema import DEFAULT_NETWORK, LearnedParameter, NetworkParameter
-from graphspec.schema.networks import Linear, Mlp
+from graphspec.graphs.graph import Factor, Variable
+from graphspec.language import DEFAULT_NETWORK, LearnedParameter, NetworkParameter
+from graphspec.language.networks import Linear, Mlp
 
 TRUNK = """
 graphspec: 1

@@ -13,31 +13,31 @@ from tiny_runs import train_tiny as train
 from torch import Tensor
 
 from compiler import compile_spec
-from compiler.agreement import agreements, reduced
-from compiler.axes import AxisTensor
-from compiler.consistency import Answers, disagreement, log_answer
 from compiler.emission import emit
-from compiler.evaluation import Evaluator
-from compiler.execution import Execution
-from compiler.explanation import explain
-from compiler.explanation_text import as_json, as_latex, as_text
-from compiler.module import Model
-from compiler.noise import Noise
-from compiler.program import Pattern
-from compiler.weights import ObjectiveWeights
+from compiler.model.evaluation import Evaluator
+from compiler.model.execution import Execution
+from compiler.model.model import Model
+from compiler.model.teacher_answers import Answers, disagreement, log_answer
+from compiler.symbolic.agreement import agreements, reduced
+from compiler.symbolic.explanation import explain
+from compiler.symbolic.explanation_text import as_json, as_latex, as_text
+from compiler.symbolic.program import Pattern
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.axes import AxisTensor
+from compiler.tensors.noise import Noise
 from graphspec.loading import load
-from runtime.data.rows import PreparedData
-from runtime.data.streams import Step, epoch_batches, steps_per_epoch
-from runtime.run import Run
-from runtime.training.averaging import Average
-from runtime.training.checkpoints import read_weights
-from runtime.training.consistency import Teacher, rows_without, twin
-from runtime.training.fitting import fit
-from runtime.training.loss import patterns_of, share_of
-from runtime.training.metrics import Meter
-from runtime.training.noise import BatchNoise
-from runtime.training.progress import SilentReporter
-from runtime.training.rows import prepare_rows
+from runtime.data.stream.rows import PreparedData
+from runtime.data.stream.streams import Step, epoch_batches, steps_per_epoch
+from runtime.runs.checkpoints import read_weights
+from runtime.runs.run_folder import Run
+from runtime.training.loop.fitting import fit
+from runtime.training.loop.progress import SilentReporter
+from runtime.training.processes.training_rows import prepare_rows
+from runtime.training.step.averaging import Average
+from runtime.training.step.consistency import Teacher, rows_without, twin
+from runtime.training.step.loss import patterns_of, share_of
+from runtime.training.step.noise import BatchNoise
+from runtime.training.step.step_metrics import Meter
 
 PIXELS = (*GREY, "recognition.h.network={kind: mlp, hidden: [8], normalization: batch, dropout: 0.2}")
 AGREE = "objective.consistency={y: {weight: 5, after: 0.5, confidence: 0.405}}"
@@ -223,7 +223,7 @@ def test_a_training_on_moved_rows_is_the_one_written_by_hand(tmp_path: Path) -> 
 
 
 def raw_weights(run: Run) -> dict[str, Tensor]:
-    from runtime.training.state import read_state
+    from runtime.training.loop.state import read_state
 
     return dict(read_state(run.state_file).weights)
 
@@ -235,7 +235,7 @@ def far(left: Model, right: Model) -> float:
 
 def test_without_ema_the_average_answers_nothing_else(tmp_path: Path) -> None:
     """Checkpoints hold the trained weights, and the state remembers the average for `--resume`."""
-    from runtime.training.state import read_state
+    from runtime.training.loop.state import read_state
 
     run = train(tmp_path, "objective.consistency={y: {weight: 1}}", "training.epochs=1")
     last, state = read_weights(run.last_file).weights, read_state(run.state_file)

@@ -8,11 +8,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from compiler import compile_spec
-from compiler.cost import program_cost
 from compiler.kernels import products
-from compiler.lowering import lower
-from compiler.program import Pattern
-from graphspec.graph import Graphs, Variable
+from compiler.symbolic.cost import program_cost
+from compiler.symbolic.lowering import lower
+from compiler.symbolic.program import Pattern
+from graphspec.graphs.graph import Graphs, Variable
 from graphspec.loading import load
 
 SPECS = ("digits", "mnist-m2", "mnist-m2-conv", "mnist-paper-conv", "adgm", "m1m2", "svhn", "ladder", "two-labels")

@@ -10,17 +10,17 @@ import torch
 from data_specs import DIGIT, REALS, prepared, write_npz
 from typer.testing import CliRunner
 
-from compiler.module import Model
-from compiler.weights import ObjectiveWeights
+from compiler.model.model import Model
+from compiler.symbolic.schedules import ObjectiveWeights
+from graphspec.language import Augment
 from graphspec.loading import load
-from graphspec.schema import Augment
 from runtime.cli.app import app
 from runtime.data import PreparedData, epoch_batches, prepare
-from runtime.data.augmentation import augment_images
-from runtime.data.patterns import IN_PART, WHOLE, _distinct, count_given
+from runtime.data.stream.augmentation import augment_images
+from runtime.data.stream.patterns import IN_PART, WHOLE, _distinct, count_given
 from runtime.errors import DataError
-from runtime.evaluation import evaluate_rows
-from runtime.training.loss import share_of
+from runtime.measures.evaluation import evaluate_rows
+from runtime.training.step.loss import share_of
 
 ROOT = Path(__file__).resolve().parents[1]
 NAN = float("nan")
@@ -211,7 +211,7 @@ def test_a_cell_is_named_with_its_own_column(tmp_path: Path, cells: str, said: s
 @pytest.mark.parametrize("domain", ["direction", "simplex"])
 @pytest.mark.parametrize("role", ["supervised", "observed"])
 def test_elements_that_depend_on_each_other_are_blank_together(tmp_path: Path, domain: str, role: str) -> None:
-    """As `compiler.values.given` says: a direction without one of its elements is no direction."""
+    """As `compiler.tensors.blanks.given` says: a direction without one of its elements is no direction."""
     variable = {"role": role, "domain": domain, "size": 2} | ({"missing": True} if role == "observed" else {})
     cells = np.array([[1.0, 0.0], [NAN, 0.0], [0.0, 1.0], [NAN, NAN]])
     data = arrays(tmp_path, {"x": REALS, "y": variable}, x=np.zeros((4, 2)), y=cells)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from data_specs import REALS, write_npz
 
-from compiler.module import Model
-from graphspec.graph import Graphs
+from compiler.model.model import Model
+from graphspec.graphs.graph import Graphs
 from graphspec.loading import load
 from runtime.data import PreparedData, prepare
 

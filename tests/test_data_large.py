@@ -16,11 +16,14 @@ from data_specs import DIGIT, PIXELS, REALS, graphs_for, prepared, write_npz
 from PIL import Image
 
 from graphspec.headers import Member
-from runtime.data import PreparedData, epoch_batches, mapping, preparation, prepare, streams
-from runtime.data.mapping import map_member
-from runtime.data.stored import Held, Mapped, hold
-from runtime.data.streams import order_of
-from runtime.data.table import Parts, make_table
+from runtime.data import PreparedData, epoch_batches, prepare
+from runtime.data.preparation import preparation
+from runtime.data.read import mapped_arrays
+from runtime.data.read.mapped_arrays import map_member
+from runtime.data.read.table import Parts, make_table
+from runtime.data.stream import streams
+from runtime.data.stream.column_store import Held, Mapped, hold
+from runtime.data.stream.streams import order_of
 from runtime.errors import DataError
 
 COLOUR = {"role": "observed", "domain": "unit", "shape": [3, 4, 5]}
@@ -34,9 +37,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], Non
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def set_sizes(mapped: int, chunk: int = 100) -> None:
-        monkeypatch.setattr(mapping, "MAPPED_BYTES", mapped)
-        monkeypatch.setattr("runtime.data.values.CHUNK_BYTES", chunk)
-        monkeypatch.setattr("runtime.data.stored.CHUNK_BYTES", chunk)
+        monkeypatch.setattr(mapped_arrays, "MAPPED_BYTES", mapped)
+        monkeypatch.setattr("runtime.data.preparation.values.CHUNK_BYTES", chunk)
+        monkeypatch.setattr("runtime.data.stream.column_store.CHUNK_BYTES", chunk)
 
     return set_sizes
 
@@ -193,7 +196,7 @@ def test_no_room_for_the_copy(tmp_path: Path, tiny: Callable[..., None], monkeyp
         unpack(tmp_path / "a.npz")
     assert "numpy.savez" in caught.value.hint
     monkeypatch.undo()
-    monkeypatch.setattr(mapping, "MAPPED_BYTES", 1)
+    monkeypatch.setattr(mapped_arrays, "MAPPED_BYTES", 1)
     (tmp_path / "blocked").write_text("a file where the folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "blocked"))
     with pytest.raises(DataError, match="cannot be unpacked"):

@@ -11,10 +11,11 @@ import torch
 from data_specs import DIGIT, PIXELS, REALS, graphs_for, prepared, write_npz
 from PIL import Image
 
-from graphspec.sources import KNOWN_SETS
-from runtime.data import faces, known, prepare
+from graphspec.headers.sources import KNOWN_SETS
+from runtime.data import prepare
+from runtime.data.read import faces, known_sets
+from runtime.data.read.torchvision_shim import import_torchvision
 from runtime.errors import DataError
-from runtime.torchvision_shim import import_torchvision
 
 BYTES = np.arange(20 * 16, dtype=np.uint8).reshape(20, 4, 4)
 LABELS = np.arange(20) % 3
@@ -331,7 +332,7 @@ def test_a_fetched_set_is_put_in_place(tmp_path: Path, monkeypatch: pytest.Monke
     data = prepared(tmp_path / "data", MNIST, {"source": "mnist", "variables": MNIST_COLUMNS})
     assert len(data.test) == 6
     found = sorted(file.name for file in (tmp_path / "data").rglob("*") if file.is_file())
-    assert found == sorted(Path(file).name for file in known.FILES["mnist"])
+    assert found == sorted(Path(file).name for file in known_sets.FILES["mnist"])
 
 
 COLOUR = {"x": {**PIXELS, "shape": [3, 32, 32]}, "y": {**DIGIT, "classes": 10}}
@@ -425,7 +426,7 @@ def real(source: str, variables: dict[str, Any], columns: dict[str, Any], **data
 @pytest.mark.parametrize("name", ["mnist", "svhn-subset/train.npz", "yale_b"])
 def test_real_data(name: str) -> None:
     known_set = KNOWN_SETS.get(name)
-    there = known.is_present(known_set, Path(REAL_DATA)) if known_set else (Path(REAL_DATA) / name).is_file()
+    there = known_sets.is_present(known_set, Path(REAL_DATA)) if known_set else (Path(REAL_DATA) / name).is_file()
     if not there:
         pytest.skip(f"{name} is not in GRAPHSPEC_DATA")
     if name == "mnist":

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from graphspec.diagnostics import Diagnostic
-from graphspec.report import Report
-from graphspec.rules.data import check_data
-from graphspec.schema import Spec
-from graphspec.source import read_document
+from graphspec.language import Spec
+from graphspec.rules.data_rules import check_data
+from graphspec.text.report import Report
+from graphspec.text.source import read_document
 
 GRAPHS = "generative: {}\nrecognition: {}\n"
 IMAGE = "{role: observed, domain: unit, shape: [1, 8, 8]}"

@@ -9,10 +9,10 @@ import pytest
 import torch
 from data_specs import DIGIT, PIXELS, prepared, write_npz
 
-from graphspec.schema import Augment
+from graphspec.language import Augment
 from runtime.data import PreparedData, Step, epoch_batches, steps_per_epoch
-from runtime.data.augmentation import _grid, augment_images
-from runtime.data.streams import endless_passes
+from runtime.data.stream.augmentation import _grid, augment_images
+from runtime.data.stream.streams import endless_passes
 
 ROWS = 110
 

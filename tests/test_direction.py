@@ -11,18 +11,18 @@ import torch
 from graph_specs import found_in, graphs_of
 from torch import Tensor
 
-from compiler.conditional import ConditionalModule
-from compiler.distributions import build, closed_kl
-from compiler.distributions.direction import VonMisesFisher
-from compiler.distributions.sphere import bessel_terms, excess, log_area, polar_angle, shortfall
-from compiler.lowering import lower
-from compiler.noise import Noise, RowNoise
-from compiler.parameters import BORDER_START, Learned, constrain, legal
-from compiler.pipeline import compile_spec
-from compiler.program import Pattern
-from graphspec.families import FAMILIES
-from graphspec.graph import Variable
-from graphspec.schema import LearnedParameter
+from compiler.factors.conditional import ConditionalModule
+from compiler.factors.parameters import BORDER_START, Learned, constrain, legal
+from compiler.families import build, closed_kl
+from compiler.families.direction import VonMisesFisher
+from compiler.families.sphere import bessel_terms, excess, log_area, polar_angle, shortfall
+from compiler.model.pipeline import compile_spec
+from compiler.symbolic.lowering import lower
+from compiler.symbolic.program import Pattern
+from compiler.tensors.noise import Noise, RowNoise
+from graphspec.graphs.graph import Variable
+from graphspec.language import LearnedParameter
+from graphspec.language.families import FAMILIES
 
 DOUBLE = torch.float64
 FAMILY = FAMILIES["von_mises_fisher"]

@@ -11,7 +11,7 @@ from sklearn.metrics import balanced_accuracy_score, mutual_info_score
 from typer.testing import CliRunner
 
 from runtime.cli.app import app
-from runtime.disentanglement import (
+from runtime.measures.disentanglement import (
     METRICS,
     balanced_accuracy,
     beta_vae,
@@ -31,8 +31,8 @@ from runtime.disentanglement import (
     sap,
     threshold_scores,
 )
-from runtime.disentanglement.comparing import FEWEST_ROWS, MOST_ROWS, sample
-from runtime.disentanglement.fixing import _variances, group
+from runtime.measures.disentanglement.comparing import FEWEST_ROWS, MOST_ROWS, sample
+from runtime.measures.disentanglement.fixing import _variances, group
 
 RANDOM = np.random.default_rng
 SIZES = (3, 4, 5)

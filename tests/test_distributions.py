@@ -12,18 +12,18 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from compiler.distributions import CLASSES, Distribution, build, closed_kl
-from compiler.distributions.base import inside_unit
-from compiler.distributions.gamma_noise import PROPOSALS, gamma_noise, log_gamma_draw
-from compiler.distributions.quantiles import poisson_quantile
-from compiler.distributions.series import langevin, log_rising, log_sinhc
-from compiler.distributions.unit import ContinuousBernoulli
-from compiler.noise import Noise, RowNoise
-from compiler.parameters import constrain, start_value
+from compiler.factors.parameters import constrain, start_value
+from compiler.families import CLASSES, Distribution, build, closed_kl
+from compiler.families.distribution import inside_unit
+from compiler.families.gamma_noise import PROPOSALS, gamma_noise, log_gamma_draw
+from compiler.families.quantiles import poisson_quantile
+from compiler.families.series import langevin, log_rising, log_sinhc
+from compiler.families.unit import ContinuousBernoulli
+from compiler.tensors.noise import Noise, RowNoise
 from graphspec.diagnostics import InternalError
-from graphspec.families import FAMILIES, ParameterInfo
-from graphspec.graph import Variable
-from graphspec.schema import Domain
+from graphspec.graphs.graph import Variable
+from graphspec.language import Domain
+from graphspec.language.families import FAMILIES, ParameterInfo
 
 Numbers = Mapping[str, Any]
 DOUBLE = torch.float64

@@ -6,11 +6,11 @@ import pytest
 import torch
 from tiny_runs import tiny_model, train_tiny
 
-from compiler.noise import Noise
-from compiler.weights import ObjectiveWeights
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.noise import Noise
 from runtime.data import prepare
-from runtime.training.progress import SilentReporter
-from runtime.training.weighing import Collapse, mean_effective_samples, threshold
+from runtime.training.loop.effective_samples import Collapse, mean_effective_samples, threshold
+from runtime.training.loop.progress import SilentReporter
 
 BELOW = (  # q(y | z): the label weighs eight draws of z
     "recognition={h: {parents: [x], network: {kind: mlp, hidden: [8]}}, z: {parents: [h]}, y: {parents: [z], network: {kind: linear}}}",
@@ -42,7 +42,7 @@ def sharpen(model: torch.nn.Module) -> None:
 
 
 def train(folder: Path, *, sharp: bool, out: str, resume: bool = False, epochs: int = 2) -> tuple[Notes, list[dict]]:  # type: ignore[type-arg]
-    from runtime.training.fitting import fit
+    from runtime.training.loop.fitting import fit
 
     model = tiny_model(folder, *BELOW, "training.learning_rate=1e-30", f"training.epochs={epochs}")
     if sharp:

@@ -31,12 +31,12 @@ from typer.testing import CliRunner
 
 from compiler.emission import emit, emitted
 from compiler.emission.checking import verify_agreement
-from compiler.emission.plan import make_plan
-from compiler.module import Model
-from compiler.noise import Noise
-from compiler.weights import ObjectiveWeights, Rates
+from compiler.emission.emission_plan import make_plan
+from compiler.model.model import Model
+from compiler.symbolic.schedules import ObjectiveWeights, Rates
+from compiler.tensors.noise import Noise
 from graphspec.diagnostics import InternalError, SpecError
-from graphspec.graph import Graphs, Variable
+from graphspec.graphs.graph import Graphs, Variable
 from graphspec.loading import load
 from runtime.cli.app import app
 

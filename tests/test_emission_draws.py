@@ -19,8 +19,8 @@ from graph_specs import graphs_of
 from test_emission import compare, double_precision, executed, rows_of
 
 from compiler.emission import emit
-from compiler.module import Model
-from compiler.noise import Noise
+from compiler.model.model import Model
+from compiler.tensors.noise import Noise
 
 __all__ = ["double_precision"]
 
@@ -192,7 +192,7 @@ def test_partly_blank_labels_of_a_flow_are_blank() -> None:
     rows["x"][1] = rows["x"][0]
     rows["y"] = torch.full((2, 2, 2), 0.3)
     rows["y"][0, 0, 1] = rows["y"][1] = math.nan
-    from compiler.weights import ObjectiveWeights
+    from compiler.symbolic.schedules import ObjectiveWeights
 
     weights = ObjectiveWeights.at(graphs, None, math.inf)
     found = model.evaluate(rows, weights=weights, noise=Noise(torch.Generator().manual_seed(2), 2))

@@ -9,23 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from compiler.module import Evaluation, Model
-from compiler.noise import Noise
-from compiler.weights import ObjectiveWeights
+from compiler.model.model import Evaluation, Model
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.noise import Noise
 from graphspec.diagnostics import SourceText
-from graphspec.families import FAMILIES
-from graphspec.graph import Factor, Graphs, Variable
-from graphspec.schema import Spec
+from graphspec.graphs.graph import Factor, Graphs, Variable
+from graphspec.language import Spec
+from graphspec.language.families import FAMILIES
 from runtime.data import Rows, Units
-from runtime.disentanglement import METRICS
-from runtime.evaluation import compare_codes, evaluate_rows, known_factors, measure
-from runtime.metrics import (
-    calibration_error,
-    confusion,
-    log_loss,
-    root_mean_square,
-    share_wrong,
-)
+from runtime.measures.disentanglement import METRICS
+from runtime.measures.evaluation import compare_codes, evaluate_rows, known_factors, measure
+from runtime.measures.metrics import calibration_error, confusion, log_loss, root_mean_square, share_wrong
 
 
 def integers(*values: int) -> np.ndarray:

@@ -14,14 +14,14 @@ import pytest
 import torch
 
 from compiler.emission.checking import random_values
-from compiler.explanation import explain
-from compiler.explanation_text import as_json, as_latex, as_text
-from compiler.module import Model
-from compiler.noise import Noise
-from compiler.weights import ObjectiveWeights, Rates
+from compiler.model.model import Model
+from compiler.symbolic.explanation import explain
+from compiler.symbolic.explanation_text import as_json, as_latex, as_text
+from compiler.symbolic.schedules import ObjectiveWeights, Rates
+from compiler.tensors.noise import Noise
 from graphspec.diagnostics import SpecError
 from graphspec.drawing import draw
-from graphspec.graph import Graphs
+from graphspec.graphs.graph import Graphs
 from graphspec.loading import load
 
 ROWS = 4

@@ -9,9 +9,9 @@ import pytest
 from discrete_specs import discrete_spec, random_dag
 from graph_specs import graphs_of
 
-from compiler.explanation import explain
-from compiler.explanation_text import as_json, as_latex, as_text
-from compiler.lowering import every_pattern
+from compiler.symbolic.explanation import explain
+from compiler.symbolic.explanation_text import as_json, as_latex, as_text
+from compiler.symbolic.lowering import every_pattern
 from graphspec.loading import load
 
 SPECS = Path(__file__).parents[1] / "specs"

@@ -9,18 +9,18 @@ import pytest
 import torch
 from PIL import Image
 
-from compiler.module import Model
-from graphspec.graph import Variable
+from compiler.model.model import Model
+from graphspec.graphs.graph import Variable
 from graphspec.loading import load
+from runtime.answering.panels import Panel
 from runtime.data import Units
 from runtime.errors import RunError
 from runtime.figures.confusion import draw_confusion
-from runtime.figures.curves import curves, draw_curves
-from runtime.figures.files import default_path, is_picture, write_panel
-from runtime.figures.grid import BREAK, GAP, MARGIN, draw_panel
-from runtime.figures.images import enlarged, pictures
-from runtime.figures.tables import panel_table
-from runtime.panels import Panel
+from runtime.figures.learning_curves import curves, draw_curves
+from runtime.figures.panel_files import default_path, is_picture, write_panel
+from runtime.figures.panel_grid import BREAK, GAP, MARGIN, draw_panel
+from runtime.figures.panel_tables import panel_table
+from runtime.figures.pictures import enlarged, pictures
 
 X = Variable("x", "observed", "unit", (3, 8, 8))
 SPEC = """

@@ -10,20 +10,20 @@ import torch
 from graph_specs import codes_in, graphs_of
 from torch import Tensor
 
-from compiler.axes import AxisTensor
-from compiler.conditional import ConditionalModule
-from compiler.distributions import build
-from compiler.distributions.flow_maps import FlowMap, flow_pass
-from compiler.distributions.flows import Flow, build_flow_map
-from compiler.lowering import lower
+from compiler.factors.conditional import ConditionalModule
+from compiler.families import build
+from compiler.families.flow_maps import FlowMap, flow_pass
+from compiler.families.flows import Flow, build_flow_map
+from compiler.model.pipeline import compile_spec
 from compiler.networks.initialization import Initializer
-from compiler.noise import Noise, RowNoise
-from compiler.pipeline import compile_spec
-from compiler.program import Pattern
+from compiler.symbolic.lowering import lower
+from compiler.symbolic.program import Pattern
+from compiler.tensors.axes import AxisTensor
+from compiler.tensors.noise import Noise, RowNoise
+from graphspec.describe.parameter_words import parameter_origins
 from graphspec.diagnostics import InternalError
-from graphspec.families import FAMILIES
-from graphspec.graph import Variable
-from graphspec.origins import parameter_origins
+from graphspec.graphs.graph import Variable
+from graphspec.language.families import FAMILIES
 
 DOUBLE = torch.float64
 FLOWS = [name for name, family in FAMILIES.items() if family.flow]
@@ -160,7 +160,7 @@ def test_an_inverse_autoregressive_flow_never_runs_backwards_for_its_own_draws(m
         backwards.append(len(given))
         return given, given.sum(-1)
 
-    monkeypatch.setattr("compiler.distributions.flow_maps.solved_inverse", counted)
+    monkeypatch.setattr("compiler.families.flow_maps.solved_inverse", counted)
     value = flow.reparameterize(random(4, 3))
     for same in (value, value.reshape(1, 4, 1, 3), value.unsqueeze(0)):
         flow.on((), ("y",)).log_prob(same)

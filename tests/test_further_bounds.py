@@ -8,9 +8,9 @@ from discrete_specs import discrete_spec
 from objective_twin import joint_values, log_densities
 from test_objective_exact import build
 
-from compiler import execution
-from compiler.aggregation import aggregate
-from compiler.noise import Noise
+from compiler.model import execution
+from compiler.model.aggregation import aggregate
+from compiler.tensors.noise import Noise
 
 GAUSSIAN = """
 graphspec: 1
@@ -89,7 +89,7 @@ def test_one_sample_is_the_elbo() -> None:
 
 
 def _weights(model):
-    from compiler.weights import ObjectiveWeights
+    from compiler.symbolic.schedules import ObjectiveWeights
 
     return ObjectiveWeights.at(model.graphs, None, 0.0)
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from graphspec.schema import TrainingSection
-from runtime.training.fused_adam import FusedAdam
-from runtime.training.optimizers import build_optimizer, set_learning_rate
+from graphspec.language import TrainingSection
+from runtime.training.speed.fused_adam import FusedAdam
+from runtime.training.step.optimizers import build_optimizer, set_learning_rate
 
 KINDS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 

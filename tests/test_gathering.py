@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compiler.execution import Execution
-from compiler.module import Model
-from compiler.weights import ObjectiveWeights
+from compiler.model.execution import Execution
+from compiler.model.model import Model
+from compiler.symbolic.schedules import ObjectiveWeights
 from graphspec.loading import load
-from runtime.training.noise import BatchNoise
+from runtime.training.step.noise import BatchNoise
 
 SPEC = """
 graphspec: 1

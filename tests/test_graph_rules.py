@@ -5,9 +5,9 @@ import networkx as nx
 import pytest
 from graph_specs import M2, codes_in, found_in, graphs_of, pointed_at, random_model, spec_of
 
+from graphspec.describe.not_yet import refuse_not_yet
 from graphspec.diagnostics import SpecError
-from graphspec.not_yet import refuse_not_yet
-from graphspec.separation import collapse
+from graphspec.graphs.separation import collapse
 
 SCALARS = """
 graphspec: 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.data.idx import read_idx
+from runtime.data.read.idx import read_idx
 
 
 def _write(file: Path, array: np.ndarray, head: bytes | None = None) -> Path:

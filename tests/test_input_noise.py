@@ -10,12 +10,12 @@ from test_emission import compare
 from test_networks import CNN, DECONV, DOUBLE, DOWN, GROWN, IMAGE, MLP, UP, N, Y, Z, network, random, values_of
 from torch import Tensor
 
-from compiler.axes import SAMPLES, AxisTensor
 from compiler.emission import emit
 from compiler.networks import ParentInput
 from compiler.networks.layers import Inputs
-from compiler.noise import Noise
-from compiler.values import PRESENCE
+from compiler.tensors.axes import SAMPLES, AxisTensor
+from compiler.tensors.blanks import PRESENCE
+from compiler.tensors.noise import Noise
 from graphspec.diagnostics import SpecError
 
 READERS: list[tuple[dict[str, Any], tuple[ParentInput, ...], dict[str, tuple[int, ...]]]] = [

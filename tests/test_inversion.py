@@ -8,9 +8,9 @@ import pytest
 import yaml
 from graph_specs import M2, codes_in, graphs_of, random_model, spec_of
 
-from graphspec.graph import Graphs
-from graphspec.inversion import as_yaml, recognition_order
-from graphspec.separation import boundary, collapse, sufficient_parents, walk
+from graphspec.graphs.graph import Graphs
+from graphspec.graphs.inversion import as_yaml, recognition_order
+from graphspec.graphs.separation import boundary, collapse, sufficient_parents, walk
 
 SEEDS = range(120)
 

@@ -8,11 +8,11 @@ import torch
 from kernel_cases import DENSITIES, DOUBLE, IN_TORCH, INPUTS, SPEC, SameNoise, close, draw, inputs_of
 
 from compiler import kernels
-from compiler.distributions.divergence import closed_kl
-from compiler.distributions.location_scale import Laplace, LogNormal, Normal
-from compiler.kernels import FUSED_ACTIVATIONS, building, fused_density, sum_activate
-from compiler.module import Model
-from compiler.weights import ObjectiveWeights
+from compiler.families.divergence import closed_kl
+from compiler.families.location_scale import Laplace, LogNormal, Normal
+from compiler.kernels import FUSED_ACTIVATIONS, building_kernels, fused_density, sum_activate
+from compiler.model.model import Model
+from compiler.symbolic.schedules import ObjectiveWeights
 from graphspec.loading import load
 
 built = pytest.mark.skipif(kernels.library().functions is None, reason=kernels.library().note)
@@ -138,16 +138,16 @@ def test_a_model_with_kernels_equals_double_precision(activation: str) -> None:
 
 
 def test_without_a_compiler_torch_does_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    building.library.cache_clear()
+    building_kernels.library.cache_clear()
     try:
         monkeypatch.setenv("PATH", str(tmp_path))
-        monkeypatch.setenv(building.SWITCH, str(tmp_path / "kept"))
+        monkeypatch.setenv(building_kernels.SWITCH, str(tmp_path / "kept"))
         assert "no C++ compiler" in kernels.status()
         assert sum_activate([torch.ones(100, 100)], "relu") is None
         bound, _ = _gradients(SPEC.replace("ACTIVATION", "relu"), torch.float32)
         assert bound.isfinite().all()
     finally:
-        building.library.cache_clear()
+        building_kernels.library.cache_clear()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell script stands in for the compiler")
@@ -155,23 +155,23 @@ def test_a_failing_compiler_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     fake = tmp_path / "c++"
     fake.write_text("#!/bin/sh\necho 'rows.cpp: cannot do that' >&2\nexit 1\n")
     fake.chmod(0o755)
-    building.library.cache_clear()
+    building_kernels.library.cache_clear()
     try:
         monkeypatch.setenv("PATH", str(tmp_path))
-        monkeypatch.setenv(building.SWITCH, str(tmp_path / "kept"))
+        monkeypatch.setenv(building_kernels.SWITCH, str(tmp_path / "kept"))
         assert "failed: rows.cpp: cannot do that" in kernels.status()
         assert not list((tmp_path / "kept").glob("*.so"))
     finally:
-        building.library.cache_clear()
+        building_kernels.library.cache_clear()
 
 
 def test_they_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    building.library.cache_clear()
+    building_kernels.library.cache_clear()
     try:
-        monkeypatch.setenv(building.SWITCH, "off")
+        monkeypatch.setenv(building_kernels.SWITCH, "off")
         assert kernels.status() == "no fused kernels: turned off by GRAPHSPEC_KERNELS"
     finally:
-        building.library.cache_clear()
+        building_kernels.library.cache_clear()
 
 
 @built

@@ -6,13 +6,19 @@ from kernel_cases import DENSITIES, IN_TORCH, INPUTS, SameNoise, close, draw, in
 from torch import Tensor
 
 from compiler import kernels
-from compiler.distributions import closed_kl
-from compiler.distributions.finite import Bernoulli, Categorical
-from compiler.distributions.location_scale import Laplace, LogNormal, Normal
-from compiler.kernels import FUSED_ACTIVATIONS, building, fused_density, softplus_above, sum_activate
-from compiler.module import Model
-from compiler.noise import Noise
-from compiler.weights import ObjectiveWeights
+from compiler.families import closed_kl
+from compiler.families.finite import Bernoulli, Categorical
+from compiler.families.location_scale import Laplace, LogNormal, Normal
+from compiler.kernels import (
+    FUSED_ACTIVATIONS,
+    building_kernels,
+    fused_density,
+    softplus_above,
+    sum_activate,
+)
+from compiler.model.model import Model
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.noise import Noise
 from graphspec.loading import load
 
 built = pytest.mark.skipif(kernels.library().functions is None, reason=kernels.library().note)
@@ -163,8 +169,8 @@ def test_logits_that_are_not_numbers_are_told() -> None:
 def test_families_compute_in_single_precision(kernel: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the kernel takes bfloat16 parameters or torch computes with them, nothing is rounded on the way."""
     if not kernel:
-        monkeypatch.setattr("compiler.distributions.base.fused_density", lambda *_: None)
-        monkeypatch.setattr("compiler.distributions.divergence.fused_density", lambda *_: None)
+        monkeypatch.setattr("compiler.families.distribution.fused_density", lambda *_: None)
+        monkeypatch.setattr("compiler.families.divergence.fused_density", lambda *_: None)
     loc, scale, value = draw(100, 80, seed=1).to(HALF), draw(100, 80, seed=2).abs() + 0.2, draw(100, 80, seed=3)
     for family, parameters in [
         (Bernoulli, {"logits": loc}),
@@ -228,7 +234,7 @@ def _objective(bf16: bool) -> tuple[Tensor, Tensor]:
 
 @built
 def test_the_objective_in_bfloat16() -> None:
-    """What `runtime.training.choices.BF16_NOTE` tells: here the value agrees to 0.02 %, the gradient to 1 %."""
+    """What `runtime.training.speed.choices.BF16_NOTE` tells: here the value agrees to 0.02 %, the gradient to 1 %."""
     value, gradient = _objective(bf16=True)
     exact_value, exact_gradient = _objective(bf16=False)
     assert abs(float(value / exact_value) - 1) < 2e-4
@@ -239,11 +245,11 @@ def test_the_objective_in_bfloat16() -> None:
 @built
 def test_without_kernels_bfloat16_products_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     value, gradient = _objective(bf16=True)
-    building.library.cache_clear()
+    building_kernels.library.cache_clear()
     try:
-        monkeypatch.setenv(building.SWITCH, "off")
+        monkeypatch.setenv(building_kernels.SWITCH, "off")
         other_value, other_gradient = _objective(bf16=True)
     finally:
-        building.library.cache_clear()
+        building_kernels.library.cache_clear()
     assert abs(float(value / other_value) - 1) < 1e-4
     assert float((gradient - other_gradient).norm() / other_gradient.norm()) < 1e-2

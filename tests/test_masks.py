@@ -7,10 +7,10 @@ from discrete_specs import discrete_spec, random_dag
 from objective_twin import twin_bound
 from test_objective_exact import build
 
-from compiler import lowering
-from compiler.axes import AxisTensor
-from compiler.distributions import closed_kl_each
-from compiler.noise import RowNoise
+from compiler.families import closed_kl_each
+from compiler.symbolic import lowering
+from compiler.tensors.axes import AxisTensor
+from compiler.tensors.noise import RowNoise
 
 NAMES = ["a", "b", "c", "d", "e"]
 ALPHA = {"a": 0.5, "b": 2.0, "c": 3.0, "d": 1.0, "e": 0.1}

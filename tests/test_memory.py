@@ -7,7 +7,7 @@ import pytest
 
 _SCRIPT = """
 import resource, torch
-from runtime.training.memory import keep_freed_memory
+from runtime.training.speed.memory import keep_freed_memory
 torch.set_num_threads(1)
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

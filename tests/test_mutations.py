@@ -8,8 +8,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from graphspec.describe.formats import as_json, as_sarif
 from graphspec.diagnostics import SpecError, render_text
-from graphspec.formats import as_json, as_sarif
 from graphspec.loading import check_file, load
 
 FOLDER = Path(__file__).parent / "specs" / "good"

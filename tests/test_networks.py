@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from compiler.axes import SAMPLES, AxisTensor
 from compiler.networks import VALUE, Network, ParentInput, UserModuleError, build_network
 from compiler.networks.layers import BatchNorm
-from compiler.noise import Noise, RowNoise
+from compiler.tensors.axes import SAMPLES, AxisTensor
+from compiler.tensors.noise import Noise, RowNoise
 from graphspec.diagnostics import InternalError
-from graphspec.schema import NetworkSpec
-from graphspec.shapes import conv_plan, deconv_plan, direct_shape, feature_shape
+from graphspec.graphs.shapes import conv_plan, deconv_plan, direct_shape, feature_shape
+from graphspec.language import NetworkSpec
 
 DOUBLE = torch.float64
 F32 = torch.float32

@@ -10,13 +10,13 @@ from objective_twin import joint_values, log_densities
 from test_masks import VECTOR
 from test_objective_exact import build
 
-from compiler.aggregation import aggregate
-from compiler.derivation import derive
-from compiler.lowering import lower
-from compiler.noise import Noise
-from compiler.printing import contribution_lines
-from compiler.program import Pattern
-from compiler.weights import ObjectiveWeights, Rates
+from compiler.model.aggregation import aggregate
+from compiler.symbolic.derivation import derive
+from compiler.symbolic.lowering import lower
+from compiler.symbolic.printing import contribution_lines
+from compiler.symbolic.program import Pattern
+from compiler.symbolic.schedules import ObjectiveWeights, Rates
+from compiler.tensors.noise import Noise
 from graphspec.loading import load
 
 BELOW = discrete_spec(
@@ -88,7 +88,7 @@ def test_elements_in_part_are_labels_and_the_others_hidden() -> None:
 
 
 def _axis(value: torch.Tensor):
-    from compiler.axes import AxisTensor
+    from compiler.tensors.axes import AxisTensor
 
     return AxisTensor((), value)
 
@@ -114,7 +114,7 @@ def test_effective_samples_of_known_weights() -> None:
     weights = ObjectiveWeights.at(model.graphs, None, math.inf)
     found = model.evaluate(rows, weights=weights, noise=Noise(4, 1)).effective_samples
     assert set(found) == {"b"}, "a's density is the same for every draw"
-    from compiler.execution import Execution
+    from compiler.model.execution import Execution
 
     program, _ = model.program(Pattern(("a", "b")))
     run = Execution(model, program, model.prepare(rows), weights, Noise(4, 1))

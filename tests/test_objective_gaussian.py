@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from compiler import compile_spec
-from compiler.noise import Noise
+from compiler.tensors.noise import Noise
 from graphspec.loading import load
 
 SPEC = """
@@ -161,7 +161,7 @@ def test_jensen_is_the_mean_of_log_q() -> None:
     a = qy["z"]
     exact = expected_log_normal(a @ mean_z + qy["x"] @ x + by - label, a @ cov_z @ a.T, 0.9)
     rows = {"x": ROWS.expand(40_000, 2), "y": torch.full((40_000, 1), label, dtype=torch.float64)}
-    from compiler.weights import ObjectiveWeights
+    from compiler.symbolic.schedules import ObjectiveWeights
 
     evaluation = model.evaluate(rows, weights=ObjectiveWeights.at(model.graphs, None, 0.0), noise=Noise(1, 40_000))
     within_four_standard_errors(evaluation.terms["log q(y)"], exact)

@@ -17,8 +17,8 @@ from random_specs import Drawn, compiled, rows_of, specs
 from row_twin import twin_bound
 
 from compiler import compile_spec
-from compiler.axes import AxisTensor
-from compiler.noise import Noise, RowNoise
+from compiler.tensors.axes import AxisTensor
+from compiler.tensors.noise import Noise, RowNoise
 from graphspec.loading import load
 
 plain = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from graphspec.connect import connect
 from graphspec.diagnostics import Diagnostic
-from graphspec.report import Report
-from graphspec.rules.objective import check_objective
-from graphspec.rules.training import check_training
-from graphspec.schema import Spec
-from graphspec.source import read_document
+from graphspec.graphs.connect import connect
+from graphspec.language import Spec
+from graphspec.rules.objective_rules import check_objective
+from graphspec.rules.training_rules import check_training
+from graphspec.text.report import Report
+from graphspec.text.source import read_document
 
 M2 = """\
 graphspec: 1

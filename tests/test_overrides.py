@@ -3,8 +3,8 @@
 import pytest
 
 from graphspec.diagnostics import SpecError
-from graphspec.overrides import apply_overrides
-from graphspec.source import read_document
+from graphspec.reading.overrides import apply_overrides
+from graphspec.text.source import read_document
 
 TEXT = """
 graphspec: 1

@@ -7,11 +7,11 @@ import torch
 from graph_specs import graphs_of
 from torch import Tensor
 
-from compiler.conditional import ConditionalModule, DeterministicModule
-from compiler.noise import Noise
-from compiler.pipeline import compile_spec
-from graphspec.graph import Graphs
-from graphspec.origins import parameter_origins
+from compiler.factors.conditional import ConditionalModule, DeterministicModule
+from compiler.model.pipeline import compile_spec
+from compiler.tensors.noise import Noise
+from graphspec.describe.parameter_words import parameter_origins
+from graphspec.graphs.graph import Graphs
 
 SCVI = """
 graphspec: 1
@@ -51,7 +51,7 @@ def test_the_likelihood_of_scvi_is_scipys_negative_binomial() -> None:
     share = model.function(function)
     assert isinstance(share, DeterministicModule)
     with torch.no_grad():
-        from compiler.axes import AxisTensor
+        from compiler.tensors.axes import AxisTensor
 
         given = {name: AxisTensor((), value) for name, value in model.prepare(values).items()}
         expression = share.forward(given, Noise(0, 6)).data

@@ -12,8 +12,8 @@ import torch
 from data_specs import DIGIT, REALS, prepared, write_npz
 
 from compiler import compile_spec
-from compiler.noise import Noise, RowNoise
-from compiler.weights import ObjectiveWeights
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.noise import Noise, RowNoise
 from graphspec.loading import load
 from runtime.data import epoch_batches
 

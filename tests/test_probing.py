@@ -12,20 +12,20 @@ from tiny_runs import train_tiny
 from typer.testing import CliRunner
 
 from compiler import compile_spec
-from compiler.module import Model
-from graphspec.graph import Variable
+from compiler.model.model import Model
+from graphspec.graphs.graph import Variable
 from graphspec.loading import load
+from runtime.answering.panels import Target
 from runtime.cli.app import app
 from runtime.data import PreparedData, prepare
 from runtime.errors import RunError
-from runtime.panels import Target
 from runtime.probing import instrument as instruments
 from runtime.probing.instrument import Instrument, instrument_for, with_all_labels
+from runtime.probing.intervention_accuracy import intervention_accuracy
 from runtime.probing.leakage import leakage
 from runtime.probing.measuring import figures_of, measure_interventions, measure_leakage, readable, settable
 from runtime.probing.reader import Reader, encoded
-from runtime.probing.setting import intervention_accuracy
-from runtime.run import open_run
+from runtime.runs.run_folder import open_run
 
 CLASSES, ROWS, STEP = 3, 360, 4.0
 NO_DATA = ["data=null"]
@@ -131,7 +131,7 @@ def test_inferred_starts_come_from_the_split_and_prior_ones_do_not(
 ) -> None:
     held: list[Any] = []
     monkeypatch.setattr(
-        "runtime.probing.setting.intervene",
+        "runtime.probing.intervention_accuracy.intervene",
         lambda model, start, changes, seed: held.append(start["z"]) or {"x": torch.zeros(len(start["z"]), 4)},
     )
     model = model_of(folder, copies=True, keeps=3)
@@ -172,7 +172,7 @@ def test_styles_are_inferred_from_the_label_and_leakage_without_it(
 ) -> None:
     held: list[Any] = []
     monkeypatch.setattr(
-        "runtime.probing.setting.intervene",
+        "runtime.probing.intervention_accuracy.intervene",
         lambda model, start, changes, seed: held.append(start["z"]) or {"x": torch.zeros(len(start["z"]), 4)},
     )
     intervention_accuracy(label_keeper(folder), data.test, ruler, start="inferred", count=120)

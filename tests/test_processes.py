@@ -13,12 +13,12 @@ import pytest
 import torch
 from process_runs import CASES, MESSAGES, Case, start_two, train_case, write_data
 
-from runtime.run import Run
-from runtime.training.checkpoints import read_weights
-from runtime.training.exchange import SHARED_FOLDER
-from runtime.training.metrics import Meter
-from runtime.training.noise import BatchNoise
-from runtime.training.state import read_state
+from runtime.runs.checkpoints import read_weights
+from runtime.runs.run_folder import Run
+from runtime.training.loop.state import read_state
+from runtime.training.processes.exchange import SHARED_FOLDER
+from runtime.training.step.noise import BatchNoise
+from runtime.training.step.step_metrics import Meter
 
 TOLERANCE = 1e-9
 STEPPED = {"from-two-to-one", "from-one-to-two"}

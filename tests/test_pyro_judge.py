@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 
 from compiler import compile_spec
-from compiler.noise import Noise
-from graphspec.families import SCALE_FLOOR
+from compiler.tensors.noise import Noise
+from graphspec.language.families import SCALE_FLOOR
 from graphspec.loading import load
 
 with warnings.catch_warnings():

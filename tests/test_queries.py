@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from compiler.module import Model
-from compiler.noise import Noise
-from graphspec.graph import Graphs, Variable
+from compiler.model.model import Model
+from compiler.tensors.noise import Noise
+from graphspec.graphs.graph import Graphs, Variable
 from graphspec.loading import load
+from runtime.answering.interventions import infer, intervene, take
+from runtime.answering.panels import Panel, Target, parse_target, picture_shape, shown_variable, value_name
+from runtime.answering.queries import analogies, reconstruct, sample, spread, wrong_captions
+from runtime.answering.traversal import traverse
 from runtime.data import Rows
 from runtime.errors import RunError
-from runtime.interventions import infer, intervene, take
-from runtime.panels import Panel, Target, parse_target, picture_shape, shown_variable, value_name
-from runtime.queries import analogies, reconstruct, sample, spread, wrong_captions
-from runtime.traversal import traverse
 
 HEAD = "graphspec: 1\nnetworks: {default: {kind: mlp, hidden: [8]}}\n"
 M2 = (

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphspec import composing
-from graphspec.composing import MAX_DEPTH, MAX_NODES
 from graphspec.diagnostics import SourceText
-from graphspec.quick_composing import compose_clean
+from graphspec.text import composing
+from graphspec.text.composing import MAX_DEPTH, MAX_NODES
+from graphspec.text.quick_composing import compose_clean
 
 ROOT = Path(__file__).parents[1]
 TEXTS = sorted([*(ROOT / "specs").glob("*.yaml"), *(ROOT / "tests" / "specs").rglob("*.yaml")])

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from graphspec import SpecError, load
-from graphspec.json_schema import json_schema
+from graphspec.describe.json_schema import json_schema
+from graphspec.describe.resolved import spec_as_yaml
+from graphspec.language import Schedule, Spec
 from graphspec.loading import check_file
-from graphspec.resolved import spec_as_yaml
-from graphspec.schema import Schedule, Spec
 
 GOOD = sorted((Path(__file__).parent / "specs" / "good").glob("*.yaml"))
 BASE = """\
@@ -193,7 +193,7 @@ def fits(value, schema, root) -> bool:
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
 def test_json_schema_accepts_good_specs(path):
-    from graphspec.source import read_document
+    from graphspec.text.source import read_document
 
     schema = json_schema()
     assert fits(read_document(path.read_text(), path.name).value, schema, schema)
@@ -215,7 +215,7 @@ def test_json_schema_accepts_good_specs(path):
     ],
 )
 def test_json_schema_refuses_what_reading_refuses(extra):
-    from graphspec.source import read_document
+    from graphspec.text.source import read_document
 
     schema = json_schema()
     assert fits(read_document(BASE, "s").value, schema, schema)

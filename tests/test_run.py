@@ -9,13 +9,13 @@ import pytest
 import torch
 from tiny_runs import SPEC, tiny_model, train_tiny
 
-from compiler.noise import Noise
+from compiler.tensors.noise import Noise
+from graphspec.describe.resolved import differences, spec_as_plain, spec_as_yaml
 from graphspec.loading import load
-from graphspec.resolved import differences, spec_as_plain, spec_as_yaml
 from runtime.errors import DataError, RunError
-from runtime.run import Run, find_run, latest_folder, new_folder, open_run, read_records
-from runtime.training.checkpoints import read_weights
-from runtime.training.fitting import fit
+from runtime.runs.checkpoints import read_weights
+from runtime.runs.run_folder import Run, find_run, latest_folder, new_folder, open_run, read_records
+from runtime.training.loop.fitting import fit
 
 SPECS = sorted((Path(__file__).parent.parent / "specs").glob("*.yaml"))
 
@@ -160,8 +160,6 @@ def test_differences_name_fields() -> None:
 
 
 def test_importing_runtime_loads_no_torch() -> None:
-    code = (
-        "import json, runtime, runtime.run, sys; print(json.dumps(sorted({'torch', 'accelerate'} & set(sys.modules))))"
-    )
+    code = "import json, runtime, runtime.runs.run_folder, sys; print(json.dumps(sorted({'torch', 'accelerate'} & set(sys.modules))))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert printed.stdout == "[]\n"

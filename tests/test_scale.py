@@ -12,15 +12,15 @@ import torch
 from benchmarks.large_specs import SHAPES, chain, discrete_chain, star
 from benchmarks.scale import STAGES, growth, stages
 from compiler import compile_spec
-from compiler.elimination import closure, elimination_order, elimination_steps
-from compiler.explanation import explain
-from compiler.explanation_text import as_json, as_text
-from compiler.lowering import STEP_CAP, lower
-from compiler.noise import Noise
-from compiler.program import Pattern
-from compiler.weights import ObjectiveWeights
-from graphspec import outline
-from graphspec.graph import Graphs
+from compiler.symbolic.elimination import closure, elimination_order, elimination_steps
+from compiler.symbolic.explanation import explain
+from compiler.symbolic.explanation_text import as_json, as_text
+from compiler.symbolic.lowering import STEP_CAP, lower
+from compiler.symbolic.program import Pattern
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.noise import Noise
+from graphspec.graphs import declared_names
+from graphspec.graphs.graph import Graphs
 from graphspec.loading import check_file, load
 
 LIMIT = 5.0
@@ -83,7 +83,7 @@ def faulty_chain(count: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("fault", faulty_chain(10))
 def test_mistakes_by_the_hundred_are_found_in_linear_time(fault, monkeypatch):
-    monkeypatch.setattr(outline, "MOST_GUESSES", 10_000)  # reached in either case
+    monkeypatch.setattr(declared_names, "MOST_GUESSES", 10_000)  # reached in either case
 
     def lines(count):
         with Lines() as counted:

@@ -7,7 +7,7 @@ import torch
 from discrete_specs import discrete_spec
 from test_objective_exact import build
 
-from compiler.noise import Noise
+from compiler.tensors.noise import Noise
 
 CHUNKS, ROWS = 150, 100
 GENERATIVE = {"a": [], "b": ["a"], "x": ["a", "b"]}
@@ -62,8 +62,8 @@ def test_what_is_upstream_of_a_draw_is_drawn_too() -> None:
     text = discrete_spec(
         {"a": 3, "b": 2}, ["b"], GENERATIVE, {"a": ["x"], "b": ["x", "a"]}, "{estimators: {b: score_function}}"
     )
-    from compiler.lowering import lower
-    from compiler.program import Pattern
+    from compiler.symbolic.lowering import lower
+    from compiler.symbolic.program import Pattern
     from graphspec.loading import load
 
     assert lower(load("-", text=text), Pattern(())).scored == ("a", "b")

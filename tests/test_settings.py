@@ -9,11 +9,11 @@ from test_queries import BELOW, M2, SEVERAL, model_of, rows_of
 from tiny_runs import train_tiny
 from typer.testing import CliRunner
 
+from runtime.answering.panels import shown_variable
+from runtime.answering.query_settings import settings_of
+from runtime.answering.traversal import traverse
 from runtime.cli.app import app
 from runtime.errors import RunError
-from runtime.panels import shown_variable
-from runtime.settings import settings_of
-from runtime.traversal import traverse
 
 
 def test_a_grid_at_a_fixed_label_differs_only_in_the_style() -> None:

@@ -5,7 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphspec.schema.networks import (
+from graphspec.graphs.shapes import (
+    ShapeProblem,
+    broadcast,
+    conv_padding,
+    conv_plan,
+    conv_sides,
+    deconv_plan,
+    direct_shape,
+    dot_shape,
+    feature_shape,
+    fits,
+)
+from graphspec.language.networks import (
     AffineRead,
     AffineWrite,
     Cnn,
@@ -20,18 +32,6 @@ from graphspec.schema.networks import (
     PythonNetwork,
     Resnet,
     SumOf,
-)
-from graphspec.shapes import (
-    ShapeProblem,
-    broadcast,
-    conv_padding,
-    conv_plan,
-    conv_sides,
-    deconv_plan,
-    direct_shape,
-    dot_shape,
-    feature_shape,
-    fits,
 )
 
 IMAGE = {"x": (3, 28, 20)}

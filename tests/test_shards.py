@@ -13,11 +13,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from graphspec.headers import SourceError, expand, index_shards, shard_tables
-from graphspec.sources import describe, resolve_source
+from graphspec.headers.sources import describe, resolve_source
 from runtime.cli.app import app
-from runtime.data import mapping
-from runtime.data.reading import read_table
-from runtime.data.table import Parts, whole
+from runtime.data.read import mapped_arrays
+from runtime.data.read.reading import read_table
+from runtime.data.read.table import Parts, whole
 from runtime.errors import DataError
 
 Row = Mapping[str, bytes]
@@ -98,7 +98,7 @@ def test_arrays_and_large_columns_are_mapped_once(tmp_path: Path, monkeypatch: p
     write(tmp_path / "a.tar", [{"npy": npy(v)} for v in values])
     held = read(tmp_path, "a.tar", "npy")
     np.testing.assert_array_equal(held.columns["npy"], values)
-    monkeypatch.setattr(mapping, "MAPPED_BYTES", 1)
+    monkeypatch.setattr(mapped_arrays, "MAPPED_BYTES", 1)
     said: list[str] = []
     for _ in range(2):
         mapped = read(tmp_path, "a.tar", "npy", said=said)

@@ -7,9 +7,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphspec import composing
 from graphspec.diagnostics import SpecError
-from graphspec.source import read_document, read_faulty_document
+from graphspec.text import composing
+from graphspec.text.source import read_document, read_faulty_document
 
 
 def read(text: str) -> dict:

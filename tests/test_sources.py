@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graphspec.columns import fit, resized
 from graphspec.headers import SourceError, csv_rows, folder_images, npz_members
-from graphspec.sources import (
+from graphspec.headers.columns import fit, resized
+from graphspec.headers.sources import (
     KNOWN_SETS,
     FileSource,
     KnownSource,
@@ -267,6 +267,6 @@ def test_row_lists_are_numbers_one_a_line(tmp_path: Path) -> None:
 
 
 def test_importing_sources_loads_neither_numpy_nor_torch() -> None:
-    program = "import sys, graphspec.sources; print([m for m in ('numpy', 'torch', 'PIL') if m in sys.modules])"
+    program = "import sys, graphspec.headers.sources; print([m for m in ('numpy', 'torch', 'PIL') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert found.stdout.strip() == "[]"

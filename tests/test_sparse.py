@@ -7,10 +7,10 @@ import pytest
 import torch
 from test_objective_exact import build
 
-from compiler.cost import program_cost
-from compiler.lowering import lower
-from compiler.noise import Noise
-from compiler.program import Pattern
+from compiler.symbolic.cost import program_cost
+from compiler.symbolic.lowering import lower
+from compiler.symbolic.program import Pattern
+from compiler.tensors.noise import Noise
 from graphspec.loading import load
 
 SPECS = Path(__file__).parent.parent / "specs"

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from compiler import compile_spec
-from compiler.explanation import explain
-from compiler.explanation_text import as_latex, as_text
-from compiler.noise import Noise
-from compiler.weights import ObjectiveWeights, Rates
-from graphspec.graph import Variable
+from compiler.symbolic.explanation import explain
+from compiler.symbolic.explanation_text import as_latex, as_text
+from compiler.symbolic.schedules import ObjectiveWeights, Rates
+from compiler.tensors.noise import Noise
+from graphspec.graphs.graph import Variable
 from graphspec.loading import load
 
 SPECS = sorted((Path(__file__).parents[1] / "specs").glob("*.yaml"))

@@ -8,10 +8,10 @@ import pytest
 from data_specs import prepared
 from typer.testing import CliRunner
 
-from graphspec.sources import KNOWN_SETS, SPRITE_FACTORS
+from graphspec.headers.sources import KNOWN_SETS, SPRITE_FACTORS
 from runtime.cli.app import app
 from runtime.data.randomness import derived_seed
-from runtime.data.sprites import SIDE, STAMP, draw_cells, read, render
+from runtime.data.read.sprites import SIDE, STAMP, draw_cells, read, render
 
 FACTORS = list(SPRITE_FACTORS)
 

@@ -9,11 +9,11 @@ import torch
 from typer.testing import CliRunner
 
 from compiler import compile_spec
-from compiler.explanation import explain
-from compiler.explanation_text import as_json, as_text
-from graphspec.graph import Graphs
+from compiler.symbolic.explanation import explain
+from compiler.symbolic.explanation_text import as_json, as_text
+from graphspec.describe.label_shares import stakes
+from graphspec.graphs.graph import Graphs
 from graphspec.loading import load
-from graphspec.stakes import stakes
 from runtime.cli.app import app
 
 SPEC = """\

@@ -7,12 +7,12 @@ import scipy.stats
 import torch
 from test_objective_exact import build
 
-from compiler.distributions.location_scale import Laplace
-from compiler.noise import Noise
-from compiler.program import Pattern
-from compiler.weights import ObjectiveWeights, Rates, value_at
+from compiler.families.location_scale import Laplace
+from compiler.symbolic.program import Pattern
+from compiler.symbolic.schedules import ObjectiveWeights, Rates, value_at
+from compiler.tensors.noise import Noise
+from graphspec.language import Schedule
 from graphspec.loading import load
-from graphspec.schema import Schedule
 
 LABELS = """
 graphspec: 1

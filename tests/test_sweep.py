@@ -20,18 +20,18 @@ from sweep_runs import InlinePool, graphspec, inline, summary, sweep_tiny
 from tiny_runs import write_tiny
 
 from graphspec.loading import load
-from runtime.data.streams import Step
-from runtime.run import Run
+from runtime.data.stream.streams import Step
+from runtime.runs.run_folder import Run
 from runtime.sweeping.grid import share_cores
-from runtime.sweeping.plan import build_plan
 from runtime.sweeping.plot import draw_plot, series
-from runtime.sweeping.processes import Pool, cores
-from runtime.sweeping.progress import LiveDisplay
 from runtime.sweeping.results import in_table_units, statistics
-from runtime.sweeping.tables import build_table, show_statistics
-from runtime.sweeping.training import Training
-from runtime.sweeping.values import read_fields
-from runtime.training.stepping import Stepper
+from runtime.sweeping.run_commands import Training
+from runtime.sweeping.run_pool import Pool, cores
+from runtime.sweeping.sweep_plan import build_plan
+from runtime.sweeping.sweep_progress import LiveDisplay
+from runtime.sweeping.sweep_tables import build_table, show_statistics
+from runtime.sweeping.swept_values import read_fields
+from runtime.training.step.stepping import Stepper
 
 __all__ = ["inline"]
 

@@ -8,10 +8,10 @@ import pytest
 from sweep_runs import graphspec, inline
 from tiny_runs import write_tiny
 
-from runtime.sweeping.curves import curves_of, draw_curves
-from runtime.sweeping.folder import SweepFolder
-from runtime.sweeping.plan import Plan, build_plan
-from runtime.sweeping.values import read_fields
+from runtime.sweeping.error_curves import curves_of, draw_curves
+from runtime.sweeping.sweep_folder import SweepFolder
+from runtime.sweeping.sweep_plan import Plan, build_plan
+from runtime.sweeping.swept_values import read_fields
 
 __all__ = ["inline"]
 

@@ -11,10 +11,10 @@ from graphspec.diagnostics import SpecError
 from graphspec.loading import load
 from runtime.errors import RunError
 from runtime.sweeping.baselines import BASELINES, Baseline, baseline_overrides
-from runtime.sweeping.plan import AS_WRITTEN, Plan, build_plan
 from runtime.sweeping.plot import _seeds
 from runtime.sweeping.ranges import Range, read_ranges
-from runtime.sweeping.values import read_fields, read_seeds, read_variants, split_outside
+from runtime.sweeping.sweep_plan import AS_WRITTEN, Plan, build_plan
+from runtime.sweeping.swept_values import read_fields, read_seeds, read_variants, split_outside
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,9 +10,9 @@ from tiny_runs import write_tiny
 
 from graphspec.loading import load
 from runtime.errors import RunError
-from runtime.run import Run
+from runtime.runs.run_folder import Run
+from runtime.sweeping.run_commands import Training
 from runtime.sweeping.study import Figure
-from runtime.sweeping.training import Training
 
 pytest.importorskip("optuna")
 

@@ -18,23 +18,23 @@ import torch
 from tiny_runs import tiny_model, train_tiny, write_tiny
 
 from compiler import compile_spec
-from compiler.noise import Noise
-from compiler.weights import ObjectiveWeights
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.noise import Noise
 from graphspec.loading import load
 from runtime.data import prepare
 from runtime.errors import RunError
-from runtime.run import Run, open_run
-from runtime.training.averaging import Average
-from runtime.training.checkpoints import read_weights
-from runtime.training.compilation import compiled_networks
-from runtime.training.devices import build_accelerator, placement, resolve_device
-from runtime.training.fitting import fit
-from runtime.training.loss import share_of
-from runtime.training.metrics import Meter, StepInfo
-from runtime.training.optimizers import build_optimizer
-from runtime.training.progress import SilentReporter
-from runtime.training.selection import Best, Criterion
-from runtime.training.state import read_state
+from runtime.runs.checkpoints import read_weights
+from runtime.runs.run_folder import Run, open_run
+from runtime.training.loop.fitting import fit
+from runtime.training.loop.progress import SilentReporter
+from runtime.training.loop.selection import Best, Criterion
+from runtime.training.loop.state import read_state
+from runtime.training.processes.devices import build_accelerator, placement, resolve_device
+from runtime.training.step.averaging import Average
+from runtime.training.step.compilation import compiled_networks
+from runtime.training.step.loss import share_of
+from runtime.training.step.optimizers import build_optimizer
+from runtime.training.step.step_metrics import Meter, StepInfo
 
 ROOT = Path(__file__).parent.parent
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from tiny_runs import tiny_model, train_tiny
 
-from runtime.training import timing
-from runtime.training.profiling import REST, Profile, describe_table, range_names, ranges
-from runtime.training.progress import SilentReporter
-from runtime.training.timing import PHASES, StepTimes, describe_speed, first_steps
+from runtime.training.loop.progress import SilentReporter
+from runtime.training.speed import timing
+from runtime.training.speed.profiling import REST, Profile, describe_table, range_names, ranges
+from runtime.training.speed.timing import PHASES, StepTimes, describe_speed, first_steps
 
 CPU = torch.device("cpu")
 
@@ -155,7 +155,7 @@ def test_a_profile_has_every_variable_and_changes_nothing(tmp_path: Path) -> Non
 
 
 def test_ranges_leave_no_trace(tmp_path: Path) -> None:
-    from compiler.execution import Execution
+    from compiler.model.execution import Execution
 
     model = tiny_model(tmp_path)
     density = Execution.log_density

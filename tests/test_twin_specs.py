@@ -9,7 +9,7 @@ from row_twin import twin_bounds
 from test_specs import SPECS, made_up
 
 from compiler import compile_spec
-from compiler.noise import RowNoise
+from compiler.tensors.noise import RowNoise
 from graphspec.loading import load
 
 PATTERNS = 6

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from compiler import compile_spec
-from compiler.module import Model
+from compiler.model.model import Model
 from graphspec.loading import load
-from runtime.run import Run
-from runtime.training.fitting import fit
+from runtime.runs.run_folder import Run
+from runtime.training.loop.fitting import fit
 
 SPEC = """\
 graphspec: 1

@@ -1,9 +1,9 @@
 """A compiled spec as one readable PyTorch file that needs nothing of graphspec: another reader of what runs."""
 
 from compiler.emission.layout import emitted
-from compiler.module import Model
-from graphspec.graph import Graphs
-from graphspec.not_yet import refuse_not_yet
+from compiler.model.model import Model
+from graphspec.describe.not_yet import refuse_not_yet
+from graphspec.graphs.graph import Graphs
 
 __all__ = ["emit", "emitted"]
 

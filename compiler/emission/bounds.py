@@ -6,13 +6,14 @@ Each contribution is introduced by its formula, as `explain` prints it.
 from dataclasses import dataclass
 from typing import cast
 
+from compiler.emission.emission_plan import PatternCode, Plan, TensorKind
 from compiler.emission.expectations import ExpectationWriter
 from compiler.emission.function import Symbol
-from compiler.emission.plan import PatternCode, Plan, TensorKind
+from compiler.emission.objective_weights import WeightName
 from compiler.emission.text import INDENT, added, docstring, grouped, statement
-from compiler.emission.weights import WeightName
 from compiler.emission.writing import refused
-from compiler.expression import (
+from compiler.symbolic.axis_names import SAMPLES
+from compiler.symbolic.objective import (
     ClosedDivergence,
     Contribution,
     Expectation,
@@ -29,9 +30,8 @@ from compiler.expression import (
     Weighted,
     walk,
 )
-from compiler.naming import SAMPLES
-from compiler.printing import observed_text, term_text
-from compiler.program import Axes
+from compiler.symbolic.printing import observed_text, term_text
+from compiler.symbolic.program import Axes
 from graphspec.diagnostics import SpecError
 
 EXTRAS = {

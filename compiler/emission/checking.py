@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compiler.emission.plan import Plan
-from compiler.module import Model
-from compiler.noise import Noise
-from compiler.weights import ObjectiveWeights
+from compiler.emission.emission_plan import Plan
+from compiler.model.model import Model
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.noise import Noise
 from graphspec.diagnostics import InternalError
-from graphspec.graph import Variable
+from graphspec.graphs.graph import Variable
 
 ROWS = 2
 """Rows of each pattern."""

@@ -3,14 +3,14 @@
 from math import prod
 from typing import Literal
 
-from compiler.emission import families
+from compiler.emission import family_code
+from compiler.emission.emission_plan import PatternCode, Plan
 from compiler.emission.function import Symbol
-from compiler.emission.plan import PatternCode, Plan
 from compiler.emission.text import event_sum, event_text
 from compiler.emission.values import ValueWriter, levels_of
-from compiler.expression import Part
-from compiler.naming import canonical
-from compiler.program import Axes, Step
+from compiler.symbolic.axis_names import canonical
+from compiler.symbolic.objective import Part
+from compiler.symbolic.program import Axes, Step
 
 Leaf = (
     tuple[Literal["density"], tuple[str, str, Part]]
@@ -87,7 +87,7 @@ class DensityWriter(ValueWriter):
         name, family = step.factor.variable, step.factor.family
         assert family is not None
         own = self.steps.get(("q", name))
-        known = family.name in families.FAMILIES and families.FAMILIES[family.name].classes is not None
+        known = family.name in family_code.FAMILIES and family_code.FAMILIES[family.name].classes is not None
         whole = own is not None and own.action == "enumerate" and not own.masked and name not in self.program.sparse
         scalar = not self.plan.graphs.variables[name].shape
         return known and whole and scalar and part == "all" and name not in step.parent_axes
@@ -95,7 +95,7 @@ class DensityWriter(ValueWriter):
     def _table(self, step: Step) -> str:
         family = step.factor.family
         assert family is not None
-        classes = families.FAMILIES[family.name].classes
+        classes = family_code.FAMILIES[family.name].classes
         assert classes is not None
         parameters = self.parameters(step.factor, step.parent_axes)
         place = self.plan.axes(step.density_axes).index(step.factor.variable)
@@ -128,18 +128,18 @@ class DensityWriter(ValueWriter):
         parameters = [self.placed(Symbol(step.parent_axes, p), axes) for p in self.parameters(factor, step.parent_axes)]
         if self.doubly and step.action == "reparameterize":
             parameters = [f"{code}.detach()" for code in parameters]
-        if families.FAMILIES[family].classes is not None and factor.variable not in self.plan.hot:
+        if family_code.FAMILIES[family].classes is not None and factor.variable not in self.plan.hot:
             shift = f" - {variable.minimum}" if variable.minimum else ""
             value = f"one_hot({value}{shift}, {variable.support}, {parameters[0]})"
-        code = families.log_prob(family, value, parameters, len(variable.shape), levels_of(factor))
+        code = family_code.log_prob(family, value, parameters, len(variable.shape), levels_of(factor))
         assert code is not None
         return code
 
     def each_pair(self, step: Step, draws: str, parameters: list[str]) -> str:
         """Log density of each element of other rows' draws, for the aggregate over the data."""
         assert step.factor.family is not None
-        code = families.log_prob(step.factor.family.name, draws, parameters, 1)
-        if code is None or families.FAMILIES[step.factor.family.name].along_axis:
+        code = family_code.log_prob(step.factor.family.name, draws, parameters, 1)
+        if code is None or family_code.FAMILIES[step.factor.family.name].along_axis:
             raise self.refuse(step.factor, f"the total correlation of {step.factor.family.name}")
         return code
 
@@ -185,14 +185,14 @@ class DensityWriter(ValueWriter):
         axes = canonical((*q.parent_axes, *p.parent_axes))
         rank = len(self.plan.graphs.variables[name].shape)
         ours = [self.placed(Symbol(q.parent_axes, c), axes) for c in self.parameters(q.factor, q.parent_axes)]
-        prior, family = self.plan.prior(p.factor), families.FAMILIES.get(q.factor.family.name)
+        prior, family = self.plan.prior(p.factor), family_code.FAMILIES.get(q.factor.family.name)
         if prior == "standard normal" and q.factor.family.name == "normal":
             each: str | None = f"standard_normal_kl({', '.join(ours)})"
         elif prior == "uniform" and family is not None and family.classes is not None:
             each = f"uniform_kl({family.classes(ours)})"
         else:
             theirs = self._prior_parameters(p, ours, axes)
-            each = families.closed_kl(q.factor.family.name, p.factor.family.name, ours, theirs, rank)
+            each = family_code.closed_kl(q.factor.family.name, p.factor.family.name, ours, theirs, rank)
         if each is None:
             raise self.refuse(q.factor, f"KL({q.factor.family.name} || {p.factor.family.name})")
         wanted = f"kl_{self.plan.identifiers[name]}"

@@ -1,14 +1,14 @@
 """Expectations as statements: weights of enumerated values and of draws, axes summed out in the evaluator's order."""
 
-from compiler.elimination import closure, elimination_order
 from compiler.emission.densities import DensityWriter
+from compiler.emission.emission_plan import PatternCode, Plan
 from compiler.emission.function import Symbol
-from compiler.emission.plan import PatternCode, Plan
 from compiler.emission.text import added, grouped, statement
-from compiler.execution import doubly_reparameterized
-from compiler.expression import LogAggregate, Measure
-from compiler.naming import SAMPLES, canonical
-from compiler.program import Axes
+from compiler.model.execution import doubly_reparameterized
+from compiler.symbolic.axis_names import SAMPLES, canonical
+from compiler.symbolic.elimination import closure, elimination_order
+from compiler.symbolic.objective import LogAggregate, Measure
+from compiler.symbolic.program import Axes
 
 
 class ExpectationWriter(DensityWriter):

@@ -3,14 +3,14 @@
 import re
 from dataclasses import dataclass
 
-from compiler.emission.plan import PatternCode, Plan, TensorKind
+from compiler.emission.emission_plan import PatternCode, Plan, TensorKind
+from compiler.emission.objective_weights import WeightKind, WeightName, weight_code
 from compiler.emission.text import Names, comment, statement
-from compiler.emission.weights import WeightKind, WeightName, weight_code
 from compiler.emission.writing import refused
-from compiler.naming import SAMPLES
-from compiler.program import Axes
+from compiler.symbolic.axis_names import SAMPLES
+from compiler.symbolic.program import Axes
 from graphspec.diagnostics import SpecError
-from graphspec.graph import Factor
+from graphspec.graphs.graph import Factor
 
 CALL = re.compile(r"[\w.]+\([^()]*(\([^()]*\)[^()]*)*\)")
 

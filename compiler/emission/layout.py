@@ -2,19 +2,19 @@
 
 import ast
 
-from compiler.agreement import agreements
-from compiler.emission.borrowing import Piece, needed
 from compiler.emission.bounds import BoundCode, write_bound
 from compiler.emission.checking import verify_agreement
-from compiler.emission.factors import FactorCode, write_factor
-from compiler.emission.grouping import bound_lines, extras_of, loss_lines
-from compiler.emission.plan import Plan, make_plan
+from compiler.emission.copied_source import Piece, needed
+from compiler.emission.emission_plan import Plan, make_plan
+from compiler.emission.factor_code import FactorCode, write_factor
+from compiler.emission.objective_weights import weight_lines
+from compiler.emission.row_groups import bound_lines, extras_of, loss_lines
 from compiler.emission.text import INDENT, docstring, statement
 from compiler.emission.training import checkpoint_lines, data_lines, loop_lines, training_constants
-from compiler.emission.weights import weight_lines
-from compiler.module import Model
-from compiler.program import conditional_text
-from graphspec.graph import SIDES, Factor, Side
+from compiler.model.model import Model
+from compiler.symbolic.agreement import agreements
+from compiler.symbolic.program import conditional_text
+from graphspec.graphs.graph import SIDES, Factor, Side
 
 GAP = ["", ""]
 

@@ -5,7 +5,7 @@ import keyword
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from compiler.emission.breaking import INDENT, WIDTH, split_top, statement
+from compiler.emission.line_breaking import INDENT, WIDTH, split_top, statement
 
 MODULES = ("math", "torch", "nn", "F", "Tensor", "Any", "argparse", "np", "numpy", "load_file", "annotations")
 ARGUMENTS = ("model", "rows", "generator", "epoch", "rho", "lead", "self", "batch", "result", "at", "main", "Model",

@@ -1,10 +1,10 @@
 """The end of an emitted file: weights from a checkpoint, rows of data, a short training loop."""
 
-from compiler.emission.plan import Plan
+from compiler.emission.emission_plan import Plan
+from compiler.emission.objective_weights import scheduled
 from compiler.emission.text import INDENT, docstring, number, statement
-from compiler.emission.weights import scheduled
-from graphspec.graph import Variable
-from graphspec.schema import Schedule
+from graphspec.graphs.graph import Variable
+from graphspec.language import Schedule
 
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop"}
 

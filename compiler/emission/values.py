@@ -4,14 +4,14 @@ The order of statements is the order in which the compiled model runs: recogniti
 then each log density when the objective first asks for it. So equal seeds give equal draws.
 """
 
-from compiler.emission import families
+from compiler.emission import family_code
+from compiler.emission.emission_plan import PatternCode, Plan
 from compiler.emission.function import FunctionText, Symbol
-from compiler.emission.plan import PatternCode, Plan
 from compiler.emission.text import event_text, tuple_text
-from compiler.naming import SAMPLES
-from compiler.parameter_sources import CONTEXT
-from compiler.program import Axes, Step, conditional_text
-from graphspec.graph import Factor
+from compiler.factors.parameter_sources import CONTEXT
+from compiler.symbolic.axis_names import SAMPLES
+from compiler.symbolic.program import Axes, Step, conditional_text
+from graphspec.graphs.graph import Factor
 
 
 class ValueWriter(FunctionText):
@@ -126,11 +126,13 @@ class ValueWriter(FunctionText):
         self.note(f"{name}: {self.program.choices[name].reason}")
         parameters = self.parameters(factor, step.parent_axes)
         assert factor.family is not None
-        classes = families.FAMILIES[factor.family.name].classes if factor.family.name in families.FAMILIES else None
+        classes = (
+            family_code.FAMILIES[factor.family.name].classes if factor.family.name in family_code.FAMILIES else None
+        )
         if classes is None:
             raise self.refuse(factor, f"the likeliest values of {factor.family.name}")
         self.uses_batch = True
-        noise = families.noise_call(factor.family.name, ["batch"], (), variable.support, parameters[0])
+        noise = family_code.noise_call(factor.family.name, ["batch"], (), variable.support, parameters[0])
         identifier = self.plan.identifiers[name]
         index, share = (self.names.fresh(f"{identifier}_{what}") for what in ("index", "log_share"))
         self.write(f"{index}, {share} = likeliest({classes(parameters)}, {self.program.choices[name].budget}, {noise})")
@@ -151,7 +153,7 @@ class ValueWriter(FunctionText):
         parameters = self.parameters(factor, step.parent_axes)
         self.uses_batch = True
         lead = ["SAMPLES", "batch"] if self.plan.samples > 1 else ["batch"]
-        drawn = families.noise_call(family, lead, variable.shape, variable.support, parameters[0])
+        drawn = family_code.noise_call(family, lead, variable.shape, variable.support, parameters[0])
         noise = self.placed(Symbol((SAMPLES,), drawn), axes)
         placed = [self.placed(Symbol(step.parent_axes, p), axes) for p in parameters]
         if factor.family.flow:
@@ -159,11 +161,11 @@ class ValueWriter(FunctionText):
         if step.action == "score_function":
             return self._without_gradient(step, [f"{code}.detach()" for code in placed], noise)
         if step.action == "reparameterize":
-            code = families.draw(family, placed, noise, rank)
+            code = family_code.draw(family, placed, noise, rank)
         else:
             asked = self.plan.graphs.spec.objective.estimators.get(name)
             hard = asked is not None and asked.straight_through
-            code = families.relaxed(family, placed, noise, self.weight("temperature", name), hard=hard)
+            code = family_code.relaxed(family, placed, noise, self.weight("temperature", name), hard=hard)
         if code is None:
             raise self.refuse(factor, f"draws of {family}")
         return self._bind(name, self._with_labels(name, code) if step.masked else code, axes)
@@ -174,15 +176,15 @@ class ValueWriter(FunctionText):
         name = factor.variable
         assert factor.family is not None
         family = factor.family.name
-        code = families.drawn_class(family, parameters, noise)
+        code = family_code.drawn_class(family, parameters, noise)
         if code is not None and name in self.plan.hot:
             code = f"one_hot({code}, {variable.support}, {parameters[0].removesuffix('.detach()')})"
         elif code is not None:
             index = self.assign(f"{self.plan.identifiers[name]}_index", code, step.value_axes)
             code = f"{index}.to({self.like()})" + (f" + {variable.minimum}" if variable.minimum else "")
         else:
-            code = families.drawn(family, parameters, noise, levels_of(factor))
-            code = code or families.draw(family, parameters, noise, len(variable.shape))
+            code = family_code.drawn(family, parameters, noise, levels_of(factor))
+            code = code or family_code.draw(family, parameters, noise, len(variable.shape))
         if code is None:
             raise self.refuse(factor, f"draws of {family}")
         return self._bind(name, self._with_labels(name, code) if step.masked else code, step.value_axes)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from compiler.emission.text import Names
-from compiler.networks.base import ParentInput
+from compiler.networks.interface import ParentInput
 from graphspec.diagnostics import SpecError
-from graphspec.graph import Graphs
-from graphspec.report import Report
-from graphspec.source import Path
+from graphspec.graphs.graph import Graphs
+from graphspec.text.report import Report
+from graphspec.text.source import Path
 
 
 def refused(graphs: Graphs, path: Path, what: str) -> SpecError:

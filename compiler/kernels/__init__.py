@@ -7,7 +7,7 @@ torch.compile, without a C++ compiler.
 """
 
 from compiler.kernels.activation import FUSED_ACTIVATIONS, softplus_above, sum_activate
-from compiler.kernels.building import Library, library, status
+from compiler.kernels.building_kernels import Library, library, status
 from compiler.kernels.density import fused_density
 from compiler.kernels.products import product
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compiler.broadcasting import broadcast_shape
-from compiler.kernels.building import library
+from compiler.kernels.building_kernels import library
 from compiler.kernels.calls import eligible, frame_of, operands
+from compiler.tensors.broadcasting import broadcast_shape
 
 FUSED_ACTIVATIONS = frozenset({"identity", "relu", "leaky_relu", "elu", "softplus", "sigmoid", "tanh"})
 """Those whose derivative is a function of their output, so that the sum itself need not be kept."""

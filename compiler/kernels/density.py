@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compiler.broadcasting import broadcast_shape
-from compiler.kernels.building import library
+from compiler.kernels.building_kernels import library
 from compiler.kernels.calls import eligible, frame_of, operand_of, operands
+from compiler.tensors.broadcasting import broadcast_shape
 
 
 def fused_density(name: str, inputs: Sequence[Tensor], rank: int) -> Tensor | None:

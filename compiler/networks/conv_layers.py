@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compiler.axes import AxisTensor
 from compiler.networks.initialization import Initializer
 from compiler.networks.layers import as_rows, from_rows
-from graphspec.shapes import conv_padding
+from compiler.tensors.axes import AxisTensor
+from graphspec.graphs.shapes import conv_padding
 
 Map = tuple[int, ...]
 """[C, H, W]."""

@@ -8,15 +8,15 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from compiler.axes import AxisTensor
-from compiler.networks.base import VALUE, Network, ParentInput, add_up, ordered, total_width
 from compiler.networks.conv_layers import Conv, Map, TransposedConv, cropped
 from compiler.networks.dense import Dense, Heads, Hidden, ParentSum, shaped
 from compiler.networks.initialization import Initializer
+from compiler.networks.interface import VALUE, Network, ParentInput, add_up, ordered, total_width
 from compiler.networks.layers import Inputs, Layered, between, call
-from compiler.noise import Noise
-from graphspec.schema.networks import Cnn, Deconv, Resnet
-from graphspec.shapes import conv_plan, deconv_plan, is_image
+from compiler.tensors.axes import AxisTensor
+from compiler.tensors.noise import Noise
+from graphspec.graphs.shapes import conv_plan, deconv_plan, is_image
+from graphspec.language.networks import Cnn, Deconv, Resnet
 
 
 class FirstConv(nn.Module):

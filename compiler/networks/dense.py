@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compiler.axes import AxisTensor
 from compiler.kernels import product
-from compiler.networks.base import VALUE, Network, ParentInput, add_up, ordered, total_width
 from compiler.networks.initialization import Initializer
+from compiler.networks.interface import VALUE, Network, ParentInput, add_up, ordered, total_width
 from compiler.networks.layers import Between, Inputs, Layered, between
-from compiler.noise import Noise
-from graphspec.schema.networks import Mlp
+from compiler.tensors.axes import AxisTensor
+from compiler.tensors.noise import Noise
+from graphspec.language.networks import Mlp
 
 
 class ParentMap(nn.Module):

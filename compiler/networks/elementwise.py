@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from compiler.axes import AxisTensor
-from compiler.networks.base import Network, ParentInput, add_up, ordered
 from compiler.networks.initialization import Initializer
-from compiler.noise import Noise
+from compiler.networks.interface import Network, ParentInput, add_up, ordered
+from compiler.tensors.axes import AxisTensor
+from compiler.tensors.noise import Noise
 
 
 class ElementwiseNetwork(Network):

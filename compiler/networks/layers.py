@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compiler.axes import SAMPLES, AxisTensor, align
 from compiler.kernels import FUSED_ACTIVATIONS, library, sum_activate
-from compiler.networks.base import ParentInput, add_up, ordered
 from compiler.networks.initialization import Initializer
-from compiler.noise import Noise
-from compiler.values import PRESENCE
-from graphspec.schema.networks import Activation, Cnn, Deconv, Mlp, Normalization, Resnet
+from compiler.networks.interface import ParentInput, add_up, ordered
+from compiler.tensors.axes import SAMPLES, AxisTensor, align
+from compiler.tensors.blanks import PRESENCE
+from compiler.tensors.noise import Noise
+from graphspec.language.networks import Activation, Cnn, Deconv, Mlp, Normalization, Resnet
 
 Layered = Mlp | Cnn | Deconv | Resnet
 

@@ -7,15 +7,15 @@ from typing import cast
 import torch.nn.functional as F
 from torch import nn
 
-from compiler.axes import AxisTensor
-from compiler.networks.base import Network, ParentInput, ordered
 from compiler.networks.conv_layers import Conv, Map, cropped
 from compiler.networks.convolution import FirstConv, Readout, Seed, as_image, head_channels, reads_as_image
 from compiler.networks.initialization import Initializer
+from compiler.networks.interface import Network, ParentInput, ordered
 from compiler.networks.layers import Inputs, as_rows, between, call, from_rows
-from compiler.noise import Noise
-from graphspec.schema.networks import Resnet
-from graphspec.shapes import RESNET_STRIDE, conv_plan, deconv_plan
+from compiler.tensors.axes import AxisTensor
+from compiler.tensors.noise import Noise
+from graphspec.graphs.shapes import RESNET_STRIDE, conv_plan, deconv_plan
+from graphspec.language.networks import Resnet
 
 BRANCH_GAIN = 0.1
 """Gain of each branch's last convolution: blocks start near the identity, so depth is safe without normalization."""

@@ -9,12 +9,12 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from compiler.axes import AxisTensor, union
-from compiler.broadcasting import broadcast_shape
-from compiler.networks.base import Network, ParentInput, ordered
 from compiler.networks.initialization import Initializer
-from compiler.noise import Noise
-from graphspec.schema.networks import PythonNetwork
+from compiler.networks.interface import Network, ParentInput, ordered
+from compiler.tensors.axes import AxisTensor, union
+from compiler.tensors.broadcasting import broadcast_shape
+from compiler.tensors.noise import Noise
+from graphspec.language.networks import PythonNetwork
 
 
 class UserModuleError(Exception):

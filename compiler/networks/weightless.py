@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from compiler.axes import AxisTensor, union
-from compiler.broadcasting import broadcast_shape
-from compiler.networks.base import Network, ParentInput, ordered
-from compiler.noise import Noise
-from graphspec.schema.networks import AffineRead, AffineWrite, Dot, Identity, Product, SumOf
+from compiler.networks.interface import Network, ParentInput, ordered
+from compiler.tensors.axes import AxisTensor, union
+from compiler.tensors.broadcasting import broadcast_shape
+from compiler.tensors.noise import Noise
+from graphspec.language.networks import AffineRead, AffineWrite, Dot, Identity, Product, SumOf
 
 Elementary = Identity | Product | SumOf | Dot
 

@@ -5,10 +5,10 @@ variables and graphs; GS050-059 families and parameters; GS060-069 networks and 
 training; GS080-089 data; GS090 not yet; GS100-119 warnings. A code once published keeps its meaning.
 """
 
-from graphspec.codes import graphs, reading, running, warnings
+from graphspec.codes import graph_codes, reading_codes, running_codes, warning_codes
 from graphspec.codes.entry import Code
 
-CODES: dict[str, Code] = reading.CODES | graphs.CODES | running.CODES | warnings.CODES
+CODES: dict[str, Code] = reading_codes.CODES | graph_codes.CODES | running_codes.CODES | warning_codes.CODES
 """Every code, in rising order."""
 
 __all__ = ["CODES", "Code"]

@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from graphspec.drawing.layout import lay_out
 from graphspec.drawing.picture import picture_of
-from graphspec.graph import Graphs
+from graphspec.graphs.graph import Graphs
 
 DrawingFormat = Literal["svg", "png", "pdf", "html", "tikz", "dot", "mermaid", "text"]
 FORMATS: tuple[DrawingFormat, ...] = get_args(DrawingFormat)
@@ -32,7 +32,7 @@ def draw(graphs: Graphs, form: DrawingFormat, *, width: int = 80) -> bytes:
 
         return to_mermaid(picture).encode()
     if form == "text":
-        from graphspec.drawing.text import to_text
+        from graphspec.drawing.plain_text import to_text
 
         return to_text(picture, width).encode()
     layout = lay_out(picture)

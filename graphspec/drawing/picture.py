@@ -6,8 +6,8 @@ From: `Graphs`. To: `Picture`. Not here: coordinates (`layout`) and file formats
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graphspec.graph import Factor, Graphs, Side, Variable
-from graphspec.schema import LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec, Role
+from graphspec.graphs.graph import Factor, Graphs, Side, Variable
+from graphspec.language import LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec, Role
 
 Edge = tuple[str, str]
 """Parent and child."""

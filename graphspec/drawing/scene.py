@@ -20,8 +20,8 @@ from graphspec.drawing.lettering import (
     wrapped,
 )
 from graphspec.drawing.picture import Edge, Formula, Panel
-from graphspec.graph import Side
-from graphspec.schema import Role
+from graphspec.graphs.graph import Side
+from graphspec.language import Role
 
 INK = "#1a1a1a"
 QUIET = "#5a5a5a"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from graphspec.columns import Column, Kind
+from graphspec.headers.columns import Column, Kind
 from graphspec.headers.table import SourceError, Table
 
 SNIFFED_ROWS = 1000

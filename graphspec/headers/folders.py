@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from graphspec.columns import Column, Kind
+from graphspec.headers.columns import Column, Kind
 from graphspec.headers.csv_files import is_integer
 from graphspec.headers.table import SourceError, SplitName, Table
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from graphspec.columns import Column, Kind
+from graphspec.headers.columns import Column, Kind
 from graphspec.headers.table import SourceError, SplitName, Table
 
 

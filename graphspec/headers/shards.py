@@ -16,7 +16,7 @@ from itertools import groupby, islice, product
 from pathlib import Path
 from typing import Any
 
-from graphspec.columns import Column, Kind
+from graphspec.headers.columns import Column, Kind
 from graphspec.headers.csv_files import is_integer, is_number
 from graphspec.headers.folders import IMAGE_SUFFIXES, PROBED_IMAGES, image_shape
 from graphspec.headers.npz import npy_header

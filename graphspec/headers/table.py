@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from graphspec.columns import Column
+from graphspec.headers.columns import Column
 
 SplitName = Literal["train", "test"]
 

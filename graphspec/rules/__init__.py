@@ -5,29 +5,23 @@ Structure comes first and needs only names; warnings about what the graphs mean 
 errors.
 """
 
-from graphspec.graph import Graphs
-from graphspec.outline import outline_of
-from graphspec.report import Report
-from graphspec.rules.data import check_data
-from graphspec.rules.graphs import (
-    check_allowances,
-    check_cycles,
-    check_names,
-    check_roles,
-    check_unused_variables,
-)
-from graphspec.rules.networks import check_named_networks, check_unused_networks
-from graphspec.rules.objective import check_objective
-from graphspec.rules.recognition import (
+from graphspec.graphs.declared_names import outline_of
+from graphspec.graphs.graph import Graphs
+from graphspec.language import Spec
+from graphspec.rules.data_rules import check_data
+from graphspec.rules.graph_rules import check_allowances, check_cycles, check_names, check_roles, check_unused_variables
+from graphspec.rules.label_share_rules import check_stakes
+from graphspec.rules.network_rules import check_named_networks, check_unused_networks
+from graphspec.rules.objective_rules import check_objective
+from graphspec.rules.recognition_rules import (
     check_enumerations,
     check_estimators_are_quiet,
     check_faithful,
     check_informed_latents,
     check_parents_are_read,
 )
-from graphspec.rules.stakes import check_stakes
-from graphspec.rules.training import check_training
-from graphspec.schema import Spec
+from graphspec.rules.training_rules import check_training
+from graphspec.text.report import Report
 
 STRUCTURE = (
     check_names,

@@ -5,12 +5,12 @@ Rules here read the spec alone where they can, so that a mistake in a factor nev
 
 from collections.abc import Iterable
 
-from graphspec.graph import Variable
-from graphspec.report import Report
-from graphspec.schema import Role, Spec
-from graphspec.source import Path
-from graphspec.suggestions import suggest
-from graphspec.variables_of import variable_of
+from graphspec.graphs.complete_variables import variable_of
+from graphspec.graphs.graph import Variable
+from graphspec.language import Role, Spec
+from graphspec.reading.suggestions import suggest
+from graphspec.text.report import Report
+from graphspec.text.source import Path
 
 HIDDEN: tuple[Role, ...] = ("latent", "supervised")
 

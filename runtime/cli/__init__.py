@@ -11,7 +11,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    from runtime.cli.waiting import wait_as_the_machine_allows
+    from runtime.cli.thread_waiting import wait_as_the_machine_allows
 
     wait_as_the_machine_allows()
     from runtime.cli.app import app

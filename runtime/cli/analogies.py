@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli.asking import (
+from runtime.cli.common import AllowPythonOption, DataDirOption, RunArgument
+from runtime.cli.run_options import (
     CheckpointOption,
     CountOption,
     OutputOption,
@@ -14,7 +15,6 @@ from runtime.cli.asking import (
     answer,
     open_for_questions,
 )
-from runtime.cli.common import AllowPythonOption, DataDirOption, RunArgument
 
 
 def analogies(
@@ -38,7 +38,7 @@ def analogies(
 
     The style is inferred from the picture and its label (or the inferred label, where the row has none).
     """
-    from runtime.queries import analogies as analogies_query
+    from runtime.answering.queries import analogies as analogies_query
 
     opened = open_for_questions(run, checkpoint, data_dir, allow_python)
     panel = analogies_query(opened.model, opened.rows(split), vary=vary, count=count, shown=show, seed=seed)

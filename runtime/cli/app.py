@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from graphspec.suggestions import did_you_mean
+from graphspec.reading.suggestions import did_you_mean
 from runtime.cli.common import collect_again, run_safely
 
 VERBS = (

@@ -30,13 +30,13 @@ def check(
 
     findings = {spec: check_file(spec, tuple(overrides or ())) for spec in specs}
     if json or output == "json":
-        from graphspec.formats import as_json
+        from graphspec.describe.formats import as_json
 
         print_json(as_json(findings))
     elif output == "sarif":
         from importlib.metadata import version
 
-        from graphspec.formats import as_sarif
+        from graphspec.describe.formats import as_sarif
 
         print_json(as_sarif((found for spec in findings.values() for found in spec), version("graphspec")))
     else:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from graphspec.graph import Graphs
+from graphspec.graphs.graph import Graphs
 from runtime.cli.common import AllowPythonOption, JsonOption, SetOption, SpecArgument, console, print_json
 
 Stage = Literal["spec", "graph", "program", "objective"]
@@ -37,8 +37,8 @@ def compile(
               graphspec compile specs/mnist-vae.yaml --stage spec
               graphspec compile specs/digits.yaml --emit model.py
     """
+    from graphspec.describe.not_yet import refuse_not_yet
     from graphspec.loading import load
-    from graphspec.not_yet import refuse_not_yet
 
     if sum(option is not None for option in (output, stage, emit)) > 1:
         raise typer.BadParameter("give one of --output, --stage and --emit")
@@ -64,23 +64,23 @@ def compile(
 def stage_text(graphs: Graphs, stage: Stage) -> str:
     """One stage between YAML and loss, as text (YAML for `spec`)."""
     if stage == "spec":
-        from graphspec.resolved import resolved_yaml
+        from graphspec.describe.resolved import resolved_yaml
 
         return resolved_yaml(graphs)
     if stage == "graph":
         return _graph_text(graphs)
     if stage == "program":
-        from compiler.lowering import every_pattern, lower
+        from compiler.symbolic.lowering import every_pattern, lower
 
         return "\n\n".join(str(lower(graphs, pattern)) for pattern in reversed(every_pattern(graphs)[:16]))
-    from compiler.explanation import explain
-    from compiler.explanation_text import as_text
+    from compiler.symbolic.explanation import explain
+    from compiler.symbolic.explanation_text import as_text
 
     return as_text(explain(graphs))
 
 
 def _graph_text(graphs: Graphs) -> str:
-    from compiler.program import conditional_text
+    from compiler.symbolic.program import conditional_text
 
     lines = []
     for side, letter in (("generative", "p"), ("recognition", "q")):
@@ -115,7 +115,7 @@ def _emit(graphs: Graphs, target: str, allow_python: bool, as_json: bool) -> Non
 def _modules(graphs: Graphs, allow_python: bool) -> list[dict[str, Any]]:
     """One entry per factor in the order it runs. Loads torch."""
     from compiler import compile_spec
-    from compiler.module import module_name
+    from compiler.model.model import module_name
 
     model = compile_spec(graphs, allow_python=allow_python)
     entries = []

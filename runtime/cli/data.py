@@ -8,7 +8,7 @@ import typer
 from runtime.cli.common import DataDirOption, JsonOption, SetOption, console, print_json, tell
 
 if TYPE_CHECKING:
-    from graphspec.sources import KnownSet, SourceInfo
+    from graphspec.headers.sources import KnownSet, SourceInfo
 
 TargetArgument = Annotated[
     str | None, typer.Argument(metavar="[NAME|SPEC]", help="A data set, a data file, or a spec; left out, all sets.")
@@ -31,7 +31,7 @@ def data(
 
         graphspec data specs/digits.yaml
     """
-    from graphspec.sources import KNOWN_SETS, data_folder
+    from graphspec.headers.sources import KNOWN_SETS, data_folder
 
     folder = data_folder(data_dir)
     if target is None:
@@ -46,8 +46,8 @@ def data(
 
 def _facts(known: "KnownSet", folder: Path) -> dict[str, Any]:
     """One set as plain values."""
-    from graphspec.sources import KnownSource, describe
-    from runtime.data.known import is_present
+    from graphspec.headers.sources import KnownSource, describe
+    from runtime.data.read.known_sets import is_present
 
     embedded = not known.folder
     return {
@@ -72,7 +72,7 @@ def _description(info: "SourceInfo") -> dict[str, Any]:
 
 
 def _show_all(folder: Path, as_json: bool) -> None:
-    from graphspec.sources import KNOWN_SETS
+    from graphspec.headers.sources import KNOWN_SETS
 
     facts = [_facts(known, folder) for known in KNOWN_SETS.values()]
     if as_json:
@@ -80,7 +80,7 @@ def _show_all(folder: Path, as_json: bool) -> None:
         return
     from rich.table import Table
 
-    from graphspec.sources import FORMATS
+    from graphspec.headers.sources import FORMATS
 
     table = Table("name", "rows", "columns", "there", box=None, pad_edge=False)
     for fact in facts:
@@ -105,7 +105,7 @@ def _show_set(known: "KnownSet", folder: Path, as_json: bool) -> None:
 
 
 def _print_columns(facts: dict[str, Any]) -> None:
-    from graphspec.columns import show_shape
+    from graphspec.headers.columns import show_shape
 
     console.print(f"rows: {_counts(facts['rows'])}", highlight=False)
     for name, column in facts["columns"].items():
@@ -121,8 +121,8 @@ def _counts(rows: dict[str, int | None]) -> str:
 def _show_file(target: str, data_dir: Path | None, as_json: bool) -> None:
     """A data file's columns, from its headers. Raises DataError where there is nothing to look into."""
     from graphspec.headers import SourceError
-    from graphspec.sources import KNOWN_SETS, MissingSource, describe, resolve_source
-    from graphspec.suggestions import did_you_mean
+    from graphspec.headers.sources import KNOWN_SETS, MissingSource, describe, resolve_source
+    from graphspec.reading.suggestions import did_you_mean
     from runtime.errors import DataError
 
     found = resolve_source(target, None, data_dir)

@@ -126,7 +126,7 @@ def _kernels() -> Finding:
 
 def _torchvision() -> Finding:
     try:
-        from runtime.torchvision_shim import import_torchvision, is_declared
+        from runtime.data.read.torchvision_shim import import_torchvision, is_declared
 
         import_torchvision()
         from torchvision.transforms import v2  # noqa: F401
@@ -140,7 +140,7 @@ def _torchvision() -> Finding:
 
 def _data(data_dir: Path | None) -> Iterator[Finding]:
     """The data folder and the known sets in it; what is absent is only a note."""
-    from graphspec.sources import KNOWN_SETS, data_folder
+    from graphspec.headers.sources import KNOWN_SETS, data_folder
 
     folder = data_folder(data_dir)
     if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
@@ -148,7 +148,7 @@ def _data(data_dir: Path | None) -> Iterator[Finding]:
         return
     yield Finding("data folder", "ok", str(folder) if folder.exists() else f"{folder} (made when first needed)")
     try:
-        from runtime.data.known import is_present
+        from runtime.data.read.known_sets import is_present
     except Exception as error:
         yield Finding("data sets", "error", _first_line(error), "mend the packages named above")
         return

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.asking import CheckpointOption, Opened, SeedOption, SplitOption, open_for_questions
 from runtime.cli.common import AllowPythonOption, DataDirOption, JsonOption, RunArgument, console, print_json, tell
-from runtime.cli.disentangled import MetricsOption, chosen_metrics, print_disentanglement
-from runtime.cli.probed import print_interventions
+from runtime.cli.disentanglement_report import MetricsOption, chosen_metrics, print_disentanglement
+from runtime.cli.intervention_report import print_interventions
+from runtime.cli.run_options import CheckpointOption, Opened, SeedOption, SplitOption, open_for_questions
 
 if TYPE_CHECKING:
     from runtime.data import Rows
-    from runtime.evaluation import Prediction
+    from runtime.measures.evaluation import Prediction
 
 
 def evaluate(
@@ -46,7 +46,7 @@ def evaluate(
     `data.factors` and the labels (MIG, DCI and others, in some seconds). The report is also written to
     RUN/evaluation-SPLIT.json, and confusion matrices to RUN/figures.
     """
-    from runtime.evaluation import measure
+    from runtime.measures.evaluation import measure
 
     wanted = chosen_metrics(metrics)
     opened = open_for_questions(run, checkpoint, data_dir, allow_python)
@@ -110,9 +110,9 @@ def _plain(value: Any) -> Any:
 
 def _draw_confusion(opened: Opened, name: str, prediction: "Prediction", split: str) -> Path | None:
     """RUN/figures/confusion-NAME-SPLIT.png for a variable of few values; None for any other."""
+    from runtime.answering.panels import finite_values, value_name
     from runtime.figures.confusion import MOST_CLASSES, draw_confusion
-    from runtime.metrics import confusion
-    from runtime.panels import finite_values, value_name
+    from runtime.measures.metrics import confusion
 
     variable = prediction.variable
     values = finite_values(variable)

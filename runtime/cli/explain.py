@@ -28,10 +28,10 @@ def explain(
 
         explain_code(subject.upper())
         return
-    from compiler.explanation import explain as derive_explanation
-    from compiler.explanation_text import as_json, as_latex, as_text
+    from compiler.symbolic.explanation import explain as derive_explanation
+    from compiler.symbolic.explanation_text import as_json, as_latex, as_text
+    from graphspec.describe.not_yet import refuse_not_yet
     from graphspec.loading import load
-    from graphspec.not_yet import refuse_not_yet
 
     graphs = load(subject, overrides or ())
     refuse_not_yet(graphs)

@@ -5,7 +5,7 @@ from textwrap import fill
 import typer
 
 from graphspec.codes import CODES
-from graphspec.suggestions import did_you_mean
+from graphspec.reading.suggestions import did_you_mean
 
 
 def explain_code(code: str) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from graphspec.drawing import SUFFIXES, DrawingFormat, draw
 from graphspec.loading import load
-from graphspec.suggestions import did_you_mean
+from graphspec.reading.suggestions import did_you_mean
 from runtime.cli.common import SetOption, SpecArgument, console, fail, print_diagnostics
 
 OutputOption = Annotated[

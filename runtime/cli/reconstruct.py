@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli.asking import (
+from runtime.cli.common import AllowPythonOption, DataDirOption, RunArgument
+from runtime.cli.run_options import (
     CheckpointOption,
     OutputOption,
     SeedOption,
@@ -13,7 +14,6 @@ from runtime.cli.asking import (
     answer,
     open_for_questions,
 )
-from runtime.cli.common import AllowPythonOption, DataDirOption, RunArgument
 
 
 def reconstruct(
@@ -33,7 +33,7 @@ def reconstruct(
 
     Labels are inferred too; the small print above each pair has the true and the inferred one.
     """
-    from runtime.queries import reconstruct as reconstruct_query
+    from runtime.answering.queries import reconstruct as reconstruct_query
 
     opened = open_for_questions(run, checkpoint, data_dir, allow_python)
     panel = reconstruct_query(opened.model, opened.rows(split), count=count, shown=show, seed=seed)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli.asking import (
+from runtime.cli.common import AllowPythonOption, DataDirOption, RunArgument
+from runtime.cli.run_options import (
     CheckpointOption,
     CountOption,
     OutputOption,
@@ -14,7 +15,6 @@ from runtime.cli.asking import (
     answer,
     open_for_questions,
 )
-from runtime.cli.common import AllowPythonOption, DataDirOption, RunArgument
 
 
 def sample(
@@ -40,8 +40,8 @@ def sample(
 
     Data are only needed where p conditions on an observed variable, or for a table in data units.
     """
-    from runtime.panels import conditioned
-    from runtime.queries import sample as sample_query
+    from runtime.answering.panels import conditioned
+    from runtime.answering.queries import sample as sample_query
 
     opened = open_for_questions(run, checkpoint, data_dir, allow_python)
     rows = opened.rows(split) if conditioned(opened.model.graphs) else None

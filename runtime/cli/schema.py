@@ -20,7 +20,7 @@ def schema(
     """
     import json
 
-    from graphspec.json_schema import json_schema
+    from graphspec.describe.json_schema import json_schema
 
     if output is None:
         print_json(json_schema())

@@ -82,8 +82,8 @@ def sweep(
     names on the validation rows; only the best trial is measured on the test rows, at the end.
     """
     from graphspec.loading import read_text
-    from runtime.sweeping.plan import build_plan
-    from runtime.sweeping.values import read_fields, read_seeds, read_variants
+    from runtime.sweeping.sweep_plan import build_plan
+    from runtime.sweeping.swept_values import read_fields, read_seeds, read_variants
 
     _check_options(spec, search, storage, [*(baseline or ()), *(variant or ())], list_only)
     text, numbers, sets = read_text(spec), read_seeds(seeds), overrides or ()
@@ -97,12 +97,12 @@ def sweep(
         fields, variants = read_fields(over or ()), read_variants(variant or ())
         plan = build_plan(spec, text, sets, fields, numbers, variants, _baselines(baseline or ()))
     if list_only:
-        from runtime.cli.sweeping import print_runs
+        from runtime.cli.sweep_run import print_runs
 
         print_runs(plan, as_json)
         return
-    from runtime.cli.sweeping import Wishes, run_grid, run_search
-    from runtime.sweeping.training import Options
+    from runtime.cli.sweep_run import Wishes, run_grid, run_search
+    from runtime.sweeping.run_commands import Options
 
     collect_again()
     options = Options(data_dir, device, allow_python, test=measure != "validation")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from graphspec.diagnostics import SpecError
+from runtime.cli.after_training import draw, gathered, measure, print_result
 from runtime.cli.common import (
     EXIT_FAULT,
     EXIT_INTERRUPTED,
@@ -25,15 +26,14 @@ from runtime.cli.common import (
     print_json,
     tell,
 )
-from runtime.cli.trained import draw, gathered, measure, print_result
 from runtime.errors import RunError
-from runtime.training.launcher import is_main, started_with, tells_errors
+from runtime.training.processes.launcher import is_main, started_with, tells_errors
 
 if TYPE_CHECKING:
-    from compiler.module import Model
+    from compiler.model.model import Model
     from runtime.data import PreparedData
-    from runtime.run import Run
-    from runtime.training.progress import Reporter
+    from runtime.runs.run_folder import Run
+    from runtime.training.loop.progress import Reporter
 
 
 def train(
@@ -87,7 +87,7 @@ def train(
         model, data = _load(spec, texts, data_dir, device, allow_python)
         if loud:
             typer.echo("\n".join([data.describe(), *(f"note: {note}" for note in data.notes)]))
-        from runtime.training.fitting import Interrupted, fit
+        from runtime.training.loop.fitting import Interrupted, fit
 
         collect_again()
         reporter = _reporter(quiet, as_json)
@@ -124,13 +124,13 @@ def _processes_together() -> Iterator[None]:
         raise typer.Exit(EXIT_FAULT) from None
     finally:
         if started_with() > 1:
-            from runtime.training.devices import leave_processes
+            from runtime.training.processes.devices import leave_processes
 
             leave_processes()
 
 
 def _reporter(quiet: bool, as_json: bool) -> "Reporter":
-    from runtime.training.progress import SilentReporter, choose_reporter
+    from runtime.training.loop.progress import SilentReporter, choose_reporter
 
     silent = quiet or (as_json and not error_console.is_terminal)
     return SilentReporter() if silent else choose_reporter(True, error_console if as_json else console)
@@ -172,8 +172,8 @@ def _load(
         raise RunError(f"{spec} has no `data` section, so there is nothing to train on", "add `data: {source: ...}`")
     from compiler import compile_spec
     from runtime.data import prepare
-    from runtime.training.devices import join_processes, resolve_device
-    from runtime.training.processes import main_process_first
+    from runtime.training.processes.collectives import main_process_first
+    from runtime.training.processes.devices import join_processes, resolve_device
 
     model = compile_spec(graphs, seed=graphs.spec.training.seed, allow_python=allow_python)
     join_processes(resolve_device(device))

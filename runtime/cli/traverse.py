@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli.asking import (
+from runtime.cli.common import AllowPythonOption, DataDirOption, RunArgument
+from runtime.cli.run_options import (
     CheckpointOption,
     CountOption,
     OutputOption,
@@ -14,7 +15,6 @@ from runtime.cli.asking import (
     answer,
     open_for_questions,
 )
-from runtime.cli.common import AllowPythonOption, DataDirOption, RunArgument
 
 
 def traverse(
@@ -46,7 +46,7 @@ def traverse(
     Without --vary: the latent numbers that the data move most, one a row. With one: several rows of data. With two: a
     grid. Ranges run from the 1st to the 99th percentile of the inferred values.
     """
-    from runtime.traversal import traverse as traverse_query
+    from runtime.answering.traversal import traverse as traverse_query
 
     opened = open_for_questions(run, checkpoint, data_dir, allow_python)
     panel = traverse_query(

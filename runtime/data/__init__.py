@@ -4,16 +4,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runtime.data.preparation import prepare
-    from runtime.data.rows import PreparedData, Rows, Units
-    from runtime.data.streams import Step, epoch_batches, steps_per_epoch
+    from runtime.data.preparation.preparation import prepare
+    from runtime.data.stream.rows import PreparedData, Rows, Units
+    from runtime.data.stream.streams import Step, epoch_batches, steps_per_epoch
 
 __all__ = ["PreparedData", "Rows", "Step", "Units", "epoch_batches", "prepare", "steps_per_epoch"]
 
 _HOMES = {
-    "prepare": "preparation",
-    "PreparedData": "rows", "Rows": "rows", "Units": "rows",
-    "Step": "streams", "epoch_batches": "streams", "steps_per_epoch": "streams",
+    "prepare": "preparation.preparation",
+    "PreparedData": "stream.rows", "Rows": "stream.rows", "Units": "stream.rows",
+    "Step": "stream.streams", "epoch_batches": "stream.streams", "steps_per_epoch": "stream.streams",
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from runtime.metrics import Integers
+from runtime.measures.metrics import Integers
 
 MOST_CLASSES = 50
 MOST_NUMBERED = 20

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from compiler.module import Model
+from compiler.model.model import Model
+from runtime.answering.panels import Panel
+from runtime.answering.queries import analogies, reconstruct, sample
+from runtime.answering.traversal import traverse
 from runtime.data import PreparedData
 from runtime.errors import RunError
-from runtime.figures.curves import draw_curves
-from runtime.figures.files import default_path, write_panel
-from runtime.panels import Panel
-from runtime.queries import analogies, reconstruct, sample
-from runtime.run import read_records
-from runtime.traversal import traverse
+from runtime.figures.learning_curves import draw_curves
+from runtime.figures.panel_files import default_path, write_panel
+from runtime.runs.run_folder import read_records
 
 
 def default_figures(model: Model, data: PreparedData, folder: Path, *, seed: int = 0) -> list[Path]:

@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphspec.graph import Graphs, Variable
-from graphspec.sources import cache_folder
+from graphspec.graphs.graph import Graphs, Variable
+from graphspec.headers.sources import cache_folder
+from runtime.answering.panels import Target
 from runtime.data import PreparedData, Rows, prepare
-from runtime.data.kept import Tell
+from runtime.data.read.unpacked_copies import Tell
 from runtime.errors import RunError
-from runtime.evaluation import known_elements
-from runtime.panels import Target
+from runtime.measures.evaluation import known_elements
 from runtime.probing.reader import Reader
 
 VERSION = 1

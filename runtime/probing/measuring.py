@@ -9,15 +9,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.module import Model
-from graphspec.graph import Graphs, Variable
+from compiler.model.model import Model
+from graphspec.graphs.graph import Graphs, Variable
+from runtime.answering.interventions import noise_for, take
+from runtime.answering.panels import Target, elements, reaches
 from runtime.data import Rows
-from runtime.data.kept import Tell
-from runtime.interventions import noise_for, take
-from runtime.panels import Target, elements, reaches
+from runtime.data.read.unpacked_copies import Tell
 from runtime.probing.instrument import CHUNK, Instrument, instrument_for, labelled_rows, target_values, with_all_labels
+from runtime.probing.intervention_accuracy import ROWS, intervention_accuracy
 from runtime.probing.leakage import leakage
-from runtime.probing.setting import ROWS, intervention_accuracy
 
 MOST_VALUES = 200
 """Variables with more values are not measured: no instrument of this kind tells so many apart."""

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphspec.graph import Variable
+from graphspec.graphs.graph import Variable
 
 CHANNELS = (32, 64)
 HIDDEN = 256

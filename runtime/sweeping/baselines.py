@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import networkx as nx
 
-from graphspec.graph import Graphs
-from graphspec.inversion import as_yaml
+from graphspec.graphs.graph import Graphs
+from graphspec.graphs.inversion import as_yaml
 from runtime.errors import RunError
 
 Baseline = Literal["labels-only", "generative-off"]

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import RunError
-from runtime.sweeping.folder import SweepFolder, replace_text
-from runtime.sweeping.plan import Plan
-from runtime.sweeping.processes import Pool, cores
 from runtime.sweeping.results import Failure, rows_of
-from runtime.sweeping.tables import Table, as_markdown, as_text, build_table
-from runtime.sweeping.training import Options, Training, clear_remains, failure_of, to_train
+from runtime.sweeping.run_commands import Options, Training, clear_remains, failure_of, to_train
+from runtime.sweeping.run_pool import Pool, cores
+from runtime.sweeping.sweep_folder import SweepFolder, replace_text
+from runtime.sweeping.sweep_plan import Plan
+from runtime.sweeping.sweep_tables import Table, as_markdown, as_text, build_table
 
 _NOTED_EVERY = 30.0
 
@@ -113,9 +113,9 @@ def conclude(
     machine: Mapping[str, Any],
 ) -> Outcome:
     """Gather the figures and write summary.json, the tables, the plot and the curves."""
-    from runtime.sweeping.curves import curves_of, draw_curves
+    from runtime.sweeping.error_curves import curves_of, draw_curves
     from runtime.sweeping.plot import draw_plot
-    from runtime.training.manifest import versions
+    from runtime.training.loop.manifest import versions
 
     rows = rows_of(plan, folder, failures, splits)
     table = build_table(plan, rows, splits)

@@ -11,9 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from runtime.sweeping.plan import AS_WRITTEN, Plan
 from runtime.sweeping.results import per_cent
-from runtime.sweeping.tables import short_names, show_value
+from runtime.sweeping.sweep_plan import AS_WRITTEN, Plan
+from runtime.sweeping.sweep_tables import short_names, show_value
 
 _COLOURS = ("#33608c", "#b5531c", "#3f7d4e", "#8a4b86", "#8c7a33", "#4a8f94", "#a83b4f", "#666666")
 _MARKERS = "osD^vP*X"

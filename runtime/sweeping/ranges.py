@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from runtime.errors import RunError
-from runtime.sweeping.values import Field, read_fields, read_value, split_outside
+from runtime.sweeping.swept_values import Field, read_fields, read_value, split_outside
 
 Kind = Literal["log", "uniform", "int", "choice"]
 _CALL = re.compile(r"(log|uniform|int|choice)\((.*)\)\s*\Z", re.DOTALL)

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphspec.graph import Graphs
-from runtime.run import Run as TrainedRun
-from runtime.sweeping.folder import SweepFolder
-from runtime.sweeping.plan import AS_WRITTEN, Column, Plan, Point
+from graphspec.graphs.graph import Graphs
+from runtime.runs.run_folder import Run as TrainedRun
+from runtime.sweeping.sweep_folder import SweepFolder
+from runtime.sweeping.sweep_plan import AS_WRITTEN, Column, Plan, Point
 
 Stats = dict[str, Any]
 SPLITS = ("test", "validation")

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runtime.sweeping.folder import SweepFolder
-from runtime.sweeping.plan import Column, Plan, build_columns
 from runtime.sweeping.ranges import Range
 from runtime.sweeping.results import Failure, figures_of, is_done
+from runtime.sweeping.run_commands import Options, Training, failure_of, training_of
 from runtime.sweeping.study import Figure
-from runtime.sweeping.training import Options, Training, failure_of, training_of
+from runtime.sweeping.sweep_folder import SweepFolder
+from runtime.sweeping.sweep_plan import Column, Plan, build_columns
 
 if TYPE_CHECKING:
     from optuna.study import Study

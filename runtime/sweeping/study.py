@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphspec.graph import Graphs
+from graphspec.graphs.graph import Graphs
 from runtime.errors import RunError
-from runtime.sweeping.folder import SweepFolder
-from runtime.sweeping.plan import Plan, Point, build_columns
 from runtime.sweeping.ranges import Range
 from runtime.sweeping.results import in_table_units, per_cent
+from runtime.sweeping.sweep_folder import SweepFolder
+from runtime.sweeping.sweep_plan import Plan, Point, build_columns
 
 if TYPE_CHECKING:
     from optuna.study import Study

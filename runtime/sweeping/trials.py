@@ -7,13 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from runtime.sweeping.folder import SweepFolder, replace_text
 from runtime.sweeping.grid import Outcome
-from runtime.sweeping.plan import Column
 from runtime.sweeping.results import column_figures, statistics
 from runtime.sweeping.search import Search
-from runtime.sweeping.tables import Table, as_markdown, as_text, short_names, show_statistics, show_value
-from runtime.sweeping.values import read_value
+from runtime.sweeping.sweep_folder import SweepFolder, replace_text
+from runtime.sweeping.sweep_plan import Column
+from runtime.sweeping.sweep_tables import Table, as_markdown, as_text, short_names, show_statistics, show_value
+from runtime.sweeping.swept_values import read_value
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -25,7 +25,7 @@ def conclude_search(
     search: Search, best: Column | None, minutes: float, command: str, machine: Mapping[str, Any]
 ) -> Outcome:
     """Write the files. best: the best trial's runs, measured on the test rows; None where they were not."""
-    from runtime.training.manifest import versions
+    from runtime.training.loop.manifest import versions
 
     trials = search.complete()
     rows = [_row(search, trial) for trial in trials]

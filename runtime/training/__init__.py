@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runtime.training.fitting import fit
+    from runtime.training.loop.fitting import fit
 
 __all__ = ["fit"]
 
@@ -11,7 +11,7 @@ __all__ = ["fit"]
 def __getattr__(name: str) -> Any:
     """`fit` on first use."""
     if name == "fit":
-        from runtime.training.fitting import fit
+        from runtime.training.loop.fitting import fit
 
         return fit
     raise AttributeError(f"module 'runtime.training' has no attribute {name!r}")

@@ -1,0 +1,172 @@
+"""What is decided before a line is written: programs, names, and how values look in the emitted code.
+
+From: a compiled model. To: `Plan`, which every writer reads. The programs and objectives are those that run.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import Literal
+
+from compiler.emission.copied_source import piece_names
+from compiler.emission.text import Names, camel
+from compiler.emission.writing import refused
+from compiler.model.model import Model
+from compiler.symbolic.axis_names import SAMPLES
+from compiler.symbolic.lowering import one_program_for_all
+from compiler.symbolic.objective import Objective
+from compiler.symbolic.program import Axes, Pattern, Program
+from graphspec.graphs.graph import SIDES, Factor, Graphs, Variable
+from graphspec.language import WEIGHTLESS
+from graphspec.language.networks import PythonNetwork
+
+MOST_PATTERNS = 32
+"""A file with more functions than this explains nothing to a reader."""
+
+Prior = Literal["standard normal", "uniform"]
+TensorKind = Literal["value", "given", "label", "known"]
+"""What a function is told of a variable: its value (zero where blank), where it is given, the label of a masked
+variable (whose value is computed), or the value with something legal where it is blank."""
+
+
+@dataclass(frozen=True)
+class PatternCode:
+    """One observation pattern: its program and objective, and the function that computes it."""
+
+    pattern: Pattern
+    program: Program
+    objective: Objective
+    function: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Decisions that hold for the whole file.
+
+    identifiers: Python names of the variables. tensors: names of everything a function is told of them.
+    classes, attributes: of factors by key. hot: variables whose values are class weights [..., K]; every category, and
+    a bounded count that is relaxed somewhere. features: deterministic variables of observed ones, computed once for a
+    whole batch.
+    """
+
+    model: Model
+    names: Names
+    identifiers: dict[str, str]
+    tensors: dict[tuple[str, TensorKind], str]
+    classes: dict[str, str]
+    attributes: dict[str, str]
+    hot: frozenset[str]
+    features: tuple[str, ...]
+    patterns: tuple[PatternCode, ...]
+
+    @property
+    def graphs(self) -> Graphs:
+        """The checked spec."""
+        return self.model.graphs
+
+    @property
+    def samples(self) -> int:
+        """S."""
+        return self.graphs.spec.objective.samples
+
+    def axes(self, axes: Axes) -> Axes:
+        """The axes that the emitted tensors have: with one sample there is no sample axis."""
+        return tuple(axis for axis in axes if axis != SAMPLES or self.samples > 1)
+
+    def event(self, name: str) -> tuple[int, ...]:
+        """Event shape of a variable's value in the emitted code."""
+        variable = self.graphs.variables[name]
+        if name not in self.hot:
+            return variable.shape
+        assert variable.support is not None
+        return (*variable.shape, variable.support)
+
+    def flagged(self, factor: Factor) -> tuple[str, ...]:
+        """Parents that may be blank, where the factor's networks read a flag beside each."""
+        if not isinstance(factor.network, (*WEIGHTLESS, PythonNetwork)):
+            return tuple(name for name in factor.parents if self.graphs.variables[name].missing)
+        return ()
+
+    @property
+    def flows(self) -> bool:
+        """Some factor is a flow."""
+        factors = (*self.graphs.generative.values(), *self.graphs.recognition.values())
+        return any(f.family is not None and f.family.flow for f in factors)
+
+    def prior(self, factor: Factor) -> Prior | None:
+        """A standard prior that is written in place of a module."""
+        if not factor.standard or factor.family is None or factor.parents:
+            return None
+        if factor.family.name == "normal":
+            return "standard normal"
+        return "uniform" if factor.family.name in ("categorical", "bernoulli") else None
+
+
+def make_plan(model: Model) -> Plan:
+    """Raises SpecError (GS090) where the model has more patterns than a file should."""
+    graphs = model.graphs
+    names = Names(piece_names())
+    identifiers = {name: names.fresh(name) for name in graphs.variables}
+    tensors: dict[tuple[str, TensorKind], str] = {(name, "value"): own for name, own in identifiers.items()}
+    for kind in ("given", "label", "known"):
+        tensors |= {(name, kind): names.fresh(f"{own}_{kind}") for name, own in identifiers.items()}
+    classes, attributes = {}, {}
+    for side in reversed(SIDES):
+        for factor in graphs.order(side):
+            if factor.key not in classes:
+                kind = "Deterministic" if factor.deterministic else side.capitalize()
+                letter = "f" if factor.deterministic else "q" if side == "recognition" else "p"
+                classes[factor.key] = names.fresh(kind + camel(factor.variable))
+                attributes[factor.key] = names.fresh(f"{letter}_{identifiers[factor.variable]}")
+    patterns = _patterns(model, names, identifiers)
+    relaxed = {n for code in patterns for n, c in code.program.choices.items() if c.estimator == "relax"}
+    hot = frozenset(n for n, v in graphs.variables.items() if _is_hot(v, n in relaxed))
+    observed = set(graphs.observed)
+    features = tuple(
+        f.variable for f in graphs.order("recognition") if f.deterministic and graphs.stochastic_parents(f) <= observed
+    )
+    return Plan(model, names, identifiers, tensors, classes, attributes, hot, features, patterns)
+
+
+def _is_hot(variable: Variable, relaxed: bool) -> bool:
+    return variable.role != "deterministic" and (
+        variable.domain == "category" or (relaxed and variable.domain == "count")
+    )
+
+
+def _patterns(model: Model, names: Names, identifiers: dict[str, str]) -> tuple[PatternCode, ...]:
+    """Every pattern that rows can have, in the order in which the model evaluates them."""
+    graphs = model.graphs
+    states = [_states(graphs, name) for name in graphs.supervised]
+    blanks = tuple(name for name in graphs.observed if graphs.variables[name].missing)
+    found = []
+    for has_blanks, *code in product([0, 1] if blanks else [0], *states):
+        kinds = dict(zip(graphs.supervised, code, strict=True))
+        found.append(
+            Pattern(
+                tuple(name for name, kind in kinds.items() if kind == 2),
+                tuple(name for name, kind in kinds.items() if kind == 1),
+                blanks if has_blanks else (),
+            )
+        )
+    if len(found) > MOST_PATTERNS:
+        what = f"{len(found)} patterns of labels and blanks, a function each (at most {MOST_PATTERNS})"
+        raise refused(graphs, ("variables",), what)
+    return tuple(PatternCode(p, *model.program(p), names.fresh(_function(p, identifiers))) for p in found)
+
+
+def _states(graphs: Graphs, name: str) -> list[int]:
+    """How much of a label a row can have: nothing, a part (1), everything (2)."""
+    if one_program_for_all(graphs):
+        return [1]
+    variable = graphs.variables[name]
+    whole = prod(variable.shape) == 1 or graphs.indivisible(name)
+    return [0, 2] if whole else [0, 1, 2]
+
+
+def _function(pattern: Pattern, identifiers: dict[str, str]) -> str:
+    if len(pattern.masked) > 4:
+        return "bound_masked" + ("_with_blanks" if pattern.blanks else "")
+    parts = [*(identifiers[n] for n in pattern.labels), *(f"part_of_{identifiers[n]}" for n in pattern.masked)]
+    text = "bound_" + ("_".join(parts) or "unlabelled")
+    return text + ("_with_blanks" if pattern.blanks else "")

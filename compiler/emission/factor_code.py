@@ -1,0 +1,215 @@
+"""One class per factor, as a person would write it: layers in `__init__`, parents to parameters in `forward`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from torch import nn
+
+from compiler.emission.dense_code import Outputs
+from compiler.emission.emission_plan import Plan
+from compiler.emission.family_code import FAMILIES
+from compiler.emission.flow_code import flow_context, flow_factor
+from compiler.emission.network_code import imports_of, network
+from compiler.emission.parameter_code import constant, constrained, given_directly, learned
+from compiler.emission.text import INDENT, docstring, shape_text, statement
+from compiler.emission.writing import ClassText, Entry, refused
+from compiler.factors.conditional import ConditionalModule, DeterministicModule
+from compiler.factors.parameter_sources import (
+    ConstantSource,
+    LearnedSource,
+    NetworkSource,
+    initial_head_gain,
+    parent_input,
+    presence_inputs,
+    resolved_network,
+)
+from compiler.model.model import module_name
+from compiler.networks.interface import Network
+from compiler.symbolic.program import conditional_text
+from graphspec.graphs.graph import Factor, Variable
+from graphspec.graphs.shapes import parameter_shape, size_of
+from graphspec.language import NetworkParameter, NetworkSpec
+
+
+@dataclass(frozen=True)
+class FactorCode:
+    """A factor's class (with helper classes before it), its names in the checkpoint, and the imports it needs."""
+
+    lines: list[str]
+    renames: Mapping[str, str]
+    imports: tuple[str, ...]
+    noisy: bool
+
+
+def write_factor(plan: Plan, factor: Factor) -> FactorCode:
+    """The class of one factor. Raises SpecError (GS090) for what has no code yet."""
+    module = plan.model.factors[module_name(factor)]
+    text = _class_text(plan, factor, module)
+    if factor.deterministic:
+        result = {"value": _value(plan, factor, cast(DeterministicModule, module), text)}
+    else:
+        result = _parameters(plan, factor, cast(ConditionalModule, module), text)
+    specs = [factor.network, *(_network_of(plan, p) for p in factor.parameters.values())]
+    imports = tuple(line for line in (imports_of(spec) for spec in specs if spec is not None) if line)
+    return FactorCode(_lines(plan, factor, text, result), text.renames, imports, text.noisy)
+
+
+def _network_of(plan: Plan, parameter: object) -> NetworkSpec | None:
+    return resolved_network(plan.graphs, parameter) if isinstance(parameter, NetworkParameter) else None
+
+
+def _class_text(plan: Plan, factor: Factor, module: nn.Module) -> ClassText:
+    home = f"factors.{module_name(factor)}"
+    paths = {inner: f"{home}.{path}" if path else home for path, inner in module.named_modules()}
+    entries = {name: _entry(plan, name) for name in factor.parents}
+    flags = presence_inputs([plan.graphs.variables[name] for name in plan.flagged(factor)])
+    for name, flag in zip(plan.flagged(factor), flags.values(), strict=True):
+        entries[flag.name] = Entry(flag, plan.tensors[name, "given"], False)
+    scope = plan.names.inner()
+    return ClassText(
+        plan.classes[factor.key], plan.graphs, (factor.side, factor.variable), entries, paths, scope,
+        single=_only_rows(plan, factor), whole=factor.variable in plan.features,
+    )  # fmt: skip
+
+
+def _entry(plan: Plan, name: str) -> Entry:
+    return Entry(parent_input(plan.graphs.variables[name]), plan.identifiers[name], name in plan.hot)
+
+
+def _only_rows(plan: Plan, factor: Factor) -> bool:
+    """No program gives this factor's parents an axis beside the rows."""
+    steps = (s for code in plan.patterns for s in (*code.program.recognition, *code.program.generative))
+    return not any(plan.axes(s.parent_axes) for s in steps if s.factor.key == factor.key)
+
+
+def _parameters(plan: Plan, factor: Factor, module: ConditionalModule, text: ClassText) -> Outputs:
+    """Constrained parameters under the family's own names, in its order."""
+    family, variable = module.family, plan.graphs.variables[factor.variable]
+    if family.flow:
+        return flow_factor(plan, factor, module, text)
+    if family.name not in FAMILIES:
+        raise refused(plan.graphs, (factor.side, factor.variable, "distribution"), f"the distribution {family.name}")
+    gain = initial_head_gain(variable)
+    computed = [source for source in module.sources if isinstance(source, NetworkSource)]
+    found: Outputs = {}
+    for source in module.sources:
+        match source:
+            case ConstantSource():
+                info = family.parameter(source.name)
+                assert info is not None
+                found[info.name] = constant(text, source, info)
+            case LearnedSource():
+                found[source.info.name] = learned(text, source)
+            case NetworkSource():
+                spec = _spec_of(plan, factor, source)
+                prefix = f"{source.infos[0].name}_" if len(computed) > 1 else ""
+                outputs = network(text, cast(Network, source.network), spec, gain, prefix)
+                found.update(_linked(source, outputs, -max(len(variable.shape), 1)))
+            case _:
+                raise text.refuse(f"parameters of {factor.key}")
+    return {info.name: found[info.name] for info in family.parameters}
+
+
+def _linked(source: NetworkSource, outputs: Outputs, axis: int) -> Outputs:
+    if not source.direct:
+        return {info.name: constrained(info, outputs[info.name], axis) for info in source.infos}
+    return {info.name: given_directly(info, source.direct, outputs[source.direct], axis) for info in source.infos}
+
+
+def _spec_of(plan: Plan, factor: Factor, source: NetworkSource) -> NetworkSpec:
+    """The architecture of one source: a parameter's own, else the factor's."""
+    for name, parameter in factor.parameters.items():
+        if isinstance(parameter, NetworkParameter) and name in (source.infos[0].name, *source.infos[0].alternatives):
+            return resolved_network(plan.graphs, parameter)
+    assert factor.network is not None
+    return factor.network
+
+
+def _value(plan: Plan, factor: Factor, module: DeterministicModule, text: ClassText) -> str:
+    """A deterministic variable's value, through its domain's link."""
+    assert factor.network is not None
+    outputs = network(text, cast(Network, module.network), factor.network, 1.0)
+    code = outputs["value"]
+    if not module.linked:
+        return code
+    variable = plan.graphs.variables[factor.variable]
+    first = f"-{len(variable.shape)}"
+    links = {
+        "softplus": f"F.softplus({code})", "sigmoid": f"torch.sigmoid({code})",
+        "softmax": f"torch.softmax({code}, dim={first})", "normalize": f"F.normalize({code}, dim={first})",
+    }  # fmt: skip
+    return links.get(variable.info.link, code)
+
+
+def _lines(plan: Plan, factor: Factor, text: ClassText, result: Outputs) -> list[str]:
+    kinds = [f"{entry.argument}: Tensor" for entry in text.entries.values()]
+    noise = ["lead: Sequence[int]", "generator: torch.Generator"] if text.noisy else []
+    returns = "Tensor" if len(result) == 1 else f"tuple[{', '.join(['Tensor'] * len(result))}]"
+    signature = statement(f"def forward({', '.join(['self', *kinds, *noise])}) -> {returns}:")
+    forward = [
+        "",
+        *signature,
+        *docstring(_shapes(plan, factor, text, result), 2),
+        *(line for code in text.forward for line in statement(code, 2)),
+        *_return(text, result),
+    ]
+    init = [line for code in text.init for line in statement(code, 2)]
+    return [
+        *(line for helper in text.helpers for line in (*helper, "", "")),
+        f"class {text.name}(nn.Module):",
+        *docstring(_title(factor)),
+        "",
+        f"{INDENT}def __init__(self) -> None:",
+        *statement("super().__init__()", 2),
+        *init,
+        *(forward if result else []),
+    ]
+
+
+def _return(text: ClassText, result: Outputs) -> list[str]:
+    """Several parameters get a line each, unless they are there already."""
+    if len(result) == 1:
+        return statement(f"return {next(iter(result.values()))}", 2)
+    lines, names = [], []
+    for name, code in result.items():
+        if code.removeprefix("self.").isidentifier():
+            names.append(code)
+            continue
+        local = text.scope.fresh(name)
+        lines += statement(f"{local} = {code}", 2)
+        names.append(local)
+    return [*lines, *statement(f"return {', '.join(names)}", 2)]
+
+
+def _title(factor: Factor) -> str:
+    if factor.family is None:
+        return f"{factor.variable} = f({', '.join(factor.parents)}): a deterministic variable."
+    letter = "p" if factor.side == "generative" else "q"
+    return f"{conditional_text(letter, factor.variable, factor.parents)}: {factor.family.name.replace('_', ' ')}."
+
+
+def _shapes(plan: Plan, factor: Factor, text: ClassText, result: Outputs) -> str:
+    lead = "B" if text.single else "..."
+    given = [
+        f"{entry.argument} {shape_text(entry.event, lead)}" + (" class weights" if entry.hot else "")
+        for entry in text.entries.values()
+    ]
+    variable = plan.graphs.variables[factor.variable]
+    if factor.family is None:
+        target = f"{factor.variable} {shape_text(variable.shape, lead)}"
+    elif factor.family.flow:
+        target = f"context {shape_text((size_of(flow_context(plan, factor)),), lead)} of the flow"
+    else:
+        target = _parameter_shapes(factor, variable, lead if given else "")
+    source = ", ".join(given)
+    return f"{source} to {target}." if given else f"{target[0].upper()}{target[1:]}, the same in every row."
+
+
+def _parameter_shapes(factor: Factor, variable: Variable, lead: str) -> str:
+    """`loc and scale [..., 10]`: those of one shape share it."""
+    assert factor.family is not None
+    texts = [(info.name, shape_text(parameter_shape(variable, info), lead)) for info in factor.family.parameters]
+    if len({size for _, size in texts}) == 1:
+        return f"{' and '.join(name for name, _ in texts)} {texts[0][1]}"
+    return ", ".join(f"{name} {size}" for name, size in texts)

@@ -1,0 +1,55 @@
+"""Flows as code: the map is an attribute of the factor's class, whose `forward` gives the context."""
+
+from math import prod
+from typing import Any, cast
+
+from compiler.emission.dense_code import Outputs
+from compiler.emission.emission_plan import Plan
+from compiler.emission.network_code import network
+from compiler.emission.text import grouped, tuple_text
+from compiler.emission.writing import ClassText
+from compiler.factors.conditional import ConditionalModule
+from compiler.factors.parameter_sources import CONTEXT, ContextSource
+from compiler.families.flows import LAST_GAIN, zuko_flow
+from compiler.networks.interface import Network
+from graphspec.graphs.graph import Factor
+from graphspec.graphs.shapes import Shape, context_shape, size_of
+
+
+def flow_factor(plan: Plan, factor: Factor, module: ConditionalModule, text: ClassText) -> Outputs:
+    """Adds the map to the class; returns the code of the context, or nothing for a root."""
+    assert factor.family is not None and module.flow is not None
+    (source,) = module.sources
+    assert isinstance(source, ContextSource)
+    features = prod(plan.graphs.variables[factor.variable].shape)
+    shape = flow_context(plan, factor)
+    kind, sizes = zuko_flow(factor.family.name, _options(factor), features, size_of(shape))
+    given = "".join(f", {name}={_text(value)}" for name, value in sizes.items())
+    asked = [f"from_noise={module.flow.from_noise}"]
+    asked += [f"{name}=True" for name in ("symmetric", "integral") if getattr(module.flow, name)]
+    made = f"zuko.flows.{kind}({features}, {size_of(shape)}{given})"
+    text.layer("flow", f"near_identity({made}, {LAST_GAIN}, {', '.join(asked)})", module.flow)
+    if source.network is None:
+        return {}
+    assert factor.network is not None
+    (code,) = network(text, cast(Network, source.network), factor.network, 1.0).values()
+    return {CONTEXT: code if len(shape) == 1 else f"{grouped(code)}.flatten(-{len(shape)})"}
+
+
+def flow_context(plan: Plan, factor: Factor) -> Shape:
+    """Shape of what the factor's network gives to its map; (0,) for a root."""
+    if factor.network is None or not factor.parents:
+        return (0,)
+    variables = plan.graphs.variables
+    parents = {name: variables[name].shape for name in factor.parents}
+    return context_shape(factor.network, parents, variables[factor.variable].shape, _options(factor)["hidden"][0])[0]
+
+
+def _options(factor: Factor) -> dict[str, Any]:
+    """The family's options, with their defaults."""
+    assert factor.family is not None
+    return {name: default for name, (default, _) in factor.family.options.items()} | dict(factor.options)
+
+
+def _text(value: object) -> str:
+    return tuple_text(value) if isinstance(value, tuple) else repr(value)

@@ -1,0 +1,127 @@
+"""Weights of the objective as named constants at the top, or as functions where they change during training."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from compiler.emission.emission_plan import Plan
+from compiler.emission.text import docstring, number, statement
+from compiler.symbolic import objective
+from graphspec.language import OverRho, Schedule, TotalCorrelation
+from graphspec.language.objective import EstimatorSpec
+
+WeightKind = objective.WeightKind | Literal["temperature"]
+WeightName = tuple[WeightKind, str]
+"""A number of the objective: what it is, and of which variable."""
+
+WORDS: dict[WeightKind, str] = {
+    "alpha": "weight of log q({name} | ...) on rows that have {name}",
+    "beta": "weight of the divergence of {name}",
+    "free_bits": "nats per row of the divergence of {name} that cost nothing",
+    "mutual_information": "weight of the mutual information between rows and {name}",
+    "total_correlation": "weight of the total correlation between the elements of {name}",
+    "dimension_wise": "weight of the divergence of each element of {name}",
+    "temperature": "of the relaxed draws of {name}",
+}
+
+
+def weight_value(plan: Plan, kind: WeightKind, name: str) -> float | Schedule | OverRho:
+    """What the spec says about one weight."""
+    section = plan.graphs.spec.objective
+    match kind:
+        case "alpha":
+            return section.alpha.get(name, 50.0) if isinstance(section.alpha, dict) else section.alpha
+        case "beta":
+            beta = section.beta[name]
+            assert isinstance(beta, float | int | Schedule), "split divergences have nodes of their own"
+            return beta
+        case "free_bits":
+            return section.free_bits[name]
+        case "mutual_information" | "total_correlation" | "dimension_wise":
+            split = section.beta[name]
+            assert isinstance(split, TotalCorrelation)
+            found: float | Schedule = getattr(split, kind)
+            return found
+        case "temperature":
+            return section.estimators.get(name, EstimatorSpec(kind="relax")).temperature
+
+
+def _constant(plan: Plan, kind: WeightKind, name: str) -> str:
+    return f"{kind}_{plan.identifiers[name]}".upper()
+
+
+def weight_code(plan: Plan, kind: WeightKind, name: str) -> tuple[str, set[str]]:
+    """Code of a weight, and the arguments (`epoch`, `rho`) that it needs."""
+    value, constant = weight_value(plan, kind, name), _constant(plan, kind, name)
+    if isinstance(value, Schedule):
+        return f"{constant.lower()}(epoch)", {"epoch"}
+    if isinstance(value, OverRho) and plan.graphs.spec.objective.gamma is not None:
+        return f"{constant.lower()}(rho)", {"rho"}
+    return constant, set()
+
+
+def weight_lines(plan: Plan, weights: Sequence[WeightName]) -> tuple[list[str], list[str]]:
+    """Constants, and functions for weights that vary, of all weights that the bounds use."""
+    constants, functions = _row_weight(plan), []
+    for kind, name in weights:
+        value, constant = weight_value(plan, kind, name), _constant(plan, kind, name)
+        words = WORDS[kind].format(name=name)
+        if isinstance(value, Schedule):
+            functions += ["", "", *scheduled(constant.lower(), value, words)]
+        elif not isinstance(value, OverRho):
+            constants += statement(f"{constant} = {number(value)}", 0, words)
+        else:
+            constants += _share(plan, name)
+            code = _over_rho(plan, value, name)
+            if plan.graphs.spec.objective.gamma is None:
+                constants += statement(f"{constant} = {code}", 0, words)
+            else:
+                functions += ["", "", f"def {constant.lower()}(rho: float) -> float:", *docstring(_sentence(words))]
+                functions += [f"    return {code}"]
+    return constants, functions
+
+
+def _row_weight(plan: Plan) -> list[str]:
+    """How rows with a label are weighed against rows without."""
+    section = plan.graphs.spec.objective
+    if not plan.graphs.supervised:
+        return []
+    if section.gamma is not None:
+        return statement(f"GAMMA = {number(section.gamma)}", 0, "weight of a row with a label against one without")
+    rho = 0.5 if section.rho is None else section.rho
+    return statement(f"RHO = {number(rho)}", 0, "share of the total weight that rows with a label carry")
+
+
+def _over_rho(plan: Plan, value: OverRho, name: str) -> str:
+    """A number divided by the label's own rate."""
+    rho = "RHO" if plan.graphs.spec.objective.gamma is None else "rho"
+    if len(plan.graphs.supervised) == 1:
+        return f"{number(value.over_rho)} / {rho}"
+    return f"{number(value.over_rho)} / ({rho} * {_share_name(plan, name)})"
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def _share_name(plan: Plan, name: str) -> str:
+    return f"SHARE_{plan.identifiers[name]}".upper()
+
+
+def _share(plan: Plan, name: str) -> list[str]:
+    if len(plan.graphs.supervised) == 1:
+        return []
+    told = f"of the rows with a label, the share that has {name}: set it"
+    return statement(f"{_share_name(plan, name)} = 1.0", 0, told)
+
+
+def scheduled(name: str, value: Schedule, words: str) -> list[str]:
+    """A function of the epoch."""
+    cycles = f", in {value.cycles} cycles" if value.cycles > 1 else ""
+    when = f"from epoch {value.begin:g} to {value.begin + value.epochs:g}{cycles}"
+    text = f"{_sentence(words)[:-1]}: {value.start:g} to {value.to:g} {when}."
+    part = f"progress(epoch, {number(value.begin)}, {number(value.epochs)}, {value.cycles})"
+    return [
+        f"def {name}(epoch: float) -> float:",
+        *docstring(text),
+        f"    return {value.shape}({number(value.start)}, {number(value.to)}, {part})",
+    ]

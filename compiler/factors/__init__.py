@@ -1,0 +1,1 @@
+"""One factor as a module: from its parents' values to its distribution."""

@@ -1,0 +1,253 @@
+"""Where the parameters of a factor's distribution come from: constants, learned values, networks.
+
+From: a checked `Factor`. To: modules that give constrained parameters under the family's own names.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from compiler.factors.parameters import PROBABILITY_MARGIN, Learned, constrain, from_alternative, legal
+from compiler.networks import ParentInput, UserModuleError, build_network, look_beside
+from compiler.tensors.axes import AxisTensor
+from compiler.tensors.blanks import PRESENCE
+from compiler.tensors.noise import Noise
+from compiler.tensors.precision import widened
+from graphspec.diagnostics import Diagnostic, SpecError
+from graphspec.graphs.graph import Factor, Graphs, Variable
+from graphspec.graphs.shapes import context_shape, parameter_shape, size_of
+from graphspec.language import (
+    DEFAULT_NETWORK,
+    WEIGHTLESS,
+    LearnedParameter,
+    NetworkParameter,
+    NetworkSpec,
+    ParameterSpec,
+)
+from graphspec.language.families import ParameterInfo
+from graphspec.language.networks import PythonNetwork
+
+LATENT_HEAD_GAIN = 0.05
+"""Initial weights of a continuous latent variable's heads against the usual ones: of order 1e-3 after a layer of 500
+units. Such a latent starts close to its standard prior, silent, so a label beside it is used first."""
+
+
+CONTEXT = "context"
+"""Name of what a flow gets from its factor's network, in place of parameters."""
+
+
+class ParameterSource(nn.Module, ABC):
+    """Where one or more parameters of a distribution come from."""
+
+    @abstractmethod
+    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
+        """Constrained, under the family's own names: {parameter: [*axes, B, *shape]}."""
+
+
+class ConstantSource(ParameterSource):
+    """A number or list from the spec; part of the program, not of the checkpoint."""
+
+    value: Tensor
+
+    def __init__(
+        self,
+        info: ParameterInfo,
+        name: str,
+        given: float | tuple[Any, ...],
+        variable: Variable,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.name = info.name
+        value = torch.as_tensor(given, dtype=torch.float64)
+        own = from_alternative(info, name, value, torch.finfo(dtype).tiny)
+        spread = own.expand(parameter_shape(variable, info))
+        if info.link == "normalize":
+            spread = F.normalize(spread, dim=0)
+        self.register_buffer("value", spread.to(dtype).unsqueeze(0), persistent=False)
+
+    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
+        return {self.name: AxisTensor((), self.value)}
+
+
+class LearnedSource(ParameterSource):
+    """A learned parameter."""
+
+    def __init__(
+        self,
+        info: ParameterInfo,
+        name: str,
+        spec: LearnedParameter,
+        variable: Variable,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.info = info
+        self.learned = Learned(spec, info, name, parameter_shape(variable, info), dtype)
+
+    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
+        return {self.info.name: AxisTensor((), self.learned())}
+
+
+class NetworkSource(ParameterSource):
+    """A network over parents: heads and links, or (without weights) the parameter itself under the name `direct`."""
+
+    def __init__(self, network: nn.Module, infos: Sequence[ParameterInfo], rank: int, direct: str = "") -> None:
+        super().__init__()
+        self.network, self.infos, self.rank, self.direct = network, tuple(infos), rank, direct
+
+    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
+        outputs = cast(dict[str, AxisTensor], self.network(values, noise))
+        return {info.name: self._parameter(info, outputs[self.direct or info.name]) for info in self.infos}
+
+    def _parameter(self, info: ParameterInfo, output: AxisTensor) -> AxisTensor:
+        axis = -max(self.rank, 1)
+        if not self.direct:
+            data = constrain(info, output.data, axis)
+        elif self.direct != info.name:
+            data = from_alternative(info, self.direct, widened(output.data), PROBABILITY_MARGIN)
+        else:
+            data = legal(info, widened(output.data), axis)
+        return AxisTensor(output.axes, data)
+
+
+class ContextSource(ParameterSource):
+    """What a flow is given per row: the last hidden layer of the factor's network, flattened; nothing for a root."""
+
+    nothing: Tensor
+
+    def __init__(self, network: nn.Module | None, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("nothing", torch.zeros(1, 0, dtype=dtype), persistent=False)
+
+    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
+        if self.network is None:
+            return {CONTEXT: AxisTensor((), self.nothing)}
+        outputs = cast(dict[str, AxisTensor], self.network(values, noise))
+        (features,) = outputs.values()
+        data = features.data.flatten(len(features.axes) + 1).to(self.nothing.dtype)
+        return {CONTEXT: AxisTensor(features.axes, data)}
+
+
+def parent_input(variable: Variable) -> ParentInput:
+    """How a variable enters the networks of its children."""
+    return ParentInput(variable.name, variable.info.encoding, variable.shape, variable.support, variable.minimum)
+
+
+def presence_inputs(parents: Sequence[Variable]) -> dict[str, ParentInput]:
+    """A flag per element beside every parent that may be blank, so that a blank zero is not taken for a value."""
+    flags = (ParentInput(v.name + PRESENCE, "identity", v.shape) for v in parents if v.missing)
+    return {flag.name: flag for flag in flags}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What building the sources of one factor needs."""
+
+    factor: Factor
+    graphs: Graphs
+    seed: int
+    dtype: torch.dtype
+    allow_python: bool
+
+    def network(
+        self,
+        spec: NetworkSpec,
+        parents: Sequence[str],
+        outputs: Mapping[str, tuple[int, ...]],
+        *,
+        below: str = "",
+        head_gain: float = 1.0,
+    ) -> nn.Module:
+        """The network over `parents`; below: the parameter that it alone gives. Raises SpecError for user modules."""
+        inputs = {name: parent_input(self.graphs.variables[name]) for name in parents}
+        if not isinstance(spec, (*WEIGHTLESS, PythonNetwork)):
+            inputs |= presence_inputs([self.graphs.variables[name] for name in parents])
+        key = f"{self.factor.key}/{below}" if below else self.factor.key
+        if isinstance(spec, PythonNetwork) and not self.allow_python:
+            message = f"{self.factor.key} runs code of your own, {spec.target}"
+            raise self._refused(UserModuleError(message, "start again with --allow-python if you trust it"), below)
+        if isinstance(spec, PythonNetwork):
+            look_beside(self.graphs.source.name)
+        try:
+            return build_network(spec, inputs, outputs, seed=self.seed, key=key, dtype=self.dtype, head_gain=head_gain)
+        except UserModuleError as error:
+            raise self._refused(error, below) from error
+
+    def _refused(self, error: UserModuleError, below: str) -> SpecError:
+        name = self.factor.network_name
+        inline = (self.factor.side, self.factor.variable, *(("parameters", below) if below else ()), "network")
+        path = ("networks", name) if name and not below else inline
+        document = self.graphs.document
+        span, source = document.locate((*path, "target")) if document else (None, self.graphs.source)
+        return SpecError([Diagnostic("GS069", error.message, span, source, hint=error.hint)])
+
+
+def parameter_sources(scene: Scene, variable: Variable) -> list[ParameterSource]:
+    """One source per given parameter, then the factor's network for what is left."""
+    factor, family = scene.factor, scene.factor.family
+    assert family is not None
+    sources: list[ParameterSource] = []
+    left = {info.name: info for info in family.parameters}
+    for name, spec in factor.parameters.items():
+        info = family.parameter(name)
+        assert info is not None, f"{factor.key} has no parameter {name}"
+        del left[info.name]
+        sources.append(_given(scene, variable, info, name, spec))
+    direct = family.parameter(family.direct)
+    if left and factor.network is not None:
+        if isinstance(factor.network, WEIGHTLESS):
+            assert direct is not None, f"{family.name} has no parameter that a network without weights gives"
+            del left[direct.name]
+            outputs = {family.direct: parameter_shape(variable, direct)}
+            network = scene.network(factor.network, factor.parents, outputs)
+            sources.append(NetworkSource(network, [direct], len(variable.shape), family.direct))
+        else:
+            outputs = {info.name: parameter_shape(variable, info) for info in left.values()}
+            network = scene.network(factor.network, factor.parents, outputs, head_gain=initial_head_gain(variable))
+            sources.append(NetworkSource(network, list(left.values()), len(variable.shape)))
+            left = {}
+    free = LearnedParameter(learned="element")
+    return sources + [_given(scene, variable, info, info.name, free) for info in left.values()]
+
+
+def flow_context(scene: Scene, variable: Variable, width: int) -> tuple[ParameterSource, int]:
+    """The source of a flow's context and its size: the network's last hidden layer, else a head of `width` numbers."""
+    factor, variables = scene.factor, scene.graphs.variables
+    if factor.network is None or not factor.parents:
+        return ContextSource(None, scene.dtype), 0
+    shapes = {name: variables[name].shape for name in factor.parents}
+    shape, hidden = context_shape(factor.network, shapes, variable.shape, width)
+    network = scene.network(factor.network, factor.parents, {} if hidden else {CONTEXT: shape})
+    return ContextSource(network, scene.dtype), size_of(shape)
+
+
+def initial_head_gain(variable: Variable) -> float:
+    """Initial weights of the heads of a variable's parameters, against the usual ones."""
+    return LATENT_HEAD_GAIN if variable.role == "latent" and not variable.discrete else 1.0
+
+
+def _given(scene: Scene, variable: Variable, info: ParameterInfo, name: str, spec: ParameterSpec) -> ParameterSource:
+    if isinstance(spec, LearnedParameter):
+        return LearnedSource(info, name, spec, variable, scene.dtype)
+    if not isinstance(spec, NetworkParameter):
+        return ConstantSource(info, name, spec, variable, scene.dtype)
+    architecture = resolved_network(scene.graphs, spec)
+    direct = name if isinstance(architecture, WEIGHTLESS) else ""
+    outputs = {direct or info.name: parameter_shape(variable, info)}
+    network = scene.network(architecture, spec.parents, outputs, below=name, head_gain=initial_head_gain(variable))
+    return NetworkSource(network, [info], len(variable.shape), direct)
+
+
+def resolved_network(graphs: Graphs, spec: NetworkParameter) -> NetworkSpec:
+    """The architecture itself; a name or an omission is looked up."""
+    networks = graphs.spec.networks
+    if isinstance(spec.network, str):
+        return networks[spec.network]
+    return networks.get("default", DEFAULT_NETWORK) if spec.network is None else spec.network

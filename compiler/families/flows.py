@@ -1,0 +1,168 @@
+"""Flows: standard normal noise sent through an invertible network, by the library zuko (imported only where used).
+
+Each family is fast one way and slow the other: autoregressive maps run backwards one element at a time, and where no
+formula inverts them, by bisection among values within 10 of zero. `masked_autoregressive` is fast to score,
+`inverse_autoregressive` fast to draw from. The other families run their fast way from noise to value for a latent of
+recognition, which is scored only at its own draws, and from value to noise everywhere else.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from compiler.families.distribution import Distribution
+from compiler.families.flow_maps import FlowMap, flow_draw, flow_log_prob, last_layers
+from compiler.networks.initialization import Initializer
+from compiler.tensors.noise import Noise
+
+LAST_GAIN = 0.05
+"""Initial weights of the last layer of each transform against the usual ones: a flow starts close to the identity, so
+its distribution starts close to the standard normal (not `neural_autoregressive`, whose monotone networks have no such
+start)."""
+
+_AVERAGED = 64
+"""Draws (in pairs of opposite noise, always the same ones) that the mean of a flow is an average of."""
+
+ZUKO = {
+    "masked_autoregressive": "MAF",
+    "inverse_autoregressive": "MAF",
+    "neural_spline": "NSF",
+    "neural_autoregressive": "NAF",
+    "sum_of_squares": "SOSPF",
+    "unconstrained_neural_autoregressive": "UNAF",
+    "continuous": "CNF",
+}
+
+
+INTEGRAL = ("sum_of_squares", "unconstrained_neural_autoregressive")
+"""Families that integrate a network."""
+
+
+def zuko_flow(family: str, options: Mapping[str, Any], features: int, context: int) -> tuple[str, dict[str, Any]]:
+    """The class of `zuko.flows` that a family is, and its arguments after (features, context)."""
+    sizes: dict[str, Any] = {"hidden_features": tuple(options["hidden"])}
+    if "transforms" in options:
+        sizes["transforms"] = options["transforms"]
+    return ZUKO[family], sizes
+
+
+def build_flow_map(
+    family: str, options: Mapping[str, Any], features: int, context: int, start: Initializer, *, from_noise: bool
+) -> FlowMap:
+    """The invertible map of one factor. context: numbers that the factor's network gives per row, 0 for a root.
+
+    Initial weights depend on `start` alone and are close to the identity. `continuous` integrates with an adaptive step
+    that the whole batch shares: a row's density depends on its batch in the sixth digit.
+    """
+    import zuko.flows
+
+    kind, sizes = zuko_flow(family, options, features, context)
+    with torch.random.fork_rng(devices=[]):
+        flow = getattr(zuko.flows, kind)(features, context, **sizes)
+    inner: nn.Module = flow.transform.to(start.dtype)
+    _initialize(inner, start)
+    return FlowMap(inner, from_noise=from_noise, symmetric=family == "continuous", integral=family in INTEGRAL)
+
+
+def _initialize(module: nn.Module, start: Initializer) -> None:
+    """Every tensor from a generator of its own, keyed by its name; the last layers of networks small."""
+    last = {id(parameter) for layer in last_layers(module) for parameter in layer.parameters()}
+    with torch.no_grad():
+        for owner_name, owner in module.named_modules():
+            weight = getattr(owner, "weight", None)
+            fan_in = weight.shape[-1] if isinstance(weight, Tensor) else 1
+            for name, parameter in owner.named_parameters(prefix=owner_name, recurse=False):
+                small = id(parameter) in last or not isinstance(weight, Tensor)
+                drawn = start.uniform(name, parameter.shape, fan_in, LAST_GAIN if small else 1.0)
+                parameter.copy_(drawn)
+
+
+class Flow(Distribution):
+    """A multivariate distribution over all elements of a variable.
+
+    context: [*lead, C], the only parameter; C is 0 for a root. The density of a draw comes with it and is kept, so that
+    an inverse autoregressive flow is never run backwards for its own draws.
+    """
+
+    reparameterized = True
+
+    def __init__(self, shape: Sequence[int], transform: FlowMap, context: Tensor) -> None:
+        self.shape = tuple(shape)
+        self.transform = transform
+        self.stored = {"context": context}
+        self.apart = False
+        self._own = _Remembered()
+
+    @property
+    def context(self) -> Tensor:
+        """[*lead, C]."""
+        return self.parameters["context"]
+
+    @property
+    def lead(self) -> torch.Size:
+        return self.context.shape[:-1]
+
+    def detached(self) -> Self:
+        """Neither the context nor the weights of the map receive a gradient."""
+        other = super().detached()
+        other.apart = True
+        other._own = _Remembered()
+        return other
+
+    def log_prob_each(self, value: Tensor, *, relaxed: bool = False) -> Tensor:
+        """One density per event: every event axis has size 1."""
+        density = self._own.density_of(value, len(self.shape))
+        if density is None:
+            density = flow_log_prob(self.transform, self.context, value, self.shape, constant=self.apart)
+        return density.reshape(*density.shape, *(1,) * len(self.shape))
+
+    def standard_noise(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
+        return noise.normal(name, lead, self.shape, self.like.dtype).to(self.like.device)
+
+    def reparameterize(self, eps: Tensor) -> Tensor:
+        value, density = flow_draw(self.transform, self.context, eps, self.shape, constant=self.apart)
+        if not self.apart:
+            self._own.keep(value, density)
+        return value
+
+    @property
+    def mean(self) -> Tensor:
+        """Average of `_AVERAGED` fixed draws: exact where the map is affine, an estimate elsewhere."""
+        generator = torch.Generator().manual_seed(0)
+        half = torch.randn(_AVERAGED // 2, *self.shape, generator=generator, dtype=self.like.dtype)
+        eps = torch.cat([half, -half]).to(self.like.device)
+        with_lead = eps.reshape(_AVERAGED, *(1,) * len(self.lead), *self.shape)
+        return flow_draw(self.transform, self.context, with_lead, self.shape)[0].mean(0)
+
+    @property
+    def mode(self) -> Tensor:
+        """What the likeliest noise becomes: the centre, not always the likeliest value, which has no formula."""
+        return self.draw(self.like.new_zeros(*(1,) * len(self.lead), *self.shape))
+
+
+class _Remembered:
+    """The last draw and its log density; found again for the very same numbers (also reshaped), never for others.
+
+    Its derivative is the total one, along the draw and along the parameters: what the sum of both paths would be.
+    """
+
+    def __init__(self) -> None:
+        self._kept: tuple[Tensor, Tensor, int] | None = None
+
+    def keep(self, value: Tensor, density: Tensor) -> None:
+        """density: [*lead] of value [*lead, *shape]."""
+        self._kept = value, density, value._version
+
+    def density_of(self, value: Tensor, rank: int) -> Tensor | None:
+        """[*lead] of `value`, whose event has `rank` axes; None where it is not that draw, or has lost its gradient."""
+        if self._kept is None:
+            return None
+        kept, density, version = self._kept
+        same = value is kept or (value._base is kept and value.is_contiguous() and value.numel() == kept.numel())
+        if not same or value._version != version or value.requires_grad != kept.requires_grad:
+            return None
+        if torch.is_grad_enabled() and not kept.requires_grad:
+            return None
+        return density.reshape(value.shape[: value.dim() - rank])

@@ -1,0 +1,1 @@
+"""The model: factors assembled, programs run, objectives evaluated, questions answered."""

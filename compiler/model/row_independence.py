@@ -1,0 +1,36 @@
+"""What a batch may compute once for all groups of its rows, whatever their patterns of labels."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from torch import Tensor, nn
+
+from compiler.networks.layers import BatchNorm, Between, Inputs
+from compiler.networks.user_module import UserNetwork
+from compiler.tensors.axes import AxisTensor, PartOfBatch
+from graphspec.graphs.graph import Factor
+
+
+def independent(factors: Iterable[Factor], modules: Mapping[str, nn.Module]) -> frozenset[str]:
+    """Keys of factors where a row's result depends neither on the rows beside it nor on anything drawn, so that it is
+    the same for the whole batch as for a group. modules: by factor key. Flows are left out: they remember draws.
+    """
+    steady = (f.key for f in factors if f.family is None or not f.family.flow)
+    return frozenset(key for key in steady if not any(map(_mixes, modules[key].modules())))
+
+
+def _mixes(part: nn.Module) -> bool:
+    """Batch statistics, dropout, noise, or a module of a user's own, which may do either."""
+    if isinstance(part, (Between, Inputs)) and part.rate > 0:
+        return True
+    return isinstance(part, (BatchNorm, UserNetwork)) or (isinstance(part, Inputs) and part.noise > 0)
+
+
+def parts_of_batch(
+    values: Mapping[str, AxisTensor], groups: Sequence[slice | Tensor | None]
+) -> list[dict[str, AxisTensor]]:
+    """Values of the whole batch as each group of rows sees them (None: all rows)."""
+    shared: dict[str, dict[object, Tensor]] = {name: {} for name in values}
+    return [
+        {n: v if rows is None or v.batch == 1 else PartOfBatch.of(v, rows, shared[n]) for n, v in values.items()}
+        for rows in groups
+    ]

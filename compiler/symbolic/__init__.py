@@ -1,0 +1,1 @@
+"""Programs and objectives as values: derived, printed, costed. No torch in this room."""

@@ -1,0 +1,168 @@
+"""From a `Program` to its `Objective` (design, section 3; docs/objective.md has the derivation).
+
+For clamped labels y and hidden variables h, g(h) = prod q(h_i | parents), log w = sum_j log q(y_j | parents):
+
+    L = E_w[ log p(x, y, h) - log g(h) - log w ] + log q^(y | x) + sum_j alpha_j * (label j's part of log q^(y | x))
+
+E_w weighs g by w, self-normalised. A label whose density varies over no axis cancels between -log w and log q^, so it
+is left out of both: with no hidden variable upstream of a label this is alpha log q(y | x) + E_g[log p - log g], exact.
+A masked variable counts with its given elements as a label and with the others as a hidden variable.
+Not here: any number, any tensor.
+"""
+
+from collections.abc import Sequence
+
+from compiler.symbolic.axis_names import canonical
+from compiler.symbolic.objective import (
+    ClosedDivergence,
+    Contribution,
+    Expectation,
+    FreeBits,
+    LogAggregate,
+    LogDensity,
+    LogEvidence,
+    LogMean,
+    Measure,
+    Negative,
+    Objective,
+    Part,
+    Sum,
+    Term,
+    Weight,
+    Weighted,
+    WeightKind,
+)
+from compiler.symbolic.program import Program, Step
+from graphspec.language import TotalCorrelation
+
+
+def derive(program: Program) -> Objective:
+    """The objective of one observation pattern, as a sum of named contributions."""
+    return _Derivation(program).objective()
+
+
+class _Derivation:
+    """The steps of one program by variable, and the pieces of its objective."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.section = program.graphs.spec.objective
+        self.q = {s.factor.variable: s for s in program.recognition if s.action != "compute"}
+        self.p = {s.factor.variable: s for s in program.generative if s.action == "score"}
+        self.hidden = program.hidden
+        self.weighing = program.weighing_labels()
+        self.measure = Measure(self.weighing)
+
+    def objective(self) -> Objective:
+        if self.section.bound == "importance_weighted":
+            return Objective(self.program.pattern, (self._importance_weighted(), *self._label_terms()))
+        contributions = [
+            *self._likelihoods(),
+            *(part for name in self.hidden for part in self._divergences(name)),
+            *self._importance(),
+            *self._label_terms(),
+        ]
+        return Objective(self.program.pattern, tuple(contributions))
+
+    def _density(self, step: Step, part: Part = "all") -> LogDensity:
+        """A leaf. What a row has varies with the parents only; the rest with the variable's own axes too."""
+        axes = step.parent_axes if part == "given" else step.density_axes
+        return LogDensity("p" if step.factor.side == "generative" else "q", step.factor.variable, step.factor.parents,
+                          axes, part)  # fmt: skip
+
+    def _label(self, name: str) -> LogDensity:
+        """log q of one label: of the elements a row has."""
+        return self._density(self.q[name], "given" if self.q[name].masked else "all")
+
+    def _expected(self, term: LogDensity) -> Term:
+        """E[term]; a term that varies over nothing is its own expectation."""
+        return Expectation(self.measure, term) if term.axes else term
+
+    def _likelihoods(self) -> list[Contribution]:
+        """log p of everything with a value in the row: observed variables and labels."""
+        result, hidden = [], frozenset(self.hidden)
+        for name, step in self.p.items():
+            if name in hidden and not step.masked:
+                continue
+            term = self._expected(self._density(step, "given" if step.masked else "all"))
+            result.append(Contribution(f"log p({name})", term, term))
+        return result
+
+    def _importance_weighted(self) -> Contribution:
+        """log E_g[p(x, y, h) / g(h)]: logmeanexp over samples, exact sums over enumerated variables inside the log."""
+        log_p = [self._density(s, "given" if self._given_only(s) else "all") for s in self.p.values()]
+        log_g = [self._density(self.q[n], "hidden" if self.q[n].masked else "all") for n in self.hidden]
+        term = LogMean(Sum((*log_p, *(Negative(leaf) for leaf in log_g))))
+        return Contribution("importance weighted bound", term, term)
+
+    def _given_only(self, step: Step) -> bool:
+        """Of an observed variable with blanks only what is given is scored; of a masked label, both parts are."""
+        return step.masked and step.factor.variable not in self.q
+
+    def _divergences(self, name: str) -> list[Contribution]:
+        split = self.section.beta.get(name)
+        return self._split(name, split) if isinstance(split, TotalCorrelation) else [self._divergence(name)]
+
+    def _split(self, name: str, split: TotalCorrelation) -> list[Contribution]:
+        """beta-TCVAE (Chen et al. 2018, eq. 2): KL = mutual information + total correlation + element-wise divergence,
+        each -E of a difference of log densities that telescopes back to log q(z | x) - log p(z)."""
+        q, p = self.q[name], self.p[name]
+        joint, product = (LogAggregate(name, form, q.value_axes, split.estimator) for form in ("joint", "product"))
+        parts: tuple[tuple[WeightKind, Term, Term], ...] = (
+            ("mutual_information", joint, self._density(q)),
+            ("total_correlation", product, joint),
+            ("dimension_wise", self._density(p), product),
+        )
+        result = []
+        for kind, upper, lower in parts:
+            gain = Expectation(self.measure, Sum((upper, Negative(lower))))
+            result.append(Contribution(f"{kind} {name}", Weighted(Weight(kind, name), gain), Negative(gain)))
+        return result
+
+    def _divergence(self, name: str) -> Contribution:
+        """beta times E[log p - log q] of one hidden variable, in closed form where one holds; free bits before beta."""
+        gain: Term = Expectation(self.measure, self._gain(name))
+        floored = (
+            FreeBits(Weight("free_bits", name), gain, self.q[name].masked) if name in self.section.free_bits else gain
+        )
+        term = Weighted(Weight("beta", name), floored) if name in self.section.beta else floored
+        return Contribution(f"KL {name}", term, Negative(gain))
+
+    def _gain(self, name: str) -> Term:
+        q, p = self.q[name], self.p.get(name)
+        part: Part = "hidden" if q.masked else "all"
+        if p is not None and self.program.choices[name].closed_kl:
+            # a closed form does not depend on the variable's own draw, only on the values of the parents
+            axes = canonical((*q.parent_axes, *p.parent_axes))
+            return Negative(ClosedDivergence(name, q.factor.parents, p.factor.parents, axes, part))
+        terms: list[Term] = [] if p is None else [self._density(p, part)]
+        return Sum((*terms, Negative(self._density(q, part))))
+
+    def _importance(self) -> list[Contribution]:
+        """-E_w[log w] + log q^: what the labelled bound gains by weighing draws; nothing when weights are constant."""
+        if not self.weighing:
+            return []
+        log_w = Sum(tuple(self._label(name) for name in self.weighing))
+        term = Sum((Negative(Expectation(self.measure, log_w)), self._log_evidence(self.weighing)))
+        return [Contribution("importance weights", term, term)]
+
+    def _log_evidence(self, labels: Sequence[str]) -> Term:
+        """log q^ of several labels: logmeanexp over g, or the mean of the logs (`jensen`)."""
+        if self.section.label_bound == "logmeanexp":
+            return LogEvidence(tuple(labels))
+        return Expectation(Measure(), Sum(tuple(self._label(name) for name in labels)))
+
+    def _label_terms(self) -> list[Contribution]:
+        """alpha_j times label j's part: its own term under `jensen`, else log q^(y_1..j) - log q^(y_1..j-1)."""
+        result: list[Contribution] = []
+        before: tuple[str, ...] = ()
+        for name in self.program.labelled:
+            part: Term = self._label(name)
+            if name in self.weighing:
+                if self.section.label_bound == "jensen" or not before:
+                    part = self._log_evidence((name,))
+                else:
+                    part = Sum((LogEvidence((*before, name)), Negative(LogEvidence(before))))
+                before = (*before, name)
+            result.append(Contribution(f"log q({name})", Weighted(Weight("alpha", name), part), part))
+        return result

@@ -1,0 +1,36 @@
+"""How large the exact sums of a program are: joint values held at once, and axes summed out."""
+
+from compiler.symbolic.axis_names import SAMPLES
+from compiler.symbolic.elimination import closure, elimination_order, elimination_steps
+from compiler.symbolic.program import Axes, Program
+
+
+def largest_enumeration(program: Program) -> int:
+    """The most joint values of enumerated variables that any term or elimination step holds, samples not counted."""
+    sizes = {axis: size for axis, size in program.sizes.items() if axis != SAMPLES}
+    enumerated, weighing = _summed(program)
+    largest = 1
+    for axes in _terms(program):
+        needed = closure((*axes, *(axis for w in weighing for axis in w)), enumerated)
+        factors = [enumerated[axis] for axis in needed if axis in enumerated] + weighing
+        largest = max(largest, elimination_order([*factors, axes], axes, sizes)[1])
+    return largest
+
+
+def summation_steps(program: Program) -> int:
+    """How many axes are summed out for one row: each term is brought down to its own axes, so a chain of n enumerated
+    variables takes about n^2 / 2."""
+    enumerated, weighing = _summed(program)
+    weights = tuple(axis for axes in weighing for axis in axes)
+    return elimination_steps(((*axes, *weights) for axes in _terms(program)), enumerated)
+
+
+def _terms(program: Program) -> set[Axes]:
+    """The axes of every term of the objective, each once."""
+    return {*program.log_q_axes().values(), *program.log_p_axes().values()}
+
+
+def _summed(program: Program) -> tuple[dict[str, Axes], list[Axes]]:
+    """Axes of log q of every enumerated variable, in recognition order, and of every label that weighs draws."""
+    densities, labels = program.log_q_axes(), program.label_axes()
+    return {n: densities[n] for n in program.enumerated}, [labels[label] for label in program.weighing_labels()]

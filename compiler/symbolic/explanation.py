@@ -1,0 +1,154 @@
+"""Everything `explain` says, gathered as data from the very programs and objectives that run (no torch)."""
+
+from dataclasses import dataclass
+from math import prod
+
+from compiler.symbolic.agreement import Agreement, agreements
+from compiler.symbolic.cost import Cost, program_cost
+from compiler.symbolic.derivation import derive
+from compiler.symbolic.lowering import every_pattern, lower, one_program_for_all
+from compiler.symbolic.notation import UNICODE, Notation
+from compiler.symbolic.objective import Objective
+from compiler.symbolic.printing import contribution_lines, observed_text
+from compiler.symbolic.program import Pattern, Program
+from graphspec.graphs.graph import Graphs
+from graphspec.language import OverRho, Schedule, TotalCorrelation
+from graphspec.language.objective import EstimatorSpec
+
+
+@dataclass(frozen=True)
+class VariableNote:
+    """One row of the table: what happens to a variable in one pattern, and why."""
+
+    name: str
+    role: str
+    action: str
+    axes: tuple[str, ...]
+    weight: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PatternExplanation:
+    """One observation pattern: its program, its objective, a note per variable, its cost per row."""
+
+    program: Program
+    objective: Objective
+    notes: tuple[VariableNote, ...]
+    cost: Cost
+
+    def lines(self, notation: Notation = UNICODE) -> list[str]:
+        """The bound, one signed line per contribution."""
+        return contribution_lines(self.program, self.objective, notation)
+
+    def head(self, notation: Notation = UNICODE) -> str:
+        """`L(x, y)`."""
+        return observed_text(self.program, notation)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A spec's objective, pattern by pattern; `skipped` patterns follow the same rules but are not listed.
+
+    one_for_all: one masked program serves every row, whatever labels it has. agreements: what training adds to the
+    loss beside the bound.
+    """
+
+    graphs: Graphs
+    patterns: tuple[PatternExplanation, ...]
+    skipped: int
+    one_for_all: bool = False
+
+    @property
+    def agreements(self) -> tuple[Agreement, ...]:
+        """The consistency regularisers."""
+        return agreements(self.graphs)
+
+
+def explain(graphs: Graphs) -> Explanation:
+    """Derive and describe the objective of every observation pattern, and of labels that are given in part."""
+    whole, vectors = every_pattern(graphs), _vectors(graphs)
+    if one_program_for_all(graphs):
+        return Explanation(graphs, tuple(_explain_pattern(graphs, pattern) for pattern in whole), 0, one_for_all=True)
+    patterns = [*reversed(whole), *([Pattern((), masked=vectors)] if vectors else [])]
+    possible = prod(3 if name in vectors else 2 for name in graphs.supervised)
+    return Explanation(graphs, tuple(_explain_pattern(graphs, p) for p in patterns), possible - len(patterns))
+
+
+def _vectors(graphs: Graphs) -> tuple[str, ...]:
+    """Labels of which a row may have some elements and lack others."""
+    variables = graphs.variables
+    return tuple(n for n in graphs.supervised if prod(variables[n].shape) > 1 and not graphs.indivisible(n))
+
+
+def _explain_pattern(graphs: Graphs, pattern: Pattern) -> PatternExplanation:
+    program = lower(graphs, pattern)
+    axes: dict[str, tuple[str, ...]] = {}
+    for step in (*program.recognition, *program.generative):
+        axes.setdefault(step.factor.variable, step.value_axes)
+    notes = tuple(_note(program, name, axes.get(name, ())) for name in graphs.variables)
+    return PatternExplanation(program, derive(program), notes, program_cost(program))
+
+
+def _note(program: Program, name: str, axes: tuple[str, ...]) -> VariableNote:
+    graphs = program.graphs
+    variable = graphs.variables[name]
+    action, reason = _action(program, name)
+    return VariableNote(name, variable.role, action, axes, weight_text(program, name), reason)
+
+
+def _action(program: Program, name: str) -> tuple[str, str]:
+    graphs = program.graphs
+    role = graphs.variables[name].role
+    if role == "observed":
+        return ("scored", "every row has it") if name in graphs.generative else ("given", "p does not model it")
+    if role == "deterministic":
+        return "computed", f"a function of {', '.join(graphs.function(name).parents)}"
+    if name in program.clamped:
+        if program.log_q_axes()[name]:
+            above = ", ".join(n for n in program.hidden if n in program.upstream)
+            return "clamped", f"its density weighs the draws of what is upstream: {above}"
+        return "clamped", "nothing hidden is upstream: the label's term is exact"
+    choice = program.choices[name]
+    action, reason = choice.estimator + (", KL closed" if choice.closed_kl else ""), choice.reason
+    if choice.closed_kl or choice.estimator != "enumerate":
+        reason += f"; {choice.closed_kl_reason}"
+    if name in program.pattern.masked:
+        return f"clamp, else {action}", f"what a row has is clamped; the rest: {reason}"
+    return action, reason
+
+
+def weight_text(program: Program, name: str) -> str:
+    """`α = 50` of a label, `β = 4`, free bits `λ` and the temperature `τ` of a hidden variable, where they count."""
+    objective, labels = program.graphs.spec.objective, (*program.clamped, *program.pattern.masked)
+    parts = []
+    if name in labels:
+        alpha = objective.alpha.get(name, 50.0) if isinstance(objective.alpha, dict) else objective.alpha
+        parts.append(f"α = {number_text(alpha)}")
+    choice = program.choices.get(name)
+    if choice is not None:
+        parts += [f"β = {number_text(objective.beta[name])}"] if name in objective.beta else []
+        parts += [f"λ = {number_text(objective.free_bits[name])}"] if name in objective.free_bits else []
+    if choice is not None and choice.estimator == "relax":
+        parts.append(f"τ = {number_text(objective.estimators.get(name, EstimatorSpec(kind='relax')).temperature)}")
+    return ", ".join(parts)
+
+
+def number_text(value: float | Schedule | OverRho | TotalCorrelation) -> str:
+    """`50`, `25/ρ`, `0 → 1 over 10 epochs`."""
+    if isinstance(value, Schedule):
+        return f"{value.start:g} → {value.to:g} over {value.epochs:g} epochs"
+    if isinstance(value, OverRho):
+        return f"{value.over_rho:g}/ρ"
+    if isinstance(value, TotalCorrelation):
+        return f"total correlation {number_text(value.total_correlation)}"
+    return f"{value:g}"
+
+
+def row_weight_text(graphs: Graphs) -> str:
+    """rho or gamma as written, and what it means."""
+    objective = graphs.spec.objective
+    if objective.gamma is not None:
+        return f"γ = {objective.gamma:g}, the weight of a labelled row against an unlabelled one; ρ = γM / (N + γM)"
+    rho = 0.5 if objective.rho is None else objective.rho
+    return f"ρ = {rho:g}, the share of the total weight that labelled rows carry"

@@ -1,0 +1,149 @@
+"""From `Graphs` and a pattern of labels to a `Program`: order, clamping, estimators, axes.
+
+Not here: what the pieces add up to (derivation), and any number (weights, evaluation).
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from itertools import chain, combinations
+
+from compiler.symbolic.axis_names import SAMPLES, canonical
+from compiler.symbolic.budgets import with_paying_budgets
+from compiler.symbolic.enumeration import largest_enumeration, summation_steps
+from compiler.symbolic.estimators import (
+    depended_on,
+    first_choice,
+    score_above,
+    stochastic_graph,
+    support_size,
+    with_closed_kl,
+)
+from compiler.symbolic.program import Action, Axes, Choice, Pattern, Program, Step, verify
+from graphspec.graphs.graph import Factor, Graphs
+from graphspec.reading.phrases import amount
+
+ENUMERATION_CAP = 128
+"""Largest number of joint values that any one term of the objective is computed for."""
+
+FALLBACK_CAP = 16
+"""Once the cap is passed the sum is not exact any more: variables are relaxed until this many joint values are left."""
+
+STEP_CAP = 10_000
+"""Most eliminations of one axis for a row's objective; past it exact sums would take longer than everything else."""
+
+PATTERN_LIMIT = 16
+"""Above this many possible patterns of labels one masked program serves every row."""
+
+
+def every_pattern(graphs: Graphs) -> tuple[Pattern, ...]:
+    """All subsets of the supervised variables, fully labelled first, no labels last; above `PATTERN_LIMIT` one masked
+    pattern for all of them."""
+    names = graphs.supervised
+    if one_program_for_all(graphs):
+        return (Pattern((), masked=names),)
+    subsets = chain.from_iterable(combinations(names, size) for size in range(len(names), -1, -1))
+    return tuple(Pattern(subset) for subset in subsets)
+
+
+def one_program_for_all(graphs: Graphs) -> bool:
+    """More patterns of labels are possible than programs are worth."""
+    return len(graphs.supervised) > PATTERN_LIMIT.bit_length() - 1
+
+
+def lower(graphs: Graphs, pattern: Pattern, samples: int | None = None) -> Program:
+    """The program for rows that have exactly the labels of `pattern`.
+
+    Hidden discrete variables are enumerated if every term stays within `ENUMERATION_CAP` joint values; otherwise those
+    with the largest support are relaxed, as many as bring it down to `FALLBACK_CAP`. Where all sums together take more
+    than `STEP_CAP` eliminations, every one is relaxed. `objective.estimators` is obeyed.
+    """
+    number = graphs.spec.objective.samples if samples is None else samples
+    labels, graph = {*pattern.labels, *pattern.masked}, stochastic_graph(graphs)
+    weighed = labels | depended_on(graph, labels)
+    alone = {name: first_choice(graphs, name, weighed) for name in _hidden(graphs, pattern)}
+    choices = score_above(graphs, graph, alone)
+    choices = with_paying_budgets(graphs, choices, lambda tried: _assemble(graphs, pattern, number, tried))
+    program = _assemble(graphs, pattern, number, choices)
+    asked = graphs.spec.objective.estimators
+    free = [name for name, choice in choices.items() if choice.estimator == "enumerate" and name not in asked]
+    if not free:
+        return verify(program)
+    free.sort(key=lambda name: (support_size(graphs.variables[name]) or 0, name), reverse=True)
+
+    def relaxed(count: int, reason: str) -> Program:
+        return _assemble(graphs, pattern, number, choices | dict.fromkeys(free[:count], Choice("relax", reason)))
+
+    steps = summation_steps(program)
+    if steps > STEP_CAP:
+        return verify(relaxed(len(free), f"exact sums take {steps} steps in all, more than {STEP_CAP}"))
+    needed = largest_enumeration(program)
+    if needed <= ENUMERATION_CAP:
+        return verify(program)
+    reason = f"an exact sum needs {amount(needed)} joint values, more than {ENUMERATION_CAP}"
+    counts = range(1, len(free))
+    place = bisect_left(counts, True, key=lambda n: largest_enumeration(relaxed(n, reason)) <= FALLBACK_CAP)
+    return verify(relaxed(place + 1, reason))
+
+
+def _hidden(graphs: Graphs, pattern: Pattern) -> tuple[str, ...]:
+    names = (factor.variable for factor in graphs.recognition.values() if not factor.deterministic)
+    return tuple(name for name in names if name not in pattern.labels)
+
+
+def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[str, Choice]) -> Program:
+    """Axes propagate from parents to children; closed-form divergences are found last, from the finished graph."""
+    axes: dict[str, Axes] = dict.fromkeys(graphs.observed, ())
+    sizes = {name: _axis_length(graphs, name, c) for name, c in choices.items() if c.estimator == "enumerate"}
+    recognition = tuple(_recognise(factor, pattern, choices, axes) for factor in graphs.order("recognition"))
+    generative = tuple(
+        _generate(factor, pattern, axes)
+        for factor in graphs.order("generative")
+        if not (factor.deterministic and factor.variable in axes)
+    )
+    used = {axis for step in (*recognition, *generative) for axis in (*step.value_axes, *step.density_axes)}
+    if SAMPLES in used:
+        sizes[SAMPLES] = samples
+    graph = stochastic_graph(graphs)
+    upstream = depended_on(graph, (*pattern.labels, *pattern.masked)) & choices.keys()
+    drawn = {factor.variable: place for place, factor in enumerate(graphs.order("recognition"))}
+    settled = {n: with_closed_kl(graphs, graph, drawn, n, choice, upstream) for n, choice in choices.items()}
+    return Program(graphs, pattern, samples, recognition, generative, settled, sizes, frozenset(upstream))
+
+
+def _axis_length(graphs: Graphs, name: str, choice: Choice) -> int:
+    """All joint values, or as many as the budget sums plus the one that stands for the rest."""
+    size = support_size(graphs.variables[name])
+    assert size is not None
+    return size if choice.budget is None else choice.budget + 1
+
+
+def _union(axes: Mapping[str, Axes], names: tuple[str, ...]) -> Axes:
+    return canonical(axis for name in names for axis in axes[name])
+
+
+def _recognise(factor: Factor, pattern: Pattern, choices: Mapping[str, Choice], axes: dict[str, Axes]) -> Step:
+    inherited = _union(axes, factor.parents)
+    name = factor.variable
+    if factor.deterministic:
+        axes[name] = inherited
+        return Step("compute", factor, inherited, (), inherited)
+    if name in pattern.labels:
+        axes[name] = ()
+        return Step("clamp", factor, (), inherited, inherited)
+    action: Action = choices[name].estimator
+    if action == "enumerate":
+        # the likeliest values differ from one value of the parents to the next, the full support does not
+        axes[name] = (name,) if choices[name].budget is None else canonical((name, *inherited))
+    else:
+        axes[name] = canonical((SAMPLES, *inherited))
+    return Step(action, factor, axes[name], canonical((*axes[name], *inherited)), inherited, name in pattern.masked)
+
+
+def _generate(factor: Factor, pattern: Pattern, axes: dict[str, Axes]) -> Step:
+    inherited = _union(axes, factor.parents)
+    if factor.deterministic:
+        axes[factor.variable] = inherited
+        return Step("compute", factor, inherited, (), inherited)
+    own = axes[factor.variable]
+    masked = factor.variable in (*pattern.masked, *pattern.blanks)
+    return Step("score", factor, own, canonical((*own, *inherited)), inherited, masked)

@@ -1,0 +1,168 @@
+"""The objective as a value: a small tree over named log densities. One object, several readers.
+
+It is evaluated on tensors (`evaluation`), printed as text and LaTeX (`printing`), logged term by term, emitted as code.
+Signs: everything here is to be maximised, in nats per row.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from compiler.symbolic.program import Axes, Pattern
+
+Part = Literal["all", "given", "hidden"]
+
+
+@dataclass(frozen=True)
+class LogDensity:
+    """log p(v | parents) or log q(v | parents) at the program's values; varies over `axes`.
+
+    part: of a masked variable, the elements that a row has (`given`) or lacks (`hidden`); else `all`.
+    """
+
+    side: Literal["p", "q"]
+    variable: str
+    parents: tuple[str, ...]
+    axes: Axes
+    part: Part = "all"
+
+
+@dataclass(frozen=True)
+class ClosedDivergence:
+    """KL(q(v | parents of q) || p(v | parents of p)) in closed form, of `part` of the elements; varies over `axes`."""
+
+    variable: str
+    q_parents: tuple[str, ...]
+    p_parents: tuple[str, ...]
+    axes: Axes
+    part: Part = "all"
+
+
+@dataclass(frozen=True)
+class LogAggregate:
+    """log of q(v) averaged over the rows of the data, estimated from the batch; as a joint density or as the product of
+    its elements' marginals. Varies over `axes`; depends on the batch by nature."""
+
+    variable: str
+    form: Literal["joint", "product"]
+    axes: Axes
+    estimator: Literal["stratified", "weighted"] = "stratified"
+
+
+@dataclass(frozen=True)
+class Negative:
+    """Minus a term."""
+
+    term: "Term"
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Terms added up."""
+
+    terms: tuple["Term", ...]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What an expectation is taken under: g, the recognition factors of the hidden variables, times the densities of
+    `labels` (those whose value varies), self-normalised. No labels: g itself, which is normalised already."""
+
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """E[term]: mean over samples, sum over enumerated values, weighted by the measure. No axes left."""
+
+    measure: Measure
+    term: "Term"
+
+
+@dataclass(frozen=True)
+class LogEvidence:
+    """log of the mean under g of the product of the labels' densities: logmeanexp bound of log q(labels | observed)."""
+
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LogMean:
+    """log of the mean under g of exp(term): the importance weighted bound (Burda et al. 2016)."""
+
+    term: "Term"
+
+
+WeightKind = Literal["alpha", "beta", "free_bits", "mutual_information", "total_correlation", "dimension_wise"]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A number of the objective section: alpha of a label, beta (or its parts) or free bits of a hidden variable."""
+
+    kind: WeightKind
+    variable: str
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A weight times a term."""
+
+    weight: Weight
+    term: "Term"
+
+
+@dataclass(frozen=True)
+class FreeBits:
+    """min(term, -bits): a divergence below `bits` nats a row gains nothing by shrinking.
+
+    masked: the variable's hidden elements differ by row; a row that has all of them has no divergence and pays nothing.
+    """
+
+    bits: Weight
+    term: "Term"
+    masked: bool = False
+
+
+Term: TypeAlias = (
+    LogDensity
+    | ClosedDivergence
+    | LogAggregate
+    | Negative
+    | Sum
+    | Expectation
+    | LogEvidence
+    | LogMean
+    | Weighted
+    | FreeBits
+)
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One named summand of a pattern's objective. `logged`: the part shown in logs, before its weight."""
+
+    name: str
+    term: Term
+    logged: Term
+
+
+@dataclass(frozen=True)
+class Objective:
+    """L(pattern): the sum of its contributions, nats per row, larger is better."""
+
+    pattern: Pattern
+    contributions: tuple[Contribution, ...]
+
+
+def walk(term: Term) -> Iterator[Term]:
+    """The term and everything in it, outermost first."""
+    yield term
+    match term:
+        case Sum(terms):
+            for inner in terms:
+                yield from walk(inner)
+        case Negative(inner) | Expectation(_, inner) | Weighted(_, inner) | FreeBits(_, inner, _) | LogMean(inner):
+            yield from walk(inner)
+        case _:
+            return

@@ -1,0 +1,207 @@
+"""The objective as text: Unicode for the terminal, LaTeX for a paper. Printed from the tree that is evaluated."""
+
+from collections.abc import Iterable, Sequence
+
+from compiler.symbolic.notation import UNICODE, Notation
+from compiler.symbolic.objective import (
+    ClosedDivergence,
+    Expectation,
+    FreeBits,
+    LogAggregate,
+    LogDensity,
+    LogEvidence,
+    LogMean,
+    Negative,
+    Objective,
+    Sum,
+    Term,
+    Weighted,
+)
+from compiler.symbolic.program import Program
+
+MOST_NAMES = 32
+"""Of a longer list of variables the first and the last are named, or every line on a chain would be as long as it."""
+
+
+def term_texts(program: Program, terms: Iterable[Term], notation: Notation = UNICODE) -> list[str]:
+    """Terms as formulas."""
+    writer = _Writer(program, notation)
+    return [writer.write(term) for term in terms]
+
+
+def term_text(program: Program, term: Term, notation: Notation = UNICODE) -> str:
+    """A term as a formula."""
+    return _Writer(program, notation).write(term)
+
+
+class _Writer:
+    """Writes terms of one program. What depends on what is looked up once for all of them."""
+
+    def __init__(self, program: Program, notation: Notation) -> None:
+        self.program = program
+        self.n = notation
+        self._place = {name: place for place, name in enumerate(program.hidden)}
+        steps = (*program.recognition, *program.generative)
+        self._functions = {s.factor.variable: s.factor.parents for s in steps if s.action == "compute"}
+        self._parents = {s.factor.variable: s.factor.parents for s in program.recognition}
+        self._above: dict[str, set[str]] = {}
+
+    def write(self, term: Term) -> str:
+        n = self.n
+        match term:
+            case LogDensity(side, name, parents, part=part):
+                return n.log + n.conditional(side, name, parents) + n.part(part)
+            case ClosedDivergence(name, q_parents, p_parents, part=part):
+                end = n.part(part)
+                left, right = n.conditional("q", name, q_parents), n.conditional("p", name, p_parents)
+                return rf"{n.kl}({left}{n.divergence}{right}){end}"
+            case LogAggregate(name, form):
+                return self._aggregate(name, form)
+            case LogMean(inner):
+                return self._log_mean(inner)
+            case Negative(inner):
+                text = self._grouped(inner)
+                return text[1:] if text[0] in "-−" else self._minus(text)
+            case Sum(terms):
+                return self._sum(terms)
+            case Expectation(measure, inner):
+                return self._expectation(measure.labels, inner)
+            case LogEvidence(labels):
+                return self._evidence(labels)
+            case Weighted(weight, inner):
+                return self._weighted(n.weight(weight), inner)
+            case FreeBits(bits, inner, _):
+                minimum = r"\min" if n.latex else "min"
+                minus = "-" if n.latex else "−"
+                return f"{minimum}({self.write(inner)}, {minus}{n.weight(bits)})"
+
+    def _aggregate(self, name: str, form: str) -> str:
+        variable = self.n.variable(name)
+        if self.n.latex:
+            return rf"\log q({variable})" if form == "joint" else rf"\textstyle\sum_d \log q({variable}_d)"
+        return f"log q({variable})" if form == "joint" else f"Σ_d log q({variable}_d)"
+
+    def _log_mean(self, inner: Term) -> str:
+        listed = _listed([self.n.variable(name) for name in self.program.hidden], self.n)
+        if self.n.latex:
+            return rf"\log \mathbb{{E}}_{{g({listed})}}\!\left[\exp\left({self.write(inner)}\right)\right]"
+        return f"log E_g({listed})[exp({self.write(inner)})]"
+
+    def _sum(self, terms: Sequence[Term]) -> str:
+        text = self.write(terms[0])
+        for term in terms[1:]:
+            piece = self.write(term)
+            minus = piece[0] in "-−"
+            sign = ("-" if self.n.latex else "−") if minus else "+"
+            text += f" {sign} {piece[1:] if minus else piece}"
+        return text
+
+    def _grouped(self, term: Term) -> str:
+        text = self.write(term)
+        return f"({text})" if isinstance(term, Sum) and len(term.terms) > 1 else text
+
+    def _minus(self, text: str) -> str:
+        return f"-{text}" if self.n.latex else f"−{text}"
+
+    def _weighted(self, weight: str, inner: Term) -> str:
+        """A weight times a term, with the sign in front."""
+        text = self._grouped(inner)
+        return self._minus(f"{weight} {text[1:]}") if text[0] in "-−" else f"{weight} {text}"
+
+    def _expectation(self, labels: Sequence[str], inner: Term) -> str:
+        if isinstance(inner, Negative):
+            return self._minus(self._expectation(labels, inner.term))
+        names = self._averaged(labels, inner)
+        if not names:
+            return self.write(inner)
+        listed = _listed([self.n.variable(name) for name in names], self.n)
+        if self.n.latex:
+            under = rf"g({listed})" + (rf"\,w({', '.join(self.n.variable(name) for name in labels)})" if labels else "")
+            return rf"\mathbb{{E}}_{{{under}}}\!\left[{self.write(inner)}\right]"
+        under = f"g({listed})" + (f"·w({', '.join(labels)})" if labels else "")
+        return f"E_{under}[{self.write(inner)}]"
+
+    def _averaged(self, labels: Sequence[str], inner: Term) -> list[str]:
+        """Hidden variables that the expectation is really over: those the term or the weights depend on."""
+        return self._in_order(self._hidden_in(inner).union(*(self._hidden_above(label) for label in labels)))
+
+    def _in_order(self, names: set[str]) -> list[str]:
+        return sorted(names, key=self._place.__getitem__)
+
+    def _evidence(self, labels: Sequence[str]) -> str:
+        order = self._in_order(set().union(*(self._hidden_above(label) for label in labels)))
+        listed = _listed([self.n.variable(name) for name in order], self.n)
+        masked = self.program.pattern.masked
+        parts = (self.n.part("given" if label in masked else "all") for label in labels)
+        densities = (self.n.conditional("q", label, self._parents[label]) for label in labels)
+        product = " ".join(density + part for density, part in zip(densities, parts, strict=True))
+        if self.n.latex:
+            return rf"\log \mathbb{{E}}_{{g({listed})}}\!\left[{product}\right]"
+        return f"log E_g({listed})[{product}]"
+
+    def _hidden_in(self, term: Term) -> set[str]:
+        match term:
+            case LogDensity(_, name, parents, part=part):
+                return self._resolve(parents if part == "given" else (name, *parents))
+            case ClosedDivergence(_, q_parents, p_parents):
+                return self._resolve((*q_parents, *p_parents))
+            case Sum(terms):
+                return set().union(*(self._hidden_in(inner) for inner in terms))
+            case LogAggregate(name):
+                return self._resolve((name,))
+            case Negative(inner) | Weighted(_, inner) | FreeBits(_, inner, _) | Expectation(_, inner) | LogMean(inner):
+                return self._hidden_in(inner)
+            case LogEvidence(_):
+                return set()
+
+    def _resolve(self, names: Sequence[str]) -> set[str]:
+        """Hidden variables among `names`, seen through deterministic ones."""
+        found, pending, seen = set(), list(names), set()
+        while pending:
+            name = pending.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if name in self._place:
+                found.add(name)
+            pending.extend(self._functions.get(name, ()))
+        return found
+
+    def _hidden_above(self, label: str) -> set[str]:
+        """Hidden variables that a label's recognition factor depends on, directly or through others."""
+        if label not in self._above:
+            found: set[str] = set()
+            pending = list(self._resolve(self._parents[label]))
+            while pending:
+                name = pending.pop()
+                if name not in found:
+                    found.add(name)
+                    pending.extend(self._resolve(self._parents[name]))
+            self._above[label] = found
+        return self._above[label]
+
+
+def contribution_lines(program: Program, objective: Objective, notation: Notation = UNICODE) -> list[str]:
+    """One signed line per contribution, ready to be stacked under `L =`."""
+    lines = []
+    texts = term_texts(program, (contribution.term for contribution in objective.contributions), notation)
+    for position, text in enumerate(texts):
+        minus = text[0] in "-−"
+        lead = ("−" if not notation.latex else "-") if minus else ("+" if position else " ")
+        lines.append(f"{lead} {text[1:] if minus else text}")
+    return lines
+
+
+def observed_text(program: Program, notation: Notation = UNICODE) -> str:
+    """`L(x, y)`: what the row has."""
+    names = [notation.variable(name) for name in (*program.graphs.observed, *program.clamped)]
+    names += [notation.variable(name) + notation.part("given") for name in program.pattern.masked]
+    letter = r"\mathcal{L}" if notation.latex else "L"
+    return f"{letter}({_listed(names, notation)})"
+
+
+def _listed(names: Sequence[str], notation: Notation) -> str:
+    """`z1, z2`; of a long list the first three and the last."""
+    if len(names) > MOST_NAMES:
+        names = [*names[:3], r"\ldots" if notation.latex else "…", names[-1]]
+    return ", ".join(names)

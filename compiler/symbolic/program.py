@@ -1,0 +1,183 @@
+"""The intermediate representation: what runs, in which order, for rows that have exactly these labels.
+
+A `Program` is frozen and symbolic (no torch). Its law is `verify`: every value exists before it is read, every axis has
+a size, every hidden variable has an estimator.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from compiler.symbolic.axis_names import SAMPLES, canonical
+from graphspec.diagnostics import InternalError
+from graphspec.graphs.graph import Factor, Graphs
+
+Axes = tuple[str, ...]
+Action = Literal["compute", "clamp", "enumerate", "reparameterize", "relax", "score_function", "score"]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """What a group of rows has. `labels` are clamped whole, the other supervised variables are hidden.
+
+    masked: supervised variables of which each row (and each element) has a label or not: a mask decides.
+    blanks: observed variables with `missing: true` of which rows may lack elements: a mask drops their likelihood.
+    """
+
+    labels: tuple[str, ...]
+    masked: tuple[str, ...] = ()
+    blanks: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        parts = [" and ".join(self.labels)] if self.labels else []
+        if self.masked:
+            parts.append("any part of " + ", ".join(self.masked))
+        text = "rows with " + ", and ".join(parts) if parts else "rows without labels"
+        return text + (f" (blanks in {', '.join(self.blanks)})" if self.blanks else "")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How the expectation over one hidden variable is taken, and why.
+
+    budget: of an enumerated variable, how many values are summed one by one; one weighted draw stands for the rest.
+    """
+
+    estimator: Literal["enumerate", "reparameterize", "relax", "score_function"]
+    reason: str
+    closed_kl: bool = False
+    closed_kl_reason: str = ""
+    budget: int | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One factor at work. Axes of the variable's value, of its log density on this side, and of its parents' values.
+
+    masked: some elements are given and the others are not, row by row.
+    """
+
+    action: Action
+    factor: Factor
+    value_axes: Axes
+    density_axes: Axes = ()
+    parent_axes: Axes = ()
+    masked: bool = False
+
+
+@dataclass(frozen=True)
+class Program:
+    """Recognition in order with labels clamped, then generative scores, for one observation pattern.
+
+    sizes: length of every axis (the sample axis included where it is used).
+    upstream: hidden variables that a clamped label's recognition factor depends on, directly or not.
+    """
+
+    graphs: Graphs
+    pattern: Pattern
+    samples: int
+    recognition: tuple[Step, ...]
+    generative: tuple[Step, ...]
+    choices: Mapping[str, Choice]
+    sizes: Mapping[str, int]
+    upstream: frozenset[str]
+
+    @cached_property
+    def hidden(self) -> tuple[str, ...]:
+        """Variables without a value in these rows, in recognition order."""
+        return tuple(step.factor.variable for step in self.recognition if step.action not in ("compute", "clamp"))
+
+    @cached_property
+    def clamped(self) -> tuple[str, ...]:
+        """Labels these rows have, in recognition order."""
+        return tuple(step.factor.variable for step in self.recognition if step.action == "clamp")
+
+    @cached_property
+    def sparse(self) -> tuple[str, ...]:
+        """Enumerated variables with a budget: their axis holds the likeliest values and one draw for the rest."""
+        return tuple(name for name, choice in self.choices.items() if choice.budget is not None)
+
+    @cached_property
+    def scored(self) -> tuple[str, ...]:
+        """Hidden variables whose gradient is taken by the score function."""
+        return tuple(name for name, choice in self.choices.items() if choice.estimator == "score_function")
+
+    @cached_property
+    def labelled(self) -> tuple[str, ...]:
+        """Clamped and masked variables: all whose labels may count, in recognition order."""
+        return tuple(s.factor.variable for s in self.recognition if s.action == "clamp" or s.masked)
+
+    @cached_property
+    def enumerated(self) -> tuple[str, ...]:
+        """Hidden variables whose values are all taken, in recognition order."""
+        return tuple(step.factor.variable for step in self.recognition if step.action == "enumerate")
+
+    def log_q_axes(self) -> Mapping[str, Axes]:
+        """Axes of log q(v | parents) for every hidden or clamped variable."""
+        return self._log_q_axes
+
+    @cached_property
+    def _log_q_axes(self) -> Mapping[str, Axes]:
+        return {s.factor.variable: s.density_axes for s in self.recognition if s.action != "compute"}
+
+    def log_p_axes(self) -> dict[str, Axes]:
+        """Axes of log p(v | parents) for every variable that p models."""
+        return {s.factor.variable: s.density_axes for s in self.generative if s.action == "score"}
+
+    def label_axes(self) -> dict[str, Axes]:
+        """Axes of the label part of log q(y | parents): a given element's density varies with the parents only."""
+        steps = (s for s in self.recognition if s.action == "clamp" or s.masked)
+        return {step.factor.variable: step.parent_axes for step in steps}
+
+    def weighing_labels(self) -> tuple[str, ...]:
+        """Labels whose density varies over an axis: they make importance weights."""
+        axes = self.label_axes()
+        return tuple(name for name in self.labelled if axes[name])
+
+    def __str__(self) -> str:
+        lines = [f"{self.pattern}:"]
+        lines += [f"  q  {_sentence(step)}" for step in self.recognition]
+        lines += [f"  p  {_sentence(step)}" for step in self.generative]
+        return "\n".join(lines)
+
+
+def conditional_text(letter: str, variable: str, parents: tuple[str, ...]) -> str:
+    """`q(z | x, y)`."""
+    return f"{letter}({variable} | {', '.join(parents)})" if parents else f"{letter}({variable})"
+
+
+def axes_text(axes: Axes) -> str:
+    """`[samples, y]`, or nothing."""
+    return f"  over [{', '.join(axis.strip() for axis in axes)}]" if axes else ""
+
+
+def _sentence(step: Step) -> str:
+    factor = step.factor
+    if step.action == "compute":
+        return f"{'compute':<15}{factor.variable} = f({', '.join(factor.parents)}){axes_text(step.value_axes)}"
+    text = conditional_text(factor.side[0].replace("g", "p").replace("r", "q"), factor.variable, factor.parents)
+    return f"{step.action:<15}{text}{axes_text(step.density_axes)}"
+
+
+def verify(program: Program) -> Program:
+    """The law of the representation. Raises InternalError naming the step that breaks it."""
+    known = set(program.graphs.observed)
+    for step in (*program.recognition, *program.generative):
+        missing = [parent for parent in step.factor.parents if parent not in known]
+        if missing:
+            raise InternalError(f"{step.factor.key} reads {missing[0]} before it has a value in {program.pattern}")
+        for axis in (*step.value_axes, *step.density_axes):
+            if axis not in program.sizes:
+                raise InternalError(f"axis {axis!r} of {step.factor.key} has no size in {program.pattern}")
+        if step.value_axes != canonical(step.value_axes) or step.density_axes != canonical(step.density_axes):
+            raise InternalError(f"axes of {step.factor.key} are not in canonical order in {program.pattern}")
+        if step.action == "score" and step.factor.variable not in known:
+            raise InternalError(f"{step.factor.key} is scored without a value in {program.pattern}")
+        known.add(step.factor.variable)
+    unchosen = set(program.hidden) - set(program.choices)
+    if unchosen:
+        raise InternalError(f"no estimator was chosen for {sorted(unchosen)} in {program.pattern}")
+    if program.sizes.get(SAMPLES, 1) != program.samples and SAMPLES in program.sizes:
+        raise InternalError(f"the sample axis does not have {program.samples} entries in {program.pattern}")
+    return program

@@ -1,0 +1,1 @@
+"""What all tensor code shares: named axes, noise, blanks, precision."""

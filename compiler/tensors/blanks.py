@@ -1,0 +1,123 @@
+"""How values of a variable look as tensors: rows as the user gives them, supports, blanks.
+
+category: int64 class index. binary: 0 or 1; count: the count itself; both in the model's floating dtype, like every
+continuous domain. A relaxed discrete value has a trailing axis of class probabilities (binary: a number in [0, 1]).
+"""
+
+from collections.abc import Mapping
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from compiler.tensors.axes import AxisTensor
+from graphspec.graphs.graph import Graphs, Variable
+
+PRESENCE = " present"
+"""Added to a variable's name: the flag of an observed variable that may be blank. No variable can be called so."""
+
+FILLERS = {"positive": 1.0, "unit": 0.5}
+"""Legal values that stand where a row is blank; 0 in the other domains. They never count, but must not be NaN."""
+
+
+def given(variable: Variable, values: Tensor) -> Tensor:
+    """[B, *shape] bool: elements that have a value. Blank is NaN, or -1 for category, binary and count.
+
+    Elements of a direction or simplex depend on each other: one blank makes the whole vector blank.
+    """
+    here = torch.ones_like(values, dtype=torch.bool)
+    if values.is_floating_point():
+        here = ~torch.isnan(values)
+    if variable.discrete:
+        here = here & (values != -1)
+    if variable.domain in ("direction", "simplex"):
+        here = here.all(dim=1, keepdim=True).expand_as(here)
+    return here
+
+
+def whole_or_blank(values: Tensor) -> Tensor:
+    """[B, *shape] numbers; a row that lacks an element lacks them all."""
+    lacking = torch.isnan(values).reshape(len(values), -1).any(dim=1)
+    return values.masked_fill(lacking.reshape(-1, *(1,) * (values.dim() - 1)), torch.nan)
+
+
+def blank(variable: Variable, rows: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """[rows, *shape] without any value."""
+    if variable.domain == "category":
+        return torch.full((rows, *variable.shape), -1, device=device)
+    return torch.full((rows, *variable.shape), torch.nan, dtype=dtype, device=device)
+
+
+def filled(variable: Variable, values: Tensor, mask: Tensor) -> Tensor:
+    """Values [B, *shape] with something legal where `mask` is False."""
+    if variable.domain in ("direction", "simplex"):
+        size = values.shape[1]
+        value = size**-0.5 if variable.domain == "direction" else 1 / size
+        return torch.where(mask, values, torch.full_like(values, value))
+    if variable.domain == "count":
+        return torch.where(mask, values, torch.full_like(values, float(variable.minimum)))
+    return torch.where(mask, values, torch.full_like(values, FILLERS.get(variable.domain or "real", 0)))
+
+
+def observed_values(graphs: Graphs, rows: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, AxisTensor]:
+    """Observed variables as they enter networks: one that may be blank is zero there, beside a presence flag."""
+    values: dict[str, AxisTensor] = {}
+    for name in graphs.observed:
+        variable = graphs.variables[name]
+        if not variable.missing:
+            values[name] = AxisTensor((), rows[name])
+            continue
+        mask = given(variable, rows[name])
+        values[name + PRESENCE] = AxisTensor((), mask.to(dtype))
+        values[name] = AxisTensor((), _zeroed(variable, rows[name], mask, dtype))
+    return values
+
+
+def _zeroed(variable: Variable, values: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Zero where blank; a category becomes one-hot weights, so that a blank reads no row of its table."""
+    if variable.domain != "category":
+        return torch.where(mask, values, torch.zeros_like(values))
+    return one_hot(variable, torch.where(mask, values, 0), dtype) * mask.unsqueeze(-1)
+
+
+def as_value(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Rows [B, *shape] as the modules expect them. Raises ValueError when the shape is not the variable's."""
+    if tuple(values.shape[1:]) != variable.shape:
+        expected = ["B", *variable.shape]
+        raise ValueError(f"variable {variable.name!r} takes values of shape {expected}, got {list(values.shape)}")
+    if variable.domain == "category":
+        return torch.nan_to_num(values, nan=-1.0).long() if values.is_floating_point() else values.long()
+    return values.to(dtype)
+
+
+def support(variable: Variable, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Every joint value of a discrete variable: [K ** elements, 1, *shape]."""
+    assert variable.support is not None
+    elements = 1
+    for size in variable.shape:
+        elements *= size
+    table = torch.tensor(list(product(range(variable.support), repeat=elements)), device=device)
+    values = table.reshape(-1, 1, *variable.shape)
+    if variable.domain == "count":
+        values = values + variable.minimum
+    return values if variable.domain == "category" else values.to(dtype)
+
+
+def placed(target: Tensor, positions: slice | Tensor, values: Tensor) -> Tensor:
+    """`target` [B, ...] with `values` [n, ...] at some of its rows."""
+    if isinstance(positions, slice):
+        return target.slice_scatter(values, 0, positions.start, positions.stop)
+    return target.index_put((positions.to(target.device),), values)
+
+
+def one_hot(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Values [..., *shape] of a discrete variable as a relaxed value has them: [..., *shape, K]."""
+    assert variable.support is not None, f"{variable.name} has no finite support"
+    index = (values - variable.minimum).long().unsqueeze(-1)
+    # not torch's one_hot, which looks at the smallest and largest index first
+    return torch.zeros(*values.shape, variable.support, dtype=dtype, device=values.device).scatter_(-1, index, 1)
+
+
+def as_positions(rows: slice | Tensor) -> Tensor:
+    """Positions [n] of some rows."""
+    return torch.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows

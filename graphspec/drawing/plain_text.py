@@ -1,0 +1,144 @@
+"""The picture for a terminal: the same layout in characters, edges as Braille dots, and the factors in words."""
+
+from itertools import pairwise
+from math import atan2, ceil, floor, pi
+
+from graphspec.drawing.geometry import Curve, Outline, Point, between, gap, polyline
+from graphspec.drawing.layout import Layout, lay_out
+from graphspec.drawing.picture import LARGE, Formula, Node, Panel, Picture
+from graphspec.language import Role
+
+CELL_WIDTH = 9.2
+CELL_HEIGHT = 18.4
+"""Pixels of one character."""
+WIDEST = 100
+"""A factor longer than this does not push the second column out."""
+LINES_PER_ROW = 5
+GUTTER = 6
+
+_MARKS: dict[Role, tuple[str, str]] = {
+    "observed": ("(▒", "▒)"),
+    "supervised": ("(▒", " )"),
+    "latent": ("( ", " )"),
+    "deterministic": ("[ ", " ]"),
+}
+_ARROWS = "→↘↓↙←↖↑↗"
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+
+
+def to_text(picture: Picture, width: int = 80) -> str:
+    """Both graphs side by side where `width` characters allow, else one above the other; then every factor. Of a large
+    picture the factors alone."""
+    factors = [line for panel in picture.panels for line in ("", *_factors(panel))]
+    if len(picture.nodes) > LARGE:
+        said = f"{len(picture.nodes)} variables are too many to draw in characters: `graphspec graph -o FILE.svg` does"
+        return "\n".join([said, *factors]) + "\n"
+    layout = lay_out(picture, _label_outline, LINES_PER_ROW * CELL_HEIGHT)
+    drawn = [_Canvas(layout, index).lines() for index in (0, 1)]
+    wide = max(len(line) for lines in drawn for line in lines)
+    fits = 2 * wide + GUTTER <= width
+    blocks = _beside(drawn[0], drawn[1], wide) if fits else [*drawn[0], "", *drawn[1]]
+    return "\n".join([*blocks, "", _legend(picture), *factors]) + "\n"
+
+
+def _label_outline(node: Node) -> Outline:
+    """The characters of a node's label, as a box."""
+    return Outline(0.0, 0.0, len(_label(node)) * CELL_WIDTH / 2, CELL_HEIGHT / 2, 0.0)
+
+
+def _label(node: Node) -> str:
+    before, after = _MARKS[node.role]
+    return f"{before}{node.name}{after}"
+
+
+def _beside(left: list[str], right: list[str], wide: int) -> list[str]:
+    height = max(len(left), len(right))
+    left, right = (lines + [""] * (height - len(lines)) for lines in (left, right))
+    return [f"{a:<{wide + GUTTER}}{b}".rstrip() for a, b in zip(left, right, strict=True)]
+
+
+def _legend(picture: Picture) -> str:
+    present = {node.role for node in picture.nodes.values()}
+    return "   ".join(f"{before}{after} {role}" for role, (before, after) in _MARKS.items() if role in present)
+
+
+def _factors(panel: Panel) -> list[str]:
+    """`p(x | y, z)  bernoulli, decoder: mlp [500]`, the second column aligned."""
+    wide = max((len(formula.text) for formula in panel.formulas if len(formula.text) <= WIDEST), default=0)
+    return [panel.title, *(f"  {formula.text:<{wide}}  {_about(formula)}" for formula in panel.formulas)]
+
+
+def _about(formula: Formula) -> str:
+    return "as in the other graph" if formula.borrowed else formula.about
+
+
+class _Canvas:
+    """One panel in characters: labels first, then edges wherever no label stands."""
+
+    def __init__(self, layout: Layout, index: int) -> None:
+        self.panel = layout.picture.panels[index]
+        self.top = _first_row(layout)
+        self.cells: dict[tuple[int, int], str] = {}
+        self.taken: set[tuple[int, int]] = set()
+        self.dots: dict[tuple[int, int], int] = {}
+        for name in layout.outlines:
+            self._put(layout, name, shown=name in self.panel.nodes)
+        for curve in layout.routes[index].values():
+            self._edge(curve)
+
+    def lines(self) -> list[str]:
+        """Title and drawing, moved to the left margin."""
+        ink = {cell: chr(0x2800 + bits) for cell, bits in self.dots.items()} | self.cells
+        left = min((column for column, _ in {*ink, *self.taken}), default=0)
+        bottom = max((row for _, row in self.cells), default=-1)
+        rows = []
+        for row in range(bottom + 1):
+            columns = [column for column, at in ink if at == row]
+            rows.append("".join(ink.get((c, row), " ") for c in range(left, max(columns, default=left) + 1)).rstrip())
+        return [self.panel.title, "", *rows]
+
+    def _put(self, layout: Layout, name: str, *, shown: bool) -> None:
+        text, outline = _label(layout.picture.nodes[name]), layout.outlines[name]
+        first, row = round(outline.x / CELL_WIDTH - len(text) / 2), self._cell(*outline.centre)[1]
+        for offset, character in enumerate(text):
+            self.taken.add((first + offset, row))
+            if shown:
+                self.cells[first + offset, row] = character
+
+    def _edge(self, curve: Curve) -> None:
+        path = [
+            between(a, b, step / steps)
+            for a, b in pairwise(polyline(curve))
+            for steps in [max(1, ceil(gap(a, b) / 2))]
+            for step in range(steps + 1)
+        ]
+        free = [point for point in path if self._cell(*point) not in self.cells]
+        if not free:
+            return
+        end = self._cell(*free[-1])
+        for x, y in free:
+            if self._cell(x, y) != end:
+                column, row = self._dot(x, y)
+                cell = (column // 2, row // 4)
+                self.dots[cell] = self.dots.get(cell, 0) | _DOTS[row % 4][column % 2]
+        self.cells.setdefault(end, _arrow_towards(path))
+
+    def _dot(self, x: float, y: float) -> tuple[int, int]:
+        """Column and row counted in Braille dots: two by four to a character."""
+        return (floor(x / CELL_WIDTH * 2), floor((y - self.top) / CELL_HEIGHT * 4))
+
+    def _cell(self, x: float, y: float) -> tuple[int, int]:
+        column, row = self._dot(x, y)
+        return (column // 2, row // 4)
+
+
+def _first_row(layout: Layout) -> float:
+    """Where the first line begins, such that the centres of nodes fall on the middle of their lines."""
+    highest = min((outline.y for outline in layout.outlines.values()), default=0.0)
+    above = ceil(highest / CELL_HEIGHT - 0.5)
+    return highest - (above + 0.5) * CELL_HEIGHT
+
+
+def _arrow_towards(path: list[Point]) -> str:
+    (x0, y0), (x1, y1) = path[max(0, len(path) - 12)], path[-1]
+    return _ARROWS[round(atan2(y1 - y0, x1 - x0) / (pi / 4)) % 8]

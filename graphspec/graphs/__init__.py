@@ -1,0 +1,1 @@
+"""From a `Spec` to `Graphs`: names resolved, defaults filled in, shapes inferred."""

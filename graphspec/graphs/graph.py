@@ -1,0 +1,247 @@
+"""The two graphs after every check: what the compiler, the drawings and the runtime read.
+
+From: a validated `Spec`. To: `Graphs`, immutable, with every default filled in and every shape known.
+Not here: the rules that refuse a spec (`rules/`), and anything with torch.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from heapq import heapify, heappop, heappush
+from typing import Any, Literal
+
+import networkx as nx
+
+from graphspec.diagnostics import Diagnostic, SourceText
+from graphspec.language import NetworkSpec, ParameterSpec, Role, Spec
+from graphspec.language.domains import DOMAINS, DomainInfo
+from graphspec.language.families import Family
+from graphspec.language.variables import Domain
+from graphspec.text.source import Document
+
+Side = Literal["generative", "recognition"]
+SIDES: tuple[Side, Side] = ("generative", "recognition")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One node. `shape` is the event shape of a value; a category's value is one class index per element.
+
+    support: number of values of one element (category, binary, bounded count), None if not finite.
+    minimum: the smallest value of a count; a bounded count's class index k stands for minimum + k.
+    domain: None only for a deterministic feature without a size (its value is a hidden layer).
+    derived: made by `recognition: auto`, not written by the user.
+    """
+
+    name: str
+    role: Role
+    domain: Domain | None
+    shape: tuple[int, ...]
+    support: int | None = None
+    minimum: int = 0
+    names: tuple[str, ...] = ()
+    missing: bool = False
+    derived: bool = False
+
+    @property
+    def info(self) -> DomainInfo:
+        """The domain's row of the table; a feature counts as real."""
+        return DOMAINS[self.domain or "real"]
+
+    @property
+    def discrete(self) -> bool:
+        """Values can be counted."""
+        return self.info.discrete
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One conditional of one graph, or a deterministic variable's function (`family` is None).
+
+    network: the resolved architecture; None where nothing is computed from parents (a root).
+    network_name: what the spec called it, for messages and printing ("" if written in place).
+    parameters: those not given by the network's heads, by the family's own parameter names or alternatives;
+    values as in the schema (number, tuple, LearnedParameter, NetworkParameter).
+    standard: a root of p without parameters, so the domain's standard prior.
+    """
+
+    side: Side
+    variable: str
+    parents: tuple[str, ...]
+    family: Family | None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    network: NetworkSpec | None = None
+    network_name: str = ""
+    parameters: Mapping[str, ParameterSpec] = field(default_factory=dict)
+    stop_gradient: frozenset[str] = frozenset()
+    standard: bool = False
+    derived: bool = False
+
+    @property
+    def deterministic(self) -> bool:
+        """No distribution: a function of the parents."""
+        return self.family is None
+
+    @property
+    def key(self) -> str:
+        """`recognition.z`: the factor's name across both graphs, also in checkpoints."""
+        return f"{self.side}.{self.variable}"
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """A checked spec. `generative` and `recognition` hold the factors in the order written (derived ones last).
+
+    document: the located tree with every override, for diagnostics of later stages.
+    """
+
+    spec: Spec
+    source: SourceText
+    variables: Mapping[str, Variable]
+    generative: Mapping[str, Factor]
+    recognition: Mapping[str, Factor]
+    warnings: tuple[Diagnostic, ...] = ()
+    document: Document | None = field(default=None, repr=False, compare=False)
+
+    def factors(self, side: Side) -> Mapping[str, Factor]:
+        """The factors written (or derived) on one side."""
+        return self.generative if side == "generative" else self.recognition
+
+    def function(self, name: str) -> Factor:
+        """The one factor that defines deterministic variable `name`, on whichever side it stands."""
+        return self.generative[name] if name in self.generative else self.recognition[name]
+
+    def indivisible(self, name: str) -> bool:
+        """Elements of a variable depend on each other: a direction, a simplex, what a flow gives in either graph.
+
+        One blank element makes the whole of it blank.
+        """
+        if self.variables[name].domain in ("direction", "simplex"):
+            return True
+        factors = (side.get(name) for side in (self.generative, self.recognition))
+        return any(f is not None and f.family is not None and f.family.flow for f in factors)
+
+    @cached_property
+    def observed(self) -> tuple[str, ...]:
+        """Variables every row has, in the order declared."""
+        return self._with_role("observed")
+
+    @cached_property
+    def supervised(self) -> tuple[str, ...]:
+        """Variables some rows have, in the order declared."""
+        return self._with_role("supervised")
+
+    @cached_property
+    def latent(self) -> tuple[str, ...]:
+        """Variables no row has, in the order declared."""
+        return self._with_role("latent")
+
+    def _with_role(self, role: Role) -> tuple[str, ...]:
+        return tuple(name for name, variable in self.variables.items() if variable.role == role)
+
+    def graph(self, side: Side) -> nx.DiGraph:
+        """Nodes and edges parent -> child of one side, deterministic variables read from the other side included.
+        The graph is frozen; `nx.DiGraph(...)` makes a copy that may change."""
+        return self._graphs[side]
+
+    @cached_property
+    def _graphs(self) -> dict[Side, nx.DiGraph]:
+        return {side: nx.freeze(self._build(side)) for side in SIDES}
+
+    def _build(self, side: Side) -> nx.DiGraph:
+        graph: nx.DiGraph = nx.DiGraph()
+        pending = deque(self.factors(side).values())
+        entered = set(self.factors(side))
+        while pending:
+            factor = pending.popleft()
+            graph.add_node(factor.variable)
+            for parent in factor.parents:
+                if self.variables[parent].role == "deterministic" and parent not in entered:
+                    entered.add(parent)
+                    pending.append(self.function(parent))
+                graph.add_edge(parent, factor.variable)
+        return graph
+
+    def order(self, side: Side) -> tuple[Factor, ...]:
+        """Factors in the order they run: repeatedly the first entry as written whose parents are done (design,
+        section 3); deterministic variables borrowed from the other side stand before their first reader."""
+        return self._orders[side]
+
+    @cached_property
+    def _orders(self) -> dict[Side, tuple[Factor, ...]]:
+        return {side: self._arrange(side) for side in SIDES}
+
+    def _arrange(self, side: Side) -> tuple[Factor, ...]:
+        """A heap of the ready factors by their place as written, so that long chains stay linear."""
+        own = self.factors(side)
+        place = {name: position for position, name in enumerate(own)}
+        needs = self._needs(side)
+        readers: dict[str, list[str]] = {name: [] for name in own}
+        waiting = {name: len(needed) for name, needed in needs.items() if name in own}
+        for name in own:
+            for parent in needs[name]:
+                readers[parent].append(name)
+        ready = [place[name] for name, count in waiting.items() if count == 0]
+        names, result, done = tuple(own), [], set[str]()
+        heapify(ready)
+        while ready:
+            name = names[heappop(ready)]
+            result += [*self._borrowed(side, own[name], done), own[name]]
+            for reader in readers[name]:
+                waiting[reader] -= 1
+                if waiting[reader] == 0:
+                    heappush(ready, place[reader])
+        assert all(count == 0 for count in waiting.values()), "cycles are refused before"
+        return tuple(result)
+
+    def _needs(self, side: Side) -> dict[str, set[str]]:
+        """For every node of one side: the side's own factors that must run before it, seen through borrowed ones."""
+        own, graph = self.factors(side), self.graph(side)
+        needs: dict[str, set[str]] = {}
+        for name in nx.topological_sort(graph):
+            needs[name] = set()
+            for parent in graph.predecessors(name):
+                needs[name] |= {parent} if parent in own else needs[parent]
+        return needs
+
+    def _borrowed(self, side: Side, factor: Factor, done: set[str]) -> list[Factor]:
+        """Functions of the other side that `factor` needs and nobody has run yet, parents before children."""
+        found: list[Factor] = []
+        pending = [(factor, iter(factor.parents))]
+        while pending:
+            current, parents = pending[-1]
+            parent = next(parents, None)
+            if parent is None:
+                pending.pop()
+                if pending:
+                    found.append(current)
+            elif self._is_borrowed(side, parent) and parent not in done:
+                done.add(parent)
+                function = self.function(parent)
+                pending.append((function, iter(function.parents)))
+        return found
+
+    def _is_borrowed(self, side: Side, name: str) -> bool:
+        return self.variables[name].role == "deterministic" and name not in self.factors(side)
+
+    def stochastic_parents(self, factor: Factor) -> frozenset[str]:
+        """Parents with deterministic variables replaced by what they depend on."""
+        sources = self._sources
+        return frozenset().union(*(sources.get(parent, {parent}) for parent in factor.parents))
+
+    @cached_property
+    def _sources(self) -> dict[str, frozenset[str]]:
+        """Every deterministic variable's stochastic ancestors through deterministic ones only."""
+        functions = {
+            name: self.function(name)
+            for name, variable in self.variables.items()
+            if variable.role == "deterministic" and (name in self.generative or name in self.recognition)
+        }
+        graph: nx.DiGraph = nx.DiGraph()
+        graph.add_nodes_from(functions)
+        graph.add_edges_from((p, name) for name, f in functions.items() for p in f.parents if p in functions)
+        sources: dict[str, frozenset[str]] = {}
+        for name in nx.topological_sort(graph):
+            sources[name] = frozenset().union(*(sources.get(p, {p}) for p in functions[name].parents))
+        return sources

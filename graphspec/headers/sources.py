@@ -1,0 +1,219 @@
+"""Where rows come from: known data sets, and files by path.
+
+From: the text of `data.source`. To: `KnownSource`, `FileSource` or `MissingSource` (`resolve_source`), and what
+they hold as far as that is known without loading (`describe`). Rows of a source are numbered from 0 in the order
+read: the training split first, then the test split where the source has one of its own.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from graphspec.headers import SourceError, SplitName, Table, csv_table, expand, folder_tables, npz_tables, shard_tables
+from graphspec.headers.columns import Column
+
+Format = Literal["npz", "csv", "folder", "shards"]
+FORMATS = "an .npz file, a .csv file, a folder of images or .tar shards"
+
+
+@dataclass(frozen=True)
+class KnownSet:
+    """A data set by name. `rows` has "test" only where the set comes with a test split of its own.
+
+    folder: where its files stand inside the data folder ("" for what needs no files).
+    origin: for what needs no files, where its rows come from.
+    """
+
+    name: str
+    title: str
+    columns: Mapping[str, Column]
+    rows: Mapping[SplitName, int]
+    folder: str = ""
+    origin: str = ""
+
+
+def _image(channels: int, height: int, width: int) -> Column:
+    return Column("image", "number", (channels, height, width), picture=True, domain="unit")
+
+
+def _classes(name: str, classes: int) -> Column:
+    return Column(name, "integer", (), classes=classes, domain="category")
+
+
+def _known(
+    name: str, title: str, columns: tuple[Column, ...], train: int, test: int | None, folder: str, origin: str = ""
+) -> KnownSet:
+    rows: dict[SplitName, int] = {"train": train} if test is None else {"train": train, "test": test}
+    return KnownSet(name, title, {column.name: column for column in columns}, rows, folder, origin)
+
+
+SPRITE_FACTORS: dict[str, int] = {"shape": 3, "scale": 6, "rotation": 24, "x": 16, "y": 16}
+"""Columns of `sprites` beside the image, and how many values each takes. shape: square, ellipse, heart; scale: half to
+full size in equal steps; rotation: counterclockwise in steps of 15 degrees; x from the left, y from the top, in pixels.
+"""
+
+KNOWN_SETS: dict[str, KnownSet] = {
+    known.name: known
+    for known in (
+        _known("digits", "handwritten digits, 8 x 8 (scikit-learn's, embedded)",
+               (_image(1, 8, 8), _classes("label", 10)), 1797, None, "", "comes with scikit-learn"),
+        _known("mnist", "handwritten digits, 28 x 28", (_image(1, 28, 28), _classes("label", 10)), 60000, 10000,
+               "MNIST"),
+        _known("svhn", "house numbers in colour, 32 x 32", (_image(3, 32, 32), _classes("label", 10)), 73257, 26032,
+               "SVHN"),
+        _known("svhn_extra", "svhn with its 531131 easier extra images after the training rows",
+               (_image(3, 32, 32), _classes("label", 10)), 604388, 26032, "SVHN"),
+        _known("yale_b", "38 faces under varied light, 192 x 168 (extended Yale B, cropped)",
+               (_image(1, 192, 168), _classes("identity", 38), Column("light", "number", (3,), domain="direction"),
+                Column("azimuth", "number", ()), Column("elevation", "number", ())),
+               2414, None, "CroppedYale"),
+        _known("sprites", "white squares, ellipses and hearts of known size, turn and place, 32 x 32",
+               (_image(1, 32, 32), *(_classes(name, classes) for name, classes in SPRITE_FACTORS.items())),
+               30000, 5000, "", "rendered when it is read"),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class KnownSource:
+    """`source` names a known data set."""
+
+    known: KnownSet
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """`source` is a path and something is there. `format` None: of no kind that can be read.
+
+    path: of shards, as written: `{000..009}` stands for several files.
+    """
+
+    path: Path
+    format: Format | None
+
+
+@dataclass(frozen=True)
+class MissingSource:
+    """Nothing is there: the paths tried, in order."""
+
+    source: str
+    searched: tuple[Path, ...]
+
+
+Source = KnownSource | FileSource | MissingSource
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What is known without loading. `columns` None: nothing is; `rows` per split, None where not counted.
+
+    columns: of the training split; test_columns: of the source's own test split, None without one.
+    """
+
+    columns: dict[str, Column] | None
+    rows: dict[SplitName, int | None]
+    test_columns: dict[str, Column] | None = None
+    note: str = ""
+
+    @property
+    def has_test(self) -> bool:
+        """The source comes with a test split of its own."""
+        return "test" in self.rows
+
+
+def data_folder(explicit: Path | None = None) -> Path:
+    """Where data sets live: `--data-dir`, else $GRAPHSPEC_DATA, else the user's cache folder."""
+    if explicit is not None:
+        return explicit.expanduser()
+    named = os.environ.get("GRAPHSPEC_DATA")
+    return Path(named).expanduser() if named else cache_folder()
+
+
+def cache_folder() -> Path:
+    """This program's part of the user's cache folder."""
+    return _user_cache() / "graphspec"
+
+
+def _user_cache() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def search_folders(spec_path: Path | None, data_dir: Path | None) -> tuple[Path, ...]:
+    """Where a relative path is looked for: beside the spec, in the working folder, in the data folder."""
+    beside = () if spec_path is None else (spec_path.expanduser().absolute().parent,)
+    return tuple(dict.fromkeys((*beside, Path.cwd(), data_folder(data_dir).absolute())))
+
+
+def find_file(name: str, spec_path: Path | None, data_dir: Path | None) -> Path | MissingSource:
+    """The first existing path that `name` stands for, or where it was looked for."""
+    path = Path(os.path.expanduser(name))
+    tried = (path,) if path.is_absolute() else tuple(f / path for f in search_folders(spec_path, data_dir))
+    existing = (candidate for candidate in tried if name.strip() and any(map(os.path.exists, expand(candidate))))
+    return next(existing, MissingSource(name, tried))
+
+
+def resolve_source(source: str, spec_path: Path | None = None, data_dir: Path | None = None) -> Source:
+    """What `data.source` stands for. A known name wins over a file of that name (write `./mnist` for the file).
+
+    spec_path: the spec's file, None where it came from standard input. Never raises for what the user wrote.
+    """
+    if source in KNOWN_SETS:
+        return KnownSource(KNOWN_SETS[source])
+    found = find_file(source, spec_path, data_dir)
+    return found if isinstance(found, MissingSource) else FileSource(found, _format(found))
+
+
+def _format(path: Path) -> Format | None:
+    if path.is_dir():
+        return "folder"
+    formats: dict[str, Format] = {".npz": "npz", ".csv": "csv", ".tar": "shards"}
+    return formats.get(path.suffix.lower())
+
+
+def describe(source: Source) -> SourceInfo:
+    """Columns and row counts from declarations and headers. Raises SourceError for what cannot be read."""
+    if isinstance(source, KnownSource):
+        columns = dict(source.known.columns)
+        test = columns if "test" in source.known.rows else None
+        return SourceInfo(columns, dict(source.known.rows), test, source.known.title)
+    if isinstance(source, MissingSource):
+        return SourceInfo(None, {}, note=f"{source.source} is not there")
+    tables = _tables(source)
+    rows: dict[SplitName, int | None] = {split: table.rows for split, table in tables.items()}
+    test = tables["test"].columns if "test" in tables else None
+    return SourceInfo(tables["train"].columns, rows, test)
+
+
+def _tables(source: FileSource) -> dict[SplitName, Table]:
+    if source.format == "npz":
+        return npz_tables(source.path)
+    if source.format == "csv":
+        return {"train": csv_table(source.path)}
+    if source.format == "folder":
+        return folder_tables(source.path)
+    if source.format == "shards":
+        return shard_tables(source.path)
+    raise SourceError(f"{source.path.name} is of no kind that can be read", f"a source is {FORMATS}")
+
+
+def read_row_list(path: Path) -> tuple[int, ...]:
+    """Rows of a `rows: FILE` budget: 0-based, one a line; blank lines and `#` remarks are skipped."""
+    rows: list[int] = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path.name} cannot be read ({error})", "one 0-based row number a line") from error
+    for number, line in enumerate(lines, start=1):
+        text = line.split("#", 1)[0].strip()
+        if text and not text.isdecimal():
+            raise SourceError(f"{path.name} line {number} is {text!r}, not a row number", "one 0-based row a line")
+        if text:
+            rows.append(int(text))
+    return tuple(rows)

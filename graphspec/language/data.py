@@ -1,0 +1,169 @@
+"""The `data` section: where rows come from, which column feeds which variable, who keeps a label."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, GetJsonSchemaHandler, Tag, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import core_schema
+
+from graphspec.language.base import Section, Shape, as_tuple
+
+Columns = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Cell = int | Annotated[float, Field(allow_inf_nan=True)] | str
+Cells = Annotated[tuple[Cell, ...], BeforeValidator(as_tuple)]
+
+
+class Augment(Section):
+    """Random changes of a training image, the same for input and target."""
+
+    shift: float = Field(default=0, ge=0, description="Largest shift in pixels, each direction.")
+    rotate: float = Field(default=0, ge=0, description="Largest rotation in degrees.")
+    scale: float = Field(default=0, ge=0, lt=1, description="Largest relative change of size.")
+    shear: float = Field(default=0, ge=0, description="Largest shear in degrees.")
+    elastic: float = Field(default=0, ge=0, description="Standard deviation in pixels of a smooth random warp.")
+    flip: bool = Field(default=False, description="Mirror left and right with probability one half.")
+    brightness: float = Field(default=0, ge=0, le=1, description="Largest relative change of brightness.")
+    contrast: float = Field(default=0, ge=0, le=1, description="Largest relative change of contrast.")
+    saturation: float = Field(default=0, ge=0, le=1, description="Largest relative change of saturation (3 channels).")
+    hue: float = Field(
+        default=0, ge=0, le=0.5, description="Largest turn of the hue as a share of the full circle (3 channels)."
+    )
+
+    @property
+    def moves(self) -> bool:
+        """Pixels change places."""
+        return bool(self.shift or self.rotate or self.scale or self.shear or self.elastic or self.flip)
+
+    @property
+    def recolours(self) -> bool:
+        """Pixels change values where they are."""
+        return bool(self.brightness or self.contrast or self.saturation or self.hue)
+
+
+class ColumnSpec(Section):
+    """How one variable is read: a column name, a list stacked into a vector, or a mapping with options."""
+
+    column: str | None = Field(default=None, description="Column that feeds the variable.")
+    columns: Columns | None = Field(default=None, description="Columns stacked into a vector, in this order.")
+    missing: Cells = Field(default=(), description="Cell values that mean blank, for example [unknown, 99].")
+    standardize: bool = Field(
+        default=False, description="Zero mean, unit variance over training rows; errors come back in data units."
+    )
+    resize: Shape | None = Field(default=None, description="Resize images to [height, width].")
+    binarize: Literal["dynamic", "threshold"] | None = Field(
+        default=None, description="Draw pixels anew each time (dynamic) or cut at 0.5 (threshold)."
+    )
+    augment: Augment | None = Field(default=None, description="Random changes in training only.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_names(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"column": value}
+        return {"columns": value} if isinstance(value, (list, tuple)) else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "ColumnSpec":
+        if (self.column is None) == (self.columns is None):
+            raise ValueError("give either `column` or `columns`")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column read, in order."""
+        return (self.column,) if self.column is not None else (self.columns or ())
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, handler(schema)]}
+
+
+class LabelBudget(Section):
+    """Which training rows keep a label: `{per_class: 6}`, `{with: other}` or `{rows: file.txt}`."""
+
+    per_class: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Labelled rows of each class.")
+    same_as: str | None = Field(default=None, alias="with", description="The same rows as this variable.")
+    rows: str | None = Field(default=None, description="File of 0-based rows of the source as read, one a line.")
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "LabelBudget":
+        if sum(part is not None for part in (self.per_class, self.same_as, self.rows)) != 1:
+            raise ValueError("give exactly one of per_class, with, rows")
+        return self
+
+
+def _budget_tag(value: Any) -> str:
+    if isinstance(value, (dict, LabelBudget)):
+        return "rule"
+    return "share" if isinstance(value, float) else "count"
+
+
+Labels = Annotated[
+    Annotated[int, Field(ge=1), Tag("count")]
+    | Annotated[float, Field(gt=0, le=1), Tag("share")]
+    | Annotated[LabelBudget, Tag("rule")],
+    Discriminator(_budget_tag),
+]
+
+
+class Split(Section):
+    """Rows held out: by share, by a column's value, or by fold; stratified or grouped by a column."""
+
+    fraction: Share | None = Field(default=None, description="Share of the rows.")
+    stratify: str | None = Field(default=None, description="Keep this column's proportions.")
+    group: str | None = Field(default=None, description="Never split rows that share this column's value.")
+    column: str | None = Field(default=None, description="Column that names the split of each row.")
+    value: Cell | None = Field(default=None, description="Value of `column` that belongs to this split.")
+    fold: int | None = Field(default=None, ge=0, description="Index of the fold held out, from 0.")
+    of: int | None = Field(default=None, ge=2, description="Number of folds.")
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "Split":
+        rules = [self.fraction is not None, self.column is not None, self.fold is not None]
+        if sum(rules) != 1:
+            raise ValueError("give exactly one of fraction, column, fold")
+        if (self.column is None) != (self.value is None):
+            raise ValueError("`column` and `value` belong together")
+        if (self.fold is None) != (self.of is None):
+            raise ValueError("`fold` and `of` belong together")
+        if self.fold is not None and self.of is not None and self.fold >= self.of:
+            raise ValueError(f"fold {self.fold} does not exist: folds are 0 to {self.of - 1}")
+        if self.stratify is not None and self.group is not None:
+            raise ValueError("give stratify or group, not both")
+        return self
+
+
+def _split_tag(value: Any) -> str:
+    if isinstance(value, (dict, Split)):
+        return "rule"
+    return "share" if isinstance(value, float) else "count"
+
+
+HeldOut = Annotated[
+    Annotated[Count, Tag("count")] | Annotated[Share, Tag("share")] | Annotated[Split, Tag("rule")],
+    Discriminator(_split_tag),
+]
+
+
+class DataSection(Section):
+    """Rows, columns, label budgets and splits; needed to train, not to compile."""
+
+    source: str = Field(
+        description="A known data set (digits, mnist, sprites, svhn, yale_b) or a path: .npz, .csv, "
+        "a folder of images, or .tar shards such as rows-{000..009}.tar."
+    )
+    variables: dict[str, ColumnSpec] = Field(default_factory=dict, description="Which column feeds which variable.")
+    labels: dict[str, Labels] = Field(
+        default_factory=dict,
+        description="Training rows that keep their label: a balanced count, a class-proportional share, or a rule.",
+    )
+    factors: dict[str, str] = Field(
+        default_factory=dict, description="Columns that `evaluate` measures against and training never sees."
+    )
+    test: HeldOut | None = Field(default=None, description="Test rows; left out, the source's own split, else 0.2.")
+    validation: HeldOut | None = Field(default=None, description="Of the training rows; left out, 0.1.")
+    seed: int = Field(default=0, ge=0, description="Seed of splits and label budgets.")

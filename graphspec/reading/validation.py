@@ -1,0 +1,134 @@
+"""A located tree becomes a `Spec`: shapes of fields, names, language version.
+
+From: `Document`. To: `Spec`, or None where too much is wrong to go on. What can be repaired by an obvious guess (a
+misspelled field, a word that has a synonym) is reported and repaired, so that later rules see the rest and all
+mistakes come at once. Not here: rules over the two graphs (`connect.py`, `rules/`).
+"""
+
+import re
+
+from pydantic import ValidationError
+
+from graphspec.language import Spec
+from graphspec.language.base import IDENTIFIER, RESERVED_NAMES
+from graphspec.reading.later import take_out_later
+from graphspec.reading.repairs import repaired
+from graphspec.reading.suggestions import listed
+from graphspec.reading.wording import Finding, Repair, translate
+from graphspec.text.report import Report
+from graphspec.text.source import Document, Path
+from graphspec.text.tree import Mapping, Scalar
+
+LANGUAGE_VERSION = 1
+ROUNDS = 5
+MOST_ERRORS = 200
+# A wrong value here says nothing about the graphs: they are checked as if it had been left out.
+INDEPENDENT = frozenset({"name", "description", "objective", "data", "training"})
+
+
+def read_spec(document: Document, report: Report) -> Spec | None:
+    """The spec, with every mistake of field, value and name reported.
+
+    None where the rest of the checks would only report consequences. What could not be read is left out and noted in
+    `report.dropped`, so that the rules say nothing about what hangs on it. Afterwards `report.document` is the document
+    as repaired, in which every place is still the author's.
+    """
+    _check_version(document, report)
+    usable = _check_names(document, report)
+    spec = _validated(document, report)
+    return spec if usable else None
+
+
+def _validated(document: Document, report: Report) -> Spec | None:
+    """Validates, repairs what was found, and validates again: a field that was misspelled has its value checked too."""
+    dropped: set[Path] = set()
+    for _ in range(ROUNDS):
+        report.document = document
+        value = take_out_later(document.value, report)
+        value["graphspec"] = LANGUAGE_VERSION
+        try:
+            return _without_faulty_data(Spec.model_validate(value), dropped)
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+            findings = translate(errors[:MOST_ERRORS], document)
+        for finding in findings:
+            if not _follows(finding, dropped):
+                _report(finding, report)
+        if len(errors) > MOST_ERRORS:
+            report.error("GS008", (), f"{len(errors) - MOST_ERRORS} more mistakes of fields and values are not shown")
+            return None
+        repairs = [_repair(finding) for finding in findings]
+        dropped |= {repair.path for repair in repairs if repair.action == "drop"}
+        report.dropped |= {path for path in dropped if path[0] not in INDEPENDENT}
+        document = repaired(document, repairs)
+    return None
+
+
+def _follows(finding: Finding, dropped: set[Path]) -> bool:
+    """The finding is only there because something was left out."""
+    if finding.code == "GS015":
+        mapping = finding.path[:-1] if finding.key else finding.path
+        return any(path[: len(mapping)] == mapping for path in dropped)
+    parents = {path[:-1] for path in dropped}
+    return finding.code == "GS011" and (finding.path in dropped or finding.path[:-1] in parents)
+
+
+def _without_faulty_data(spec: Spec, dropped: set[Path]) -> Spec:
+    """Rules on data look at many fields together: with some of them left out they would see mistakes that are none."""
+    faulty = any(path[0] == "data" for path in dropped)
+    return spec.model_copy(update={"data": None}) if faulty else spec
+
+
+def _report(finding: Finding, report: Report) -> None:
+    related = tuple(report.related(path, words, key=True) for path, words in finding.related)
+    report.error(
+        finding.code,
+        finding.path,
+        finding.message,
+        key=finding.key,
+        label=finding.label,
+        hint=finding.hint,
+        related=related,
+    )
+
+
+def _repair(finding: Finding) -> Repair:
+    """The guess to go on with: the finding's own, else to leave out what is wrong."""
+    if finding.repair is not None:
+        return finding.repair
+    missing = finding.code == "GS011" and len(finding.path) > 1
+    return Repair("drop", finding.path[:-1] if missing else finding.path)
+
+
+def _check_version(document: Document, report: Report) -> None:
+    node = document.node(("graphspec",))
+    if node is None:
+        report.error("GS017", (), "the language version is missing", hint=f"begin with `graphspec: {LANGUAGE_VERSION}`")
+    elif not isinstance(node, Scalar) or type(node.value) is not int or node.value != LANGUAGE_VERSION:
+        message = f"this program reads language version {LANGUAGE_VERSION}"
+        report.error("GS017", ("graphspec",), message, hint=f"write `graphspec: {LANGUAGE_VERSION}`")
+
+
+def _check_names(document: Document, report: Report) -> bool:
+    """Names that are no identifiers are reported and kept; False where a reserved name makes the graphs unreadable."""
+    usable = True
+    for section, what in (("variables", "variable"), ("networks", "network")):
+        node = document.node((section,))
+        reserved = RESERVED_NAMES - {"default"} if section == "networks" else RESERVED_NAMES
+        for name in node.index if isinstance(node, Mapping) else ():
+            if name in reserved:
+                usable = False
+                message = f"`{name}` has a meaning of its own and cannot be the name of a {what}"
+                hint = f"{listed(sorted(reserved), 'and')} are reserved"
+                report.error("GS016", (section, name), message, key=True, hint=hint)
+            elif not re.fullmatch(IDENTIFIER, name):
+                message = f"`{name}` cannot be the name of a {what}"
+                report.error("GS016", (section, name), message, key=True, hint=_name_hint(name))
+    return usable
+
+
+def _name_hint(name: str) -> str:
+    rule = "names have letters, digits and `_`, and start with no digit"
+    better = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+    better = f"_{better}" if better[:1].isdigit() else better
+    return f"{rule}: `{better}`" if better and better not in RESERVED_NAMES else rule

@@ -1,0 +1,201 @@
+"""Rules of the `data` section: every variable of the rows has a column, and the column can feed it.
+
+The source is held against the spec without being loaded: known data sets declare their columns, files are opened as
+far as their headers tell. A source that is not there is a note, which `train` makes an error.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from graphspec.graphs.graph import Graphs, Variable
+from graphspec.headers import SourceError, SplitName
+from graphspec.headers.columns import Column, as_image, fit, resized, show_shape
+from graphspec.headers.sources import KNOWN_SETS, MissingSource, SourceInfo, describe, resolve_source
+from graphspec.language import ColumnSpec, DataSection, Spec
+from graphspec.rules.cell_rules import problem_with_cells
+from graphspec.rules.declared import declared, few, guess, names_with
+from graphspec.rules.image_rules import check_options
+from graphspec.rules.label_rules import check_labels
+from graphspec.rules.split_rules import check_splits
+from graphspec.text.report import Report
+from graphspec.text.source import Path as Place
+
+UNKNOWN = SourceInfo(None, {})
+
+
+def check_data(spec: Spec, graphs: Graphs | None, report: Report) -> None:
+    """GS080 to GS089 and GS070 for `data`; nothing where the spec has no such section."""
+    if spec.data is None:
+        return
+    variables = declared(spec, report)
+    spec_path = spec_file(report)
+    info = _describe(spec.data, spec_path, report)
+    _check_entries(spec, spec.data, info, report)
+    for name, entry in spec.data.variables.items():
+        if name in variables and variables[name].role in ("observed", "supervised"):
+            check_options(variables[name], entry, report)
+            if info.columns is not None:
+                _check_columns(variables[name], entry, spec.data.source, info, report)
+    _check_factors(spec.data, info, report)
+    sizes = check_splits(spec.data, info, report)
+    check_labels(spec, spec.data, variables, sizes, spec_path, report)
+
+
+def spec_file(report: Report) -> Path | None:
+    """The file the spec was read from; None for standard input or a text."""
+    name = report.document.source.name
+    path = Path(name)
+    return path if name != "-" and path.is_file() else None
+
+
+def _describe(data: DataSection, spec_path: Path | None, report: Report) -> SourceInfo:
+    found = resolve_source(data.source, spec_path)
+    path = ("data", "source")
+    if isinstance(found, MissingSource):
+        hint = guess(
+            data.source,
+            KNOWN_SETS,
+            "it is looked for beside the spec, in the working folder and in the data folder; known data sets: "
+            f"{few(KNOWN_SETS)}",
+        )
+        report.note("GS089", path, f"'{data.source}' is not there, so its columns are not checked", hint=hint)
+        return UNKNOWN
+    try:
+        info = describe(found)
+    except SourceError as error:
+        report.error("GS088", path, error.message, hint=error.hint)
+        return UNKNOWN
+    if info.rows.get("train") == 0:
+        report.error("GS088", path, f"{data.source} has no rows", hint="check that it was written completely")
+    return info
+
+
+def _check_entries(spec: Spec, data: DataSection, info: SourceInfo, report: Report) -> None:
+    """GS080: columns for exactly the variables that rows carry."""
+    rows_carry = names_with(spec, ("observed", "supervised"))
+    for name in data.variables:
+        path = ("data", "variables", name)
+        if name not in spec.variables and not spec.include:
+            hint = guess(name, rows_carry, f"variables of the rows: {few(rows_carry)}")
+            report.error("GS080", path, f"a column for '{name}', which is no variable", key=True, hint=hint)
+        elif name in spec.variables and name not in rows_carry:
+            role = spec.variables[name].role
+            why = "no row has it" if role == "latent" else "it is computed"
+            hint = "make it `supervised` if some rows have it" if role == "latent" else "leave it out"
+            related = (report.related(("variables", name, "role"), f"'{name}' is declared here"),)
+            message = f"a column for '{name}', which is {role}: {why}"
+            report.error("GS080", path, message, key=True, hint=hint, related=related)
+    for name in rows_carry:
+        if name not in data.variables:
+            _report_without_column(spec, data, name, info, report)
+
+
+def _report_without_column(spec: Spec, data: DataSection, name: str, info: SourceInfo, report: Report) -> None:
+    columns = f" (columns of {data.source}: {few(info.columns)})" if info.columns else ""
+    place: Place = ("data", "variables") if data.variables else ("data", "source")
+    related = [report.related(("variables", name), f"'{name}' is declared here", key=True)]
+    if name in data.labels:
+        related.append(report.related(("data", "labels", name), "its labels are counted here", key=True))
+    message = f"{spec.variables[name].role} variable '{name}' has no column"
+    hint = f"add `{name}: COLUMN` to data.variables{columns}"
+    report.error("GS080", place, message, key=True, hint=hint, related=tuple(related))
+
+
+def _places(name: str, entry: ColumnSpec, report: Report) -> Iterator[tuple[Place, str]]:
+    """Each column that feeds variable `name`, with the place of its name in the text."""
+    path: Place = ("data", "variables", name)
+    written = report.document.value["data"]["variables"][name]
+    if entry.column is not None:
+        yield (*path, "column") if isinstance(written, dict) else path, entry.column
+        return
+    prefix: Place = (*path, "columns") if isinstance(written, dict) else path
+    for i, column in enumerate(entry.columns or ()):
+        yield (*prefix, i), column
+
+
+def _check_columns(variable: Variable, entry: ColumnSpec, source: str, info: SourceInfo, report: Report) -> None:
+    places = list(_places(variable.name, entry, report))
+    known = [_find_column(place, column, source, info, report) for place, column in places]
+    columns = [column for column in known if column is not None]
+    if len(columns) < len(known) or not columns:
+        return
+    problem = _problem_with_shape(variable, entry, columns)
+    if problem is not None:
+        related = (report.related(("variables", variable.name), f"'{variable.name}' is declared here", key=True),)
+        report.error("GS082", places[0][0], problem[0], hint=problem[1], related=related)
+        return
+    for (place, _), column in zip(places, columns, strict=True):
+        cells = problem_with_cells(variable, entry, column)
+        if cells is not None:
+            report.error("GS083", place, cells[0], hint=cells[1])
+
+
+def _find_column(place: Place, name: str, source: str, info: SourceInfo, report: Report) -> Column | None:
+    """The column called `name` if every split of the source has it; GS081 if not."""
+    assert info.columns is not None
+    for columns, where, split in _splits(info):
+        if name not in columns:
+            hint = f"{guess(name, columns)} columns: {few(columns)}".strip()
+            report.error("GS081", place, f"{where}{source} has no column '{name}'", hint=hint)
+            return None
+        rows, expected = columns[name].rows, info.rows[split]
+        if rows != expected and rows is not None:
+            message = f"column {name} of {where}{source} has {rows} rows, other columns have {expected}"
+            report.error("GS088", place, message, hint="every column has one cell a row")
+            return None
+    return info.columns[name]
+
+
+def _splits(info: SourceInfo) -> Iterator[tuple[dict[str, Column], str, SplitName]]:
+    """Columns of each split that the source has, and how to name the split in a message."""
+    if info.columns is not None:
+        yield info.columns, "", "train"
+    if info.test_columns is not None:
+        yield info.test_columns, "the test split of ", "test"
+
+
+def _problem_with_shape(variable: Variable, entry: ColumnSpec, columns: list[Column]) -> tuple[str, str] | None:
+    """(message, hint) where the cells cannot become values of the variable's shape."""
+    wanted = show_shape(variable.shape)
+    if entry.columns is not None:
+        long = next((c for c in columns if c.shape is not None and fit(c.shape, ()) is None), None)
+        if long is not None:
+            return f"only single values are stacked, and {long.name} holds {show_shape(long.shape)}", "read it alone"
+        stacked = (len(columns),)
+        if fit(stacked, variable.shape) is None:
+            return f"'{variable.name}' is {wanted}, {len(columns)} stacked columns are {show_shape(stacked)}", (
+                f"declare `size: {len(columns)}`"
+            )
+        return None
+    column = columns[0]
+    if column.shape is None:
+        if column.picture and entry.resize is None:
+            sides = ", ".join(map(str, variable.shape[-2:])) or "height, width"
+            return f"images of column {column.name} differ in size", f"add `resize: [{sides}]`"
+        return None
+    stored = column.shape if entry.resize is None else resized(column.shape, entry.resize)
+    if stored is None or fit(stored, variable.shape) is not None:
+        return None  # no image or no sides to resize to: GS084 says so
+    what = f"column {column.name} holds" if entry.resize is None else "resized images are"
+    return f"'{variable.name}' is {wanted}, {what} {show_shape(stored)}", _shape_hint(variable, entry, stored)
+
+
+def _shape_hint(variable: Variable, entry: ColumnSpec, stored: tuple[int, ...]) -> str:
+    image = as_image(stored) if entry.resize is None else stored
+    if image is not None and len(variable.shape) == 3 and variable.shape[0] == image[0]:
+        sides = ", ".join(map(str, variable.shape[1:]))
+        return f"declare `shape: {show_shape(image)}`, or read {{column: {entry.column}, resize: [{sides}]}}"
+    if variable.support is not None and not variable.shape and stored == (variable.support,):
+        return "a class is read as its number 0, 1, ..., not as a vector with a single 1"
+    if not stored:
+        return "leave out `shape` and `size`: the cell is a single value"
+    declared_shape = image or stored
+    return f"declare `size: {stored[0]}`" if len(stored) == 1 else f"declare `shape: {show_shape(declared_shape)}`"
+
+
+def _check_factors(data: DataSection, info: SourceInfo, report: Report) -> None:
+    """GS081: columns that `evaluate` measures against exist too."""
+    if info.columns is None:
+        return
+    for name, column in data.factors.items():
+        _find_column(("data", "factors", name), column, data.source, info, report)

@@ -1,0 +1,124 @@
+"""Distributions: known, legal on the domain, with options they have (GS050-GS052, GS056).
+
+Called while factors are resolved (`factors_of`), because what is right is needed there too.
+"""
+
+from typing import Any
+
+from graphspec.graphs.graph import Side, Variable
+from graphspec.language import DistributionSpec, FactorSpec
+from graphspec.language.domains import DOMAINS
+from graphspec.language.families import FAMILIES, Family
+from graphspec.reading.phrases import did_you_mean, listed
+from graphspec.text.report import Report
+from graphspec.text.source import Path
+
+_SMALLEST_OPTION = {"levels": 2}
+
+
+def check_family(variable: Variable, factor: FactorSpec, side: Side, report: Report, path: Path) -> Family | None:
+    """The family a factor names, or its domain's default; None after an error."""
+    if factor.distribution is None:
+        return _default_family(variable, factor, side, report, path)
+    name, place = factor.distribution.kind, _kind_path(factor.distribution, report, path)
+    family = FAMILIES.get(name)
+    if family is None:
+        legal = legal_families(variable)
+        hint = did_you_mean(name, legal) or did_you_mean(name, FAMILIES, f"on {_described(variable)}: {listed(legal)}")
+        report.error("GS050", place, f"there is no distribution '{name}'", hint=hint)
+        return None
+    if not _legal(variable, family, report, place):
+        return None
+    return family
+
+
+def _default_family(variable: Variable, factor: FactorSpec, side: Side, report: Report, path: Path) -> Family | None:
+    info = DOMAINS[variable.domain or "real"]
+    name = info.bounded_family if variable.support is not None else info.default_family
+    if side == "generative" and variable.domain == "count" and variable.support is None and not factor.parents:
+        report.error(
+            "GS056",
+            path,
+            f"{variable.name} is a root without an upper end, so it has no standard prior",
+            hint="say its distribution, for example `{distribution: poisson, parameters: {rate: learned}}`, or give "
+            f"{variable.name} a `max`",
+        )
+        return None
+    assert name is not None, "every domain has a default family"
+    return FAMILIES[name]
+
+
+def _kind_path(distribution: DistributionSpec, report: Report, path: Path) -> Path:
+    place = (*path, "distribution")
+    written = _written(report, place)
+    return (*place, "kind") if isinstance(written, dict) else place
+
+
+def _written(report: Report, path: Path) -> Any:
+    value: Any = report.document.value
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def legal_families(variable: Variable) -> tuple[str, ...]:
+    """Families that this variable may have, in the order of the table."""
+    return tuple(name for name, family in FAMILIES.items() if not _objection(variable, family))
+
+
+def _legal(variable: Variable, family: Family, report: Report, place: Path) -> bool:
+    objection = _objection(variable, family)
+    if objection:
+        legal = legal_families(variable)
+        close = did_you_mean(family.name, legal)
+        report.error(
+            "GS051", place, f"{family.name} {objection}", hint=close or f"on {_described(variable)}: {listed(legal)}"
+        )
+    return not objection
+
+
+def _objection(variable: Variable, family: Family) -> str:
+    domain = variable.domain or "real"
+    if domain not in family.domains:
+        return f"is a distribution on {' or '.join(sorted(family.domains))}, and {variable.name} is {domain}"
+    if family.bounded is True and variable.support is None:
+        return f"gives every value its own probability, and {variable.name} has no largest value (`max`)"
+    if family.bounded is False and variable.support is not None:
+        return f"has no largest value, and {variable.name} ends at {variable.minimum + variable.support - 1}"
+    return ""
+
+
+def _described(variable: Variable) -> str:
+    domain = variable.domain or "real"
+    if domain == "count":
+        return "a count with `max`" if variable.support is not None else "a count without `max`"
+    return f"domain {domain}"
+
+
+def check_options(family: Family, factor: FactorSpec, report: Report, path: Path) -> dict[str, Any]:
+    """The family's options, defaults filled in; what is unknown or of the wrong kind is reported and left out."""
+    options: dict[str, Any] = {name: default for name, (default, _) in family.options.items()}
+    given = {} if factor.distribution is None else factor.distribution.options
+    for name, value in given.items():
+        place = (*path, "distribution", name)
+        if name not in options:
+            known = f"it has {listed(options)}" if options else "it has none"
+            hint = did_you_mean(name, options)
+            if family.parameter(name) is not None:
+                hint = f"{name} is a parameter: write `parameters: {{{name}: ...}}` beside `distribution`"
+            report.error("GS052", place, f"{family.name} has no option '{name}'; {known}", key=True, hint=hint)
+        elif not _option_is_good(name, value, options[name]):
+            wanted = "a list of whole numbers" if isinstance(options[name], list) else "a whole number"
+            least = _SMALLEST_OPTION.get(name, 1)
+            report.error(
+                "GS052", place, f"'{name}' of {family.name} is {wanted} from {least}", hint=family.options[name][1]
+            )
+        else:
+            options[name] = value
+    return options
+
+
+def _option_is_good(name: str, value: Any, default: Any) -> bool:
+    least = _SMALLEST_OPTION.get(name, 1)
+    values = value if isinstance(default, list) and isinstance(value, list) else [value]
+    return all(isinstance(v, int) and not isinstance(v, bool) and v >= least for v in values)

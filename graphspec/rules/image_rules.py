@@ -1,0 +1,62 @@
+"""Options of a column that change its values: resize, augment and binarize are for images, standardize for reals."""
+
+from graphspec.graphs.graph import Variable
+from graphspec.language import Augment, ColumnSpec
+from graphspec.text.report import Report
+
+
+def check_options(variable: Variable, entry: ColumnSpec, report: Report) -> None:
+    """GS084 for every option that the variable cannot have."""
+    _check_resize(variable, entry, report)
+    if entry.augment is not None:
+        _check_image(variable, entry, "augment", report)
+        _check_colours(variable, entry.augment, report)
+    if entry.binarize is not None and variable.domain not in ("unit", "binary"):
+        hint = "it turns grey values of a `unit` or `binary` variable into 0 and 1"
+        _refuse(variable, "binarize", f"`binarize` does not apply to the domain {variable.domain}", hint, report)
+    if entry.standardize and variable.domain != "real":
+        hint = "only `real` variables are standardized: their family has no range to respect"
+        _refuse(variable, "standardize", f"`standardize` does not apply to the domain {variable.domain}", hint, report)
+
+
+def _check_resize(variable: Variable, entry: ColumnSpec, report: Report) -> None:
+    if entry.resize is None:
+        return
+    if len(entry.resize) != 2:
+        hint = "for example `resize: [48, 42]`"
+        _refuse(variable, "resize", "`resize` takes a height and a width", hint, report)
+    else:
+        _check_image(variable, entry, "resize", report)
+
+
+def _check_image(variable: Variable, entry: ColumnSpec, option: str, report: Report) -> None:
+    """Interpolated pixels need an image of continuous values (or one that is binarized afterwards)."""
+    binarized = variable.domain == "binary" and entry.binarize is not None
+    if entry.columns is not None:
+        problem = "stacked columns are no image"
+    elif len(variable.shape) != 3:
+        problem = f"'{variable.name}' is no image of shape [channels, height, width]"
+    elif variable.domain not in ("unit", "real") and not binarized:
+        problem = f"pixels of a {variable.domain} cannot be interpolated"
+    else:
+        return
+    hint = "leave it out, or declare `domain: unit` and a shape such as [1, 28, 28]"
+    if variable.domain == "binary" and len(variable.shape) == 3:
+        hint = "add `binarize: threshold`, or leave it out"
+    _refuse(variable, option, f"`{option}` needs an image: {problem}", hint, report)
+
+
+def _check_colours(variable: Variable, changes: Augment, report: Report) -> None:
+    """Saturation and hue are of colours."""
+    if len(variable.shape) != 3 or variable.shape[0] == 3:
+        return
+    for option in ("saturation", "hue"):
+        if getattr(changes, option):
+            message = f"`{option}` needs red, green and blue, and '{variable.name}' has {variable.shape[0]} channels"
+            hint = "leave it out; brightness and contrast are for images of any number of channels"
+            path = ("data", "variables", variable.name, "augment", option)
+            report.error("GS084", path, message, key=True, hint=hint)
+
+
+def _refuse(variable: Variable, option: str, message: str, hint: str, report: Report) -> None:
+    report.error("GS084", ("data", "variables", variable.name, option), message, key=True, hint=hint)

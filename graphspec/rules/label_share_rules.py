@@ -1,0 +1,35 @@
+"""A label whose weight is next to nothing beside the nats of what the row holds (GS116)."""
+
+from graphspec.describe.label_shares import Stake, stakes
+from graphspec.graphs.graph import Graphs
+from graphspec.rules.graph_rules import silenced
+from graphspec.text.report import Report
+
+SMALL_SHARE = 0.02
+"""Share of a labelled row's nats below which `check` warns."""
+LARGE_ROW = 3000.0
+"""Nats of a row from which on the share is judged: 4000 black-and-white pixels, 14 x 14 pixels of colour in bytes."""
+
+
+def check_stakes(graphs: Graphs, report: Report) -> None:
+    """GS116 for labels below `SMALL_SHARE` beside rows of at least `LARGE_ROW` nats."""
+    for stake in stakes(graphs):
+        if stake.data < LARGE_ROW or stake.share >= SMALL_SHARE or stake.alpha == 0:
+            continue
+        if silenced(graphs.spec, "GS116", stake.name):
+            continue
+        report.warning("GS116", ("objective", "alpha", stake.name), _message(stake), hint=_hint(stake))
+
+
+def _message(stake: Stake) -> str:
+    row = stake.weighed + stake.data
+    return (
+        f"alpha {stake.alpha:g} gives the label {stake.name} about {stake.weighed:.0f} of {row:.0f} nats of a labelled "
+        f"row ({100 * stake.share:.1f} %): weights that both share will follow {', '.join(stake.observed)}"
+    )
+
+
+def _hint(stake: Stake) -> str:
+    tenth = stake.data / 9 / stake.label
+    rounded = round(tenth, -max(0, len(str(int(tenth))) - 2))
+    return f"alpha {rounded:g} would give it a tenth; `explain` shows the share"

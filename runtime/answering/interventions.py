@@ -1,0 +1,169 @@
+"""Hidden values of rows, and what p makes of them when one variable is set to something else.
+
+Setting y where p has y -> x only: the latents stay as they are. Where a latent depends on y (y -> z -> x), keeping z
+would change nothing, and drawing z anew would lose the row. Then the *noise* of z is kept: for a family with a
+location and a scale, e = (z - loc(y)) / scale(y) is read off the row and z' = loc(y') + scale(y') e; for any other
+family z' is drawn from p(z | y') with the same random numbers in every column.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from compiler.families.distribution import Distribution
+from compiler.families.location_scale import LocationScale, LogNormal
+from compiler.model.model import Model
+from compiler.tensors.axes import AxisTensor
+from compiler.tensors.blanks import as_value
+from compiler.tensors.noise import Noise
+from graphspec.graphs.graph import Factor
+from runtime.answering.panels import Target, below, conditioned
+from runtime.data import Rows
+from runtime.errors import RunError
+from runtime.measures.evaluation import known_elements, placement
+
+Values = dict[str, Tensor]
+"""{name: [B, *shape]} in the model's floating type on its device; discrete ones hold whole numbers, blanks are NaN."""
+
+
+def noise_for(model: Model, count: int, seed: int) -> Noise:
+    """Draws for `count` rows on the model's device; the same numbers for the same seed."""
+    return Noise(torch.Generator(placement(model)[0]).manual_seed(seed), count)
+
+
+def take(model: Model, rows: Rows, positions: Tensor) -> Values:
+    """Observed and supervised values of some rows of a split; blank labels are NaN."""
+    device, dtype = placement(model)
+    batch = rows.batch(positions, dtype)
+    values: Values = {}
+    for name in (*model.graphs.observed, *model.graphs.supervised):
+        if name in batch:
+            known = known_elements(model.graphs.variables[name], batch[name])
+            values[name] = batch[name].to(dtype).masked_fill(~known, float("nan")).to(device)
+    return values
+
+
+def infer(model: Model, data: Mapping[str, Tensor], seed: int, *, keep_labels: bool) -> Values:
+    """One value per hidden variable and row (q's means, modes of discrete ones), with what p conditions on.
+
+    keep_labels: labels that a row has are kept and its latents inferred from them too; the labels it lacks are
+    inferred first. Otherwise from the observed variables alone.
+    """
+    graphs = model.graphs
+    count = len(next(iter(data.values())))
+    seen = {name: data[name] for name in graphs.observed}
+    held = model.posterior_means(seen, noise=noise_for(model, count, seed))
+    if keep_labels and any(name in data for name in graphs.supervised):
+        labels = {name: filled(data[name], held[name]) for name in graphs.supervised if name in data}
+        held = {**model.posterior_means({**seen, **labels}, noise=noise_for(model, count, seed)), **labels}
+    dtype = placement(model)[1]
+    hidden = (*graphs.supervised, *graphs.latent)
+    return {name: value.to(dtype) for name, value in held.items() if name in hidden} | {
+        name: data[name] for name in conditioned(graphs)
+    }
+
+
+def filled(labels: Tensor, inferred: Tensor) -> Tensor:
+    """Labels [B, *shape] with inferred values where they are blank."""
+    return torch.where(labels.isnan(), inferred.to(labels.dtype), labels)
+
+
+def generate(model: Model, given: Mapping[str, Tensor], count: int, seed: int, *, means: bool = True) -> Values:
+    """Every stochastic variable of p for `count` rows, those in `given` as they are."""
+    graphs = model.graphs
+    made = model.generate(given, count, noise=noise_for(model, count, seed), means=means)
+    values = {**made, **given}
+    names = [name for name, variable in graphs.variables.items() if variable.role != "deterministic"]
+    return {name: values[name].to(placement(model)[1]) for name in names if name in values}
+
+
+def context(model: Model, rows: Rows | None, count: int, seed: int) -> Values:
+    """What p conditions on, from `count` rows of data drawn with `seed`; empty where it conditions on nothing."""
+    needed = conditioned(model.graphs)
+    if not needed:
+        return {}
+    if rows is None or not len(rows):
+        raise RunError(
+            f"p conditions on {', '.join(needed)}, which come from data, and there are no rows to take them from",
+            "point --data-dir at the data this run was trained on",
+        )
+    generator = torch.Generator().manual_seed(seed)
+    positions = torch.randint(len(rows), (count,), generator=generator)
+    data = take(model, rows, positions)
+    return {name: data[name] for name in needed}
+
+
+def intervene(model: Model, held: Mapping[str, Tensor], changes: Mapping[Target, Tensor], seed: int) -> Values:
+    """p's variables for rows that are `held` ({name: [B, *shape]}) once `changes` are set; observed ones as means.
+
+    changes: a number, or [B], for each target.
+    """
+    count = len(next(iter(held.values())))
+    changed: Values = {}
+    for target, value in changes.items():
+        name = target.variable.name
+        values = changed.get(name, held[name]).clone()
+        values[target.index] = value.to(values)
+        changed[name] = values
+    moved = below(model.graphs, changed)
+    kept = {name: value for name, value in held.items() if name not in moved} | changed
+    return generate(model, {**kept, **_carried(model, held, kept, moved)}, count, seed)
+
+
+def _carried(model: Model, held: Mapping[str, Tensor], kept: Values, moved: frozenset[str]) -> Values:
+    """Values of `moved` variables with the noise they have in `held`, where their family lets that noise be read off.
+
+    p runs twice side by side, as it was and as it is now. What depends on a variable without a value (an observed one,
+    or one that will be drawn anew) is left out.
+    """
+    if not moved:
+        return {}
+    was, now = _World(model, held), _World(model, kept)
+    found: Values = {}
+    for factor in model.graphs.order("generative"):
+        name = factor.variable
+        if factor.deterministic:
+            was.compute(factor)
+            now.compute(factor)
+        elif name in moved and name in held:
+            before, after = was.distribution(factor), now.distribution(factor)
+            if isinstance(before, LocationScale) and isinstance(after, LocationScale):
+                found[name] = _same_noise(before, after, held[name])
+                now.put(name, found[name])
+    return found
+
+
+def _same_noise(before: LocationScale, after: LocationScale, value: Tensor) -> Tensor:
+    """The value of `after` with the noise that `value` has under `before`; a lognormal's is that of its logarithm."""
+    logarithmic = isinstance(before, LogNormal)
+    place = value.log() if logarithmic else value
+    moved = after.loc + after.scale * (place - before.loc) / before.scale
+    return moved.exp() if logarithmic else moved
+
+
+class _World:
+    """Values of p's variables as its modules take them, filled in along its order."""
+
+    def __init__(self, model: Model, values: Mapping[str, Tensor]) -> None:
+        self.model = model
+        self.noise = noise_for(model, len(next(iter(values.values()))), 0)
+        self.values: dict[str, AxisTensor] = {}
+        for name, value in values.items():
+            self.put(name, value)
+
+    def put(self, name: str, value: Tensor) -> None:
+        """Set a stochastic variable, [B, *shape]."""
+        prepared = as_value(self.model.graphs.variables[name], value, placement(self.model)[1])
+        self.values[name] = AxisTensor((), prepared)
+
+    def compute(self, factor: Factor) -> None:
+        """Set a deterministic variable if its parents have values."""
+        if all(parent in self.values for parent in factor.parents):
+            self.values[factor.variable] = self.model.function(factor).forward(self.values, self.noise)
+
+    def distribution(self, factor: Factor) -> Distribution | None:
+        """The factor's distribution given its parents; None if one of them has no value."""
+        if any(parent not in self.values for parent in factor.parents):
+            return None
+        return self.model.conditional(factor).forward(self.values, self.noise).distribution

@@ -1,0 +1,1 @@
+"""From a table to `PreparedData`: values checked, splits drawn, labels kept or blanked."""

@@ -1,0 +1,204 @@
+"""From: a checked spec and its `data` section. To: `PreparedData`. The steps in order, each in a module of its own."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graphspec.graphs.graph import Graphs
+from graphspec.language import ColumnSpec, DataSection
+from runtime.data.preparation.budgets import Budgets, Mask
+from runtime.data.preparation.splits import Splits, split_columns, split_rows
+from runtime.data.preparation.values import Values, read_values
+from runtime.data.preparation.whole_labels import without_parts
+from runtime.data.read.reading import read_table
+from runtime.data.read.table import Table, whole
+from runtime.data.read.unpacked_copies import Tell
+from runtime.data.stream.column_store import Held, Mapped, Selection, Stored, scaled
+from runtime.data.stream.patterns import count_given
+from runtime.data.stream.rows import PreparedData, Rows, Units
+from runtime.errors import DataError
+
+BLOCKED_BYTES, BLOCK_BYTES = 2**34, 2**22
+"""Mapped data from 16 GiB on are shuffled by blocks of 4 MiB."""
+
+
+def prepare(
+    graphs: Graphs, *, data_dir: Path | None = None, spec_path: Path | None = None, tell: Tell | None = None
+) -> PreparedData:
+    """Read, split, budget and standardize the data of a spec; the same seed always gives the same rows.
+
+    Nothing but the labels that a budget keeps has a part in the result: labels beyond it are blanked first. (A split
+    rule that names a label's column reads that column; a note says so.)
+    data_dir: `--data-dir`; spec_path: the spec's file, beside which relative paths are looked for first. tell: called
+    with a line of text before something that takes long.
+    Raises DataError for everything that is wrong with the data.
+    """
+    data = _data_section(graphs)
+    columns = _columns(graphs, data)
+    needed = [name for spec in columns.values() for name in spec.names]
+    table = read_table(
+        data.source,
+        tuple(dict.fromkeys((*needed, *data.factors.values(), *split_columns(data)))),
+        spec_path,
+        data_dir,
+        tell or (lambda _: None),
+    )
+    values = {name: read_values(graphs.variables[name], spec, table) for name, spec in columns.items()}
+    taken: list[str] = []
+    for name in graphs.supervised:
+        values[name], lost = without_parts(graphs, name, values[name])
+        taken.extend(lost)
+    splits = split_rows(data, table)
+    supervised = {name: values[name] for name in graphs.supervised}
+    variables = {name: graphs.variables[name] for name in graphs.supervised}
+    budgets = Budgets(data, variables, supervised, splits.training, spec_path, data_dir)
+    kept = {name: budgets.kept(name) for name in graphs.supervised}
+    notes = (*table.notes, *taken, *splits.notes, *budgets.notes, *_reading_labels(graphs, data, columns))
+    return _assemble(graphs, data, columns, table, values, splits, kept, notes)
+
+
+def _data_section(graphs: Graphs) -> DataSection:
+    if graphs.spec.data is None:
+        raise DataError("the spec has no `data` section", "add data: {source: ..., variables: {...}}")
+    return graphs.spec.data
+
+
+def _columns(graphs: Graphs, data: DataSection) -> dict[str, ColumnSpec]:
+    """How each observed and supervised variable is read. Raises DataError where one has no column."""
+    for name in (*graphs.observed, *graphs.supervised):
+        if name not in data.variables:
+            role = graphs.variables[name].role
+            raise DataError(
+                f"{role} variable {name} has no column", f"add it to the data section: variables: {{{name}: COLUMN}}"
+            )
+    return {name: data.variables[name] for name in (*graphs.observed, *graphs.supervised)}
+
+
+def _reading_labels(graphs: Graphs, data: DataSection, columns: Mapping[str, ColumnSpec]) -> list[str]:
+    labels = {column: name for name in graphs.supervised for column in columns[name].names}
+    return [
+        f"the splits read column {column!r}, which holds the labels of {labels[column]}, hidden ones included"
+        for column in split_columns(data)
+        if column in labels
+    ]
+
+
+def _assemble(
+    graphs: Graphs,
+    data: DataSection,
+    columns: Mapping[str, ColumnSpec],
+    table: Table,
+    values: Mapping[str, Values],
+    splits: Splits,
+    kept: Mapping[str, Mask],
+    notes: tuple[str, ...],
+) -> PreparedData:
+    units = {
+        name: _units(
+            name, Selection({name: values[name].stored}, torch.from_numpy(_rows_for_units(name, kept, splits)))
+        )
+        for name, spec in columns.items()
+        if spec.standardize
+    }
+    factors = {name: whole(table.columns[column]) for name, column in data.factors.items()}
+    stored = {name: _stored(read.stored, units.get(name)) for name, read in values.items()}
+    for name, mask in kept.items():
+        stored[name] = _budgeted(stored[name], mask, splits.training)
+
+    def part(rows: NDArray[np.int64]) -> Rows:
+        index = torch.from_numpy(rows)
+        return Rows(Selection(stored, index), index, {name: column[rows] for name, column in factors.items()})
+
+    training = part(splits.training)
+    keeps = {name: torch.from_numpy(mask[splits.training]) for name, mask in kept.items()}
+    any_label = torch.zeros(len(training), dtype=torch.bool)
+    for keep in keeps.values():
+        any_label |= keep
+    return PreparedData(
+        source=data.source,
+        seed=data.seed,
+        training=training,
+        validation=part(splits.validation),
+        test=part(splits.test),
+        labelled=any_label.nonzero().flatten(),
+        unlabelled=(~any_label).nonzero().flatten(),
+        label_rows={name: keep.nonzero().flatten() for name, keep in keeps.items()},
+        units=units,
+        columns=columns,
+        unit_valued=frozenset(name for name in columns if graphs.variables[name].domain in ("unit", "binary")),
+        fingerprint=table.fingerprint(),
+        notes=(*notes, *_never_labelled(training, kept)),
+        block_rows=_block_rows(stored),
+        may_be_blank=frozenset(name for name in columns if name in graphs.supervised or graphs.variables[name].missing),
+    )
+
+
+def _never_labelled(training: Rows, labels: Iterable[str]) -> list[str]:
+    """Notes about elements of a label that no training row has, although it has others."""
+    notes = []
+    for name in labels:
+        never = [str(index) for index in (count_given(training, name).per_element == 0).nonzero().tolist()]
+        if never:
+            shown = ", ".join(never[:8]) + (", ..." if len(never) > 8 else "")
+            notes.append(f"no training row has a label for {name} at {shown}: learned without any")
+    return notes
+
+
+def _rows_for_units(name: str, kept: Mapping[str, Mask], splits: Splits) -> NDArray[np.int64]:
+    """Rows that standardization may look at: training rows, of a label only those that keep it."""
+    return np.flatnonzero(kept[name]) if name in kept else splits.training
+
+
+def _units(name: str, values: Selection) -> Units:
+    """Mean and standard deviation over rows, per element (images: per channel); a constant keeps its scale."""
+    if not values.take(name, torch.arange(0)).is_floating_point():
+        raise DataError(f"standardize: {name} holds no real numbers", "standardize variables of domain real only")
+    count, total = _sums(values.chunks(name), lambda numbers: numbers)
+    count = count.clamp_min(1)
+    mean = total / count
+    std = (_sums(values.chunks(name), lambda numbers: (numbers - mean) ** 2)[1] / count).sqrt()
+    tiny = std <= 1e-12 * (1 + mean.abs())
+    return Units(mean[0], torch.where(tiny, 1.0, std)[0])
+
+
+def _sums(chunks: Iterable[Tensor], of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """How many values there are, and the sum of `of` them, over rows and the sides of images: [1, *shape] each."""
+    count = total = torch.zeros(1, dtype=torch.float64)
+    for values in chunks:
+        over = (0, *range(2, values.dim())) if values.dim() > 3 else (0,)
+        known = ~values.isnan()
+        count = count + known.sum(over, keepdim=True)
+        total = total + torch.where(known, of(values.double()), 0.0).sum(over, keepdim=True)
+    return count, total
+
+
+def _stored(stored: Stored, units: Units | None) -> Stored:
+    """The variable in the model's units: at once in memory, row by row as they are read from a file."""
+    if units is None:
+        return stored
+    if isinstance(stored, Mapped):
+        return scaled(stored, units.from_data)
+    assert isinstance(stored, Held)
+    return Held(units.from_data(stored.tensor))
+
+
+def _block_rows(stored: Mapping[str, Stored]) -> int:
+    """Rows of one block of what is mapped; 0 below a size that most machines keep in memory (the same on all)."""
+    mapped = [column for column in stored.values() if isinstance(column, Mapped)]
+    if sum(column.column.nbytes for column in mapped) < BLOCKED_BYTES:
+        return 0
+    return max(1, BLOCK_BYTES // sum(column.column.nbytes // len(column) for column in mapped))
+
+
+def _budgeted(stored: Stored, kept: Mask, training: NDArray[np.int64]) -> Held:
+    """A label with every training row blank that is not `kept` [rows of the source]; held-out rows keep theirs."""
+    assert isinstance(stored, Held), "labels are held in memory"
+    hide = np.zeros(len(kept), dtype=np.bool_)
+    hide[training] = ~kept[training]
+    hidden = stored.tensor.clone()
+    hidden[torch.from_numpy(hide)] = float("nan") if hidden.is_floating_point() else -1
+    return Held(hidden)

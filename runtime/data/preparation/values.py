@@ -1,0 +1,192 @@
+"""From: raw columns, a variable and its `ColumnSpec`. To: one tensor [N, *shape] with blanks marked.
+
+Stored types: uint8 for images of bytes (divided by 255 when batched), int64 for discrete variables (blank -1), floats
+for all else (blank NaN). Raises DataError, with column, row and value, for everything out of range.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graphspec.graphs.graph import Variable
+from graphspec.headers.columns import fit, show_shape
+from graphspec.language import ColumnSpec
+from runtime.data.preparation.checking import checked, rows_present
+from runtime.data.read import image_files
+from runtime.data.read.cells import Place, as_floats, as_integers, blank_cells
+from runtime.data.read.table import Array, Parts, Table, whole
+from runtime.data.stream.column_store import CHUNK_BYTES, Held, Mapped, Stored
+from runtime.errors import DataError
+
+
+@dataclass(frozen=True)
+class Values:
+    """A variable's values in every row of the source. present: [N], whether the row has a value, or part of one."""
+
+    stored: Stored
+    present: NDArray[np.bool_]
+
+    @property
+    def tensor(self) -> Tensor:
+        """All rows [N, *shape] of a variable that is held in memory (labels always are)."""
+        assert isinstance(self.stored, Held)
+        return self.stored.tensor
+
+
+def read_values(variable: Variable, spec: ColumnSpec, table: Table) -> Values:
+    """Read, shape and check one variable. A large observed one stays in its file and is only checked now."""
+    variable = _with_source_classes(variable, spec, table)
+    columns = [table.columns[name] for name in spec.names]
+    if len(columns) == 1 and isinstance(columns[0], Parts) and variable.role == "observed":
+        return _read_mapped(variable, spec, columns[0])
+    cells = [whole(column) for column in columns]
+    place = Place(spec.names)
+    array = _converted(variable, spec, cells, place)
+    for name, column in zip(spec.names, cells, strict=True):
+        _refuse_dark(name, _brightest(variable, spec, column))
+    present = rows_present(variable, place, array)
+    array = _small(array) if variable.role == "observed" else array
+    return Values(Held(torch.from_numpy(np.ascontiguousarray(array))), present)
+
+
+def _read_mapped(variable: Variable, spec: ColumnSpec, column: Parts) -> Values:
+    """Every row converted and checked once, some at a time."""
+    present = np.empty(len(column), dtype=np.bool_)
+    brightest = None
+    for first, cells in column.chunks(CHUNK_BYTES):
+        place = Place(spec.names, first, whole=False)
+        array = _converted(variable, spec, [cells], place)
+        present[first : first + len(array)] = rows_present(variable, place, array)
+        brightest = max(brightest or 0, _brightest(variable, spec, cells) or 0)
+    _refuse_dark(spec.names[0], brightest if _are_bytes(variable, spec, cells) else None)
+
+    def convert(cells: Array) -> Array:
+        return _converted(variable, spec, [cells], Place(spec.names))
+
+    return Values(Mapped(column, convert, torch.from_numpy(np.array(array[0]))), present)
+
+
+def _converted(variable: Variable, spec: ColumnSpec, cells: Sequence[Array], place: Place) -> Array:
+    """Raw cells of some rows, one array per column, as values of the variable [rows, *shape]. Every row by itself."""
+    grey = spec.binarize is not None
+    parts = [
+        _numbers(variable, spec, replace(place, columns=(name,)), column, grey)
+        for name, column in zip(spec.names, cells, strict=True)
+    ]
+    array = parts[0] if spec.column is not None else _stacked(spec.names, parts)
+    array = _shaped(variable, ", ".join(spec.names), array)
+    if variable.role == "supervised":
+        array = array.astype(_label_type(array), copy=False)
+    if array.dtype != np.uint8:
+        array = checked(replace(variable, domain="unit") if grey else variable, place, array)
+    return _cut(array) if spec.binarize == "threshold" else array
+
+
+def _label_type(array: Array) -> type[np.generic]:
+    """Labels are read alike, whatever type the blanks of a column forced on it."""
+    return np.int64 if array.dtype.kind == "i" else np.float64
+
+
+def _small(array: Array) -> Array:
+    """Whole numbers in the smallest signed type that has them all."""
+    if array.dtype.kind != "i" or not array.size:
+        return array
+    low, high = array.min(), array.max()
+    for kind in (np.int8, np.int16, np.int32):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return array.astype(kind)
+    return array
+
+
+def _with_source_classes(variable: Variable, spec: ColumnSpec, table: Table) -> Variable:
+    """Class folders name the classes of a category without `names`, in sorted order (numbers stay numbers)."""
+    classes = (table.classes or {}).get(spec.column or "", ())
+    if variable.names or variable.domain != "category" or not classes or all(name.isdecimal() for name in classes):
+        return variable
+    if variable.support is not None and len(classes) > variable.support:
+        raise DataError(
+            f"{table.name} has {len(classes)} class folders, {variable.name} has {variable.support} classes",
+            f"say classes: {len(classes)}",
+        )
+    return replace(variable, names=classes)
+
+
+def _numbers(variable: Variable, spec: ColumnSpec, place: Place, cells: Array, grey: bool) -> Array:
+    """One column as numbers: bytes of an image, whole numbers, or floats."""
+    (name,) = place.columns
+    if spec.resize is not None:
+        cells = image_files.resize(name, cells, spec.resize)
+    image_files.require_one_size(name, cells)
+    are_bytes = _are_bytes(variable, spec, cells)
+    if are_bytes and not _as_real(variable, spec):
+        return cells
+    blank = blank_cells(cells, spec.missing)
+    if variable.discrete and not grey:
+        return as_integers(place, cells, blank, variable)
+    numbers = as_floats(place, cells, blank)
+    return numbers / np.float32(255) if are_bytes else numbers
+
+
+def _as_real(variable: Variable, spec: ColumnSpec) -> bool:
+    """Bytes become floats at once: to be standardized, or where some are blank (no other byte ever is)."""
+    return spec.standardize or variable.role == "supervised" or bool(spec.missing)
+
+
+def _are_bytes(variable: Variable, spec: ColumnSpec, cells: Array) -> bool:
+    """The cells are bytes that stand for [0, 1]: images, and vectors where the variable asks for values in [0, 1]."""
+    if variable.discrete and spec.binarize is None:
+        return False
+    dtype, axes = (cells[0].dtype, 1 + cells[0].ndim) if cells.dtype == object else (cells.dtype, cells.ndim)
+    return bool(dtype == np.uint8 and (axes > 2 or (axes > 1 and variable.domain in ("unit", "binary"))))
+
+
+def _brightest(variable: Variable, spec: ColumnSpec, cells: Array) -> int | None:
+    """The largest byte; None for cells that are not bytes of images."""
+    if not _are_bytes(variable, spec, cells):
+        return None
+    return max(int(cell.max(initial=0)) for cell in (cells if cells.dtype == object else (cells,)))
+
+
+def _refuse_dark(column: str, largest: int | None) -> None:
+    if largest is not None and largest <= 1:
+        raise DataError(
+            f"column {column!r} is stored as bytes, and no byte is larger than {largest}",
+            "bytes are divided by 255: if the values are 0 and 1 already, store them as bool or float",
+        )
+
+
+def _stacked(columns: tuple[str, ...], parts: list[Array]) -> Array:
+    shapes = {part.shape[1:] for part in parts}
+    if shapes != {()}:
+        shown = ", ".join(map(show_shape, sorted(shapes)))
+        raise DataError(
+            f"columns {', '.join(columns)} cannot be stacked: their cells have shapes {shown}",
+            "stack columns of single numbers",
+        )
+    return np.stack(parts, axis=1)
+
+
+def _shaped(variable: Variable, column: str, array: Array) -> Array:
+    """Cells in the variable's shape, by the same rule that `check` uses."""
+    stored = tuple(array.shape[1:])
+    reading = fit(stored, variable.shape)
+    if reading is None:
+        raise DataError(
+            f"column {column!r} has cells of shape {show_shape(stored)}, "
+            f"{variable.name} has shape {show_shape(variable.shape)}",
+            f"say shape: {show_shape(stored)}, or use another column",
+        )
+    if reading == "channels_first":
+        array = array.transpose(0, 3, 1, 2)
+    return array.reshape(len(array), *variable.shape)
+
+
+def _cut(array: Array) -> Array:
+    """Black or white at one half; bytes stay bytes, blanks stay blank."""
+    if array.dtype == np.uint8:
+        return np.where(array >= 128, np.uint8(255), np.uint8(0))
+    return np.where(np.isnan(array), array, (array >= 0.5).astype(array.dtype))

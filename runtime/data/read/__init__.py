@@ -1,0 +1,1 @@
+"""From `data.source` to a table of raw columns."""

@@ -1,0 +1,139 @@
+"""From: the text of `data.source`. To: a `Table` of the columns asked for. Which file holds what, `headers` says."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from graphspec.headers import Member, SourceError, SplitName, csv_rows, folder_images, npz_members
+from graphspec.headers.sources import (
+    FORMATS,
+    KNOWN_SETS,
+    FileSource,
+    KnownSource,
+    MissingSource,
+    data_folder,
+    resolve_source,
+)
+from runtime.data.read import image_files, known_sets
+from runtime.data.read.mapped_arrays import map_images, map_member
+from runtime.data.read.shards import read_shards
+from runtime.data.read.table import Array, Column, Parts, Table, joined_rows, make_table, require_columns
+from runtime.data.read.unpacked_copies import Tell
+from runtime.errors import DataError
+
+
+def read_table(source: str, columns: Sequence[str], spec_path: Path | None, data_dir: Path | None, tell: Tell) -> Table:
+    """Load `columns` of a source, or map them. Raises DataError for what is not there or cannot be read.
+
+    tell: called with a line of text before something that takes long.
+    """
+    found = resolve_source(source, spec_path, data_dir)
+    if isinstance(found, MissingSource):
+        raise _missing(found)
+    if isinstance(found, KnownSource):
+        require_columns(found.known.name, found.known.columns, columns)
+        return known_sets.read(found.known, columns, data_folder(data_dir))
+    try:
+        return _read_file(found, columns, tell)
+    except SourceError as error:
+        raise DataError(error.message, error.hint) from error
+
+
+def _missing(source: MissingSource) -> DataError:
+    tried = "\n  ".join(map(str, source.searched))
+    known_names = ", ".join(KNOWN_SETS)
+    return DataError(
+        f"data source {source.source!r} is not there; looked for\n  {tried}",
+        f"put it there, or name the folder that has it with --data-dir or GRAPHSPEC_DATA "
+        f"(known data sets: {known_names})",
+    )
+
+
+def _read_file(source: FileSource, columns: Sequence[str], tell: Tell) -> Table:
+    if source.format == "npz":
+        return _read_npz(source.path, columns, tell)
+    if source.format == "csv":
+        return _read_csv(source.path, columns)
+    if source.format == "folder":
+        return _read_folder(source.path, columns, tell)
+    if source.format == "shards":
+        return read_shards(source.path, columns, tell)
+    raise DataError(f"data source {source.path} is of no kind that can be read", f"a source is {FORMATS}")
+
+
+def _read_npz(path: Path, columns: Sequence[str], tell: Tell) -> Table:
+    splits = npz_members(path)
+    for split, members in splits.items():
+        shown = path.name if split == "train" else f"the test split of {path.name}"
+        require_columns(shown, members, columns)
+    notes: list[str] = []
+    parts = {
+        split: {name: _read_array(members[name], tell, notes) for name in columns} for split, members in splits.items()
+    }
+    if "test" not in parts:
+        return make_table(path.name, parts["train"], notes=tuple(notes))
+    train = make_table(f"the training split of {path.name}", parts["train"])
+    test = make_table(f"the test split of {path.name}", parts["test"])
+    joined = {name: joined_rows(name, train.columns[name], test.columns[name]) for name in columns}
+    return make_table(path.name, joined, training_rows=train.rows, notes=tuple(notes))
+
+
+def _read_array(member: Member, tell: Tell, notes: list[str]) -> Column:
+    mapped = map_member(member, tell)
+    if mapped is None:
+        return _load_array(member)
+    array, note = mapped
+    notes += [note] if note else []
+    return Parts((array,))
+
+
+def _load_array(member: Member) -> Array:
+    """One array, never unpickled."""
+    place = f"array {member.key!r} of {member.file.name}"
+    try:
+        with np.load(member.file, allow_pickle=False) as archive:
+            values: Array = archive[member.key]
+    except ValueError as error:
+        if "pickle" in str(error):
+            raise DataError(f"{place} holds Python objects", "save plain numbers or text, never objects") from error
+        raise DataError(f"{place} cannot be read ({error})", "write the file again; it may be truncated") from error
+    except Exception as error:  # zipfile and zlib raise many kinds for a damaged file
+        raise DataError(f"{place} cannot be read ({error})", "write the file again; it may be truncated") from error
+    if values.ndim == 0:
+        raise DataError(f"{place} is a single value, not a column", "save one value per row")
+    if values.dtype.kind not in "buifU":
+        raise DataError(f"{place} has type {values.dtype}", "save numbers, booleans or text")
+    return values
+
+
+def _read_csv(path: Path, columns: Sequence[str]) -> Table:
+    rows = csv_rows(path)
+    header = next(rows)
+    require_columns(path.name, header, columns)
+    positions = [header.index(name) for name in columns]
+    cells = [[row[i] for i in positions] for row in rows]
+    if not cells:
+        raise DataError(f"{path.name} has a header but no rows", "check that the file was written completely")
+    return make_table(
+        path.name, {name: np.array([row[i] for row in cells], dtype=np.str_) for i, name in enumerate(columns)}
+    )
+
+
+def _read_folder(path: Path, columns: Sequence[str], tell: Tell) -> Table:
+    splits = folder_images(path)
+    ordered: tuple[SplitName, ...] = ("train", "test") if "test" in splits else ("train",)
+    files = [image for split in ordered for image in splits[split]]
+    labelled = any(image.label for image in files)
+    require_columns(f"folder {path.name}", ("image", "label") if labelled else ("image",), columns)
+    read: dict[str, Column] = {}
+    notes: tuple[str, ...] = ()
+    if "image" in columns:
+        pictures = [image.file for image in files]
+        mapped = map_images(path, pictures, tell)
+        read["image"] = image_files.stack(pictures) if mapped is None else Parts((mapped[0],))
+        notes = () if mapped is None else (mapped[1],)
+    if "label" in columns:
+        read["label"] = np.array([image.label for image in files], dtype=np.str_)
+    classes = {"label": tuple(sorted({image.label for image in files}))}
+    return make_table(path.name, read, len(splits["train"]) if "test" in splits else None, classes, notes)

@@ -1,0 +1,222 @@
+"""What training and evaluation read: rows of one split, and all splits of a prepared data set."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compiler.symbolic.schedules import Rates
+from graphspec.language import ColumnSpec
+from runtime.data.randomness import Portion, draw_rows
+from runtime.data.read.table import Array
+from runtime.data.stream.augmentation import augment_images
+from runtime.data.stream.column_store import Selection, hold
+from runtime.data.stream.patterns import Given, count_given, count_patterns, describe_blanks, describe_splits
+
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Units:
+    """A standardized variable's scale in the data: value in data units = value * std + mean.
+
+    mean, std: float64, broadcast against [N, *shape]; per element, for images per channel.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def to_data(self, values: Tensor) -> Tensor:
+        """From the model's units to the data's."""
+        return values * self.std.to(values) + self.mean.to(values)
+
+    def from_data(self, values: Tensor) -> Tensor:
+        """From the data's units to the model's; floats keep their type."""
+        return ((values.double() - self.mean) / self.std).to(values.dtype)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One split, in the order of the source: row numbers into variables that all splits share.
+
+    values: observed and supervised variables; `values[name]` takes every row [N, *shape] into a tensor of its own:
+    uint8 for images of bytes, int64 for discrete variables (blank -1), floats for all else (blank NaN). A dictionary
+    of tensors will do as well. source: [N] 0-based rows of the source. factors: [N] each.
+    """
+
+    values: Mapping[str, Tensor]
+    source: Tensor
+    factors: dict[str, Array] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return int(self.source.shape[0])
+
+    @property
+    def selection(self) -> Selection:
+        """What `values` is made of."""
+        return self.values if isinstance(self.values, Selection) else hold(self.values, len(self))
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches come from."""
+        return self.selection.device
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all rows take in memory."""
+        return self.selection.nbytes
+
+    def batch(self, positions: Tensor, dtype: torch.dtype, device: torch.device | str | None = None) -> Batch:
+        """Rows at `positions` [B] of this split: floats in `dtype`, images in [0, 1], discrete values int64.
+
+        device: where to; bytes travel as bytes and are converted there. Left out, they stay where they are.
+        """
+        chosen, batch = self.selection, {}
+        for name in chosen:
+            values = chosen.take(name, positions)
+            batch[name] = _as_numbers(values if device is None else values.to(device, non_blocking=True), dtype)
+        return batch
+
+    def to(self, device: torch.device | str) -> "Rows":
+        """The same rows with their values on `device`."""
+        return replace(self, values=self.selection.to(device))
+
+
+def _as_numbers(values: Tensor, dtype: torch.dtype) -> Tensor:
+    if values.dtype == torch.uint8:
+        return values.to(dtype) / 255
+    return values.to(dtype) if values.is_floating_point() else values
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A data set ready for training: splits, budgets applied, units known.
+
+    training: labels beyond the budget are blank; validation, test: their own labels.
+    labelled, unlabelled: positions in `training` with at least one label, and with none; both sorted.
+    label_rows: positions in `training` of rows with at least one element of a supervised variable. columns: how each
+    variable is read. may_be_blank: variables of which a row may lack elements.
+    block_rows: rows that training reads together, where the data are much too large for memory; else 0.
+    """
+
+    source: str
+    seed: int
+    training: Rows
+    validation: Rows
+    test: Rows
+    labelled: Tensor
+    unlabelled: Tensor
+    label_rows: dict[str, Tensor]
+    units: dict[str, Units]
+    columns: Mapping[str, ColumnSpec]
+    unit_valued: frozenset[str]
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+    may_be_blank: frozenset[str] = frozenset()
+    block_rows: int = 0
+
+    def augment(self, batch: Mapping[str, Tensor], generator: torch.Generator, portion: Portion | None = None) -> Batch:
+        """The batch with its images changed as `augment` says; for training only. generator: on the batch's device.
+
+        portion: which rows of a whole batch these are; they change as they would in it.
+        """
+        result = dict(batch)
+        for name, spec in self.columns.items():
+            if spec.augment is not None and name in batch:
+                blank = name in self.may_be_blank
+                images = augment_images(batch[name], spec.augment, generator, may_be_blank=blank, portion=portion)
+                result[name] = images.clamp(0, 1) if name in self.unit_valued else images
+        return self._cut(result)
+
+    def _cut(self, batch: Batch) -> Batch:
+        """Warped black-and-white images are grey along their edges: cut them again."""
+        for name, spec in self.columns.items():
+            if spec.binarize == "threshold" and name in batch:
+                batch[name] = torch.where(batch[name].isnan(), batch[name], (batch[name] >= 0.5).to(batch[name].dtype))
+        return batch
+
+    def binarize(
+        self, batch: Mapping[str, Tensor], generator: torch.Generator, portion: Portion | None = None
+    ) -> Batch:
+        """The batch with pixels drawn anew where `binarize: dynamic` says so. generator: on the batch's device.
+
+        A pixel is 1 with its grey level as probability. For training after `augment`, and for evaluation.
+        portion: as for `augment`.
+        """
+        result = dict(batch)
+        for name, spec in self.columns.items():
+            if spec.binarize == "dynamic" and name in batch:
+                grey = batch[name]
+                options = {"generator": generator, "device": grey.device, "dtype": grey.dtype}
+                black = draw_rows(torch.rand, tuple(grey.shape), 0, portion, **options) < grey
+                result[name] = torch.where(grey.isnan(), grey, black.to(grey.dtype))
+        return self._cut(result)
+
+    def rates(self) -> Rates:
+        """Rows with a label, rows without, and rows per label; a label given in part counts as one."""
+        per_label = {name: len(rows) for name, rows in self.label_rows.items()}
+        return Rates(len(self.labelled), len(self.unlabelled), per_label)
+
+    def to(self, device: torch.device | str) -> "PreparedData":
+        """The same data with the values of every split on `device`; positions stay where they are."""
+        move: Callable[[Rows], Rows] = lambda rows: rows.to(device)  # noqa: E731
+        return replace(self, training=move(self.training), validation=move(self.validation), test=move(self.test))
+
+    def describe(self) -> str:
+        """Rows of each split per pattern of labels, and how much of its blank variables training has: some lines."""
+        rows = describe_splits(self._splits(), tuple(self.columns), tuple(self.label_rows))
+        blanks = describe_blanks(self.training, self._with_blanks_inside())
+        return f"{rows}\n{blanks}" if blanks else rows
+
+    def _with_blanks_inside(self) -> list[str]:
+        """Variables about which the patterns do not say all: observed ones with blanks, labels of several elements."""
+        return [
+            name for name in self.columns
+            if name in self.may_be_blank
+            and (name not in self.label_rows or self.training.selection.stored[name].shape.numel() > 1)
+        ]  # fmt: skip
+
+    def _splits(self) -> dict[str, Rows]:
+        return {"training": self.training, "validation": self.validation, "test": self.test}
+
+    def manifest(self) -> dict[str, Any]:
+        """Plain values for the run's manifest; row numbers are 0-based rows of the source as read.
+
+        Rows of the source's own training split come first, those of its test split after them.
+        """
+        return {
+            "source": self.source,
+            "seed": self.seed,
+            "rows": {name: len(rows) for name, rows in self._splits().items()},
+            "row_numbers": "0-based rows of the source: its training split first, then its own test split",
+            "labelled": {name: self.training.source[rows].tolist() for name, rows in self.label_rows.items()},
+            "validation": self.validation.source.tolist(),
+            "test": self.test.source.tolist(),
+            "patterns": {
+                name: {" ".join(labels) or "none": count for labels, count in count_patterns(rows, self.label_rows)}
+                for name, rows in self._splits().items()
+            },
+            "given": {
+                name: {split: _plain(count_given(rows, name)) for split, rows in self._splits().items()}
+                for name in self._with_blanks_inside()
+            },
+            "units": {
+                name: {"mean": units.mean.flatten().tolist(), "std": units.std.flatten().tolist()}
+                for name, units in self.units.items()
+            },
+            "fingerprint": self.fingerprint,
+            "notes": list(self.notes),
+        }
+
+
+def _plain(given: Given) -> dict[str, Any]:
+    """Rows that have all, some, none; elements given, of how many."""
+    return {
+        "all": given.whole,
+        "some": given.part,
+        "none": given.without,
+        "elements": given.elements,
+        "of": given.possible,
+    }

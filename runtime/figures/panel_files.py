@@ -1,0 +1,48 @@
+"""Panels onto the disk: a picture where the shown variable is one, else a table."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from graphspec.graphs.graph import Graphs
+from runtime.answering.panels import Panel, picture_shape
+from runtime.data import Units
+from runtime.errors import RunError
+from runtime.figures.panel_grid import draw_panel
+from runtime.figures.panel_tables import write_csv
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".pdf")
+TABLE = ".csv"
+
+
+def is_picture(panel: Panel, graphs: Graphs) -> bool:
+    """The variable the panel shows has the shape of an image."""
+    return picture_shape(graphs.variables[panel.shown]) is not None
+
+
+def default_path(panel: Panel, graphs: Graphs, folder: Path, name: str) -> Path:
+    """`folder/name.png`, or `.csv` for a panel that is no picture."""
+    return folder / (name + (PICTURES[0] if is_picture(panel, graphs) else TABLE))
+
+
+def write_panel(panel: Panel, graphs: Graphs, path: Path, units: Mapping[str, Units] | None = None) -> Path:
+    """Write a panel as the ending of `path` says. RunError for an ending it cannot be written as, or a full disk."""
+    ending = path.suffix.lower()
+    if ending not in (*PICTURES, TABLE):
+        raise RunError(f"{path}: cannot write {ending or 'a file without an ending'}", "name a .png or a .csv file")
+    if ending != TABLE and not is_picture(panel, graphs):
+        shape = list(graphs.variables[panel.shown].shape)
+        raise RunError(
+            f"{panel.shown} has shape {shape}, which is not a picture",
+            "write a table: -o FILE.csv (pictures are [1, H, W], [3, H, W], [H, W] or square vectors in [0, 1])",
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if ending == TABLE:
+            write_csv(panel, graphs, path, units)
+        else:
+            draw_panel(panel, graphs.variables[panel.shown], (units or {}).get(panel.shown)).save(path)
+    except OSError as error:
+        raise RunError(
+            f"cannot write {path}: {error.strerror or error}", "name a file in a folder you may write to"
+        ) from None
+    return path

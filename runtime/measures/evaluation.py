@@ -1,0 +1,241 @@
+"""A model on one split: the bound, and each supervised variable's error from the observed variables alone.
+
+From: a `Model` and `Rows`. To: a plain dictionary (what `--json` prints) and the predictions behind it.
+Not here: drawing, tables, or reading runs.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from compiler.model.model import Model
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.noise import Noise
+from graphspec.graphs.graph import Graphs, Variable
+from runtime.data import Rows, Units
+from runtime.measures.disentanglement import METRICS, code_columns, compare, factor_columns
+from runtime.measures.metrics import Floats, calibration_error, log_loss, root_mean_square, share_wrong
+
+Batch = dict[str, Tensor]
+Binarize = Callable[[Batch, torch.Generator], Batch]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One supervised variable over a split, elements whose label is blank left out.
+
+    labels: [n] class index (discrete with a finite support) or value; probabilities: [n, K] or None;
+    values: [n] most likely class index, or mean. rows: rows with at least one label; n is larger than that where a
+    label has several elements.
+    """
+
+    variable: Variable
+    rows: int
+    labels: NDArray[Any]
+    values: NDArray[Any]
+    probabilities: Floats | None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What `evaluate` found: the report (plain values, ready for JSON) and the predictions by variable."""
+
+    report: dict[str, Any]
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)
+
+
+def evaluate_rows(
+    model: Model,
+    rows: Rows,
+    *,
+    samples: int = 1,
+    batch_size: int = 500,
+    seed: int = 0,
+    units: Mapping[str, Units] | None = None,
+    binarize: Binarize | None = None,
+) -> dict[str, Any]:
+    """`{rows, elbo, variables: {name: {error, rows, elements, log_loss, calibration}}, notes}`; see `measure`."""
+    return measure(
+        model, rows, samples=samples, batch_size=batch_size, seed=seed, units=units, binarize=binarize
+    ).report
+
+
+def measure(
+    model: Model,
+    rows: Rows,
+    *,
+    samples: int = 1,
+    batch_size: int = 500,
+    seed: int = 0,
+    units: Mapping[str, Units] | None = None,
+    binarize: Binarize | None = None,
+    disentanglement: Sequence[str] = (),
+) -> Measurement:
+    """Bound and errors of `model` on `rows`, every label hidden; repeatable by `seed` for a given batch size.
+
+    elbo: mean over rows in nats, beta 1, no free bits; averaged over `samples` joint draws of the hidden variables.
+    error: share of labels that are wrong where the variable has finitely many values, else the root mean square in
+    data units (`units` undoes standardization); over the elements that are given.
+    log_loss in nats, calibration: expected calibration error.
+    binarize: applied to each batch, where the spec draws pixels anew. disentanglement: metrics that hold the
+    inferred codes against `rows.factors` and the labels.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            return _measure(model, rows, samples, batch_size, seed, units or {}, binarize, disentanglement)
+    finally:
+        model.train(was_training)
+
+
+def _measure(
+    model: Model,
+    rows: Rows,
+    samples: int,
+    batch_size: int,
+    seed: int,
+    units: Mapping[str, Units],
+    binarize: Binarize | None,
+    disentanglement: Sequence[str],
+) -> Measurement:
+    graphs = model.graphs
+    device, dtype = placement(model)
+    generator = torch.Generator(device).manual_seed(seed)
+    pixels = torch.Generator(rows.device).manual_seed(seed)
+    weights = ObjectiveWeights.at(graphs, None, math.inf).plain()
+    total, greys = 0.0, set[str]()
+    found: dict[str, list[Tensor]] = {name: [] for name in graphs.supervised}
+    codes: dict[str, list[Tensor]] = {}
+    factors = known_factors(graphs, rows) if disentanglement and len(rows) else {}
+    for positions in _batches(len(rows), batch_size):
+        batch = rows.batch(positions, dtype)
+        batch = binarize(batch, pixels) if binarize is not None else batch
+        seen = {name: batch[name].to(device) for name in graphs.observed}
+        noise = Noise(generator, len(positions))
+        bound = model.evaluate(seen, weights=weights, noise=noise, samples=samples).bound
+        total += float(bound.double().sum())
+        for name, predictions in found.items():
+            predictions.append(model.predict(name, seen, samples=samples, noise=noise).cpu())
+        if factors:
+            for name, value in model.posterior_means(seen, noise=noise).items():
+                codes.setdefault(name, []).append(value.cpu())
+        greys |= {name for name in _bernoulli_on_unit(graphs) if bool(((seen[name] > 0) & (seen[name] < 1)).any())}
+    predicted = {
+        name: _prediction(graphs.variables[name], torch.cat(parts), rows.values[name].cpu(), units.get(name))
+        for name, parts in found.items()
+        if parts and name in rows.values
+    }
+    report: dict[str, Any] = {
+        "rows": len(rows),
+        "elbo": total / len(rows) if len(rows) else float("nan"),
+        "variables": {name: summarize(prediction) for name, prediction in predicted.items()},
+        "notes": [_not_a_density(name) for name in graphs.observed if name in greys],
+    }
+    if codes:
+        report["disentanglement"] = compare_codes(
+            graphs, {name: torch.cat(parts).numpy() for name, parts in codes.items()}, factors, disentanglement, seed
+        )
+    return Measurement(report, predicted)
+
+
+def placement(model: Model) -> tuple[torch.device, torch.dtype]:
+    """Where the model's numbers live; CPU and the default type for a model without weights."""
+    first = next((p for p in model.parameters() if p.is_floating_point()), None)
+    return (torch.device("cpu"), torch.get_default_dtype()) if first is None else (first.device, first.dtype)
+
+
+def known_elements(variable: Variable, values: Tensor) -> Tensor:
+    """True where a label is there: not NaN, and not -1 where values are whole numbers."""
+    known = torch.ones_like(values, dtype=torch.bool) if not values.is_floating_point() else ~values.isnan()
+    return known & (values != -1) if variable.discrete else known
+
+
+def summarize(prediction: Prediction) -> dict[str, Any]:
+    """One variable's line of the report; figures are None where no row of the split has the label."""
+    probabilities = prediction.probabilities
+    if not len(prediction.labels):
+        return {"error": None, "rows": 0}
+    if probabilities is None:
+        error = root_mean_square(prediction.values, prediction.labels)
+        return {"error": error, "rows": prediction.rows, **_elements(prediction)}
+    return {
+        "error": share_wrong(prediction.values, prediction.labels),
+        "rows": prediction.rows,
+        **_elements(prediction),
+        "log_loss": log_loss(probabilities, prediction.labels),
+        "calibration": calibration_error(probabilities, prediction.labels),
+    }
+
+
+def _elements(prediction: Prediction) -> dict[str, int]:
+    """How many elements the figures are over, where rows have more than one."""
+    return {"elements": len(prediction.labels)} if prediction.variable.shape not in ((), (1,)) else {}
+
+
+def known_factors(graphs: Graphs, rows: Rows) -> dict[str, NDArray[Any]]:
+    """What codes are held against: the spec's `data.factors` [N], and each label [N, *shape] with blanks as NaN.
+
+    A factor that has a label's name is taken in its place.
+    """
+    factors: dict[str, NDArray[Any]] = {}
+    for name in (name for name in graphs.supervised if name in rows.values):
+        labels = rows.values[name].cpu()
+        known = known_elements(graphs.variables[name], labels)
+        factors[name] = torch.where(known, labels.double(), torch.nan).numpy()
+    return factors | rows.factors
+
+
+def compare_codes(
+    graphs: Graphs,
+    codes: Mapping[str, NDArray[Any]],
+    factors: Mapping[str, NDArray[Any]],
+    metrics: Sequence[str] = METRICS,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Every metric asked for, over every element of every hidden variable; see `measures.disentanglement`.
+
+    codes: {name: [N, *shape]} inferred from the observed variables alone; factors: {name: [N, *shape]}.
+    """
+    discrete = [name for name in codes if graphs.variables[name].discrete]
+    return compare(code_columns(codes, discrete), factor_columns(factors), metrics, seed)
+
+
+def _prediction(variable: Variable, predicted: Tensor, labels: Tensor, units: Units | None) -> Prediction:
+    known = known_elements(variable, labels)
+    rows = int(known.reshape(len(labels), -1).any(dim=1).sum())
+    if variable.support is not None:
+        classes = (labels[known].round().long() - variable.minimum).numpy()
+        probabilities = predicted[known].double().numpy()
+        return Prediction(variable, rows, classes, probabilities.argmax(axis=1), probabilities)
+    truth, means = labels.double(), predicted.double()
+    if units is not None:
+        truth, means = units.to_data(truth), units.to_data(means)
+    return Prediction(variable, rows, truth[known].numpy(), means[known].numpy(), None)
+
+
+def _batches(count: int, batch_size: int) -> Iterator[Tensor]:
+    yield from torch.arange(count).split(batch_size) if count else ()
+
+
+def _bernoulli_on_unit(graphs: Graphs) -> list[str]:
+    return [
+        name
+        for name, factor in graphs.generative.items()
+        if graphs.variables[name].role == "observed"
+        and graphs.variables[name].domain == "unit"
+        and factor.family is not None
+        and factor.family.name == "bernoulli"
+    ]
+
+
+def _not_a_density(name: str) -> str:
+    return (
+        f"p({name} | ...) is a bernoulli on values between 0 and 1, which is not a density: compare this elbo only "
+        "with models that use the same distribution on the same data (continuous_bernoulli is a density)"
+    )

@@ -1,0 +1,203 @@
+"""A run folder: where each file is, how a new one is made, and how its model is opened again.
+
+spec.yaml        the spec as written            resolved.yaml   overrides and defaults filled in
+manifest.json    versions, seed, rows, command  metrics.jsonl   one JSON object per epoch
+checkpoints/     best, last: model weights; state: what resumes        figures/   pictures
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import RunError
+
+if TYPE_CHECKING:
+    from compiler.model.model import Model
+    from graphspec.graphs.graph import Graphs
+
+_STATE = "state.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of one training. Nothing is read until asked for."""
+
+    folder: Path
+
+    @property
+    def spec_file(self) -> Path:
+        """The spec as the user wrote it, without `--set`."""
+        return self.folder / "spec.yaml"
+
+    @property
+    def resolved_file(self) -> Path:
+        """The spec that was trained: overrides applied, defaults filled in."""
+        return self.folder / "resolved.yaml"
+
+    @property
+    def manifest_file(self) -> Path:
+        """Versions, seed, data fingerprint, rows of each split, command, device."""
+        return self.folder / "manifest.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One JSON object per epoch."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def best_file(self) -> Path:
+        """Weights of the epoch that `training.select` liked best."""
+        return self.folder / "checkpoints" / "best.safetensors"
+
+    @property
+    def last_file(self) -> Path:
+        """Weights of the last epoch."""
+        return self.folder / "checkpoints" / "last.safetensors"
+
+    @property
+    def state_file(self) -> Path:
+        """What `--resume` reads: raw weights, average, optimizer, position."""
+        return self.folder / "checkpoints" / _STATE
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the pictures."""
+        return self.folder / "figures"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The weights that stand for this run: the best, or the last where none was ever selected."""
+        found = next((path for path in (self.best_file, self.last_file) if path.exists()), None)
+        if found is None:
+            raise RunError(
+                f"{self.folder} has no weights yet", "its training has not finished an epoch; train it with --resume"
+            )
+        return found
+
+    @property
+    def spec_path(self) -> Path:
+        """Where the spec stood when it was trained (its data may lie beside it); the run's own copy if unknown."""
+        written = self.manifest().get("spec")
+        return Path(written) if isinstance(written, str) and written else self.spec_file
+
+    @property
+    def finished(self) -> bool:
+        """Training came to its end, by epochs or by patience."""
+        return self.manifest().get("status") == "finished"
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as plain values; RunError if this is not a run folder."""
+        try:
+            plain: dict[str, Any] = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise _not_a_run(self.folder) from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.manifest_file} cannot be read: {error}", "the file is damaged") from None
+        return plain
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """One record per finished epoch, in order; a last line cut short by a kill is left out."""
+        return read_records(self.metrics_file)
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """Every whole line of a file of JSON objects; none if there is no file."""
+    records: list[dict[str, Any]] = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                break
+    return records
+
+
+def find_run(folder: Path | str) -> Run:
+    """The run in `folder`; RunError if there is none."""
+    run = Run(Path(folder))
+    if not run.manifest_file.is_file():
+        raise _not_a_run(run.folder)
+    return run
+
+
+def open_run(folder: Path | str, *, allow_python: bool = False) -> "Model":
+    """The trained model of a run folder (or of one of its `.safetensors` files), in evaluation mode, on the CPU.
+
+    The weights are the best ones (averaged, where the spec has `ema`). RunError if there is no run, its weights do
+    not fit, or the spec names python targets without `allow_python`.
+    """
+    import torch
+
+    from compiler import compile_spec
+    from compiler.symbolic.schedules import Rates
+    from runtime.runs.checkpoints import load_weights, read_weights
+
+    path = Path(folder)
+    run = None if path.suffix == ".safetensors" else find_run(path)
+    file = path if run is None else run.checkpoint
+    checkpoint = read_weights(file)
+    if not checkpoint.spec or file.name == _STATE:
+        raise RunError(f"{file} holds no model weights", "name a run folder, or its best.safetensors")
+    graphs = graphs_of(checkpoint.spec, str(file) if run is None else str(run.resolved_file))
+    dtype = next((t.dtype for t in checkpoint.weights.values() if t.is_floating_point()), None)
+    model = compile_spec(graphs, dtype=dtype or torch.float32, allow_python=allow_python)
+    load_weights(model, checkpoint.weights, str(file))
+    if checkpoint.facts.get("rates"):
+        model.rates = Rates(**checkpoint.facts["rates"])
+    return model.eval()
+
+
+def graphs_of(text: str, name: str) -> "Graphs":
+    """The graphs of a resolved spec. It was checked when it was trained; its data may have gone since, so that the
+    rules are not asked again. SpecError if this version cannot read it."""
+    from graphspec.diagnostics import SpecError
+    from graphspec.graphs.connect import connect
+    from graphspec.reading.validation import read_spec
+    from graphspec.text.report import Report
+    from graphspec.text.source import read_document
+
+    report = Report(read_document(text, name))
+    spec = read_spec(report.document, report)
+    graphs = None if spec is None else connect(spec, report)
+    if graphs is None or report.failed:
+        raise SpecError(report.diagnostics)
+    return graphs
+
+
+def new_folder(out: Path | None, name: str) -> Path:
+    """An empty folder for a new run: `out`, or runs/NAME, runs/NAME-2, ... No earlier run is ever written into."""
+    if out is not None:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise RunError(f"{out} exists and is not empty", "add --resume to go on with it, or name another --out")
+        return out
+    return next(path for path in _candidates(name) if not path.exists() or (path.is_dir() and not any(path.iterdir())))
+
+
+def latest_folder(name: str) -> Path:
+    """The newest of runs/NAME, runs/NAME-2, ...; RunError if there is none."""
+    latest = None
+    for path in _candidates(name):
+        if not path.exists():
+            break
+        latest = path
+    if latest is None:
+        raise RunError(f"there is no run to resume: {Path('runs') / name} does not exist", "name its folder with --out")
+    return latest
+
+
+def _candidates(name: str) -> Iterator[Path]:
+    first = Path("runs") / name
+    yield first
+    number = 2
+    while True:
+        yield first.with_name(f"{name}-{number}")
+        number += 1
+
+
+def _not_a_run(folder: Path) -> RunError:
+    hint = "name a folder that `graphspec train` wrote"
+    if not folder.exists():
+        return RunError(f"there is no run folder {folder}", hint)
+    return RunError(f"{folder} is not a run folder: it has no manifest.json", hint)

@@ -1,0 +1,76 @@
+"""Runs of a plan as `graphspec train` commands: started, resumed, or left alone because they are finished."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.sweeping.results import Failure, is_done
+from runtime.sweeping.run_pool import log_of
+from runtime.sweeping.sweep_folder import SweepFolder
+from runtime.sweeping.sweep_plan import Plan, Run
+
+_SPEAKING = ("error: ", "internal error: ")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every run gets beside its overrides."""
+
+    data_dir: Path | None = None
+    device: str = "auto"
+    allow_python: bool = False
+    test: bool = True
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """As arguments of `train`."""
+        place = () if self.data_dir is None else ("--data-dir", str(self.data_dir))
+        rest = (*(("--allow-python",) if self.allow_python else ()), *(() if self.test else ("--no-test",)))
+        return (*place, "--device", self.device, *rest)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run to train: what `Pool` starts and a display shows."""
+
+    name: str
+    label: str
+    folder: Path
+    epochs: int
+    arguments: tuple[str, ...]
+
+
+def to_train(plan: Plan, folder: SweepFolder, options: Options) -> list[Training]:
+    """The runs that are not finished, in the plan's order."""
+    return [
+        training_of(plan.spec, run, folder, options)
+        for run in plan.runs
+        if not is_done(folder.run(run.name), options.test)
+    ]
+
+
+def training_of(spec: str, run: Run, folder: SweepFolder, options: Options) -> Training:
+    """One run as a command; it goes on from its saved state where there is one."""
+    trained = folder.run(run.name)
+    again = trained.manifest_file.exists() and trained.state_file.exists()
+    sets = [part for override in run.overrides for part in ("--set", override)]
+    command = ("train", spec, *sets, "--out", str(trained.folder), "--no-figures", *options.arguments)
+    return Training(run.name, run.label, trained.folder, run.epochs, (*command, *(("--resume",) if again else ())))
+
+
+def clear_remains(trainings: Sequence[Training]) -> None:
+    """A process killed before it had written its manifest leaves a folder that `train` would refuse."""
+    for training in trainings:
+        if "--resume" not in training.arguments and training.folder.is_dir():
+            for file in sorted(training.folder.rglob("*"), reverse=True):
+                file.rmdir() if file.is_dir() else file.unlink()
+
+
+def failure_of(training: Training, code: int) -> Failure:
+    """What the log says last about a run that exited with `code`."""
+    log = log_of(training.folder)
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    said = next((line for line in reversed(lines) if line.startswith(_SPEAKING) or ": error[" in line), "")
+    last = next((line for line in reversed(lines) if line.strip()), "")
+    ended = f"ended by signal {-code}" if code < 0 else f"exit {code}"
+    return Failure((said or f"{ended}: {last.strip()}").removeprefix("error: "), str(log))

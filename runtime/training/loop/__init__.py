@@ -1,0 +1,1 @@
+"""Epochs of steps, validation, resuming, and what is around them."""

@@ -1,0 +1,74 @@
+"""Training in stages: factors that start from an earlier run's weights, and those that stay as they are."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from compiler.model.model import Model, module_name
+from graphspec.graphs.graph import SIDES, Graphs
+from graphspec.language import Initialize
+from runtime.errors import RunError
+from runtime.runs.checkpoints import load_weights, read_weights
+from runtime.runs.run_folder import find_run
+
+
+class Frozen:
+    """Modules that do not learn: no gradients, and evaluation mode whatever mode the model is in."""
+
+    def __init__(self, model: Model) -> None:
+        wanted = model.graphs.spec.training.initialize
+        keys = dict.fromkeys(key for entry in wanted if entry.freeze for key in entry.factors)
+        self.modules = tuple(factor_module(model, key) for key in keys)
+        for module in self.modules:
+            module.requires_grad_(False)
+
+    def rest(self) -> None:
+        """Evaluation mode for the frozen parts; call it after every `model.train()`."""
+        for module in self.modules:
+            module.eval()
+
+
+def initialize(model: Model, folder: Path) -> None:
+    """Copy the weights that `training.initialize` asks for. Runs are looked for beside the spec (`folder`), then in
+    the working folder. RunError names a run or factor that is not there, and both shapes where they differ."""
+    for entry in model.graphs.spec.training.initialize:
+        run = find_run(_place(entry.run, folder))
+        weights = read_weights(run.checkpoint).weights
+        for key in entry.factors:
+            _copy(model, entry, key, weights)
+
+
+def factor_module(model: Model, key: str) -> nn.Module:
+    """The module of factor `recognition.z`; RunError with a suggestion if the spec has no such factor."""
+    factors = _factors(model.graphs)
+    if key not in factors:
+        raise RunError(f"training.initialize names {key!r}, which is not a factor of this spec", _suggest(key, factors))
+    return model.factors[factors[key]]
+
+
+def _copy(model: Model, entry: Initialize, key: str, weights: Mapping[str, Tensor]) -> None:
+    module = factor_module(model, key)
+    prefix = f"factors.{_factors(model.graphs)[key]}."
+    found = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    if not found and module.state_dict():
+        there = sorted({name.split(".")[1].replace("--", ".") for name in weights if name.startswith("factors.")})
+        raise RunError(f"run {entry.run} has no factor {key!r} to initialize from", _suggest(key, there))
+    hint = "give the variable and the factor's network the same sizes in both specs"
+    load_weights(module, found, f"{key} of run {entry.run}", hint)
+
+
+def _factors(graphs: Graphs) -> dict[str, str]:
+    """Factor key -> name of its module."""
+    return {factor.key: module_name(factor) for side in SIDES for factor in graphs.factors(side).values()}
+
+
+def _place(run: str, folder: Path) -> Path:
+    beside = folder / run
+    return beside if beside.exists() else Path(run)
+
+
+def _suggest(name: str, known: Mapping[str, str] | list[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return (f"did you mean {close[0]!r}? " if close else "") + f"there are {', '.join(known)}"

@@ -1,0 +1,1 @@
+"""One update of the weights: rows, noise, loss, gradients, optimizer."""

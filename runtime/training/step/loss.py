@@ -1,0 +1,120 @@
+"""The loss of one batch: unlabelled and labelled rows in one evaluation, weighted so that its mean is the objective.
+
+L = (1 - rho) * mean over unlabelled rows + rho * mean over labelled rows   (design, section 3)
+
+A batch of U and L rows gives each unlabelled row (1 - rho) / U and each labelled row rho / L. The two streams are
+uniform over their rows, so the expected loss of every batch, of whatever size, is -L.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from compiler.model.grouping import pattern_of
+from compiler.model.model import Evaluation, Model
+from compiler.model.teacher_answers import Answers
+from compiler.symbolic.agreement import agreements
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.blanks import as_value, blank
+from compiler.tensors.noise import Noise
+from runtime.data import Rows
+from runtime.training.step.consistency import Targets
+
+
+@dataclass(frozen=True)
+class Share:
+    """This process's part of a batch: positions in the training rows [B], unlabelled first, and their weights [B].
+
+    places: [B] where these rows stand in the whole batch of `size` rows, unlabelled first; None means all of them.
+    filler: this process has nothing left to do, and its row counts nothing.
+    """
+
+    positions: Tensor
+    weights: Tensor
+    unlabelled: int
+    size: int
+    places: Tensor | None
+    filler: bool = False
+
+
+def share_of(unlabelled: Tensor, labelled: Tensor, rho: float, process: int = 0, processes: int = 1) -> Share:
+    """Every `processes`-th row of each stream, weighted by the sizes of the whole batch.
+
+    unlabelled [U], labelled [L]: positions; either may be empty, but not both. A process for which nothing is left
+    repeats one row at weight zero, so that all of them take the step.
+    """
+    counts = (len(unlabelled), len(labelled))
+    size = sum(counts)
+    assert size > 0, "a batch has at least one row"
+    shares = [(1.0 - rho) / counts[0] if counts[0] else 0.0, rho / counts[1] if counts[1] else 0.0]
+    places = [torch.arange(count)[process::processes] for count in counts]
+    filler = not len(places[0]) + len(places[1])
+    if filler:
+        fill = 0 if counts[0] else 1
+        places[fill], shares[fill] = torch.zeros(1, dtype=torch.int64), 0.0
+    weights = [torch.full((len(part),), share, dtype=torch.float64) for part, share in zip(places, shares, strict=True)]
+    positions = torch.cat([unlabelled[places[0]], labelled[places[1]]])
+    mine = None if processes == 1 else torch.cat([places[0], places[1] + counts[0]])
+    return Share(positions, torch.cat(weights), len(places[0]), size, mine, filler)
+
+
+def patterns_of(model: Model, rows: Rows, at_once: int = 4096) -> Tensor:
+    """[N] the number of each training row's pattern (`Model.row_patterns`), on the CPU: known before the first step, so
+    that no step has to look for it. Reads the labels, and observed variables that may be blank, a part at a time."""
+    graphs, found = model.graphs, [torch.zeros(0, dtype=torch.int64)]
+    names = [*graphs.supervised, *(name for name in graphs.observed if graphs.variables[name].missing)]
+    for positions in torch.arange(len(rows)).split(at_once):
+        part = {}
+        for name in names:
+            variable = graphs.variables[name]
+            part[name] = blank(variable, len(positions), model.dtype, torch.device("cpu"))
+            if name in rows.selection:
+                part[name] = as_value(variable, rows.selection.take(name, positions), model.dtype)
+        codes = model.row_patterns(part) if part else torch.zeros(len(positions), dtype=torch.int64)
+        found.append(codes.cpu())
+    return torch.cat(found)
+
+
+def counted(model: Model, patterns: Tensor) -> dict[str, int]:
+    """{text of a pattern: rows that have it}, of `patterns_of`."""
+    codes, counts = patterns.unique(return_counts=True)
+    pairs = zip(codes.tolist(), counts.tolist(), strict=True)
+    return {str(pattern_of(model.graphs, code)): count for code, count in pairs}
+
+
+class Loss(nn.Module):
+    """The model's loss as a module of its own, so that Accelerate can wrap what the step calls."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+        moving = (agreement.variable for agreement in agreements(model.graphs) if agreement.adversarial)
+        self._answers = {name: Answers(model, (name,)) for name in moving}
+
+    def forward(
+        self,
+        rows: dict[str, Tensor],
+        row_weights: Tensor,
+        weights: ObjectiveWeights,
+        noise: Noise,
+        patterns: Tensor | None = None,
+        targets: Targets | None = None,
+    ) -> tuple[Tensor, Evaluation]:
+        """(loss [], evaluation). Down is good: the objective with its sign turned, plus what regularisers with targets
+        cost; their terms join those of the evaluation. patterns: see `Model.evaluate`."""
+        names = () if targets is None else tuple(name for name in targets.answers if name not in targets.moved)
+        evaluation = self.model.evaluate(rows, weights=weights, noise=noise, patterns=patterns, answers=names)
+        loss = -(row_weights * evaluation.bound).sum()
+        if targets is None:
+            return loss, evaluation
+        moved = self._answers_of_moved(targets, noise)
+        penalty, terms = targets.compare({**evaluation.answers, **moved})
+        return loss + penalty, replace(evaluation, terms=evaluation.terms | terms, answers={})
+
+    def _answers_of_moved(self, targets: Targets, noise: Noise) -> dict[str, Tensor]:
+        """{label: [B, *shape, K]} what the model says of rows that were moved, under the noise of the bound's rows."""
+        said: dict[str, Tensor] = {}
+        for name, rows in targets.moved.items():
+            said |= rows.answer(self._answers[name], noise)
+        return said
