@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from compiler.naming import SAMPLES, canonical
+from compiler.symbolic.axis_names import SAMPLES, canonical
 from compiler.plan.plan import Line
-from compiler.program import Axes
+from compiler.symbolic.program import Axes
 
 Law = Callable[[Line], Axes]
 
@@ -48,6 +48,10 @@ LAWS: Mapping[str, Law] = {
     "share_repeats": union,
     "kl": union,
     "classes": union,
+    "probabilities": union,
+    "class_weights": union,
+    "mean_value": union,
+    "centre": union,
     "pairs": lambda line: line.inputs[0].axes,
     "aggregate": union,
     # arithmetic

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from compiler.naming import SAMPLES
-from compiler.program import Axes
+from compiler.symbolic.axis_names import SAMPLES
+from compiler.symbolic.program import Axes
 
 AxisKind = Literal["samples", "values"]
 
@@ -38,13 +38,17 @@ class Value:
 
 @dataclass(frozen=True)
 class Line:
-    """`outputs = op(inputs, **options)`. note: a comment above it, where a new thought begins."""
+    """`outputs = op(inputs, **options)`. note: a comment above it, where a new thought begins.
+
+    group: in a joint plan, whose rows these are; None: the rows of several groups, or of the whole batch.
+    """
 
     op: str
     outputs: tuple[Value, ...]
     inputs: tuple[Value, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+    group: int | None = None
 
     def __str__(self) -> str:
         shown = [f"{name}={option_text(value)}" for name, value in self.options.items()]
@@ -64,7 +68,7 @@ class Given:
     kind: Literal["value", "known", "given", "present", "result"] = "value"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Lines in the order in which they run, what they are given, and what they are for.
 

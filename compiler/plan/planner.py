@@ -4,12 +4,12 @@ Weights of expectations stay logarithms until the last step: log-marginals of th
 varies over, found by summing the other axes out in a good order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from compiler.agreement import ancestors
-from compiler.elimination import closure, elimination_order
-from compiler.expression import (
+from compiler.symbolic.agreement import ancestors
+from compiler.symbolic.elimination import closure, elimination_order
+from compiler.symbolic.objective import (
     ClosedDivergence,
     Contribution,
     Expectation,
@@ -27,13 +27,13 @@ from compiler.expression import (
     Weighted,
     walk,
 )
-from compiler.naming import SAMPLES, canonical
+from compiler.symbolic.axis_names import SAMPLES, canonical
 from compiler.plan.plan import Given, Plan, Value, needed_lines
 from compiler.plan.values import ValueWriter
 from compiler.plan.verify import verify
 from compiler.plan.writer import Signed, by_axes
-from compiler.printing import term_text
-from compiler.program import Axes, Program
+from compiler.symbolic.printing import term_text
+from compiler.symbolic.program import Axes, Program
 
 
 def plan_objective(
@@ -44,7 +44,7 @@ def plan_objective(
 
     features: deterministic variables that are computed for the whole batch before.
     """
-    return verify(Planner(program, features).plan(objective, answers))
+    return Planner(program, features).plan(objective, answers)
 
 
 class Planner(ValueWriter):
@@ -70,8 +70,12 @@ class Planner(ValueWriter):
         for name in answers:
             if name not in self.program.pattern.labels:
                 results[f"answer {name}"] = self.answer(name)
-        plan = Plan(str(self.program.pattern), self.given, tuple(self.lines), results, terms)
-        return replace(plan, lines=needed_lines(plan))
+        return self.finished(results, terms)
+
+    def finished(self, results: Mapping[str, Value], terms: Mapping[str, Value] | None = None) -> Plan:
+        """The plan of what was written so far, as far as the results need it."""
+        plan = Plan(str(self.program.pattern), self.given, tuple(self.lines), results, terms or {})
+        return verify(replace(plan, lines=needed_lines(plan)))
 
     def total(self, objective: Objective, terms: dict[str, Value]) -> Value:
         """The sum of all contributions; each as it is logged goes into `terms`."""

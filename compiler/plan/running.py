@@ -3,15 +3,20 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from compiler.noise import Noise
+from compiler.tensors.noise import Noise
 from compiler.plan.plan import Line, Value
-from compiler.program import Axes
-from compiler.weights import ObjectiveWeights
+from compiler.symbolic.program import Axes
+from compiler.symbolic.schedules import ObjectiveWeights
+
+
+Rows = slice | Tensor
+"""Where some rows of a batch are: side by side, or positions [n]."""
 
 
 @dataclass
@@ -20,6 +25,7 @@ class Context:
 
     rows_of_data: training rows that these stand for (total correlation); None: the batch is all there is.
     importance: normalised weights of the draws, for the doubly reparameterised gradient, once they are known.
+    parts, rows: of a joint plan, each group's own context, and where its rows are in the batch.
     """
 
     noise: Noise
@@ -28,7 +34,21 @@ class Context:
     device: torch.device
     rows_of_data: int | None = None
     importance: Tensor | None = None
-    supports: dict[str, Tensor] = field(default_factory=dict)
+    parts: Sequence["Context"] = ()
+    rows: Sequence[Rows] = ()
+    _joined: dict[tuple[int, ...], Rows] = field(default_factory=dict)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Rows of each group."""
+        return [part.batch for part in self.parts]
+
+    def joined(self, groups: tuple[int, ...]) -> Rows:
+        """The rows of several groups, one group after the other."""
+        if groups not in self._joined:
+            rows = joined_rows([self.rows[group] for group in groups])
+            self._joined[groups] = rows if isinstance(rows, slice) else rows.to(self.device)
+        return self._joined[groups]
 
     @property
     def batch(self) -> int:
@@ -75,9 +95,9 @@ def on(value: Value, onto: Axes, *, every: bool = False) -> Callable[[Tensor], T
     return spread
 
 
-def laid_out(inputs: Sequence[Value], onto: Axes, run: Run, *, every: bool = False) -> Run:
-    """`run` of the inputs on common axes."""
-    changes = [on(value, onto, every=every) for value in inputs]
+def laid_out(inputs: Sequence[Value], onto: Axes, run: Run, *, every: bool = False, but: int | None = None) -> Run:
+    """`run` of the inputs on common axes; but: the place of one that stays as it is."""
+    changes = [None if place == but else on(value, onto, every=every) for place, value in enumerate(inputs)]
     if not any(changes):
         return run
 
@@ -90,3 +110,25 @@ def laid_out(inputs: Sequence[Value], onto: Axes, run: Run, *, every: bool = Fal
 Operation = Callable[[Line, Any], Run]
 """(line, modules) -> how the line runs."""
 Operations = Mapping[str, Operation]
+
+
+def joined_rows(rows: Sequence[Rows]) -> Rows:
+    """Rows of several groups, one group after the other: a slice where they follow each other."""
+    if len(rows) == 1:
+        return rows[0]
+    stretches = [part for part in rows if isinstance(part, slice)]
+    if len(stretches) == len(rows) and all(a.stop == b.start for a, b in pairwise(stretches)):
+        return slice(stretches[0].start, stretches[-1].stop)
+    return torch.cat([as_positions(part) for part in rows])
+
+
+def as_positions(rows: Rows) -> Tensor:
+    """Positions [n] of some rows."""
+    return torch.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+
+
+def some_rows(data: Tensor, rows: Rows) -> Tensor:
+    """Rows of [B, ...]: a view where they stand side by side."""
+    if isinstance(rows, slice):
+        return data if rows.start == 0 and rows.stop == len(data) else data[rows]
+    return data.index_select(0, rows)

@@ -6,26 +6,89 @@ so that a divergence in closed form costs no draw's density.
 
 from collections.abc import Sequence
 
-from compiler.expression import Part
-from compiler.naming import SAMPLES, canonical
+from compiler.symbolic.objective import Part
+from compiler.symbolic.axis_names import SAMPLES, canonical
 from compiler.plan.plan import Value
 from compiler.plan.writer import Writer
-from compiler.program import Program, Step, conditional_text
-from graphspec.graph import Factor
-from graphspec.schema import WEIGHTLESS
-from graphspec.schema.networks import PythonNetwork
+from compiler.symbolic.program import Program, Step, conditional_text
+from graphspec.graphs.graph import Factor, Graphs
+from graphspec.language import WEIGHTLESS
+from graphspec.language.networks import PythonNetwork
 
 
-class ValueWriter(Writer):
-    """features: variables computed for the whole batch before, which this plan is given."""
+class FactorWriter(Writer):
+    """What both graphs' factors make of their parents' values."""
+
+    def __init__(self, graphs: Graphs, samples: int) -> None:
+        super().__init__(samples)
+        self.graphs = graphs
+        self._values: dict[str, Value] = {}
+
+    def value(self, name: str) -> Value:
+        """A variable's value: computed, or given."""
+        if name not in self._values:
+            self._values[name] = self.give(name, "value", self.rank(name))
+        return self._values[name]
+
+    def hold(self, name: str, value: Value) -> None:
+        """From here on this is the variable's value."""
+        self._values[name] = value
+
+    def rank(self, name: str) -> int:
+        """Dimensions of one value's event: a category that may be blank enters networks as class weights."""
+        variable = self.graphs.variables[name]
+        blank_category = variable.missing and variable.domain == "category" and variable.role == "observed"
+        return len(variable.shape) + blank_category
+
+    def mask(self, name: str) -> Value:
+        """Which elements of a variable a row has."""
+        return self.give(name, "given", len(self.graphs.variables[name].shape))
+
+    def legal(self, name: str) -> Value:
+        """A variable's values with something legal where they are blank."""
+        return self.give(name, "known", len(self.graphs.variables[name].shape))
+
+    def function(self, factor: Factor) -> Value:
+        """A deterministic variable."""
+        name = factor.variable
+        found: Value = self.write("function", name, self._read(factor), rank=self.rank(name), factor=factor.key)
+        return found
+
+    def parameters(self, factor: Factor) -> tuple[Value, ...]:
+        """Of a factor's distribution at its parents' values: one call of its networks."""
+        assert factor.family is not None
+        letter = "q" if factor.side == "recognition" else "p"
+        infos = ["context"] if factor.family.flow else [info.name for info in factor.family.parameters]
+        names = [f"{letter}_{factor.variable}_{name}" for name in infos]
+        found: tuple[Value, ...] = self.write("parameters", names, self._read(factor), factor=factor.key)
+        return found
+
+    def noise(self, factor: Factor, samples: int | None) -> Value:
+        """One standard draw a sample and row: the same for every value of an enumerated variable."""
+        found: Value = self.write(
+            "noise", f"{factor.variable}_noise", self.parameters(factor), (SAMPLES,) if samples else (), rows=True,
+            factor=factor.key, samples=samples,
+        )  # fmt: skip
+        return found
+
+    def _read(self, factor: Factor) -> list[Value]:
+        """What the factor's networks read: its parents, and flags beside those that may be blank."""
+        flags = [] if isinstance(factor.network, (*WEIGHTLESS, PythonNetwork)) else list(factor.parents)
+        missing = [name for name in flags if self.graphs.variables[name].missing]
+        found = [self.value(name) for name in factor.parents]
+        return [*found, *(self.give(name, "present", len(self.graphs.variables[name].shape)) for name in missing)]
+
+
+class ValueWriter(FactorWriter):
+    """Values, densities and divergences of one program. features: variables that are given though recognition computes
+    them: they were computed for the whole batch."""
 
     def __init__(self, program: Program, features: Sequence[str]) -> None:
-        super().__init__(program.samples)
-        self.program, self.graphs, self.features = program, program.graphs, frozenset(features)
+        super().__init__(program.graphs, program.samples)
+        self.program, self.features = program, frozenset(features)
         self.doubly = doubly_reparameterized(program)
         self.steps = {("q", s.factor.variable): s for s in program.recognition}
         self.steps |= {("p", s.factor.variable): s for s in program.generative}
-        self._values: dict[str, Value] = {}
         self._shares: dict[str, Value] = {}
         self._own_density: dict[str, Value] = {}
 
@@ -37,60 +100,34 @@ class ValueWriter(Writer):
             name = step.factor.variable
             if step.action in ("clamp", "score") or name in self.features or name in self._values:
                 continue
-            self._values[name] = self._value(step)
-
-    def value(self, name: str) -> Value:
-        """A variable's value: computed, or given."""
-        if name not in self._values:
-            self._values[name] = self.give(name, "value", self._rank(name))
-        return self._values[name]
-
-    def _rank(self, name: str) -> int:
-        variable = self.graphs.variables[name]
-        blank_category = variable.missing and variable.domain == "category" and variable.role == "observed"
-        return len(variable.shape) + blank_category
+            self.hold(name, self._value(step))
 
     def _value(self, step: Step) -> Value:
         name, factor = step.factor.variable, step.factor
         if step.action == "compute":
             self.note(f"{name} = f({', '.join(factor.parents)})")
-            found: Value = self.write("function", name, self._read(factor), rank=self._rank(name), factor=factor.key)
-            return found
+            return self.function(factor)
         reason = self.program.choices[name].reason
         if name in self.program.sparse:
             self.note(f"{name}: {reason}")
             return self._likeliest(step)
         if step.action == "enumerate":
             self.note(f"{name} takes all its values ({reason})")
-            support: Value = self.write("support", name, (), (name,), rank=self._rank(name), rows=False, variable=name)
+            support: Value = self.write("support", name, (), (name,), rank=self.rank(name), rows=False, variable=name)
             return self._with_labels(step, support)
         self.note(f"{name} ~ {conditional_text('q', name, factor.parents)} ({reason})")
         return self._with_labels(step, self._draw(step))
 
-    def _read(self, factor: Factor) -> list[Value]:
-        """What the factor's networks read: its parents, and flags beside those that may be blank."""
-        flags = [] if isinstance(factor.network, (*WEIGHTLESS, PythonNetwork)) else list(factor.parents)
-        missing = [name for name in flags if self.graphs.variables[name].missing]
-        found = [self.value(name) for name in factor.parents]
-        return [*found, *(self.give(name, "present", len(self.graphs.variables[name].shape)) for name in missing)]
-
     def _noise(self, step: Step) -> Value:
-        """One standard draw a sample and row: the same for every value of an enumerated variable."""
-        sampled = step.factor.variable not in self.program.sparse
-        axes = self.shown((SAMPLES,)) if sampled else ()
-        count = self.program.sizes[SAMPLES] if axes else None
-        name, inputs = step.factor.variable, self.parameters(step.factor)
-        found: Value = self.write(
-            "noise", f"{name}_noise", inputs, axes, rows=True, factor=step.factor.key, samples=count
-        )
-        return found
+        sampled = self.samples > 1 and step.factor.variable not in self.program.sparse
+        return self.noise(step.factor, self.program.sizes[SAMPLES] if sampled else None)
 
     def _draw(self, step: Step) -> Value:
         name, factor = step.factor.variable, step.factor
         assert factor.family is not None
         inputs = (*self.parameters(factor), self._noise(step))
         wanted = f"{name}_drawn" if step.masked else name
-        rank = self._rank(name)
+        rank = self.rank(name)
         if step.action == "relax":
             estimator = self.graphs.spec.objective.estimators.get(name)
             hard = estimator is not None and estimator.straight_through
@@ -119,7 +156,7 @@ class ValueWriter(Writer):
         axes = canonical((name, *(axis for value in inputs for axis in value.axes)))
         budget = self.program.choices[name].budget
         found, share = self.write(
-            "likeliest", (name, f"log_share_{name}"), inputs, axes, rank=(self._rank(name), 0), factor=factor.key,
+            "likeliest", (name, f"log_share_{name}"), inputs, axes, rank=(self.rank(name), 0), factor=factor.key,
             budget=budget,
         )  # fmt: skip
         self._shares[name] = share
@@ -130,29 +167,11 @@ class ValueWriter(Writer):
         if not step.masked:
             return hidden
         name = step.factor.variable
-        inputs = (self.mask(name), self.known(name), hidden)
+        inputs = (self.mask(name), self.legal(name), hidden)
         found: Value = self.write("label_or", name, inputs, rank=hidden.rank, variable=name)
         return found
 
-    def mask(self, name: str) -> Value:
-        """Which elements of a variable a row has."""
-        return self.give(name, "given", len(self.graphs.variables[name].shape))
-
-    def known(self, name: str) -> Value:
-        """A variable's values with something legal where they are blank."""
-        return self.give(name, "known", len(self.graphs.variables[name].shape))
-
     # distributions
-
-    def parameters(self, factor: Factor) -> tuple[Value, ...]:
-        """Of a factor's distribution at its parents' values: one call of its networks."""
-        assert factor.family is not None
-        letter = "q" if factor.side == "recognition" else "p"
-        infos = ["context"] if factor.family.flow else [info.name for info in factor.family.parameters]
-        names = [f"{letter}_{factor.variable}_{name}" for name in infos]
-        inputs = self._read(factor)
-        found: tuple[Value, ...] = self.write("parameters", names, inputs, factor=factor.key)
-        return found
 
     def log_density(self, side: str, name: str, part: Part = "all") -> Value:
         """log p or log q of one variable, or of part of its elements, at the program's values."""
@@ -178,7 +197,7 @@ class ValueWriter(Writer):
         """The value that a density is taken at: of a blank observed variable not what networks read."""
         variable = self.graphs.variables[name]
         if part == "given" or (variable.role == "observed" and variable.missing):
-            return self.known(name)
+            return self.legal(name)
         return self.value(name)
 
     def _relaxed(self, name: str) -> bool:

@@ -1,6 +1,6 @@
 """The law of a plan: every value comes about once and before it is read, on the axes that its operation gives it."""
 
-from compiler.naming import canonical
+from compiler.symbolic.axis_names import canonical
 from compiler.plan.laws import LAWS
 from compiler.plan.plan import Line, Plan
 from graphspec.diagnostics import InternalError

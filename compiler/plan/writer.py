@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from compiler.naming import SAMPLES, canonical
+from compiler.symbolic.axis_names import SAMPLES, canonical
 from compiler.plan.plan import Given, Line, Value
-from compiler.program import Axes
+from compiler.symbolic.program import Axes
 
 Signed = tuple[int, Value]
 """A value to be added (1) or subtracted (-1)."""
+
+NOTHING = Value("nothing", rows=False)
+"""Zero, which a sum leaves out."""
 
 
 class Writer:
@@ -84,14 +87,15 @@ class Writer:
         if len(left) == 1:
             sign, value = left[0]
             return value if sign > 0 else self.negative(value)
-        left.sort(key=lambda term: -term[0] if left[0][0] < 0 else 0)  # a sum does not begin with a minus if it can
+        if left[0][0] < 0:  # a sum does not begin with a minus if it can
+            left.sort(key=lambda term: -term[0])
         signs = "".join("+" if sign > 0 else "-" for sign, _ in left)
         found: Value = self.write("add", wanted, [value for _, value in left], signs=signs)
         return found
 
     def zero(self) -> Value:
         """Nothing."""
-        found: Value = self.write("zero", "nothing", (), (), rows=False)
+        found: Value = self.write("zero", NOTHING.name, (), (), rows=False)
         return found
 
     def negative(self, value: Value) -> Value:
@@ -104,15 +108,13 @@ class Writer:
 
     def _flat(self, terms: Sequence[Signed]) -> list[Signed]:
         """Terms without zeros, minus signs as signs, pairs that cancel gone."""
-        found: list[Signed] = []
+        counts: dict[Value, int] = {}
         for sign, value in terms:
             if value in self._minus:
                 sign, value = -sign, self._minus[value]
-            if (-sign, value) in found:
-                found.remove((-sign, value))
-            elif value != self.zero():
-                found.append((sign, value))
-        return found
+            counts[value] = counts.get(value, 0) + sign
+        counts.pop(NOTHING, None)
+        return [(1 if count > 0 else -1, value) for value, count in counts.items() for _ in range(abs(count))]
 
 
 def by_axes(terms: Sequence[Signed]) -> Mapping[Axes, list[Signed]]:

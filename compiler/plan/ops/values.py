@@ -1,0 +1,174 @@
+"""Calls of the factors' modules, and the values that hidden variables take."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compiler.families.finite import Finite
+from compiler.families.flow_maps import flow_draw as draw_from_flow
+from compiler.model.sparse import choose
+from compiler.plan.modules import Modules
+from compiler.plan.plan import Line
+from compiler.plan.running import Context, Operations, Run, laid_out
+from compiler.tensors import blanks
+from compiler.tensors.axes import AxisTensor
+
+
+def _read(line: Line, modules: Modules) -> tuple[list[str], list[tuple[str, ...]]]:
+    factor = modules.factor(line.options["factor"])
+    flags = [f"{value.name}" for value in line.inputs[len(factor.parents):]]
+    names = list(factor.parents)
+    missing = [p + blanks.PRESENCE for p in factor.parents if modules.graphs.variables[p].missing][: len(flags)]
+    return [*names, *missing], [value.axes for value in line.inputs]
+
+
+def function(line: Line, modules: Modules) -> Run:
+    """A deterministic variable at its parents' values."""
+    module = modules.factors[line.options["factor"]]
+    names, axes = _read(line, modules)
+    onto = line.outputs[0].axes
+
+    def run(context: Context, *values: Tensor) -> Tensor:
+        given = {n: AxisTensor(a, v) for n, a, v in zip(names, axes, values, strict=True)}
+        return module(given, context.noise).on(onto)
+
+    return run
+
+
+def parameters(line: Line, modules: Modules) -> Run:
+    """The parameters of a factor's distribution at its parents' values."""
+    module = modules.factors[line.options["factor"]]
+    names, axes = _read(line, modules)
+    onto = line.outputs[0].axes
+    order = ["context"] if module.family.flow else [info.name for info in module.family.parameters]
+
+    def run(context: Context, *values: Tensor) -> tuple[Tensor, ...]:
+        given = {n: AxisTensor(a, v) for n, a, v in zip(names, axes, values, strict=True)}
+        stored = module(given, context.noise).on(onto).stored
+        return tuple(stored[name] for name in order)
+
+    return run
+
+
+def support(line: Line, modules: Modules) -> Run:
+    """Every joint value of a discrete variable, [K, 1, *shape]."""
+    name = line.options["variable"]
+    variable = modules.graphs.variables[name]
+
+    def run(context: Context) -> Tensor:
+        return blanks.support(variable, context.dtype, context.device)
+
+    return run
+
+
+def noise(line: Line, modules: Modules) -> Run:
+    """What a draw is made from: one a sample and row, whatever the parameters."""
+    key, samples = line.options["factor"], line.options["samples"]
+    name, lead = modules.factor(key).variable, () if samples is None else (samples,)
+    distribution = modules.distribution(key)
+    return lambda context, *parameters: distribution(*parameters).standard_noise(context.noise, name, lead)
+
+
+def reparameterize(line: Line, modules: Modules) -> Run:
+    """A draw as a differentiable function of the parameters."""
+    distribution = modules.distribution(line.options["factor"])
+
+    def run(context: Context, *inputs: Tensor) -> Tensor:
+        return distribution(*inputs[:-1]).reparameterize(inputs[-1])
+
+    return laid_out(line.inputs, line.outputs[0].axes, run)
+
+
+def flow_draw(line: Line, modules: Modules) -> Run:
+    """Noise sent through a flow: the value, and its log density, which comes with it."""
+    module = modules.factors[line.options["factor"]]
+    flow, shape = module.flow, module.variable.shape
+    return laid_out(
+        line.inputs, line.outputs[0].axes, lambda context, given, eps: draw_from_flow(flow, given, eps, shape)
+    )
+
+
+def relax(line: Line, modules: Modules) -> Run:
+    """A Concrete draw; hard: one-hot in value."""
+    key, hard = line.options["factor"], line.options["hard"]
+    distribution, name = modules.distribution(key), modules.factor(key).variable
+
+    def run(context: Context, *inputs: Tensor) -> Tensor:
+        temperature = context.numbers.temperature[name]
+        return distribution(*inputs[:-1]).relaxed(inputs[-1], temperature, straight_through=hard)
+
+    return laid_out(line.inputs, line.outputs[0].axes, run)
+
+
+def draw(line: Line, modules: Modules) -> Run:
+    """A draw without a gradient; a category as its index."""
+    key = line.options["factor"]
+    distribution, category = modules.distribution(key), modules.variable(key).domain == "category"
+
+    def run(context: Context, *inputs: Tensor) -> Tensor:
+        value = distribution(*inputs[:-1]).draw(inputs[-1])
+        return value.long() if category else value
+
+    return laid_out(line.inputs, line.outputs[0].axes, run)
+
+
+def likeliest(line: Line, modules: Modules) -> Run:
+    """The likeliest values of an enumerated variable and one draw from the others: values, and their log shares."""
+    key, budget = line.options["factor"], line.options["budget"]
+    distribution, variable = modules.distribution(key), modules.variable(key)
+    place, minimum = line.outputs[0].axes.index(variable.name), variable.minimum
+    category = variable.domain == "category"
+
+    def run(context: Context, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        chosen = choose(distribution(*inputs[:-1]), budget, inputs[-1])
+        value = chosen.index.movedim(-1, place) + minimum
+        return value if category else value.to(context.dtype), chosen.log_weights.movedim(-1, place)
+
+    return run
+
+
+def label_or(line: Line, modules: Modules) -> Run:
+    """A masked variable's value: its label where there is one, else the one given last."""
+    variable = modules.graphs.variables[line.options["variable"]]
+    relaxed = line.inputs[2].rank > line.inputs[1].rank
+
+    def run(context: Context, mask: Tensor, label: Tensor, hidden: Tensor) -> Tensor:
+        if relaxed:
+            label, mask = blanks.one_hot(variable, label, hidden.dtype), mask.unsqueeze(-1)
+        return torch.where(mask, label, hidden)
+
+    return run
+
+
+def reweighted(line: Line, modules: Modules) -> Run:
+    """A draw whose incoming gradient is multiplied by its importance weight, once that is known (Tucker et al. 2019,
+    eq. 8)."""
+
+    def run(context: Context, value: Tensor) -> Tensor:
+        if value.requires_grad:
+
+            def scaled(gradient: Tensor) -> Tensor:
+                weight = context.importance
+                assert weight is not None, "the bound is evaluated before it is differentiated"
+                return gradient * weight.reshape(*weight.shape, *[1] * (gradient.dim() - weight.dim()))
+
+            value.register_hook(scaled)
+        return value
+
+    return run
+
+
+VALUES: Operations = {
+    "function": function,
+    "parameters": parameters,
+    "support": support,
+    "noise": noise,
+    "reparameterize": reparameterize,
+    "flow_draw": flow_draw,
+    "relax": relax,
+    "draw": draw,
+    "likeliest": likeliest,
+    "label_or": label_or,
+    "reweighted": reweighted,
+}

@@ -1,0 +1,172 @@
+"""Plans of questions to a trained model: posteriors, joint draws, means, densities.
+
+Expectations over hidden variables go through the same programs as the objective, so labels that are given are clamped
+and weighted as there. Walks take one value a row in the order of a graph; their draws are real draws (a category is an
+index), never relaxed.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from compiler.plan.plan import Plan, Value, needed_lines
+from compiler.plan.planner import Planner
+from compiler.plan.values import FactorWriter
+from compiler.plan.verify import verify
+from compiler.symbolic.agreement import reduced
+from compiler.symbolic.objective import Measure
+from compiler.symbolic.program import Program
+from graphspec.graphs.graph import Factor, Graphs, Side
+
+
+def plan_features(graphs: Graphs, names: Sequence[str]) -> Plan:
+    """Deterministic variables of observed ones, for a whole batch."""
+    writer = Walk(graphs, ())
+    found = {name: writer.computed(graphs.function(name)) for name in names}
+    return writer.plan("what depends on observed variables only", found)
+
+
+def plan_answers(program: Program, names: Sequence[str], features: Sequence[str] = ()) -> Plan:
+    """log q(name = k | row) of hidden labels, running only the steps that those need: `answer NAME` [B, *shape, K]."""
+    planner = Planner(reduced(program, names), features)
+    planner.take_steps()
+    return planner.finished({f"answer {name}": planner.answer(name) for name in names})
+
+
+def plan_posterior(program: Program, name: str, features: Sequence[str] = ()) -> Plan:
+    """`posterior`: of one hidden variable given what its rows have, marginal over everything else that is hidden.
+
+    E over the measure of q(name | parents), or of its value where a label below it makes weights depend on it. With a
+    finite support probabilities [B, *shape, K]; else the mean [B, *shape].
+    """
+    planner = Planner(program, features)
+    planner.take_steps()
+    factor, variable = planner.steps["q", name].factor, program.graphs.variables[name]
+    rank, finite = len(variable.shape), variable.support is not None
+    if name not in program.upstream:
+        op = "probabilities" if finite else "mean_value"
+        value = planner.write(op, f"{op}_{name}", planner.parameters(factor), rank=rank + finite, factor=factor.key)
+    elif finite:
+        value = planner.write("class_weights", f"classes_of_{name}", (planner.value(name),), rank=rank + 1, variable=name)
+    else:
+        value = planner.value(name)
+    return planner.finished({"posterior": planner.average(Measure(program.weighing_labels()), value, f"mean_{name}")})
+
+
+class Walk(FactorWriter):
+    """Values of a graph's variables one after the other, each on no axis. known: those that are given."""
+
+    def __init__(self, graphs: Graphs, known: Collection[str]) -> None:
+        super().__init__(graphs, 1)
+        self.known_names = frozenset(known)
+
+    def computed(self, factor: Factor) -> Value:
+        """A deterministic variable."""
+        self.hold(factor.variable, self.function(factor))
+        return self.value(factor.variable)
+
+    def drawn(self, factor: Factor) -> Value:
+        """A real draw from its distribution."""
+        noise = self.noise(factor, None)
+        found: Value = self.write(
+            "draw", f"{factor.variable}_drawn", (*self.parameters(factor), noise), rank=self.rank(factor.variable),
+            factor=factor.key,
+        )  # fmt: skip
+        return found
+
+    def summary(self, factor: Factor, op: str) -> Value:
+        """Its distribution's mean, mode, or the one of both that fits its domain."""
+        rank = len(self.graphs.variables[factor.variable].shape)
+        found: Value = self.write(
+            op, f"{op}_{factor.variable}", self.parameters(factor), rank=rank, factor=factor.key
+        )
+        return found
+
+    def or_label(self, name: str, hidden: Value) -> Value:
+        """The label where a row has one."""
+        inputs = (self.mask(name), self.legal(name), hidden)
+        found: Value = self.write("label_or", name, inputs, rank=hidden.rank, variable=name)
+        return found
+
+    def density(self, factor: Factor) -> Value:
+        """Log density of what a row has of a variable."""
+        name = factor.variable
+        inputs = (self.legal(name), self.mask(name), *self.parameters(factor))
+        found: Value = self.write(
+            "log_prob", f"log_{factor.side[0]}_{name}", inputs, factor=factor.key, part="given", relaxed=False,
+            detached=False,
+        )  # fmt: skip
+        return found
+
+    def plan(self, title: str, results: dict[str, Value]) -> Plan:
+        """What was written so far."""
+        return verify(Plan(title, self.given, tuple(self.lines), results))
+
+
+def plan_draws(graphs: Graphs, labels: Collection[str]) -> Plan:
+    """One draw a row of every variable in recognition order, labels clamped where a row has them; `log weight`: log of
+    their densities."""
+    walk, results, weights = Walk(graphs, labels), {}, []
+    for factor in graphs.order("recognition"):
+        name = factor.variable
+        if factor.deterministic:
+            walk.computed(factor)
+            continue
+        value = walk.drawn(factor)
+        if name in labels:
+            weights.append((1, walk.density(factor)))
+            value = walk.or_label(name, value)
+        walk.hold(name, value)
+        results[name] = value
+    results["log weight"] = walk.added(weights, "log_weight")
+    return walk.plan("joint draws from q", results)
+
+
+def plan_means(graphs: Graphs, labels: Collection[str]) -> Plan:
+    """q's mean (discrete: likeliest class) of every variable, parents at theirs, labels clamped."""
+    walk, results = Walk(graphs, labels), {}
+    for factor in graphs.order("recognition"):
+        name = factor.variable
+        if factor.deterministic:
+            walk.computed(factor)
+            continue
+        value = walk.summary(factor, "centre")
+        value = walk.or_label(name, value) if name in labels else value
+        walk.hold(name, value)
+        results[name] = value
+    return walk.plan("means of q", results)
+
+
+def plan_generation(graphs: Graphs, fixed: Collection[str], *, means: bool) -> Plan:
+    """Ancestral draws from p, some variables held fixed. means: observed variables are their distribution's mean.
+
+    Raises ValueError naming a variable that is needed and neither fixed nor modelled.
+    """
+    walk, results = Walk(graphs, fixed), {}
+    known = set(fixed)
+    for factor in graphs.order("generative"):
+        name = factor.variable
+        for parent in factor.parents:
+            if parent not in known:
+                raise ValueError(f"generating {name!r} needs a value for {parent!r}: p does not model it")
+        if name in known:
+            continue
+        known.add(name)
+        if factor.deterministic:
+            results[name] = walk.computed(factor)
+            continue
+        observed = means and graphs.variables[name].role == "observed"
+        value = walk.summary(factor, "mean_value") if observed else walk.drawn(factor)
+        walk.hold(name, value)
+        results[name] = value
+    return walk.plan("draws from p", results)
+
+
+def plan_densities(graphs: Graphs, side: Side) -> Plan:
+    """Log density of every factor of one graph at given values."""
+    walk, results = Walk(graphs, ()), {}
+    for factor in graphs.order(side):
+        if factor.deterministic:
+            walk.computed(factor)
+        else:
+            results[factor.variable] = walk.density(factor)
+    return walk.plan(f"log densities of the {side} graph", results)

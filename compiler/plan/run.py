@@ -1,0 +1,50 @@
+"""Running a plan: each line bound to its modules once, then called with tensors."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from compiler.plan.modules import Modules
+from compiler.plan.ops import OPERATIONS
+from compiler.plan.plan import Plan
+from compiler.plan.running import Context
+
+
+class Runner:
+    """A plan ready to run. Values that no later line reads are let go."""
+
+    def __init__(self, plan: Plan, modules: Modules) -> None:
+        self.plan = plan
+        last: dict[str, int] = {}
+        for place, line in enumerate(plan.lines):
+            last |= {value.name: place for value in (*line.inputs, *line.outputs)}
+        kept = {value.name for value in (*plan.results.values(), *plan.terms.values())}
+        free: dict[int, list[str]] = {}
+        for name, place in last.items():
+            if name not in kept:
+                free.setdefault(place, []).append(name)
+        self._steps = [
+            (
+                OPERATIONS[line.op](line, modules),
+                [value.name for value in line.inputs],
+                [value.name for value in line.outputs],
+                free.get(place, []),
+                line.group,
+            )
+            for place, line in enumerate(plan.lines)
+        ]
+
+    def run(self, context: Context, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Every value that is kept, by name. given: the tensors of `plan.given`, by the names of their values."""
+        values = dict(given)
+        for call, inputs, outputs, free, group in self._steps:
+            own = context if group is None else context.parts[group]
+            found = call(own, *[values[name] for name in inputs])
+            if len(outputs) == 1 and not isinstance(found, tuple):
+                values[outputs[0]] = found
+            else:
+                for name, each in zip(outputs, found, strict=True):
+                    values[name] = each
+            for name in free:
+                values.pop(name, None)
+        return values
