@@ -1,100 +1,75 @@
-"""Evaluating the consistency regulariser: what q says of a label in a run of a program, and how far two answers differ.
+"""Evaluating the consistency regulariser: what q says of labels of rows, and how far two answers differ.
 
-From: executions of programs. To: log probabilities, nats. What it means is in `agreement`.
+From: rows. To: log probabilities, nats. What it means is in `compiler.symbolic.agreement`.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from compiler.model.evaluation import Evaluator
-from compiler.model.execution import Execution
-from compiler.symbolic.agreement import ancestors, reduced
-from compiler.symbolic.objective import Measure
-from compiler.symbolic.program import Pattern, Program
-from compiler.symbolic.schedules import ObjectiveWeights
-from compiler.tensors.axes import SAMPLES, AxisTensor, align
-from compiler.tensors.blanks import as_positions, placed
+from compiler.model.compiled import Compiled
+from compiler.model.evaluation import Group
+from compiler.plan.queries import plan_answers
+from compiler.plan.running import Rows, as_positions
+from compiler.symbolic.program import Pattern
+from compiler.symbolic.schedules import ObjectiveWeights, Rates
+from compiler.tensors.blanks import placed
 from compiler.tensors.noise import Noise
 
-if TYPE_CHECKING:
-    from compiler.model.model import Model
 
+class Prepared(Protocol):
+    """What is needed of a model."""
 
-def log_answer(execution: Execution, evaluator: Evaluator, name: str) -> Tensor:
-    """log q(name = k | observed variables, labels upstream that the row has): [B, *shape, K] nats, with gradients.
+    compiled: Compiled
+    rates: Rates | None
 
-    Nothing upstream that is hidden: the factor's own log probabilities. Else the log of their mean: exact over what is
-    enumerated, over the program's own draws otherwise, weighed by the labels upstream (never by those downstream).
-    """
-    program = execution.program
-    step = next(s for s in program.recognition if s.factor.variable == name)
-    axes = step.parent_axes
-    answer = execution.distribution(step.factor, axes).log_probs()
-    if axes:
-        above = ancestors(program.graphs, name)
-        measure = Measure(tuple(label for label in program.weighing_labels() if label in above))
-        weights = _with_score(execution, evaluator.marginal(measure, axes))
-        weights = weights.reshape(*weights.shape, *[1] * (answer.dim() - weights.dim()))
-        answer = torch.logsumexp(answer + weights, dim=tuple(range(len(axes))))
-    return answer.expand(execution.noise.batch, *answer.shape[1:])
+    def prepare(self, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rows as plans expect them."""
+        ...
 
-
-def _with_score(execution: Execution, log_weights: AxisTensor) -> Tensor:
-    """The weights [*axes, B] as they are, with the gradient that draws without a pathwise one give to their factors.
-
-    A draw's weight gets the gradient of its own log density, less the mean over draws: the score function inside the
-    logarithm, for which each draw counts by its share. One draw has no share to change, and gets no gradient.
-    """
-    scored = [name for name in execution.program.scored if SAMPLES in execution.program.log_q_axes()[name]]
-    if not scored or SAMPLES not in log_weights.axes:
-        return log_weights.data
-    masked = execution.program.pattern.masked
-    densities = [execution.log_density("q", name, "hidden" if name in masked else "all") for name in scored]
-    silent = [AxisTensor(density.axes, density.data - density.data.detach()) for density in densities]
-    axes, aligned = align([log_weights, *silent])
-    assert axes == log_weights.axes, "a scored draw varies over the samples alone"
-    total = torch.stack(torch.broadcast_tensors(*aligned)).sum(0)
-    return total - torch.logsumexp(total, dim=tuple(range(len(axes))), keepdim=True)
+    def group(self, rows: Mapping[str, Tensor], codes: Tensor | None = None) -> list[Group]:
+        """Rows by pattern."""
+        ...
 
 
 class Answers:
     """What a model says of some labels for rows of any patterns, running only the steps that those answers need."""
 
-    def __init__(self, model: "Model", names: Iterable[str]) -> None:
+    def __init__(self, model: Prepared, names: Iterable[str]) -> None:
         self.model, self.names = model, tuple(names)
-        self._programs: dict[Pattern, Program] = {}
 
     def __call__(self, rows: Mapping[str, Tensor], noise: Noise, patterns: Tensor | None = None) -> dict[str, Tensor]:
-        """`log_answer` of each label: {name: [B, *shape, K]}, NaN (or no entry) for rows that have the label whole.
-
-        patterns: the rows' `Model.row_patterns`, where known.
-        """
-        model = self.model
-        prepared = model.prepare(rows)
-        weights = ObjectiveWeights.at(model.graphs, model.rates, float("inf"))
+        """log q(label = k | row) of each label: {name: [B, *shape, K]} nats, NaN (or no entry) for rows that have the
+        label whole. patterns: the rows' `Model.row_patterns`, where known."""
+        prepared = self.model.prepare(rows)
+        compiled = self.model.compiled
+        weights = ObjectiveWeights.at(compiled.graphs, self.model.rates, float("inf"))
+        device = next(iter(prepared.values())).device
         result: dict[str, Tensor] = {}
-        for pattern, positions in model.group(prepared, patterns):
-            hidden = [name for name in self.names if name not in pattern.labels]
+        groups = self.model.group(prepared, patterns)
+        given = compiled.given(prepared, compiled.context(noise, weights, device))
+        for pattern, positions in groups:
+            hidden = tuple(name for name in self.names if name not in pattern.labels)
             if not hidden:
                 continue
-            part = prepared if positions is None else {n: v[positions] for n, v in prepared.items()}
+            runner = compiled.runner(("answers", pattern, hidden), self._planned(pattern, hidden))
             inner = noise if positions is None else noise.select(as_positions(positions))
-            execution = Execution(model, self._program(pattern, hidden), part, weights, inner)
-            evaluator = Evaluator(execution, weights)
+            found = runner.results(
+                compiled.context(inner, weights, device), given.of(runner.plan, positions)
+            )
             for name in hidden:
-                place(result, name, log_answer(execution, evaluator, name), positions, noise.batch)
+                answer = found[f"answer {name}"]
+                place(result, name, answer.expand(inner.batch, *answer.shape[1:]), positions, noise.batch)
         return result
 
-    def _program(self, pattern: Pattern, hidden: list[str]) -> Program:
-        if pattern not in self._programs:
-            self._programs[pattern] = reduced(self.model.program(pattern)[0], hidden)
-        return self._programs[pattern]
+    def _planned(self, pattern: Pattern, hidden: tuple[str, ...]):  # type: ignore[no-untyped-def]
+        compiled = self.model.compiled
+        return lambda: plan_answers(compiled.program(pattern)[0], hidden, compiled.features)
 
 
-def place(target: dict[str, Tensor], name: str, found: Tensor, positions: slice | Tensor | None, batch: int) -> None:
+def place(target: dict[str, Tensor], name: str, found: Tensor, positions: Rows | None, batch: int) -> None:
     """Put the answers [n, *shape, K] of some rows into those of the whole batch, NaN elsewhere."""
     if positions is None:
         target[name] = found

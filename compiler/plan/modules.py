@@ -16,12 +16,17 @@ FactorModule = ConditionalModule | DeterministicModule
 
 @dataclass(frozen=True)
 class Modules:
-    """factors: a module per factor, by key. independent: keys of those that treat each row alone and draw nothing."""
+    """factors: a module per factor, by key. independent: keys of those that treat each row alone and draw nothing.
+
+    shareable: (factor, place of a parent) where the share of the first layer that depends on that parent alone can be
+    computed beforehand.
+    """
 
     graphs: Graphs
     dtype: torch.dtype
     factors: Mapping[str, FactorModule]
     independent: frozenset[str]
+    shareable: frozenset[tuple[str, int]] = frozenset()
 
     def factor(self, key: str) -> Factor:
         """The factor of a key."""

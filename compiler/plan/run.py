@@ -48,3 +48,8 @@ class Runner:
             for name in free:
                 values.pop(name, None)
         return values
+
+    def results(self, context: Context, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The plan's results by their own names."""
+        values = self.run(context, given)
+        return {name: values[value.name] for name, value in self.plan.results.items()}

@@ -59,8 +59,16 @@ def filled(variable: Variable, values: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, values, torch.full_like(values, FILLERS.get(variable.domain or "real", 0)))
 
 
+def entering(variable: Variable, values: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """An observed variable that may be blank as it enters networks: zero where it is; a category as one-hot weights, so
+    that a blank reads no row of its table."""
+    if variable.domain != "category":
+        return torch.where(mask, values, torch.zeros_like(values))
+    return one_hot(variable, torch.where(mask, values, 0), dtype) * mask.unsqueeze(-1)
+
+
 def observed_values(graphs: Graphs, rows: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, AxisTensor]:
-    """Observed variables as they enter networks: one that may be blank is zero there, beside a presence flag."""
+    """Observed variables as they enter networks, and presence flags of those that may be blank."""
     values: dict[str, AxisTensor] = {}
     for name in graphs.observed:
         variable = graphs.variables[name]
@@ -69,15 +77,8 @@ def observed_values(graphs: Graphs, rows: Mapping[str, Tensor], dtype: torch.dty
             continue
         mask = given(variable, rows[name])
         values[name + PRESENCE] = AxisTensor((), mask.to(dtype))
-        values[name] = AxisTensor((), _zeroed(variable, rows[name], mask, dtype))
+        values[name] = AxisTensor((), entering(variable, rows[name], mask, dtype))
     return values
-
-
-def _zeroed(variable: Variable, values: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """Zero where blank; a category becomes one-hot weights, so that a blank reads no row of its table."""
-    if variable.domain != "category":
-        return torch.where(mask, values, torch.zeros_like(values))
-    return one_hot(variable, torch.where(mask, values, 0), dtype) * mask.unsqueeze(-1)
 
 
 def as_value(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:

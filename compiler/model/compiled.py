@@ -1,0 +1,90 @@
+"""The plans of one model: made once for a pattern, a question, or the groups that a batch has, and bound to modules."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from compiler.model.given import GivenTensors
+from compiler.plan.joining import Part, join
+from compiler.plan.modules import Modules
+from compiler.plan.plan import Plan
+from compiler.plan.planner import plan_objective
+from compiler.plan.queries import plan_features
+from compiler.plan.run import Runner
+from compiler.plan.running import Context
+from compiler.symbolic.derivation import derive
+from compiler.symbolic.lowering import lower
+from compiler.symbolic.objective import Objective
+from compiler.symbolic.program import Pattern, Program
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.noise import Noise
+
+Answers = tuple[str, ...]
+
+
+class Compiled:
+    """Programs, objectives, plans and runners, each made when it is first asked for.
+
+    features: deterministic recognition variables that depend on observed ones only; they are computed for a whole batch.
+    """
+
+    def __init__(self, modules: Modules) -> None:
+        self.modules, self.graphs = modules, modules.graphs
+        observed = set(self.graphs.observed)
+        self.features = tuple(
+            f.variable
+            for f in self.graphs.order("recognition")
+            if f.deterministic and self.graphs.stochastic_parents(f) <= observed
+        )
+        self._programs: dict[tuple[Pattern, int], tuple[Program, Objective]] = {}
+        self._plans: dict[tuple[Pattern, int, Answers], Plan] = {}
+        self._runners: dict[Hashable, Runner] = {}
+
+    def program(self, pattern: Pattern, samples: int | None = None) -> tuple[Program, Objective]:
+        """The program and objective of rows with exactly this pattern (names in declared order)."""
+        count = self.graphs.spec.objective.samples if samples is None else samples
+        key = (pattern, count)
+        if key not in self._programs:
+            program = lower(self.graphs, pattern, count)
+            self._programs[key] = (program, derive(program))
+        return self._programs[key]
+
+    def plan(self, pattern: Pattern, samples: int | None = None, answers: Answers = ()) -> Plan:
+        """The plan of the pattern's objective."""
+        program, objective = self.program(pattern, samples)
+        key = (pattern, program.samples, answers)
+        if key not in self._plans:
+            self._plans[key] = plan_objective(program, objective, self.features, answers)
+        return self._plans[key]
+
+    def runner(self, key: Hashable, plan: Callable[[], Plan]) -> Runner:
+        """A plan bound to the modules; key: what tells it from others."""
+        if key not in self._runners:
+            self._runners[key] = Runner(plan(), self.modules)
+        return self._runners[key]
+
+    def for_pattern(self, pattern: Pattern, samples: int | None, answers: Answers = ()) -> Runner:
+        """The objective of rows of one pattern."""
+        return self.runner(("pattern", pattern, samples, answers), lambda: self.plan(pattern, samples, answers))
+
+    def for_patterns(self, patterns: Sequence[Pattern], samples: int | None, answers: Answers) -> Runner:
+        """The objectives of several groups of rows side by side."""
+
+        def joint() -> Plan:
+            parts = [Part(self.plan(p, samples, answers), self.program(p, samples)[0].sizes) for p in patterns]
+            return join(parts, self.graphs, self.modules.independent, self.modules.shareable)
+
+        return self.runner(("patterns", tuple(patterns), samples, answers), joint)
+
+    def context(self, noise: Noise, numbers: ObjectiveWeights, device: torch.device) -> Context:
+        """One run with these weights."""
+        return Context(noise, numbers, self.modules.dtype, device)
+
+    def given(self, rows: Mapping[str, Tensor], context: Context) -> GivenTensors:
+        """What plans are given of prepared rows, features included."""
+        given = GivenTensors(self.graphs, rows, self.modules.dtype)
+        if self.features:
+            runner = self.runner("features", lambda: plan_features(self.graphs, self.features))
+            given.computed = runner.results(context, given.of(runner.plan))
+        return given
