@@ -27,7 +27,7 @@ from compiler.tensors.axes import AxisTensor
 from compiler.tensors.noise import Noise
 from graphspec.loading import load
 from runtime.data.stream.rows import PreparedData
-from runtime.data.stream.streams import Step, epoch_batches, steps_per_epoch
+from runtime.data.stream.streams import BatchRows, epoch_batches, steps_per_epoch
 from runtime.runs.checkpoints import read_weights
 from runtime.runs.run_folder import Run
 from runtime.training.loop.fitting import fit
@@ -177,7 +177,7 @@ def by_hand(
     return model
 
 
-def moved_by_hand(teacher: Model, x: Tensor, length: float, step: Step, size: int) -> Tensor:
+def moved_by_hand(teacher: Model, x: Tensor, length: float, step: BatchRows, size: int) -> Tensor:
     """One power iteration, row by row: from a random direction to the gradient of KL(q(y | x) || q(y | x + r)) in r."""
     drawn = BatchNoise(step.seed_for("consistency"), size).normal("adversarial x", (), x.shape[1:], x.dtype)
     found = []
@@ -507,7 +507,7 @@ def teacher_of(model: Model) -> tuple[Teacher, PreparedData]:
 
 def row_weights(
     model: Model, epoch: int, process: int = 0, processes: int = 1
-) -> Iterator[tuple[Step, Tensor, Tensor]]:
+) -> Iterator[tuple[BatchRows, Tensor, Tensor]]:
     """(step, positions, what the rows of y's regulariser weigh) of one process in one epoch."""
     teacher, data = teacher_of(model)
     patterns = patterns_of(model, data.training)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import networkx as nx
 
-from graphspec.graphs.complete_factors import Scene, resolve_factor, resolve_shape
+from graphspec.graphs.complete_factors import FactorContext, resolve_factor, resolve_shape
 from graphspec.graphs.complete_variables import variable_of
 from graphspec.graphs.declared_names import Outline, outline_of
 from graphspec.graphs.graph import SIDES, Factor, Graphs, Side, Variable
@@ -26,7 +26,7 @@ def connect(spec: Spec, report: Report) -> Graphs | None:
     outline = outline_of(spec, report)
     derived = derive_recognition(outline) if spec.recognition.auto and invertible(outline) else NOTHING
     outline = _with_derived(outline, derived)
-    scene = Scene(outline, _variables(outline, derived, report), report)
+    scene = FactorContext(outline, _variables(outline, derived, report), report)
     functions = _functions_in_order(outline)
     _forget_shapes(scene, {name for _, name in functions})
     for side, name in functions:
@@ -58,7 +58,7 @@ def _variables(outline: Outline, derived: Derived, report: Report) -> dict[str, 
     }
 
 
-def _forget_shapes(scene: Scene, computable: set[str]) -> None:
+def _forget_shapes(scene: FactorContext, computable: set[str]) -> None:
     """A feature on a cycle, or defined nowhere, has no shape; whoever reads it is judged without."""
     for name, declared in scene.outline.variables.items():
         sized = declared.shape is not None or declared.size is not None
@@ -79,14 +79,14 @@ def _functions_in_order(outline: Outline) -> list[tuple[Side, str]]:
     return [(homes[name], name) for name in nx.topological_sort(graph)]
 
 
-def _factors(scene: Scene, side: Side, derived: Derived) -> dict[str, Factor | None]:
+def _factors(scene: FactorContext, side: Side, derived: Derived) -> dict[str, Factor | None]:
     return {
         name: resolve_factor(scene, side, name, derived=side == "recognition" and name in derived.factors)
         for name in scene.outline.factors(side)
     }
 
 
-def _complete(scene: Scene, factors: Mapping[Side, Mapping[str, Factor | None]]) -> bool:
+def _complete(scene: FactorContext, factors: Mapping[Side, Mapping[str, Factor | None]]) -> bool:
     """Everything is resolved and hangs together, so that `Graphs` keeps its promises."""
     outline = scene.outline
     resolved = all(factor is not None for side in factors.values() for factor in side.values())
