@@ -22,8 +22,9 @@ from runtime.training.processes.training_rows import prepare_rows
 from runtime.training.step.adversarial import MovedRows, kept_buffers, move
 from runtime.training.step.averaging import Average
 from runtime.training.step.consistency import Teacher
-from runtime.training.step.loss import patterns_of, share_of
+from runtime.training.step.loss import patterns_of
 from runtime.training.step.noise import BatchNoise
+from runtime.training.step.share import share_of
 
 SPEC = """
 graphspec: 1

@@ -35,8 +35,9 @@ from runtime.training.loop.progress import SilentReporter
 from runtime.training.processes.training_rows import prepare_rows
 from runtime.training.step.averaging import Average
 from runtime.training.step.consistency import Teacher, rows_without, twin
-from runtime.training.step.loss import patterns_of, share_of
+from runtime.training.step.loss import patterns_of
 from runtime.training.step.noise import BatchNoise
+from runtime.training.step.share import share_of
 from runtime.training.step.step_metrics import Meter
 
 PIXELS = (*GREY, "recognition.h.network={kind: mlp, hidden: [8], normalization: batch, dropout: 0.2}")

@@ -8,13 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from graphspec.graphs.declared_names import Outline
+from graphspec.graphs.family_choice import check_family, check_options
 from graphspec.graphs.graph import Factor, Side, Variable
+from graphspec.graphs.network_choice import (
+    check_direct,
+    check_feature,
+    check_gives_something,
+    check_shapes,
+    find_network,
+)
+from graphspec.graphs.parameter_values import check_parameters, standard_values
 from graphspec.graphs.shapes import parameter_shape
 from graphspec.language import WEIGHTLESS, FactorSpec, LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec
 from graphspec.language.families import Family, ParameterInfo
-from graphspec.rules.family_rules import check_family, check_options
-from graphspec.rules.network_rules import check_direct, check_feature, check_gives_something, check_shapes, find_network
-from graphspec.rules.parameter_rules import check_parameters, standard_values
 from graphspec.text.report import Report
 from graphspec.text.source import Path
 

@@ -8,7 +8,6 @@ the augmented rows. Not here: what the regulariser is (`compiler.symbolic.agreem
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,15 +16,11 @@ from compiler.model.model import Model
 from compiler.model.teacher_answers import Answers, disagreement
 from compiler.symbolic.agreement import Agreement, agreements
 from compiler.tensors.blanks import as_value, given
-from runtime.data import Rows
+from runtime.data import BatchRows, PreparedData, Rows
 from runtime.training.step.adversarial import MovedRows, move, spread
 from runtime.training.step.averaging import Average
 from runtime.training.step.noise import BatchNoise
-
-if TYPE_CHECKING:
-    from runtime.data import PreparedData
-    from runtime.data.stream.streams import BatchRows
-    from runtime.training.step.loss import Share
+from runtime.training.step.share import Share
 
 SURE = " sure"
 """Added to a regulariser's name: the share of the elements that rows lack of which the averaged model is sure."""
@@ -83,7 +78,7 @@ class Teacher:
     a step. Batch statistics are the averaged running ones.
     """
 
-    def __init__(self, model: Model, data: "PreparedData", average: Average) -> None:
+    def __init__(self, model: Model, data: PreparedData, average: Average) -> None:
         self.agreements, self.average = agreements(model.graphs), average
         self._model = twin(model, average)
         self._streams = (len(data.unlabelled), len(data.labelled))
@@ -99,9 +94,9 @@ class Teacher:
     @torch.no_grad()
     def targets(
         self,
-        step: "BatchRows",
+        step: BatchRows,
         epoch: float,
-        share: "Share",
+        share: Share,
         rows: Mapping[str, Tensor],
         seen: Mapping[str, Tensor],
         patterns: Tensor,
@@ -139,7 +134,7 @@ class Teacher:
         return self._known[names]
 
     def _asked(
-        self, step: "BatchRows", agreement: Agreement, number: float, share: "Share", rows: Mapping[str, Tensor]
+        self, step: BatchRows, agreement: Agreement, number: float, share: Share, rows: Mapping[str, Tensor]
     ) -> Asked:
         """Of R rows without the label, a row of the unlabelled stream, U of N, stands for N / U, and one of the
         labelled stream, L of M, for M / L: the mean over the R rows, whatever the batch."""

@@ -23,9 +23,10 @@ from runtime.training.processes.exchange import shared_gradients
 from runtime.training.speed.timing import StepTimes
 from runtime.training.step.averaging import Average
 from runtime.training.step.consistency import Targets, Teacher
-from runtime.training.step.loss import Loss, Share, counted, patterns_of, share_of
+from runtime.training.step.loss import Loss, counted, patterns_of
 from runtime.training.step.noise import BatchNoise
 from runtime.training.step.optimizers import build_optimizer, set_learning_rate
+from runtime.training.step.share import Share, share_of
 from runtime.training.step.step_metrics import NO_WEIGHTS, Meter
 
 if TYPE_CHECKING:
