@@ -340,7 +340,7 @@ CHILD = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, "tests")
-from runtime.training.progress import SilentReporter
+from runtime.training.loop.progress import SilentReporter
 from tiny_runs import train_tiny
 
 class Waiting(SilentReporter):
