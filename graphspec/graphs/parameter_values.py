@@ -1,6 +1,6 @@
-"""Parameters that a factor gives itself: known to the family, given once, and with values it can have (GS053-GS058).
+"""Parameters that a factor gives itself: known to the family, given once, and with values it can have.
 
-Called while factors are resolved (`factors_of`), because what is right is needed there too.
+Part of completing a factor, which needs what is found here. Codes GS053-GS058.
 """
 
 import json

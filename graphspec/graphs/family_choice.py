@@ -1,6 +1,6 @@
-"""Distributions: known, legal on the domain, with options they have (GS050-GS052, GS056).
+"""The family of a factor: known, legal on the domain, with options it has. Codes GS050-GS052, GS056.
 
-Called while factors are resolved (`factors_of`), because what is right is needed there too.
+Part of completing a factor, which needs what is found here.
 """
 
 from typing import Any
