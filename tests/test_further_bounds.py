@@ -9,7 +9,7 @@ from objective_twin import joint_values, log_densities
 from test_objective_exact import build
 
 from compiler.model import execution
-from compiler.model.aggregation import aggregate
+from compiler.plan.aggregation import aggregate
 from compiler.tensors.noise import Noise
 
 GAUSSIAN = """

@@ -10,7 +10,7 @@ from objective_twin import joint_values, log_densities
 from test_masks import VECTOR
 from test_objective_exact import build
 
-from compiler.model.aggregation import aggregate
+from compiler.plan.aggregation import aggregate
 from compiler.symbolic.derivation import derive
 from compiler.symbolic.lowering import lower
 from compiler.symbolic.printing import contribution_lines

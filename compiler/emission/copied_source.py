@@ -19,7 +19,7 @@ MODULES = (
     "compiler.families.quantiles",
     "compiler.families.sphere",
     "compiler.families.flow_maps",
-    "compiler.model.aggregation",
+    "compiler.plan.aggregation",
     "compiler.emission.pieces.copied_draws",
     "compiler.emission.pieces.copied_densities",
     "compiler.emission.pieces.copied_divergences",

@@ -1,6 +1,9 @@
 """The plans of one model: made once for a pattern, a question, or the groups that a batch has, and bound to modules."""
 
+import copy
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,6 +43,13 @@ class Compiled:
         self._programs: dict[tuple[Pattern, int], tuple[Program, Objective]] = {}
         self._plans: dict[tuple[Pattern, int, Answers], Plan] = {}
         self._runners: dict[Hashable, Runner] = {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Compiled":
+        """Of a copied model: the same plans, to be bound to the copy's modules."""
+        factors = {key: copy.deepcopy(module, memo) for key, module in self.modules.factors.items()}
+        other = Compiled(replace(self.modules, factors=factors))
+        other._programs, other._plans = self._programs, self._plans
+        return other
 
     def program(self, pattern: Pattern, samples: int | None = None) -> tuple[Program, Objective]:
         """The program and objective of rows with exactly this pattern (names in declared order)."""

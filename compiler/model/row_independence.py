@@ -1,12 +1,11 @@
 """What a batch may compute once for all groups of its rows, whatever their patterns of labels."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from torch import Tensor, nn
+from torch import nn
 
 from compiler.networks.layers import BatchNorm, Between, Inputs
 from compiler.networks.user_module import UserNetwork
-from compiler.tensors.axes import AxisTensor, PartOfBatch
 from graphspec.graphs.graph import Factor
 
 
@@ -23,14 +22,3 @@ def _mixes(part: nn.Module) -> bool:
     if isinstance(part, (Between, Inputs)) and part.rate > 0:
         return True
     return isinstance(part, (BatchNorm, UserNetwork)) or (isinstance(part, Inputs) and part.noise > 0)
-
-
-def parts_of_batch(
-    values: Mapping[str, AxisTensor], groups: Sequence[slice | Tensor | None]
-) -> list[dict[str, AxisTensor]]:
-    """Values of the whole batch as each group of rows sees them (None: all rows)."""
-    shared: dict[str, dict[object, Tensor]] = {name: {} for name in values}
-    return [
-        {n: v if rows is None or v.batch == 1 else PartOfBatch.of(v, rows, shared[n]) for n, v in values.items()}
-        for rows in groups
-    ]

@@ -16,7 +16,7 @@ from compiler.plan.plan import Given, Line, Plan, Value
 from compiler.plan.verify import verify
 from graphspec.graphs.graph import Graphs
 
-CALLS = ("parameters", "function")
+CALLS = ("parameters", "function", "enter")
 """Operations that call a factor's module."""
 
 

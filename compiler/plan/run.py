@@ -1,13 +1,20 @@
 """Running a plan: each line bound to its modules once, then called with tensors."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from typing import Any
 
 from torch import Tensor
 
 from compiler.plan.modules import Modules
 from compiler.plan.ops import OPERATIONS
-from compiler.plan.plan import Plan
+from compiler.plan.plan import Line, Plan
 from compiler.plan.running import Context
+
+
+watch: ContextVar[Callable[[Line], AbstractContextManager[Any]] | None] = ContextVar("watch", default=None)
+"""Within what each line runs, for whoever measures it (`train --profile`)."""
 
 
 class Runner:
@@ -25,6 +32,7 @@ class Runner:
                 free.setdefault(place, []).append(name)
         self._steps = [
             (
+                line,
                 OPERATIONS[line.op](line, modules),
                 [value.name for value in line.inputs],
                 [value.name for value in line.outputs],
@@ -36,10 +44,14 @@ class Runner:
 
     def run(self, context: Context, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Every value that is kept, by name. given: the tensors of `plan.given`, by the names of their values."""
-        values = dict(given)
-        for call, inputs, outputs, free, group in self._steps:
+        values, watching = dict(given), watch.get()
+        for line, call, inputs, outputs, free, group in self._steps:
             own = context if group is None else context.parts[group]
-            found = call(own, *[values[name] for name in inputs])
+            if watching is None:
+                found = call(own, *[values[name] for name in inputs])
+            else:
+                with watching(line):
+                    found = call(own, *[values[name] for name in inputs])
             if len(outputs) == 1 and not isinstance(found, tuple):
                 values[outputs[0]] = found
             else:

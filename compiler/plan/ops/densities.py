@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from compiler.families import closed_kl, closed_kl_each
-from compiler.model.aggregation import aggregate as aggregate_pairs
+from compiler.plan.aggregation import aggregate as aggregate_pairs
 from compiler.plan.modules import Modules
 from compiler.plan.plan import Line
 from compiler.plan.running import Context, Operations, Run, laid_out

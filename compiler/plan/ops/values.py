@@ -7,7 +7,7 @@ from torch import Tensor
 
 from compiler.families.finite import Finite
 from compiler.families.flow_maps import flow_draw as draw_from_flow
-from compiler.model.sparse import choose
+from compiler.plan.sparse import choose
 from compiler.plan.modules import Modules
 from compiler.plan.plan import Line
 from compiler.plan.running import Context, Operations, Run, laid_out

@@ -5,7 +5,6 @@ time per range. Ranges: `q z` and `p x` are a factor's networks; `log q z`, `log
 divergence; everything else of a step is under `rest`.
 """
 
-import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +14,10 @@ from typing import Any
 
 from torch.autograd.profiler import record_function
 
-from compiler.model.execution import Execution
 from compiler.model.model import Model
+from compiler.plan.joining import CALLS
+from compiler.plan.plan import Line
+from compiler.plan.run import watch
 
 WAIT, WARM_UP, ACTIVE = 8, 2, 5
 """Steps before the profiler starts, steps that it throws away, steps that it keeps."""
@@ -133,33 +134,29 @@ def range_names(model: Model) -> tuple[str, ...]:
 @contextmanager
 def ranges(model: Model) -> Iterator[None]:
     """Within the block every factor's networks and densities run inside a named range of torch's profiler."""
-    for side, variable, module in _factors(model):
-        name = f"{side} {variable}"
-        module.forward = _inside(module.forward, lambda *_, name=name: name)
-    density, divergence = Execution.log_density, Execution.divergence
-    Execution.log_density = _inside(density, lambda _, side, name, *rest: f"log {side} {name}")  # type: ignore[method-assign]
-    Execution.divergence = _inside(divergence, lambda _, name, *rest: f"KL {name}")  # type: ignore[method-assign]
+    token = watch.set(lambda line: record_function(_range_name(line)))
     try:
         yield
     finally:
-        Execution.log_density, Execution.divergence = density, divergence  # type: ignore[method-assign]
-        for _, _, module in _factors(model):
-            del module.forward
+        watch.reset(token)
+
+
+def _range_name(line: Line) -> str:
+    """What a line of a plan belongs to."""
+    key = line.options.get("factor", line.options.get("q"))
+    if key is None:
+        return REST
+    side, variable = key.split(".", 1)
+    letter = "q" if side == "recognition" else "p"
+    if line.op == "kl":
+        return f"KL {variable}"
+    return f"{letter} {variable}" if line.op in CALLS else f"log {letter} {variable}"
 
 
 def _factors(model: Model) -> list[tuple[str, str, Any]]:
     """(q or p, variable, module) of every factor."""
     modules: list[Any] = list(model.factors.values())
     return [("q" if m.factor.side == "recognition" else "p", m.factor.variable, m) for m in modules]
-
-
-def _inside(function: Callable[..., Any], name: Callable[..., str]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with record_function(name(*args, **kwargs)):
-            return function(*args, **kwargs)
-
-    return wrapped
 
 
 def times_of_ranges(events: Sequence[Any], names: Sequence[str], steps: int) -> list[RangeTime]:

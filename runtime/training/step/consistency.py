@@ -176,7 +176,7 @@ def rows_without(model: Model, rows: Rows, name: str, at_once: int = 4096) -> Te
 
 def twin(model: Model, average: Average) -> Model:
     """The model with averaged weights, in evaluation mode, as a second set of modules around tensors that exist."""
-    known: dict[int, object] = {id(model.graphs): model.graphs, id(model._programs): model._programs}
+    known: dict[int, object] = {id(model.graphs): model.graphs}
     averaged = average.tensors()
     for name, parameter in model.named_parameters():
         known[id(parameter)] = torch.nn.Parameter(averaged.get(name, parameter.detach()), requires_grad=False)
