@@ -19,7 +19,7 @@ from graphspec.graphs.shapes import (
 from graphspec.language import DEFAULT_NETWORK, WEIGHTLESS, FactorSpec, NetworkSpec, Spec
 from graphspec.language.families import Family, ParameterInfo
 from graphspec.language.networks import AffineRead, AffineWrite, Resnet
-from graphspec.reading.phrases import did_you_mean, listed
+from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
 from graphspec.text.source import Path
 
@@ -39,7 +39,7 @@ def find_network(
     found = _entry(reference, spec, report)
     if found is None and not _lost(reference, report):
         known = f"`networks` has {listed(spec.networks)}" if spec.networks else "the spec has no section `networks`"
-        hint = did_you_mean(reference, spec.networks, known)
+        hint = did_you_mean(reference, spec.networks, known, quote="'")
         report.error("GS060", (*path, "network"), f"there is no network '{reference}'", hint=hint)
     return found, reference
 
@@ -79,7 +79,7 @@ def check_roles_of_parents(network: NetworkSpec, parents: tuple[str, ...], repor
                 "GS042",
                 place,
                 f"{name} is not a parent of this factor",
-                hint=did_you_mean(name, parents, "add it to `parents`"),
+                hint=did_you_mean(name, parents, "add it to `parents`", quote="'"),
             )
             good = False
     return good
