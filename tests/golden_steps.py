@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ SUBSETS = 16
 """At most this many subsets of the supervised variables of one spec."""
 WHOLE_ROWS, PART_ROWS = 2, 3
 """Rows of a pattern; of one that leaves elements blank, where more rows show more ways to."""
+MANY = 6
+"""Patterns. Of more, the gradients of one pattern alone are kept as one vector, not by tensor: what is by tensor in the
+passes of all patterns need not be said thirty times."""
 DIRECTIONS = 8
 """One for each bit of a random byte."""
 EPOCH = 3.5
@@ -48,6 +51,9 @@ def steps_of(path: Path) -> dict[str, Any]:
     model = moved_model(graphs)
     cases = cases_of(graphs)
     passes = {name: one_pass(model.eval(), rows, ids, math.inf) for name, (rows, ids) in cases.items()}
+    if len(cases) > MANY:
+        for numbers in passes.values():
+            numbers["gradients"] = {"all": in_one(numbers["gradients"].values())}
     mixed = mixed_batch(list(cases.values()))
     if len(cases) > 1:
         passes["all patterns"] = one_pass(model.eval(), *mixed, math.inf)
@@ -203,6 +209,13 @@ def sketch(name: str, value: Tensor) -> list[float]:
     flat = value.detach().flatten().numpy()
     signs = _signs(name, flat.size)
     return [float(np.sqrt(np.sum(flat * flat))), *(float(np.sum(np.where(sign, flat, -flat))) for sign in signs)]
+
+
+def in_one(sketches: Iterable[list[float] | None]) -> list[float]:
+    """The sketch of several tensors as one vector, whose directions are theirs one after the other."""
+    there = [sketch for sketch in sketches if sketch is not None]
+    norms, *projections = zip(*there, strict=True)
+    return [math.hypot(*norms), *(math.fsum(each) for each in projections)]
 
 
 def _signs(name: str, size: int) -> Any:

@@ -1,4 +1,7 @@
-"""Initial weights, the bound's terms and its gradients of every spec in specs/ are what they were (`golden_steps.py`).
+"""Initial weights, terms of the bound and gradients of every spec are what they were (`golden_steps.py`).
+
+Every spec in specs/, and in tests/specs/steps small ones that between them have what those lack: all families, flows,
+relaxed and scored draws, budgets, several labels above and below draws, one masked program for all patterns.
 
 A change that is meant: `pytest --update-golden tests/test_golden_steps.py`, then read what moved; files whose numbers
 stand are left as they are. Any other difference is a mistake, however small: see the tolerances.
@@ -14,6 +17,7 @@ import pytest
 from golden_steps import as_text, steps_of
 from test_specs import SPECS
 
+SMALL_SPECS = sorted((Path(__file__).parent / "specs" / "steps").glob("*.yaml"))
 FOLDER = Path(__file__).parent / "golden_steps"
 VALUES = 1e-12
 """Of a pass's largest term, at least 1 nat. Other vector instructions, and other numbers of threads, move terms by
@@ -26,7 +30,7 @@ SMALL = 1e-3
 batch normalization)."""
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*SPECS, *SMALL_SPECS], ids=lambda path: path.stem)
 def test_a_step_is_what_it_was(path: Path, pytestconfig: pytest.Config) -> None:
     kept, found = FOLDER / f"{path.stem}.json", steps_of(path)
     changed = list(differences(json.loads(kept.read_text()), found)) if kept.exists() else [f"{kept.name} is missing"]
@@ -39,7 +43,8 @@ def test_a_step_is_what_it_was(path: Path, pytestconfig: pytest.Config) -> None:
 
 
 def test_no_golden_is_left_of_a_spec_that_went(pytestconfig: pytest.Config) -> None:
-    orphans = [path for path in sorted(FOLDER.iterdir()) if path.stem not in {spec.stem for spec in SPECS}]
+    named = {spec.stem for spec in (*SPECS, *SMALL_SPECS)}
+    orphans = [path for path in sorted(FOLDER.iterdir()) if path.stem not in named]
     if pytestconfig.getoption("--update-golden"):
         for path in orphans:
             path.unlink()
