@@ -2,9 +2,9 @@
 
 Every joint value of the enumerated variables under every draw is a world of its own; all log densities are computed in
 all worlds, and every expectation is a sum over all of them. No axes, no elimination, nothing left out because it
-cancels. Written from docs/objective.md; of the compiler it uses the distributions that the factors give at their
-parents' values, the same noise, and the choice between summing and drawing. When a closed form stands for a divergence
-is decided here again.
+cancels. Written from docs/objective.md; of the compiler it uses the parameters that the factors give at their parents'
+values (`_parameters`), the same noise, and the choice between summing and drawing. Densities, draws and divergences are
+those of `twin_families.py`; when a closed form stands for a divergence is decided here again.
 """
 
 import math
@@ -14,20 +14,15 @@ from itertools import product
 import networkx as nx
 import torch
 from torch import Tensor
+from twin_divergences import DIVERGENCES, divergence
+from twin_draws import Ask, draw, gumbel, relaxed
+from twin_families import TwinDistribution
 
-from compiler.families import Distribution, closed_kl_each
-from compiler.model.model import Model
-from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.axes import AxisTensor
-from compiler.tensors.blanks import PRESENCE
+from compiler.model.model import Model
 from compiler.tensors.noise import Noise
-
-CLOSED = {
-    ("normal", "normal"), ("lognormal", "lognormal"), ("laplace", "laplace"), ("laplace", "normal"), ("gamma", "gamma"),
-    ("beta", "beta"), ("bernoulli", "bernoulli"), ("categorical", "categorical"), ("poisson", "poisson"),
-    ("categorical", "ordered_logistic"), ("ordered_logistic", "categorical"), ("ordered_logistic", "ordered_logistic"),
-    ("continuous_bernoulli", "continuous_bernoulli"), ("dirichlet", "dirichlet"),
-}  # fmt: skip
+from compiler.tensors.blanks import PRESENCE
+from compiler.symbolic.schedules import ObjectiveWeights
 
 
 def twin_bound(
@@ -57,7 +52,7 @@ def twin_bounds(model: Model, rows: dict[str, Tensor], noises: Sequence[Noise]) 
     for twin in twins:
         others = [other for other in twins if other.labels == twin.labels and other.hidden == twin.hidden]
         stands_for = None if model.rates is None else model.rates.stands_for(twin.pattern)
-        bounds.append(twin.bound(others, stands_for))
+        bounds.append(twin.scored_bound(others, stands_for))
     return torch.stack(bounds)
 
 
@@ -92,8 +87,11 @@ class RowTwin:
     def _given(self, name: str) -> Tensor:
         """[*shape] bool: what this row has of one variable."""
         value = self.rows[name][0]
+        variable = self.graphs.variables[name]
         here = ~torch.isnan(value) if value.is_floating_point() else torch.ones_like(value, dtype=torch.bool)
-        return here & (value != -1) if self.graphs.variables[name].discrete else here
+        if variable.domain in ("direction", "simplex"):
+            here = here.all(0, keepdim=True).expand_as(here)
+        return here & (value != -1) if variable.discrete else here
 
     def _make_worlds(self) -> None:
         enumerated = [n for n in self.hidden if self.estimators[n] == "enumerate"]
@@ -113,14 +111,14 @@ class RowTwin:
         """The values a budget sums, and one draw that has the share of all others: each world's own one of them, by
         q at that world's values of the parents; all worlds share the draw's noise."""
         distribution, budget = self.distribution(self.q_factors[name]), self.budgets[name]
-        gumbel = distribution.standard_noise(self.noise, name)[0]
+        noise = gumbel(distribution, self._ask(name, ()))[0]
         values, shares = [], []
         for log_q, place in zip(
             self._in_every_world(distribution.log_probs()), self.chosen[name].tolist(), strict=True
         ):
             order = log_q.argsort(descending=True)
             top, rest = order[:budget], order[budget:]
-            picked = rest[(log_q + gumbel)[rest].argmax()]
+            picked = rest[(log_q + noise)[rest].argmax()]
             left = 1 - log_q[top].exp().sum()
             values.append(torch.cat([top, picked.reshape(1)])[place] + self.graphs.variables[name].minimum)
             shares.append(torch.cat([log_q[top], left.log().reshape(1)])[place])
@@ -189,24 +187,37 @@ class RowTwin:
         data = self.model.function(factor).forward(self._located(), self.noise).data
         return data.expand(self.count, *data.shape[1:])
 
-    def distribution(self, factor) -> Distribution:
+    def distribution(self, factor) -> TwinDistribution:
         """The factor's distribution in every world."""
-        return self.model.conditional(factor).forward(self._located(), self.noise).distribution
+        parameters, flow = self._parameters(factor)
+        variable = self.graphs.variables[factor.variable]
+        return TwinDistribution(factor.family.name, variable, parameters, factor.options, flow)
+
+    def _parameters(self, factor) -> tuple[dict[str, Tensor], object]:
+        """What the model says: parameters by name [worlds or 1, *shape], and a flow's invertible map."""
+        module = self.model.conditional(factor)
+        return dict(module.forward(self._located(), self.noise).distribution.parameters), module.flow
+
+    def _ask(self, name: str, lead: tuple[int, ...]) -> Ask:
+        """Standard noise of one variable; of several samples, for each world that of its own."""
+
+        def ask(kind: str, suffix: str, event: Sequence[int]) -> Tensor:
+            drawn = getattr(self.noise, kind)(name + suffix, lead, event, self.model.dtype)
+            return drawn[:, 0][self.sample] if lead else drawn
+
+        return ask
 
     def _draw(self, name: str) -> Tensor:
         """One draw per sample; worlds of one sample share its noise."""
-        distribution = self.distribution(self.q_factors[name])
-        eps = distribution.standard_noise(self.noise, name, (self.samples,))[:, 0][self.sample]
+        distribution, ask = self.distribution(self.q_factors[name]), self._ask(name, (self.samples,))
         variable, kind = self.graphs.variables[name], self.estimators[name]
-        if kind == "reparameterize":
-            value = distribution.reparameterize(eps)
-        elif kind == "score_function":
-            value = distribution.draw(eps)
-            value = value.long() if variable.domain == "category" else value
-        else:
+        if kind == "relax":
             asked = self.section.estimators.get(name)
             hard = asked is not None and asked.straight_through
-            value = distribution.relaxed(eps, self.weights.temperature[name], straight_through=hard)
+            value = relaxed(distribution, ask, self.weights.temperature[name], hard=hard)
+        else:
+            value = draw(distribution, ask)
+            value = value.detach() if kind == "score_function" else value
         value = value.expand(self.count, *value.shape[1:])
         if name not in self.labels:
             return value
@@ -223,7 +234,9 @@ class RowTwin:
         kept = here if part == "given" else ~here
         if part == "given":
             variable, value = self.graphs.variables[name], self.rows[name]
-            legal = {"positive": 1.0, "unit": 0.5}.get(variable.domain, max(0, variable.minimum))
+            size = variable.shape[0] if variable.shape else 1
+            fillers = {"positive": 1.0, "unit": 0.5, "simplex": 1 / size, "direction": size**-0.5}
+            legal = fillers.get(variable.domain, max(0, variable.minimum))
             value, relaxed = torch.where(here, value, torch.full_like(value, legal)), False
         else:
             value, relaxed = self.values[name], self.estimators[name] == "relax"
@@ -246,7 +259,7 @@ class RowTwin:
         if summed or name not in self.graphs.generative:
             return False
         q, p = self.q_factors[name], self.graphs.generative[name]
-        if (q.family.name, p.family.name) not in CLOSED:
+        if (q.family.name, p.family.name) not in DIVERGENCES:
             return False
         graph = nx.DiGraph(
             [(a, f.variable) for f in self.q_factors.values() for a in self.graphs.stochastic_parents(f)]
@@ -259,18 +272,38 @@ class RowTwin:
         """log p - log q of the hidden elements of one variable in every world, or minus its divergence: [worlds]."""
         q, p = self.q_factors[name], self.graphs.generative.get(name)
         if self.closed(name):
-            each = closed_kl_each(self.distribution(q), self.distribution(p))
+            each = divergence(self.distribution(q), self.distribution(p))
             return -self._total(each, ~self.given.get(name, torch.zeros(each.shape[1:], dtype=torch.bool)))
         return (self.log_density(p, "hidden") if p else 0) - self.log_density(q, "hidden")
 
-    def bound(self, others: Sequence["RowTwin"] = (), rows_of_data: int | None = None) -> Tensor:
+    def scored_bound(self, others: Sequence["RowTwin"] = (), rows_of_data: int | None = None) -> Tensor:
+        """The bound, with a gradient through draws that have no pathwise one: that of each log q, times what the bound
+        is more than the same estimate from the other samples (docs/objective.md, The score function)."""
+        found = self.bound(others, rows_of_data)
+        scored = [n for n in self.hidden if self.estimators[n] == "score_function"]
+        log_q = sum((self.log_density(self.q_factors[n], "hidden") for n in scored), torch.zeros(self.count))
+        for sample in range(self.samples) if scored else ():
+            others_say = self.bound(others, rows_of_data, without=sample).detach() if self.samples > 1 else 0.0
+            own = log_q[self.sample == sample][0]
+            found = found + (found.detach() - others_say) * (own - own.detach())
+        return found
+
+    def _measure(self, without: int | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """log g of each world, and log q of each label there: [worlds]. without: a sample that does not count."""
+        log_g = torch.full((self.count,), -math.log(self.samples), dtype=self.model.dtype)
+        if without is not None:
+            log_g = torch.full_like(log_g, -math.log(self.samples - 1)).masked_fill(self.sample == without, -math.inf)
+        for name in self.chosen:
+            log_g = log_g + self.shares.get(name, self.log_density(self.q_factors[name], "hidden"))
+        return log_g, {name: self.log_density(self.q_factors[name], "given") for name in self.labels}
+
+    def bound(
+        self, others: Sequence["RowTwin"] = (), rows_of_data: int | None = None, without: int | None = None
+    ) -> Tensor:
         """L of this row. others: the rows of its batch with the same pattern, itself among them; rows_of_data: how many
         rows they stand for. Both matter to a divergence that is split (total correlation) only."""
         zero = torch.zeros(self.count, dtype=self.model.dtype)
-        log_g = zero - math.log(self.samples)
-        for name in self.chosen:
-            log_g = log_g + self.shares.get(name, self.log_density(self.q_factors[name], "hidden"))
-        log_w = {name: self.log_density(self.q_factors[name], "given") for name in self.labels}
+        log_g, log_w = self._measure(without)
         scored = [f for n, f in self.graphs.generative.items() if n in self.given and not f.deterministic]
         likelihood = sum((self.log_density(factor, "given") for factor in scored), zero)
         gains = {name: self.gain(name) for name in self.hidden}
@@ -302,12 +335,10 @@ class RowTwin:
             else:
                 own = other is self
                 weights.append(1 / rows_of_data if own else (rows_of_data - 1) / (rows_of_data * (size - 1)))
-        each = torch.stack(
-            [other.distribution(factor).rebuilt(lambda t: t[:1]).log_prob_each(value) for other in others]
-        )
         log_weights = torch.tensor(weights, dtype=value.dtype).log()
-        joint = torch.logsumexp(each.flatten(2).sum(2) + log_weights[:, None], 0)
-        marginals = torch.logsumexp(each.flatten(2) + log_weights[:, None, None], 0).sum(1)
+        wholes, elements = zip(*(other._component(name, value) for other in others), strict=True)
+        joint = torch.logsumexp(torch.stack(wholes) + log_weights[:, None], 0)
+        marginals = torch.logsumexp(torch.stack(elements) + log_weights[:, None, None], 0).sum(1)
         log_q, log_p = (self.log_density(f, "hidden") for f in (factor, self.graphs.generative[name]))
         parts = self.weights.parts[name]
         return (
@@ -315,6 +346,15 @@ class RowTwin:
             + parts["total_correlation"] * (marginals - joint)
             + parts["dimension_wise"] * (log_p - marginals)
         )
+
+    def _component(self, name: str, value: Tensor) -> tuple[Tensor, Tensor]:
+        """log q(value | this row) of another's values, and of each element alone: [W], [W, elements]. A mixture over
+        this row's own worlds, by their weights."""
+        log_g, log_w = self._measure()
+        own = torch.log_softmax(log_g + sum(log_w.values(), torch.zeros_like(log_g)), 0)
+        each = self.distribution(self.q_factors[name]).log_prob_each(value.unsqueeze(1)).flatten(2)
+        each = each.expand(-1, self.count, -1)
+        return torch.logsumexp(each.sum(2) + own, 1), torch.logsumexp(each + own[:, None], 1)
 
     def _log_evidence(self, log_g: Tensor, log_w: list[Tensor]) -> Tensor:
         """log q^ of some labels: log of the mean of the weights, or the mean of their logs."""

@@ -1,4 +1,5 @@
-"""Every spec in specs/ against the naive twin: value and gradient of each row's bound, for every pattern of labels."""
+"""Every spec in specs/ and tests/specs/steps against the naive twin: value and gradient of each row's bound, for every
+pattern of labels."""
 
 from itertools import chain, combinations
 from pathlib import Path
@@ -6,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from row_twin import twin_bounds
+from test_golden_steps import SMALL_SPECS
 from test_specs import SPECS, made_up
 
 from compiler import compile_spec
@@ -38,6 +40,8 @@ def some_rows(graphs) -> dict[str, torch.Tensor]:
     rows = {n: made_up(graphs.variables[n], generator)[:count] for n in (*graphs.observed, *names)}
     for name in (*names, *(n for n in graphs.observed if graphs.variables[n].missing)):
         value = rows[name] if graphs.variables[name].domain == "category" else rows[name].double()
+        if graphs.variables[name].domain == "direction":
+            value = value / value.norm(dim=1, keepdim=True)
         gone = torch.zeros_like(value, dtype=torch.bool)
         for row in range(count):
             if name in names and name not in chosen[row % len(chosen)]:
@@ -49,7 +53,17 @@ def some_rows(graphs) -> dict[str, torch.Tensor]:
     return rows
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+MIXED = pytest.mark.xfail(
+    strict=True,
+    reason="below an enumerated parent log q(z) mixes each element of z by itself, so it is no joint density",
+)
+CASES = [
+    pytest.param(path, marks=MIXED if path.stem in ("split", "split-weighted") else (), id=path.stem)
+    for path in (*SPECS, *SMALL_SPECS)
+]
+
+
+@pytest.mark.parametrize("path", CASES)
 def test_bound_equals_the_naive_twin(path: Path) -> None:
     model = build(path)
     rows = some_rows(model.graphs)
