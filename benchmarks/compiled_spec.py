@@ -18,7 +18,8 @@ from compiler.tensors.noise import Noise
 from graphspec.loading import load
 from runtime import fit
 from runtime.training.step.compilation import compiled_networks
-from runtime.training.step.loss import Loss, share_of
+from runtime.training.step.loss import Loss
+from runtime.training.step.share import share_of
 
 FOR_EVER = 10**6
 """Epochs: the gate ends the training."""

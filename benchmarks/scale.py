@@ -99,6 +99,7 @@ def stages(text: str, clock: Callable[[], float] = time.process_time) -> dict[st
     from compiler.symbolic.lowering import lower
     from compiler.symbolic.program import Pattern
     from graphspec.graphs.connect import connect
+    from graphspec.graphs.declared_names import outline_of
     from graphspec.reading.validation import read_spec
     from graphspec.rules import check_rules
     from graphspec.text.report import Report
@@ -116,9 +117,10 @@ def stages(text: str, clock: Callable[[], float] = time.process_time) -> dict[st
     report = Report(document)
     spec = timed("read", lambda: read_spec(document, report))
     assert spec is not None, report.diagnostics
-    graphs = timed("graphs", lambda: connect(spec, report))
+    outline = outline_of(spec, report)
+    graphs = timed("graphs", lambda: connect(outline, report))
     assert graphs is not None, report.diagnostics
-    timed("rules", lambda: check_rules(spec, graphs, report))
+    timed("rules", lambda: check_rules(outline, graphs, report))
     assert not report.diagnostics, report.diagnostics[:3]
     timed("lower", lambda: derive(lower(graphs, Pattern(()))))
     timed("explain", lambda: as_text(explain(graphs)))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from graphspec.diagnostics import Diagnostic, SourceText, Span, SpecError
 from graphspec.graphs.connect import connect
+from graphspec.graphs.declared_names import outline_of
 from graphspec.graphs.graph import Graphs
 from graphspec.reading.overrides import apply_overrides
 from graphspec.reading.validation import read_spec
@@ -50,8 +51,9 @@ def _checked(name: str, overrides: Sequence[str], text: str | None) -> tuple[Gra
     graphs = None
     spec = read_spec(document, report)
     if spec is not None:
-        graphs = connect(spec, report)
-        check_rules(spec, graphs, report)
+        outline = outline_of(spec, report)
+        graphs = connect(outline, report)
+        check_rules(outline, graphs, report)
     return graphs, tuple(sorted(report.diagnostics, key=_place))
 
 

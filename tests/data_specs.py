@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphspec.graphs.connect import connect
+from graphspec.graphs.declared_names import outline_of
 from graphspec.graphs.graph import Graphs
 from graphspec.language import Spec
 from graphspec.text.report import Report
@@ -28,7 +29,8 @@ def graphs_for(variables: dict[str, Any], data: dict[str, Any], name: str = "spe
         "data": data,
     }
     document = read_document(json.dumps(spec), name)
-    graphs = connect(Spec.model_validate(document.value), Report(document))
+    report = Report(document)
+    graphs = connect(outline_of(Spec.model_validate(document.value), report), report)
     assert graphs is not None
     return graphs
 

@@ -19,11 +19,12 @@ from compiler.tensors.noise import Noise
 from graphspec.loading import load
 from runtime.data.stream.streams import epoch_batches
 from runtime.training.processes.training_rows import prepare_rows
-from runtime.training.step.adversarial import Chosen, kept_buffers, move
+from runtime.training.step.adversarial import MovedRows, kept_buffers, move
 from runtime.training.step.averaging import Average
 from runtime.training.step.consistency import Teacher
-from runtime.training.step.loss import patterns_of, share_of
+from runtime.training.step.loss import patterns_of
 from runtime.training.step.noise import BatchNoise
+from runtime.training.step.share import share_of
 
 SPEC = """
 graphspec: 1
@@ -62,7 +63,7 @@ def moved_rows(
 ) -> dict[str, Tensor]:
     count = len(rows["x"])
     (agreement,) = agreements(model.graphs)
-    chosen = Chosen(rows, torch.arange(count), model.row_patterns(model.prepare(rows)))
+    chosen = MovedRows(rows, torch.arange(count), model.row_patterns(model.prepare(rows)))
     if lacking is None:
         lacking = torch.ones(count, *model.graphs.variables["y"].shape, dtype=torch.bool)
     return move(chosen, Answers(model, ("y",)), agreement, lacking, Noise(seed, count)).values
@@ -235,7 +236,7 @@ def test_the_direction_is_looked_for_in_full_precision(tmp_path: Path) -> None:
         found.append(targets.moved["y"].values["x"])
     where = torch.arange(len(step.unlabelled))
     noise = BatchNoise(step.seed_for("consistency"), share.size).select(where)
-    unlabelled = Chosen({"x": rows["x"][where]}, where, patterns_of(model, data.training)[share.positions][where])
+    unlabelled = MovedRows({"x": rows["x"][where]}, where, patterns_of(model, data.training)[share.positions][where])
     lacking = torch.ones(len(where), dtype=torch.bool)
     (agreement,) = agreements(model.graphs)
     expected = move(unlabelled, Answers(model.eval(), ("y",)), agreement, lacking, noise).values["x"]

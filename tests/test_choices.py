@@ -11,7 +11,7 @@ from graphspec.language import TrainingSection
 from graphspec.loading import load
 from runtime.training.speed import choices
 from runtime.training.speed.choices import (
-    Choice,
+    Decision,
     choose_compile,
     choose_one_thread,
     choose_precision,
@@ -39,7 +39,7 @@ def test_precision_asked_for_is_taken_and_auto_needs_a_processor_that_multiplies
     assert choose_precision("bf16", CPU, torch.float32, 0.0, None).on
     assert not choose_precision("fp32", CPU, torch.float32, 1e9, None).on
     emulated = choose_precision("auto", CPU, torch.float32, 1e9, None)
-    assert emulated == Choice(False, "no bfloat16 products in this processor")
+    assert emulated == Decision(False, "no bfloat16 products in this processor")
     monkeypatch.setattr(choices, "native_bf16", lambda device: "AMX")
     large = choose_precision("auto", CPU, torch.float32, 10.0, None)
     assert large.on
@@ -82,8 +82,10 @@ def test_compiling_must_save_more_than_it_costs(monkeypatch: pytest.MonkeyPatch)
     assert "costs 30 s" in long.reason
     assert not choose_compile(AUTO, GPU, F32, 10**9, 10.0, None).on
     monkeypatch.setattr(choices, "has_compiler", lambda: False)
-    assert choose_compile(AUTO, CPU, F32, 10**9, 10.0, None) == Choice(False, "there is no C++ compiler")
-    assert choose_compile(AUTO.model_copy(update={"compile": True}), CPU, F32, 1, 0.0, None) == Choice(True, "as asked")
+    assert choose_compile(AUTO, CPU, F32, 10**9, 10.0, None) == Decision(False, "there is no C++ compiler")
+    assert choose_compile(AUTO.model_copy(update={"compile": True}), CPU, F32, 1, 0.0, None) == Decision(
+        True, "as asked"
+    )
 
 
 def test_fused_kernels_leave_compiling_nothing_to_gain(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +116,7 @@ def test_a_run_says_what_was_chosen(tmp_path: Path) -> None:
     assert set(chosen) == {"precision", "compile"}
     assert all(chosen.values())
     assert run.manifest()["compiled"] is False
-    lines = describe_choices(Choice(True, "AMX"), replace(Choice(True, ""), on=False), Choice(False, ""))
+    lines = describe_choices(Decision(True, "AMX"), replace(Decision(True, ""), on=False), Decision(False, ""))
     assert lines == ["bfloat16 products (AMX)", "networks not compiled ()"]
 
 

@@ -18,6 +18,7 @@ from compiler.tensors.axes import SAMPLES, AxisTensor
 from compiler.tensors.noise import Noise
 from graphspec.diagnostics import SpecError
 from graphspec.graphs.connect import connect
+from graphspec.graphs.declared_names import outline_of
 from graphspec.graphs.graph import Graphs, Side
 from graphspec.language import LearnedParameter
 from graphspec.language.families import FAMILIES, SCALE_FLOOR
@@ -33,7 +34,7 @@ def graphs_of(text: str) -> Graphs:
     report = Report(read_document("graphspec: 1\n" + text, "test.yaml"))
     spec = read_spec(report.document, report)
     assert spec is not None, report.diagnostics
-    graphs = connect(spec, report)
+    graphs = connect(outline_of(spec, report), report)
     assert graphs is not None, report.diagnostics
     return graphs
 

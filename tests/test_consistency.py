@@ -27,7 +27,7 @@ from compiler.tensors.axes import AxisTensor
 from compiler.tensors.noise import Noise
 from graphspec.loading import load
 from runtime.data.stream.rows import PreparedData
-from runtime.data.stream.streams import Step, epoch_batches, steps_per_epoch
+from runtime.data.stream.streams import BatchRows, epoch_batches, steps_per_epoch
 from runtime.runs.checkpoints import read_weights
 from runtime.runs.run_folder import Run
 from runtime.training.loop.fitting import fit
@@ -35,8 +35,9 @@ from runtime.training.loop.progress import SilentReporter
 from runtime.training.processes.training_rows import prepare_rows
 from runtime.training.step.averaging import Average
 from runtime.training.step.consistency import Teacher, rows_without, twin
-from runtime.training.step.loss import patterns_of, share_of
+from runtime.training.step.loss import patterns_of
 from runtime.training.step.noise import BatchNoise
+from runtime.training.step.share import share_of
 from runtime.training.step.step_metrics import Meter
 
 PIXELS = (*GREY, "recognition.h.network={kind: mlp, hidden: [8], normalization: batch, dropout: 0.2}")
@@ -177,7 +178,7 @@ def by_hand(
     return model
 
 
-def moved_by_hand(teacher: Model, x: Tensor, length: float, step: Step, size: int) -> Tensor:
+def moved_by_hand(teacher: Model, x: Tensor, length: float, step: BatchRows, size: int) -> Tensor:
     """One power iteration, row by row: from a random direction to the gradient of KL(q(y | x) || q(y | x + r)) in r."""
     drawn = BatchNoise(step.seed_for("consistency"), size).normal("adversarial x", (), x.shape[1:], x.dtype)
     found = []
@@ -507,7 +508,7 @@ def teacher_of(model: Model) -> tuple[Teacher, PreparedData]:
 
 def row_weights(
     model: Model, epoch: int, process: int = 0, processes: int = 1
-) -> Iterator[tuple[Step, Tensor, Tensor]]:
+) -> Iterator[tuple[BatchRows, Tensor, Tensor]]:
     """(step, positions, what the rows of y's regulariser weigh) of one process in one epoch."""
     teacher, data = teacher_of(model)
     patterns = patterns_of(model, data.training)

@@ -20,7 +20,7 @@ from runtime.data.stream.augmentation import augment_images
 from runtime.data.stream.patterns import IN_PART, WHOLE, _distinct, count_given
 from runtime.errors import DataError
 from runtime.measures.evaluation import evaluate_rows
-from runtime.training.step.loss import share_of
+from runtime.training.step.share import share_of
 
 ROOT = Path(__file__).resolve().parents[1]
 NAN = float("nan")
@@ -192,7 +192,7 @@ def test_listed_bytes_are_blank_pixels(tmp_path: Path) -> None:
     assert batch.nan_to_num(-9).tolist() == [pytest.approx([-9, 1, 0.2, 0]), pytest.approx([-9, -9, 0.4, 0.8])]
     plain = arrays(tmp_path, {"x": image}, x=pixels)
     assert plain.training.values["x"].dtype == torch.uint8, "no byte is a blank unless it is listed"
-    assert count_given(plain.training, "x").whole == 2
+    assert count_given(plain.training.selection, "x").whole == 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import torch
 from data_specs import DIGIT, PIXELS, prepared, write_npz
 
 from graphspec.language import Augment
-from runtime.data import PreparedData, Step, epoch_batches, steps_per_epoch
+from runtime.data import BatchRows, PreparedData, epoch_batches, steps_per_epoch
 from runtime.data.stream.augmentation import _grid, augment_images
 from runtime.data.stream.streams import endless_passes
 
@@ -25,7 +25,9 @@ def made(folder: Path, labels: int | None = 7, **column: object) -> PreparedData
     return prepared(folder, {"x": PIXELS, "y": DIGIT}, {**data, **budget})
 
 
-def steps(data: PreparedData, epochs: range, batch: int = 20, labelled: int | None = None, seed: int = 0) -> list[Step]:
+def steps(
+    data: PreparedData, epochs: range, batch: int = 20, labelled: int | None = None, seed: int = 0
+) -> list[BatchRows]:
     return [step for epoch in epochs for step in epoch_batches(data, epoch, batch, labelled, seed)]
 
 

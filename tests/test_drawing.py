@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from graphspec.drawing import FORMATS, SUFFIXES, draw
 from graphspec.drawing.coordinates import isotonic
 from graphspec.drawing.geometry import (
-    Outline,
+    RoundedBox,
     clearance,
     contour,
     crossings,
@@ -191,12 +191,12 @@ class TestWhatAPersonWouldDraw:
 
 class TestGeometry:
     def test_distance_to_a_pill_a_circle_and_a_square(self):
-        assert Outline(0, 0, 30, 10, 10).distance((40, 0)) == pytest.approx(10)
-        assert Outline(0, 0, 10, 10, 10).distance((10, 10)) == pytest.approx(200**0.5 - 10)
-        assert Outline(0, 0, 10, 10, 0).distance((4, 0)) == pytest.approx(-6)
+        assert RoundedBox(0, 0, 30, 10, 10).distance((40, 0)) == pytest.approx(10)
+        assert RoundedBox(0, 0, 10, 10, 10).distance((10, 10)) == pytest.approx(200**0.5 - 10)
+        assert RoundedBox(0, 0, 10, 10, 0).distance((4, 0)) == pytest.approx(-6)
 
     def test_the_contour_lies_on_the_outline(self):
-        for outline in (Outline(3, 4, 30, 19, 19), Outline(3, 4, 20, 17, 3), Outline(0, 0, 9, 9, 9)):
+        for outline in (RoundedBox(3, 4, 30, 19, 19), RoundedBox(3, 4, 20, 17, 3), RoundedBox(0, 0, 9, 9, 9)):
             assert max(abs(outline.distance(point)) for point in polyline(contour(outline))) < 0.01
 
     def test_a_split_curve_is_the_same_curve(self):
@@ -205,7 +205,7 @@ class TestGeometry:
         assert left[-1] == right[0] == (30.0, 22.5) and left[0] == curve[0] and right[-1] == curve[-1]
 
     def test_leaving_and_shortening_cut_where_they_say(self):
-        outline = Outline(0, 0, 10, 10, 10)
+        outline = RoundedBox(0, 0, 10, 10, 10)
         assert leaving(((0.0, 0.0), (50.0, 0.0)), outline)[0] == pytest.approx((10, 0), abs=1e-4)
         assert gap(shortened(((0.0, 0.0), (30.0, 40.0)), 9)[-1], (30.0, 40.0)) == pytest.approx(9, abs=1e-4)
 

@@ -6,6 +6,7 @@ import pytest
 
 from graphspec.diagnostics import Diagnostic
 from graphspec.graphs.connect import connect
+from graphspec.graphs.declared_names import outline_of
 from graphspec.language import Spec
 from graphspec.rules.objective_rules import check_objective
 from graphspec.rules.training_rules import check_training
@@ -53,7 +54,7 @@ def findings(rest: str, base: str = M2, *, connected: bool = True) -> list[Diagn
     document = read_document(base + rest, "model.yaml")
     spec = Spec.model_validate(document.value)
     report = Report(document)
-    graphs = connect(spec, Report(document)) if connected else None
+    graphs = connect(outline_of(spec, report), Report(document)) if connected else None
     assert not connected or graphs is not None
     check_objective(spec, graphs, report)
     check_training(spec, graphs, report)

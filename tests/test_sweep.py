@@ -20,12 +20,12 @@ from sweep_runs import InlinePool, graphspec, inline, summary, sweep_tiny
 from tiny_runs import write_tiny
 
 from graphspec.loading import load
-from runtime.data.stream.streams import Step
+from runtime.data.stream.streams import BatchRows
 from runtime.runs.run_folder import Run
 from runtime.sweeping.grid import share_cores
 from runtime.sweeping.plot import draw_plot, series
 from runtime.sweeping.results import in_table_units, statistics
-from runtime.sweeping.run_commands import Training
+from runtime.sweeping.run_commands import RunCommand
 from runtime.sweeping.run_pool import Pool, cores
 from runtime.sweeping.sweep_plan import build_plan
 from runtime.sweeping.sweep_progress import LiveDisplay
@@ -43,7 +43,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-Trained = Sequence[Training]
+Trained = Sequence[RunCommand]
 
 
 def test_a_grid_ends_with_one_table_and_its_files(inline: Trained, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_seeds_vary_the_labelled_rows_and_baselines_share_them(inline: Trained) 
     assert rows["whole", 0] == rows["off", 0] != rows["whole", 1] == rows["off", 1]
 
 
-def test_the_same_command_trains_nothing_again_and_more_values_only_what_is_new(inline: list[Training]) -> None:
+def test_the_same_command_trains_nothing_again_and_more_values_only_what_is_new(inline: list[RunCommand]) -> None:
     assert sweep_tiny("--over", "objective.rho=0.3,0.5", "--out", "here").exit_code == 0
     before = summary("here")
     inline.clear()
@@ -121,7 +121,7 @@ def test_the_same_command_trains_nothing_again_and_more_values_only_what_is_new(
         (("--over", "objective.alpha=0.3"), "the fields of --over changed"),
     ],
 )
-def test_a_folder_of_another_sweep_is_refused(inline: list[Training], arguments: tuple[str, ...], word: str) -> None:
+def test_a_folder_of_another_sweep_is_refused(inline: list[RunCommand], arguments: tuple[str, ...], word: str) -> None:
     assert sweep_tiny("--over", "objective.rho=0.3", "--out", "here").exit_code == 0
     inline.clear()
     result = sweep_tiny(*arguments, "--out", "here")
@@ -169,7 +169,9 @@ def test_data_that_are_not_there_are_told_before_anything_trains(inline: Trained
     assert result.stderr.count("rows.npz") >= 1 and "Traceback" not in result.output
 
 
-def test_validation_alone_leaves_the_test_rows_until_they_are_asked_for(inline: list[Training], tmp_path: Path) -> None:
+def test_validation_alone_leaves_the_test_rows_until_they_are_asked_for(
+    inline: list[RunCommand], tmp_path: Path
+) -> None:
     result = sweep_tiny("--measure", "validation", "--out", "here", "--set", "training.epochs=2")
     assert result.exit_code == 0 and "y test" not in result.stdout
     assert not list(tmp_path.rglob("evaluation-test.json"))
@@ -182,7 +184,7 @@ def test_validation_alone_leaves_the_test_rows_until_they_are_asked_for(inline: 
     assert next((tmp_path / "here").rglob("best.safetensors")).read_bytes() == weights
 
 
-def test_interrupted_it_says_how_to_go_on_and_does(inline: list[Training]) -> None:
+def test_interrupted_it_says_how_to_go_on_and_does(inline: list[RunCommand]) -> None:
     InlinePool.interrupt_after = 1
     result = sweep_tiny("--seeds", "3", "--out", "here")
     assert result.exit_code == 130
@@ -231,7 +233,7 @@ def test_labels_alone_take_as_many_steps_without_computing_unlabelled_rows(
     taken: list[tuple[int, int]] = []
     take = Stepper.take
 
-    def spy(self: Stepper, step: Step, epoch: float) -> None:
+    def spy(self: Stepper, step: BatchRows, epoch: float) -> None:
         taken.append((len(step.unlabelled), len(step.labelled)))
         take(self, step, epoch)
 
@@ -298,7 +300,7 @@ def test_lines_of_the_plot_are_values_of_the_other_field_and_a_baseline_is_one_l
 
 
 def test_the_live_display_follows_the_epochs_of_each_run(tmp_path: Path) -> None:
-    task = Training("one", "rho=0.5, seed 0", tmp_path / "one", 4, ())
+    task = RunCommand("one", "rho=0.5, seed 0", tmp_path / "one", 4, ())
     (tmp_path / "one").mkdir()
     record = {"epoch": 3, "validation": {"elbo": -4.0, "variables": {"y": {"error": 0.25, "log_loss": 1.0}}}}
     (tmp_path / "one" / "metrics.jsonl").write_text(json.dumps(record) + "\n")
@@ -331,21 +333,21 @@ class Watching:
     def __init__(self) -> None:
         self.most, self.codes = 0, dict[str, int]()
 
-    def started(self, task: Training) -> None:
+    def started(self, task: RunCommand) -> None:
         pass
 
-    def ended(self, task: Training, code: int, seconds: float) -> None:
+    def ended(self, task: RunCommand, code: int, seconds: float) -> None:
         self.codes[task.name] = code
 
-    def tick(self, running: Sequence[Training]) -> None:
+    def tick(self, running: Sequence[RunCommand]) -> None:
         self.most = max(self.most, len(running))
 
 
 def test_a_pool_runs_some_at_a_time_and_hears_every_exit_code(tmp_path: Path) -> None:
     commands = {"a": ("check", "tiny.yaml"), "b": ("check", "no.yaml"), "c": ("check", "tiny.yaml")}
-    tasks = [Training(name, name, tmp_path / "runs" / name, 1, command) for name, command in commands.items()]
+    tasks = [RunCommand(name, name, tmp_path / "runs" / name, 1, command) for name, command in commands.items()]
     watching, told = Watching(), []
-    Pool[Training](2, 1, watching).run(iter(tasks), lambda task, code: told.append((task.name, code)))
+    Pool[RunCommand](2, 1, watching).run(iter(tasks), lambda task, code: told.append((task.name, code)))
     assert watching.codes == {"a": 0, "b": 1, "c": 0} == dict(told)
     assert watching.most == 2
     assert "no.yaml" in (tmp_path / "runs" / "b.log").read_text()

@@ -10,7 +10,7 @@ from tiny_runs import write_tiny
 
 from runtime.sweeping.error_curves import curves_of, draw_curves
 from runtime.sweeping.sweep_folder import SweepFolder
-from runtime.sweeping.sweep_plan import Plan, build_plan
+from runtime.sweeping.sweep_plan import SweepPlan, build_plan
 from runtime.sweeping.swept_values import read_fields
 
 __all__ = ["inline"]
@@ -23,12 +23,12 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def two_points() -> Plan:
+def two_points() -> SweepPlan:
     fields = read_fields(["data.labels.y=6,60"])
     return build_plan("tiny.yaml", Path("tiny.yaml").read_text(), (), fields, (0, 1), (), ("labels-only",))
 
 
-def fake_run(plan: Plan, folder: SweepFolder, place: tuple[int, int, int], epochs: list[dict[str, Any]]) -> None:
+def fake_run(plan: SweepPlan, folder: SweepFolder, place: tuple[int, int, int], epochs: list[dict[str, Any]]) -> None:
     """A finished run of (point, column, seed) that left these records."""
     point, column, seed = place
     run = folder.run(plan.points[point].columns[column].runs[seed].name)

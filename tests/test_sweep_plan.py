@@ -13,7 +13,7 @@ from runtime.errors import RunError
 from runtime.sweeping.baselines import BASELINES, Baseline, baseline_overrides
 from runtime.sweeping.plot import _seeds
 from runtime.sweeping.ranges import Range, read_ranges
-from runtime.sweeping.sweep_plan import AS_WRITTEN, Plan, build_plan
+from runtime.sweeping.sweep_plan import AS_WRITTEN, SweepPlan, build_plan
 from runtime.sweeping.swept_values import read_fields, read_seeds, read_variants, split_outside
 
 ROOT = Path(__file__).parents[1]
@@ -124,7 +124,9 @@ def test_a_search_varies_something() -> None:
 # --- the plan -----------------------------------------------------------------------------------------------------
 
 
-def plan_of(*over: str, seeds: str = "1", baselines: tuple[Baseline, ...] = (), variants: tuple[str, ...] = ()) -> Plan:
+def plan_of(
+    *over: str, seeds: str = "1", baselines: tuple[Baseline, ...] = (), variants: tuple[str, ...] = ()
+) -> SweepPlan:
     return build_plan(
         "tiny.yaml", SPEC, (), read_fields(over), read_seeds(seeds), read_variants(variants), baselines
     )  # fmt: skip

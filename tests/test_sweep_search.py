@@ -11,7 +11,7 @@ from tiny_runs import write_tiny
 from graphspec.loading import load
 from runtime.errors import RunError
 from runtime.runs.run_folder import Run
-from runtime.sweeping.run_commands import Training
+from runtime.sweeping.run_commands import RunCommand
 from runtime.sweeping.study import Figure
 
 pytest.importorskip("optuna")
@@ -31,7 +31,7 @@ def measured_runs(folder: Path | str) -> list[str]:
     return sorted(path.parent.name for path in Path(folder).rglob("evaluation-test.json"))
 
 
-def test_a_search_ends_with_its_trials_best_first_and_one_look_at_the_test_rows(inline: list[Training]) -> None:
+def test_a_search_ends_with_its_trials_best_first_and_one_look_at_the_test_rows(inline: list[RunCommand]) -> None:
     result = sweep_tiny("--search", "3", *RANGES, "--seeds", "2", "--out", "here")
     assert result.exit_code == 0, result.output
     found = summary("here")
@@ -54,7 +54,7 @@ def test_a_search_ends_with_its_trials_best_first_and_one_look_at_the_test_rows(
     assert f"test error of trial {rows[0]['trial']}, measured once" in result.stdout
 
 
-def test_the_same_command_trains_nothing_again_and_more_trials_are_new_ones(inline: list[Training]) -> None:
+def test_the_same_command_trains_nothing_again_and_more_trials_are_new_ones(inline: list[RunCommand]) -> None:
     arguments = ("--search", "2", *RANGES, "--out", "here", "--measure", "validation")
     assert sweep_tiny(*arguments).exit_code == 0
     assert len(inline) == 2 and not measured_runs("here")
@@ -69,7 +69,7 @@ def test_the_same_command_trains_nothing_again_and_more_trials_are_new_ones(inli
     assert len(set(rates)) == 4, "a search that goes on does not begin to draw anew"
 
 
-def test_an_interrupted_trial_is_finished_and_not_replaced(inline: list[Training]) -> None:
+def test_an_interrupted_trial_is_finished_and_not_replaced(inline: list[RunCommand]) -> None:
     arguments = ("--search", "2", *RANGES, "--seeds", "2", "--out", "here", "--measure", "validation")
     InlinePool.interrupt_after = 1
     result = sweep_tiny(*arguments)
@@ -83,7 +83,7 @@ def test_an_interrupted_trial_is_finished_and_not_replaced(inline: list[Training
 
 
 @pytest.mark.parametrize("storage", ["study.log", "sqlite:///study.db"])
-def test_two_folders_share_one_study(inline: list[Training], storage: str) -> None:
+def test_two_folders_share_one_study(inline: list[RunCommand], storage: str) -> None:
     arguments = (*RANGES, "--storage", storage, "--measure", "validation")
     assert sweep_tiny("--search", "2", *arguments, "--out", "one").exit_code == 0
     assert sweep_tiny("--search", "3", *arguments, "--out", "two").exit_code == 0
@@ -91,7 +91,7 @@ def test_two_folders_share_one_study(inline: list[Training], storage: str) -> No
     assert len(summary("one")["rows"]) == 2 and len(summary("two")["rows"]) == 3
 
 
-def test_a_failed_trial_counts_and_is_told(inline: list[Training]) -> None:
+def test_a_failed_trial_counts_and_is_told(inline: list[RunCommand]) -> None:
     result = sweep_tiny("--search", "1", "--over", "training.learning_rate=uniform(1e29,1e30)", "--out", "here",
                         "--set", "training.epochs=2")  # fmt: skip
     assert result.exit_code == 1 and "failed: trial-0-seed-0" in result.stderr
@@ -99,7 +99,7 @@ def test_a_failed_trial_counts_and_is_told(inline: list[Training]) -> None:
     assert "Traceback" not in result.output
 
 
-def test_another_search_in_the_same_study_is_refused(inline: list[Training]) -> None:
+def test_another_search_in_the_same_study_is_refused(inline: list[RunCommand]) -> None:
     assert sweep_tiny("--search", "1", *RANGES, "--out", "here", "--measure", "validation").exit_code == 0
     result = sweep_tiny("--search", "2", *RANGES[:2], "--out", "here")
     assert result.exit_code == 1 and "--over changed" in result.stderr
@@ -107,7 +107,7 @@ def test_another_search_in_the_same_study_is_refused(inline: list[Training]) -> 
     assert result.exit_code == 1 and "its kind (grid or search)" in result.stderr
 
 
-def test_ends_of_ranges_are_checked_before_anything_runs(inline: list[Training], tmp_path: Path) -> None:
+def test_ends_of_ranges_are_checked_before_anything_runs(inline: list[RunCommand], tmp_path: Path) -> None:
     result = sweep_tiny("--search", "2", "--over", "objective.rho=uniform(0.5,2)", "--over", "training.epoch=int(1,2)")
     assert result.exit_code == 1 and not inline and not (tmp_path / "sweeps").exists()
     assert "objective.rho" in result.stderr and "training.epoch" in result.stderr
@@ -137,6 +137,6 @@ def test_the_figure_is_what_training_select_names() -> None:
         Figure.of(load("tiny.yaml", ["training.select=last"]))
 
 
-def test_json_is_the_summary(inline: list[Training]) -> None:
+def test_json_is_the_summary(inline: list[RunCommand]) -> None:
     result = sweep_tiny("--search", "1", *RANGES, "--out", "here", "--json")
     assert json.loads(result.stdout) == summary("here")

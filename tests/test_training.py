@@ -32,8 +32,8 @@ from runtime.training.loop.state import read_state
 from runtime.training.processes.devices import build_accelerator, placement, resolve_device
 from runtime.training.step.averaging import Average
 from runtime.training.step.compilation import compiled_networks
-from runtime.training.step.loss import share_of
 from runtime.training.step.optimizers import build_optimizer
+from runtime.training.step.share import share_of
 from runtime.training.step.step_metrics import Meter, StepInfo
 
 ROOT = Path(__file__).parent.parent
@@ -340,7 +340,7 @@ CHILD = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, "tests")
-from runtime.training.progress import SilentReporter
+from runtime.training.loop.progress import SilentReporter
 from tiny_runs import train_tiny
 
 class Waiting(SilentReporter):

@@ -6,7 +6,7 @@ Each contribution is introduced by its formula, as `explain` prints it.
 from dataclasses import dataclass
 from typing import cast
 
-from compiler.emission.emission_plan import PatternCode, Plan, TensorKind
+from compiler.emission.emission_plan import EmissionPlan, PatternCode, TensorKind
 from compiler.emission.expectations import ExpectationWriter
 from compiler.emission.function import Symbol
 from compiler.emission.objective_weights import WeightName
@@ -51,7 +51,7 @@ class BoundCode:
     weights: tuple[WeightName, ...]
 
 
-def write_bound(plan: Plan, code: PatternCode, noisy: frozenset[str]) -> BoundCode:
+def write_bound(plan: EmissionPlan, code: PatternCode, noisy: frozenset[str]) -> BoundCode:
     """The function of one pattern. Raises SpecError (GS090) for a term or family that has no code yet."""
     writer = BoundWriter(plan, code, noisy)
     body = writer.body(code)
@@ -72,7 +72,7 @@ def write_bound(plan: Plan, code: PatternCode, noisy: frozenset[str]) -> BoundCo
     return BoundCode(lines, arguments, extras, tuple(writer.weights))
 
 
-def _place(plan: Plan, name: str) -> int:
+def _place(plan: EmissionPlan, name: str) -> int:
     """Where a variable's arguments stand: in the order declared."""
     return list(plan.identifiers).index(name)
 

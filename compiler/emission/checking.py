@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compiler.emission.emission_plan import Plan
+from compiler.emission.emission_plan import EmissionPlan
 from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
@@ -25,7 +25,7 @@ SEED = 20170522
 TOLERANCE = 1e-6
 
 
-def verify_agreement(text: str, plan: Plan) -> None:
+def verify_agreement(text: str, plan: EmissionPlan) -> None:
     """Raises InternalError where the emitted text and the model (double precision) differ in a value or gradient."""
     with _double_precision():
         space: dict[str, Any] = {"__name__": "emitted"}
@@ -69,7 +69,7 @@ def _gradients(model: nn.Module, bound: Tensor) -> dict[str, Tensor]:
     return {"": bound.detach(), **dict(zip(named, filled, strict=True))}
 
 
-def _rows(plan: Plan) -> dict[str, Tensor]:
+def _rows(plan: EmissionPlan) -> dict[str, Tensor]:
     """`ROWS` random rows of every pattern; of partial labels and blanks every other element is missing."""
     generator = torch.Generator().manual_seed(SEED)
     count = ROWS * len(plan.patterns)

@@ -3,7 +3,7 @@
 from math import prod
 from typing import Literal
 
-from compiler.emission.emission_plan import PatternCode, Plan
+from compiler.emission.emission_plan import EmissionPlan, PatternCode
 from compiler.emission.family_code import called, family_code
 from compiler.emission.function import Symbol
 from compiler.emission.text import event_sum, event_text, number
@@ -23,7 +23,7 @@ Leaf = (
 class DensityWriter(ValueWriter):
     """Adds densities to the values. doubly: log q forgets its parameters (the doubly reparameterised gradient)."""
 
-    def __init__(self, plan: Plan, code: PatternCode, noisy: frozenset[str], *, doubly: bool) -> None:
+    def __init__(self, plan: EmissionPlan, code: PatternCode, noisy: frozenset[str], *, doubly: bool) -> None:
         super().__init__(plan, code, noisy)
         self.doubly = doubly
         self._densities: dict[tuple[str, str, Part], Symbol] = {}

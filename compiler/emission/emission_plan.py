@@ -1,6 +1,6 @@
 """What is decided before a line is written: programs, names, and how values look in the emitted code.
 
-From: a compiled model. To: `Plan`, which every writer reads. The programs and objectives are those that run.
+From: a compiled model. To: `EmissionPlan`, which every writer reads. The programs and objectives are those that run.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class PatternCode:
 
 
 @dataclass(frozen=True)
-class Plan:
+class EmissionPlan:
     """Decisions that hold for the whole file.
 
     identifiers: Python names of the variables. tensors: names of everything a function is told of them.
@@ -103,7 +103,7 @@ class Plan:
         return f"standard {entry.name}" if entry.log_probs is None else "uniform"
 
 
-def make_plan(model: Model) -> Plan:
+def make_plan(model: Model) -> EmissionPlan:
     """Raises SpecError (GS090) where the model has more patterns than a file should."""
     graphs = model.graphs
     names = Names(piece_names())
@@ -126,7 +126,7 @@ def make_plan(model: Model) -> Plan:
     features = tuple(
         f.variable for f in graphs.order("recognition") if f.deterministic and graphs.stochastic_parents(f) <= observed
     )
-    return Plan(model, names, identifiers, tensors, classes, attributes, hot, features, patterns)
+    return EmissionPlan(model, names, identifiers, tensors, classes, attributes, hot, features, patterns)
 
 
 def _is_hot(variable: Variable, relaxed: bool) -> bool:

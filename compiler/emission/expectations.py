@@ -1,7 +1,7 @@
 """Expectations as statements: weights of enumerated values and of draws, axes summed out in the evaluator's order."""
 
 from compiler.emission.densities import DensityWriter
-from compiler.emission.emission_plan import PatternCode, Plan
+from compiler.emission.emission_plan import EmissionPlan, PatternCode
 from compiler.emission.function import Symbol
 from compiler.emission.text import added, grouped, statement
 from compiler.model.execution import doubly_reparameterized
@@ -14,7 +14,7 @@ from compiler.symbolic.program import Axes
 class ExpectationWriter(DensityWriter):
     """Adds averages to the densities. Weights stay logarithms until the last step."""
 
-    def __init__(self, plan: Plan, code: PatternCode, noisy: frozenset[str]) -> None:
+    def __init__(self, plan: EmissionPlan, code: PatternCode, noisy: frozenset[str]) -> None:
         super().__init__(plan, code, noisy, doubly=doubly_reparameterized(code.program))
         self._enumerated_axes = {name: self.program.log_q_axes()[name] for name in self.program.enumerated}
         self._marginals: dict[tuple[Measure, Axes], Symbol] = {}

@@ -7,7 +7,7 @@ from typing import cast
 from torch import nn
 
 from compiler.emission.dense_code import Outputs
-from compiler.emission.emission_plan import Plan
+from compiler.emission.emission_plan import EmissionPlan
 from compiler.emission.flow_code import flow_context, flow_factor
 from compiler.emission.network_code import imports_of, network
 from compiler.emission.parameter_code import constant, constrained, given_directly, learned
@@ -41,7 +41,7 @@ class FactorCode:
     noisy: bool
 
 
-def write_factor(plan: Plan, factor: Factor) -> FactorCode:
+def write_factor(plan: EmissionPlan, factor: Factor) -> FactorCode:
     """The class of one factor. Raises SpecError (GS090) for what has no code yet."""
     module = plan.model.factors[module_name(factor)]
     text = _class_text(plan, factor, module)
@@ -54,11 +54,11 @@ def write_factor(plan: Plan, factor: Factor) -> FactorCode:
     return FactorCode(_lines(plan, factor, text, result), text.renames, imports, text.noisy)
 
 
-def _network_of(plan: Plan, parameter: object) -> NetworkSpec | None:
+def _network_of(plan: EmissionPlan, parameter: object) -> NetworkSpec | None:
     return resolved_network(plan.graphs, parameter) if isinstance(parameter, NetworkParameter) else None
 
 
-def _class_text(plan: Plan, factor: Factor, module: nn.Module) -> ClassText:
+def _class_text(plan: EmissionPlan, factor: Factor, module: nn.Module) -> ClassText:
     home = f"factors.{module_name(factor)}"
     paths = {inner: f"{home}.{path}" if path else home for path, inner in module.named_modules()}
     entries = {name: _entry(plan, name) for name in factor.parents}
@@ -72,17 +72,17 @@ def _class_text(plan: Plan, factor: Factor, module: nn.Module) -> ClassText:
     )  # fmt: skip
 
 
-def _entry(plan: Plan, name: str) -> Entry:
+def _entry(plan: EmissionPlan, name: str) -> Entry:
     return Entry(parent_input(plan.graphs.variables[name]), plan.identifiers[name], name in plan.hot)
 
 
-def _only_rows(plan: Plan, factor: Factor) -> bool:
+def _only_rows(plan: EmissionPlan, factor: Factor) -> bool:
     """No program gives this factor's parents an axis beside the rows."""
     steps = (s for code in plan.patterns for s in (*code.program.recognition, *code.program.generative))
     return not any(plan.axes(s.parent_axes) for s in steps if s.factor.key == factor.key)
 
 
-def _parameters(plan: Plan, factor: Factor, module: ConditionalModule, text: ClassText) -> Outputs:
+def _parameters(plan: EmissionPlan, factor: Factor, module: ConditionalModule, text: ClassText) -> Outputs:
     """Constrained parameters under the family's own names, in its order."""
     family, variable = module.family, plan.graphs.variables[factor.variable]
     if family.flow:
@@ -114,7 +114,7 @@ def _linked(source: NetworkSource, outputs: Outputs, axis: int) -> Outputs:
     return {info.name: given_directly(info, source.direct, outputs[source.direct], axis) for info in source.infos}
 
 
-def _spec_of(plan: Plan, factor: Factor, source: NetworkSource) -> NetworkSpec:
+def _spec_of(plan: EmissionPlan, factor: Factor, source: NetworkSource) -> NetworkSpec:
     """The architecture of one source: a parameter's own, else the factor's."""
     for name, parameter in factor.parameters.items():
         if isinstance(parameter, NetworkParameter) and name in (source.infos[0].name, *source.infos[0].alternatives):
@@ -123,7 +123,7 @@ def _spec_of(plan: Plan, factor: Factor, source: NetworkSource) -> NetworkSpec:
     return factor.network
 
 
-def _value(plan: Plan, factor: Factor, module: DeterministicModule, text: ClassText) -> str:
+def _value(plan: EmissionPlan, factor: Factor, module: DeterministicModule, text: ClassText) -> str:
     """A deterministic variable's value, through its domain's link."""
     assert factor.network is not None
     outputs = network(text, cast(Network, module.network), factor.network, 1.0)
@@ -139,7 +139,7 @@ def _value(plan: Plan, factor: Factor, module: DeterministicModule, text: ClassT
     return links.get(variable.info.link, code)
 
 
-def _lines(plan: Plan, factor: Factor, text: ClassText, result: Outputs) -> list[str]:
+def _lines(plan: EmissionPlan, factor: Factor, text: ClassText, result: Outputs) -> list[str]:
     kinds = [f"{entry.argument}: Tensor" for entry in text.entries.values()]
     noise = ["lead: Sequence[int]", "generator: torch.Generator"] if text.noisy else []
     returns = "Tensor" if len(result) == 1 else f"tuple[{', '.join(['Tensor'] * len(result))}]"
@@ -186,7 +186,7 @@ def _title(factor: Factor) -> str:
     return f"{conditional_text(letter, factor.variable, factor.parents)}: {factor.family.name.replace('_', ' ')}."
 
 
-def _shapes(plan: Plan, factor: Factor, text: ClassText, result: Outputs) -> str:
+def _shapes(plan: EmissionPlan, factor: Factor, text: ClassText, result: Outputs) -> str:
     lead = "B" if text.single else "..."
     given = [
         f"{entry.argument} {shape_text(entry.event, lead)}" + (" class weights" if entry.hot else "")

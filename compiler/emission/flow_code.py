@@ -4,7 +4,7 @@ from math import prod
 from typing import Any, cast
 
 from compiler.emission.dense_code import Outputs
-from compiler.emission.emission_plan import Plan
+from compiler.emission.emission_plan import EmissionPlan
 from compiler.emission.network_code import network
 from compiler.emission.text import grouped, tuple_text
 from compiler.emission.writing import ClassText
@@ -16,7 +16,7 @@ from graphspec.graphs.graph import Factor
 from graphspec.graphs.shapes import Shape, context_shape, size_of
 
 
-def flow_factor(plan: Plan, factor: Factor, module: ConditionalModule, text: ClassText) -> Outputs:
+def flow_factor(plan: EmissionPlan, factor: Factor, module: ConditionalModule, text: ClassText) -> Outputs:
     """Adds the map to the class; returns the code of the context, or nothing for a root."""
     assert factor.family is not None and module.flow is not None
     (source,) = module.sources
@@ -36,7 +36,7 @@ def flow_factor(plan: Plan, factor: Factor, module: ConditionalModule, text: Cla
     return {CONTEXT: code if len(shape) == 1 else f"{grouped(code)}.flatten(-{len(shape)})"}
 
 
-def flow_context(plan: Plan, factor: Factor) -> Shape:
+def flow_context(plan: EmissionPlan, factor: Factor) -> Shape:
     """Shape of what the factor's network gives to its map; (0,) for a root."""
     if factor.network is None or not factor.parents:
         return (0,)

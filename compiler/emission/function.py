@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from compiler.emission.emission_plan import PatternCode, Plan, TensorKind
+from compiler.emission.emission_plan import EmissionPlan, PatternCode, TensorKind
 from compiler.emission.objective_weights import WeightKind, WeightName, weight_code
 from compiler.emission.text import Names, comment, statement
 from compiler.emission.writing import refused
@@ -34,7 +34,7 @@ class FunctionText:
     level: of indentation. samples: code of the number of draws.
     """
 
-    def __init__(self, plan: Plan, code: PatternCode) -> None:
+    def __init__(self, plan: EmissionPlan, code: PatternCode) -> None:
         self.plan, self.pattern, self.program = plan, code, code.program
         self.names: Names = plan.names.inner()
         self.lines: list[str] = []

@@ -5,7 +5,7 @@ import ast
 from compiler.emission.bounds import BoundCode, write_bound
 from compiler.emission.checking import verify_agreement
 from compiler.emission.copied_source import Piece, needed
-from compiler.emission.emission_plan import Plan, make_plan
+from compiler.emission.emission_plan import EmissionPlan, make_plan
 from compiler.emission.factor_code import FactorCode, write_factor
 from compiler.emission.objective_weights import weight_lines
 from compiler.emission.row_groups import bound_lines, extras_of, loss_lines
@@ -49,7 +49,7 @@ def emitted(model: Model) -> str:
     return text
 
 
-def _header(plan: Plan) -> list[str]:
+def _header(plan: EmissionPlan) -> list[str]:
     spec = plan.graphs.spec
     title = spec.name or plan.graphs.source.name
     title += f": {spec.description.strip()}" if spec.description else "."
@@ -67,7 +67,7 @@ def _header(plan: Plan) -> list[str]:
     return docstring("\n".join(text), 0)
 
 
-def _factorization(plan: Plan, side: Side) -> str:
+def _factorization(plan: EmissionPlan, side: Side) -> str:
     """`p(x, y, z) = p(y) p(z) p(x | y, z)`, and how deterministic variables come about."""
     factors = plan.graphs.order(side)
     letter = "p" if side == "generative" else "q"
@@ -80,7 +80,7 @@ def _factorization(plan: Plan, side: Side) -> str:
     return f"{left} = {right}" + (f" with {', '.join(functions)}" if functions else "")
 
 
-def _constants(plan: Plan, bounds: list[BoundCode]) -> tuple[list[str], list[str]]:
+def _constants(plan: EmissionPlan, bounds: list[BoundCode]) -> tuple[list[str], list[str]]:
     used = list(dict.fromkeys(weight for bound in bounds for weight in bound.weights))
     weights, functions = weight_lines(plan, used)
     several = plan.samples > 1
@@ -127,7 +127,7 @@ def _imports(code: str, users: tuple[str, ...]) -> list[str]:
     return ["", *plain, *froms, "", *torch, *zuko, *users, f"from torch import {tensors}"]
 
 
-def _model(plan: Plan, factors: dict[str, Factor], classes: dict[str, FactorCode]) -> list[str]:
+def _model(plan: EmissionPlan, factors: dict[str, Factor], classes: dict[str, FactorCode]) -> list[str]:
     lines = [
         "class Model(nn.Module):",
         *docstring("One module per factor: q recognises, p generates, f computes deterministic variables."),
@@ -144,7 +144,7 @@ def _model(plan: Plan, factors: dict[str, Factor], classes: dict[str, FactorCode
     return lines
 
 
-def _renames(plan: Plan, classes: dict[str, FactorCode]) -> dict[str, str]:
+def _renames(plan: EmissionPlan, classes: dict[str, FactorCode]) -> dict[str, str]:
     return {
         f"{plan.attributes[key]}.{ours}": theirs
         for key, code in classes.items()

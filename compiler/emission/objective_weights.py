@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from compiler.emission.emission_plan import Plan
+from compiler.emission.emission_plan import EmissionPlan
 from compiler.emission.text import docstring, number, statement
 from compiler.symbolic import objective
 from graphspec.language import OverRho, Schedule, TotalCorrelation
@@ -24,7 +24,7 @@ WORDS: dict[WeightKind, str] = {
 }
 
 
-def weight_value(plan: Plan, kind: WeightKind, name: str) -> float | Schedule | OverRho:
+def weight_value(plan: EmissionPlan, kind: WeightKind, name: str) -> float | Schedule | OverRho:
     """What the spec says about one weight."""
     section = plan.graphs.spec.objective
     match kind:
@@ -45,11 +45,11 @@ def weight_value(plan: Plan, kind: WeightKind, name: str) -> float | Schedule | 
             return section.estimators.get(name, EstimatorSpec(kind="relax")).temperature
 
 
-def _constant(plan: Plan, kind: WeightKind, name: str) -> str:
+def _constant(plan: EmissionPlan, kind: WeightKind, name: str) -> str:
     return f"{kind}_{plan.identifiers[name]}".upper()
 
 
-def weight_code(plan: Plan, kind: WeightKind, name: str) -> tuple[str, set[str]]:
+def weight_code(plan: EmissionPlan, kind: WeightKind, name: str) -> tuple[str, set[str]]:
     """Code of a weight, and the arguments (`epoch`, `rho`) that it needs."""
     value, constant = weight_value(plan, kind, name), _constant(plan, kind, name)
     if isinstance(value, Schedule):
@@ -59,7 +59,7 @@ def weight_code(plan: Plan, kind: WeightKind, name: str) -> tuple[str, set[str]]
     return constant, set()
 
 
-def weight_lines(plan: Plan, weights: Sequence[WeightName]) -> tuple[list[str], list[str]]:
+def weight_lines(plan: EmissionPlan, weights: Sequence[WeightName]) -> tuple[list[str], list[str]]:
     """Constants, and functions for weights that vary, of all weights that the bounds use."""
     constants, functions = _row_weight(plan), []
     for kind, name in weights:
@@ -80,7 +80,7 @@ def weight_lines(plan: Plan, weights: Sequence[WeightName]) -> tuple[list[str], 
     return constants, functions
 
 
-def _row_weight(plan: Plan) -> list[str]:
+def _row_weight(plan: EmissionPlan) -> list[str]:
     """How rows with a label are weighed against rows without."""
     section = plan.graphs.spec.objective
     if not plan.graphs.supervised:
@@ -91,7 +91,7 @@ def _row_weight(plan: Plan) -> list[str]:
     return statement(f"RHO = {number(rho)}", 0, "share of the total weight that rows with a label carry")
 
 
-def _over_rho(plan: Plan, value: OverRho, name: str) -> str:
+def _over_rho(plan: EmissionPlan, value: OverRho, name: str) -> str:
     """A number divided by the label's own rate."""
     rho = "RHO" if plan.graphs.spec.objective.gamma is None else "rho"
     if len(plan.graphs.supervised) == 1:
@@ -103,11 +103,11 @@ def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
 
 
-def _share_name(plan: Plan, name: str) -> str:
+def _share_name(plan: EmissionPlan, name: str) -> str:
     return f"SHARE_{plan.identifiers[name]}".upper()
 
 
-def _share(plan: Plan, name: str) -> list[str]:
+def _share(plan: EmissionPlan, name: str) -> list[str]:
     if len(plan.graphs.supervised) == 1:
         return []
     told = f"of the rows with a label, the share that has {name}: set it"

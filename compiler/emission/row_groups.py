@@ -1,7 +1,7 @@
 """`bound` and `loss`: rows grouped by their pattern of labels, weighed as the spec says."""
 
 from compiler.emission.bounds import EXTRAS, BoundCode
-from compiler.emission.emission_plan import PatternCode, Plan, TensorKind
+from compiler.emission.emission_plan import EmissionPlan, PatternCode, TensorKind
 from compiler.emission.text import INDENT, comment, docstring, event_text, number, shape_text, statement
 from compiler.symbolic.lowering import one_program_for_all
 from graphspec.graphs.graph import Variable
@@ -18,7 +18,7 @@ DEFAULTS = {
 """What holds where nothing is said: schedules at their end, as many rows with labels as without, the batch is all."""
 
 
-def extras_of(plan: Plan, bounds: list[BoundCode]) -> dict[str, str]:
+def extras_of(plan: EmissionPlan, bounds: list[BoundCode]) -> dict[str, str]:
     """Arguments that weights need, with their defaults: {name: default}."""
     used = {name for bound in bounds for name in bound.extras}
     return {name: default for name, default in DEFAULTS.items() if name in used}
@@ -29,7 +29,7 @@ def arguments_text(extras: dict[str, str]) -> list[str]:
     return [f"{name}: {EXTRAS[name]} = {default}" for name, default in extras.items()]
 
 
-def row_lines(plan: Plan) -> str:
+def row_lines(plan: EmissionPlan) -> str:
     """What `rows` holds, a line each, for docstrings."""
     parts = []
     for name in (*plan.graphs.observed, *plan.graphs.supervised):
@@ -43,7 +43,7 @@ def row_lines(plan: Plan) -> str:
     return "\n".join(parts)
 
 
-def given_code(plan: Plan, variable: Variable, values: str) -> str:
+def given_code(plan: EmissionPlan, variable: Variable, values: str) -> str:
     """[B, *shape] bool: elements that are there."""
     if not variable.discrete:
         code = f"~{values}.isnan()"
@@ -56,7 +56,7 @@ def given_code(plan: Plan, variable: Variable, values: str) -> str:
     return f"{values} >= 0" if variable.minimum >= 0 else f"({values} != -1) & ~{values}.isnan()"
 
 
-def bound_lines(plan: Plan, bounds: list[BoundCode], noisy: frozenset[str]) -> list[str]:
+def bound_lines(plan: EmissionPlan, bounds: list[BoundCode], noisy: frozenset[str]) -> list[str]:
     """`bound(model, rows, generator)`: L of each row under its own pattern."""
     extras = extras_of(plan, bounds)
     needed = {key for bound in bounds for key in bound.arguments}
@@ -92,7 +92,7 @@ def bound_lines(plan: Plan, bounds: list[BoundCode], noisy: frozenset[str]) -> l
     return [*lines, "", *statement("return result")]
 
 
-def _blank(plan: Plan) -> list[str]:
+def _blank(plan: EmissionPlan) -> list[str]:
     """Which rows lack something that is observed elsewhere."""
     tests = []
     for name in plan.graphs.observed:
@@ -102,7 +102,7 @@ def _blank(plan: Plan) -> list[str]:
     return statement(f"blank = {' | '.join(tests)}") if tests else []
 
 
-def _observed(plan: Plan, name: str, needed: set[tuple[str, TensorKind]]) -> list[str]:
+def _observed(plan: EmissionPlan, name: str, needed: set[tuple[str, TensorKind]]) -> list[str]:
     """The value as a tensor that networks read: one-hot where it is a category, zero where it is blank."""
     variable, own = plan.graphs.variables[name], plan.identifiers[name]
     if not variable.missing:
@@ -117,7 +117,7 @@ def _observed(plan: Plan, name: str, needed: set[tuple[str, TensorKind]]) -> lis
     return [*lines, *statement(f"{own} = torch.where({given}, {own}, 0).to(like)")]
 
 
-def _label(plan: Plan, name: str) -> list[str]:
+def _label(plan: EmissionPlan, name: str) -> list[str]:
     """The label as a tensor that networks read, something legal where it is missing; and which rows have it."""
     variable, own = plan.graphs.variables[name], plan.identifiers[name]
     given = plan.tensors[name, "given"]
@@ -125,7 +125,7 @@ def _label(plan: Plan, name: str) -> list[str]:
     return [*lines, *statement(f"{own} = {_legal(plan, variable, own, given)}")]
 
 
-def _legal(plan: Plan, variable: Variable, own: str, given: str) -> str:
+def _legal(plan: EmissionPlan, variable: Variable, own: str, given: str) -> str:
     """Values with something legal where they are blank, which masks keep out of every sum."""
     if variable.name in plan.hot:
         shift = f" - {variable.minimum}" if variable.minimum else ""
@@ -138,7 +138,7 @@ def _legal(plan: Plan, variable: Variable, own: str, given: str) -> str:
     return f"torch.where({given}, {own}, {filler}).to(like)"
 
 
-def _states(plan: Plan) -> dict[str, tuple[str, str, str]]:
+def _states(plan: EmissionPlan) -> dict[str, tuple[str, str, str]]:
     """Of each label: code of the rows that have it whole, of those that have nothing of it, and what defines both."""
     scope, states = plan.names.inner(), {}
     for name in plan.graphs.supervised:
@@ -152,7 +152,9 @@ def _states(plan: Plan) -> dict[str, tuple[str, str, str]]:
     return states
 
 
-def _group(plan: Plan, code: PatternCode, bound: BoundCode, states: dict[str, tuple[str, str, str]]) -> list[str]:
+def _group(
+    plan: EmissionPlan, code: PatternCode, bound: BoundCode, states: dict[str, tuple[str, str, str]]
+) -> list[str]:
     """The rows of one pattern, if there are any."""
     conditions = []
     for name in plan.graphs.supervised:
@@ -174,14 +176,14 @@ def _group(plan: Plan, code: PatternCode, bound: BoundCode, states: dict[str, tu
     ]
 
 
-def _call(plan: Plan, code: PatternCode, bound: BoundCode, rows: str) -> str:
+def _call(plan: EmissionPlan, code: PatternCode, bound: BoundCode, rows: str) -> str:
     ids = plan.identifiers
     given = [ids[name] if kind == "label" else own for (name, kind), own in bound.arguments.items()]
     arguments = ["model", *(f"{own}{rows}" for own in given), "generator", *bound.extras]
     return f"{code.function}({', '.join(arguments)})"
 
 
-def loss_lines(plan: Plan, bounds: list[BoundCode]) -> list[str]:
+def loss_lines(plan: EmissionPlan, bounds: list[BoundCode]) -> list[str]:
     """`labelled` and `loss`."""
     extras = extras_of(plan, bounds)
     graphs = plan.graphs
@@ -197,7 +199,7 @@ def loss_lines(plan: Plan, bounds: list[BoundCode]) -> list[str]:
     return [*_labelled(plan), "", "", *_weighted_loss(plan, extras)]
 
 
-def _labelled(plan: Plan) -> list[str]:
+def _labelled(plan: EmissionPlan) -> list[str]:
     tests = []
     for name in plan.graphs.supervised:
         variable = plan.graphs.variables[name]
@@ -211,7 +213,7 @@ def _labelled(plan: Plan) -> list[str]:
     ]
 
 
-def _weighted_loss(plan: Plan, extras: dict[str, str]) -> list[str]:
+def _weighted_loss(plan: EmissionPlan, extras: dict[str, str]) -> list[str]:
     gamma = plan.graphs.spec.objective.gamma is not None
     arguments = {**extras, "rho": DEFAULTS["rho"] if gamma else "RHO"}
     listed = ["model: Model", "rows: dict[str, Tensor]", "generator: torch.Generator", *arguments_text(arguments)]

@@ -1,6 +1,6 @@
 """The end of an emitted file: weights from a checkpoint, rows of data, a short training loop."""
 
-from compiler.emission.emission_plan import Plan
+from compiler.emission.emission_plan import EmissionPlan
 from compiler.emission.objective_weights import scheduled
 from compiler.emission.text import INDENT, docstring, number, statement
 from graphspec.graphs.graph import Variable
@@ -43,7 +43,7 @@ def checkpoint_lines(renames: dict[str, str]) -> list[str]:
     ]
 
 
-def training_constants(plan: Plan) -> tuple[list[str], list[str]]:
+def training_constants(plan: EmissionPlan) -> tuple[list[str], list[str]]:
     """Constants of the training loop; the learning rate as a function where it changes."""
     training = plan.graphs.spec.training
     remark = "rows without labels a step" if plan.graphs.supervised else ""
@@ -58,7 +58,7 @@ def training_constants(plan: Plan) -> tuple[list[str], list[str]]:
     return [*constants, *statement(f"LEARNING_RATE = {number(training.learning_rate)}", 0)], []
 
 
-def data_lines(plan: Plan) -> list[str]:
+def data_lines(plan: EmissionPlan) -> list[str]:
     """`random_rows` and `read_rows`."""
     names = (*plan.graphs.observed, *plan.graphs.supervised)
     entries = [line for name in names for line in statement(f'"{name}": {_random(plan.graphs.variables[name])},', 2)]
@@ -111,7 +111,7 @@ def _random(variable: Variable) -> str:
             return normal
 
 
-def loop_lines(plan: Plan, extras: dict[str, str]) -> list[str]:
+def loop_lines(plan: EmissionPlan, extras: dict[str, str]) -> list[str]:
     """`train` and the main block."""
     training, supervised = plan.graphs.spec.training, bool(plan.graphs.supervised)
     scheduled_rate = isinstance(training.learning_rate, Schedule)

@@ -4,7 +4,7 @@ The order of statements is the order in which the compiled model runs: recogniti
 then each log density when the objective first asks for it. So equal seeds give equal draws.
 """
 
-from compiler.emission.emission_plan import PatternCode, Plan
+from compiler.emission.emission_plan import EmissionPlan, PatternCode
 from compiler.emission.family_code import FamilyCode, family_code
 from compiler.emission.function import FunctionText, Symbol
 from compiler.emission.text import event_text, tuple_text
@@ -17,7 +17,7 @@ from graphspec.graphs.graph import Factor
 class ValueWriter(FunctionText):
     """Writes the values of one program. noisy: keys of factors that draw dropout masks."""
 
-    def __init__(self, plan: Plan, code: PatternCode, noisy: frozenset[str]) -> None:
+    def __init__(self, plan: EmissionPlan, code: PatternCode, noisy: frozenset[str]) -> None:
         super().__init__(plan, code)
         self.noisy = noisy
         self.values: dict[str, Symbol] = {}

@@ -17,14 +17,14 @@ from compiler.tensors.broadcasting import broadcast_shape
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SparseValues:
     """index [*lead, k + 1] int64: the k likeliest classes, then the draw. log_weights likewise; they sum to one."""
 
     index: Tensor
     log_weights: Tensor
 
 
-def choose(distribution: Distribution, budget: int, gumbel: Tensor) -> Chosen:
+def choose(distribution: Distribution, budget: int, gumbel: Tensor) -> SparseValues:
     """The `budget` likeliest classes of a scalar finite variable and a draw from the others.
 
     gumbel: standard noise that the draw is made from, [B, K]. Where the parameters are shared by all rows (B = 1 there)
@@ -39,4 +39,4 @@ def choose(distribution: Distribution, budget: int, gumbel: Tensor) -> Chosen:
     picked = log_probs.gather(-1, drawn)
     share = torch.logsumexp(rest.detach(), dim=-1, keepdim=True)
     weight = share + picked - picked.detach()
-    return Chosen(torch.cat([top, drawn], dim=-1), torch.cat([log_probs.gather(-1, top), weight], dim=-1))
+    return SparseValues(torch.cat([top, drawn], dim=-1), torch.cat([log_probs.gather(-1, top), weight], dim=-1))

@@ -13,7 +13,7 @@ from compiler.symbolic.program import Choice
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.graphs.separation import with_ancestors
 from graphspec.language.objective import EstimatorSpec, TotalCorrelation
-from graphspec.reading.phrases import amount
+from graphspec.reading.suggestions import amount
 
 SUPPORT_CAP = 256
 """Largest number of values of one variable that is enumerated unless the spec asks for it."""

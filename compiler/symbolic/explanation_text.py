@@ -13,7 +13,7 @@ from compiler.symbolic.printing import term_texts
 from compiler.symbolic.program import Program, axes_text, conditional_text
 from graphspec.describe.parameter_words import parameter_origins
 from graphspec.graphs.graph import SIDES
-from graphspec.reading.phrases import amount
+from graphspec.reading.suggestions import amount
 
 LEGEND = (
     "g is the product of the recognition factors of the hidden variables, drawn or summed in recognition order.",

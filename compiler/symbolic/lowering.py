@@ -20,7 +20,7 @@ from compiler.symbolic.estimators import (
 )
 from compiler.symbolic.program import Action, Axes, Choice, Pattern, Program, Step, verify
 from graphspec.graphs.graph import Factor, Graphs
-from graphspec.reading.phrases import amount
+from graphspec.reading.suggestions import amount
 
 ENUMERATION_CAP = 128
 """Largest number of joint values that any one term of the objective is computed for."""

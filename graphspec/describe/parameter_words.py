@@ -6,7 +6,6 @@ From: a resolved `Factor`. To: {parameter: one line}. Built just so by `compiler
 from collections.abc import Mapping
 from typing import Any
 
-from graphspec.drawing.picture import network_text
 from graphspec.graphs.graph import Factor, Graphs
 from graphspec.graphs.shapes import context_shape, size_of
 from graphspec.language import WEIGHTLESS, LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec
@@ -135,3 +134,11 @@ def _arithmetic(network: NetworkSpec, parents: tuple[str, ...]) -> str:
 def _bounds(bounds: Mapping[str, float | None]) -> str:
     words = {"minimum": "at least", "maximum": "at most"}
     return "".join(f", {words[name]} {value:g}" for name, value in bounds.items() if value is not None)
+
+
+def network_text(network: NetworkSpec, name: str = "") -> str:
+    """`decoder: deconv [64, 32]`: a network's name in the spec, its kind and its widths."""
+    widths = getattr(network, "channels", None) or getattr(network, "hidden", None)
+    sizes = [widths] if isinstance(widths, int) else list(widths or ())
+    kind = f"{network.kind} {sizes}" if sizes else network.kind
+    return f"{name}: {kind}" if name else kind

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from itertools import pairwise
 
-from graphspec.drawing.geometry import Outline, Point
+from graphspec.drawing.geometry import Point, RoundedBox
 from graphspec.drawing.ordering import Bend, Item, Lattice, Row, Rows
 
 ROW_PITCH = 92.0
@@ -15,7 +15,7 @@ NEARLY_UPRIGHT = 6.0
 
 
 def coordinates(
-    grid: Lattice, rows: Rows, outlines: Mapping[str, Outline], row_pitch: float = ROW_PITCH
+    grid: Lattice, rows: Rows, outlines: Mapping[str, RoundedBox], row_pitch: float = ROW_PITCH
 ) -> dict[Item, Point]:
     """Centres of nodes and bends, in pixels; the leftmost node's outline starts at x = 0, the top row's centre at 0.
 
@@ -41,7 +41,7 @@ def _free(item: Item, row: Row, grid: Lattice) -> bool:
     )
 
 
-def separation(left: Item, right: Item, outlines: Mapping[str, Outline]) -> float:
+def separation(left: Item, right: Item, outlines: Mapping[str, RoundedBox]) -> float:
     """Smallest distance between the centres of two neighbours in a row."""
     if isinstance(left, Bend) and isinstance(right, Bend):
         return BETWEEN_BENDS
@@ -49,7 +49,7 @@ def separation(left: Item, right: Item, outlines: Mapping[str, Outline]) -> floa
     return gap + sum(outlines[item].half_width for item in (left, right) if isinstance(item, str))
 
 
-def _spread(rows: Rows, outlines: Mapping[str, Outline]) -> dict[Item, float]:
+def _spread(rows: Rows, outlines: Mapping[str, RoundedBox]) -> dict[Item, float]:
     """Every row as tight as allowed and centred on 0."""
     across: dict[Item, float] = {}
     for row in rows:
@@ -59,7 +59,7 @@ def _spread(rows: Rows, outlines: Mapping[str, Outline]) -> dict[Item, float]:
     return across
 
 
-def _offsets(row: Row, outlines: Mapping[str, Outline]) -> list[float]:
+def _offsets(row: Row, outlines: Mapping[str, RoundedBox]) -> list[float]:
     spots = [0.0][: len(row)]
     for left, right in pairwise(row):
         spots.append(spots[-1] + separation(left, right, outlines))
@@ -90,7 +90,7 @@ def _pull(pulls: Pulls, first: Item, second: Item, weight: float) -> None:
 
 
 def _settle(
-    row: Row, across: dict[Item, float], pulls: Pulls, outlines: Mapping[str, Outline], *, straighten: bool
+    row: Row, across: dict[Item, float], pulls: Pulls, outlines: Mapping[str, RoundedBox], *, straighten: bool
 ) -> None:
     wishes, weights = [], []
     for item in row:
@@ -105,7 +105,7 @@ def _settle(
         across[item] = spot + offset
 
 
-def _snap(row: Row, across: dict[Item, float], pulls: Pulls, outlines: Mapping[str, Outline]) -> None:
+def _snap(row: Row, across: dict[Item, float], pulls: Pulls, outlines: Mapping[str, RoundedBox]) -> None:
     """An edge that is all but upright becomes upright where the row has room."""
     for spot, item in enumerate(row):
         near = [across[other] for _, other in pulls[item] if 0 < abs(across[other] - across[item]) < NEARLY_UPRIGHT]

@@ -16,7 +16,7 @@ SAMPLES = 10
 
 
 @dataclass(frozen=True)
-class Outline:
+class RoundedBox:
     """A rectangle with rounded corners around a centre; `radius` equal to `half_height` makes a circle or a pill."""
 
     x: float
@@ -36,16 +36,16 @@ class Outline:
         down = abs(point[1] - self.y) - (self.half_height - self.radius)
         return hypot(max(across, 0.0), max(down, 0.0)) + min(max(across, down), 0.0) - self.radius
 
-    def moved(self, dx: float, dy: float) -> "Outline":
+    def moved(self, dx: float, dy: float) -> "RoundedBox":
         """The same outline somewhere else."""
-        return Outline(self.x + dx, self.y + dy, self.half_width, self.half_height, self.radius)
+        return RoundedBox(self.x + dx, self.y + dy, self.half_width, self.half_height, self.radius)
 
 
 QUARTER = 0.5523
 """Where the inner points of a cubic piece stand that draws a quarter of a circle of radius 1 (error below 0.03 %)."""
 
 
-def contour(outline: Outline) -> Curve:
+def contour(outline: RoundedBox) -> Curve:
     """The outline as a closed chain of cubic pieces, clockwise from the top of its left end."""
     left, right = outline.x - outline.half_width, outline.x + outline.half_width
     top, bottom = outline.y - outline.half_height, outline.y + outline.half_height
@@ -117,7 +117,7 @@ def _cubic(piece: Curve, t: float) -> Point:
     return (a * x0 + b * x1 + c * x2 + d * x3, a * y0 + b * y1 + c * y2 + d * y3)
 
 
-def leaving(curve: Curve, outline: Outline) -> Curve:
+def leaving(curve: Curve, outline: RoundedBox) -> Curve:
     """What is left of a curve that starts inside `outline` after it has left it; it then starts on the outline."""
     parts = pieces(curve)
     while len(parts) > 1 and outline.distance(parts[0][-1]) <= 0:
@@ -135,7 +135,7 @@ def leaving(curve: Curve, outline: Outline) -> Curve:
 def shortened(curve: Curve, length: float) -> Curve:
     """A curve that ends `length` before its end, in a straight line to it (room for an arrowhead)."""
     end = curve[-1]
-    around = Outline(end[0], end[1], length, length, length)
+    around = RoundedBox(end[0], end[1], length, length, length)
     return reverse(leaving(reverse(curve), around))
 
 
@@ -184,7 +184,7 @@ def _side(a: Point, b: Point, c: Point) -> float:
     return 0.0 if abs(value) < 1e-6 else value
 
 
-def clearance(path: list[Point], outline: Outline, enough: float = inf) -> float:
+def clearance(path: list[Point], outline: RoundedBox, enough: float = inf) -> float:
     """Smallest distance between a polyline and an outline (sampled every few pixels); `enough` or more is `enough`."""
     around = (outline.x - outline.half_width, outline.y - outline.half_height,
               outline.x + outline.half_width, outline.y + outline.half_height)  # fmt: skip

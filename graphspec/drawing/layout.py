@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from graphspec.drawing.coordinates import ROW_PITCH, coordinates
-from graphspec.drawing.geometry import Curve, Outline, Point, crossings, polyline
+from graphspec.drawing.geometry import Curve, Point, RoundedBox, crossings, polyline
 from graphspec.drawing.lettering import line_width, name_runs
 from graphspec.drawing.ordering import Bend, Item, Lattice, lattice, ordered
 from graphspec.drawing.picture import Edge, Node, Panel, Picture
@@ -32,14 +32,16 @@ class Layout:
     """
 
     picture: Picture
-    outlines: Mapping[str, Outline]
+    outlines: Mapping[str, RoundedBox]
     routes: tuple[Mapping[Edge, Curve], Mapping[Edge, Curve]]
     width: float
     height: float
     rows: Mapping[str, int]
 
 
-def lay_out(picture: Picture, shape: Callable[[Node], Outline] | None = None, row_pitch: float = ROW_PITCH) -> Layout:
+def lay_out(
+    picture: Picture, shape: Callable[[Node], RoundedBox] | None = None, row_pitch: float = ROW_PITCH
+) -> Layout:
     """Places for every node and courses for every edge of both graphs.
 
     shape: the outline of a node around the origin, as high for every node of a kind; left out, circles and squares.
@@ -57,7 +59,7 @@ def lay_out(picture: Picture, shape: Callable[[Node], Outline] | None = None, ro
     return second if _crossings(second) < crossed else layout
 
 
-def _in_rows(picture: Picture, levels: Ranks, shape: Callable[[Node], Outline], row_pitch: float) -> Layout:
+def _in_rows(picture: Picture, levels: Ranks, shape: Callable[[Node], RoundedBox], row_pitch: float) -> Layout:
     grid = lattice(picture, levels)
     shapes = {name: shape(node) for name, node in picture.nodes.items()}
     places = coordinates(grid, ordered(grid), shapes, row_pitch)
@@ -72,16 +74,16 @@ def _crossings(layout: Layout) -> int:
     return sum(crossings(a, b) for paths in panels for a, b in combinations(paths, 2))
 
 
-def node_outline(node: Node) -> Outline:
+def node_outline(node: Node) -> RoundedBox:
     """A circle or a square around the origin, wide enough for the name."""
     half = line_width(name_runs(node.name), LABEL_SIZE) / 2 + LABEL_PADDING
     if node.role == "deterministic":
-        return Outline(0.0, 0.0, round(max(SQUARE_RADIUS, half), 1), SQUARE_RADIUS, 3.0)
-    return Outline(0.0, 0.0, round(max(NODE_RADIUS, half), 1), NODE_RADIUS, NODE_RADIUS)
+        return RoundedBox(0.0, 0.0, round(max(SQUARE_RADIUS, half), 1), SQUARE_RADIUS, 3.0)
+    return RoundedBox(0.0, 0.0, round(max(NODE_RADIUS, half), 1), NODE_RADIUS, NODE_RADIUS)
 
 
 def _panel_routes(
-    panel: Panel, outlines: Mapping[str, Outline], grid: Lattice, places: Mapping[Item, Point]
+    panel: Panel, outlines: Mapping[str, RoundedBox], grid: Lattice, places: Mapping[Item, Point]
 ) -> dict[Edge, Curve]:
     bends: dict[Edge, tuple[Point, ...]] = {}
     passing: dict[frozenset[str], list[Point]] = {}
@@ -99,7 +101,7 @@ def _panel_routes(
 
 def _framed(
     picture: Picture,
-    outlines: Mapping[str, Outline],
+    outlines: Mapping[str, RoundedBox],
     courses: tuple[dict[Edge, Curve], dict[Edge, Curve]],
     rows: Mapping[str, int],
 ) -> Layout:
@@ -115,5 +117,5 @@ def _framed(
     return Layout(picture, moved, (first, second), max(xs, default=0.0) - left, max(ys, default=0.0) - top, rows)
 
 
-def _rounded(outline: Outline) -> Outline:
-    return Outline(round(outline.x, 1), round(outline.y, 1), outline.half_width, outline.half_height, outline.radius)
+def _rounded(outline: RoundedBox) -> RoundedBox:
+    return RoundedBox(round(outline.x, 1), round(outline.y, 1), outline.half_width, outline.half_height, outline.radius)

@@ -6,8 +6,9 @@ From: `Graphs`. To: `Picture`. Not here: coordinates (`layout`) and file formats
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from graphspec.describe.parameter_words import network_text
 from graphspec.graphs.graph import Factor, Graphs, Side, Variable
-from graphspec.language import LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec, Role
+from graphspec.language import LearnedParameter, NetworkParameter, ParameterSpec, Role
 
 Edge = tuple[str, str]
 """Parent and child."""
@@ -126,14 +127,6 @@ def _about_factor(factor: Factor) -> str:
     else:
         words += [_about_parameter(name, value) for name, value in factor.parameters.items()]
     return ", ".join(words)
-
-
-def network_text(network: NetworkSpec, name: str = "") -> str:
-    """`decoder: deconv [64, 32]`: a network's name in the spec, its kind and its widths."""
-    widths = getattr(network, "channels", None) or getattr(network, "hidden", None)
-    sizes = [widths] if isinstance(widths, int) else list(widths or ())
-    kind = f"{network.kind} {sizes}" if sizes else network.kind
-    return f"{name}: {kind}" if name else kind
 
 
 def _about_parameter(name: str, value: ParameterSpec) -> str:

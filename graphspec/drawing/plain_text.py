@@ -3,7 +3,7 @@
 from itertools import pairwise
 from math import atan2, ceil, floor, pi
 
-from graphspec.drawing.geometry import Curve, Outline, Point, between, gap, polyline
+from graphspec.drawing.geometry import Curve, Point, RoundedBox, between, gap, polyline
 from graphspec.drawing.layout import Layout, lay_out
 from graphspec.drawing.picture import LARGE, Formula, Node, Panel, Picture
 from graphspec.language import Role
@@ -41,9 +41,9 @@ def to_text(picture: Picture, width: int = 80) -> str:
     return "\n".join([*blocks, "", _legend(picture), *factors]) + "\n"
 
 
-def _label_outline(node: Node) -> Outline:
+def _label_outline(node: Node) -> RoundedBox:
     """The characters of a node's label, as a box."""
-    return Outline(0.0, 0.0, len(_label(node)) * CELL_WIDTH / 2, CELL_HEIGHT / 2, 0.0)
+    return RoundedBox(0.0, 0.0, len(_label(node)) * CELL_WIDTH / 2, CELL_HEIGHT / 2, 0.0)
 
 
 def _label(node: Node) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
-from graphspec.drawing.geometry import Curve, Outline, contour
+from graphspec.drawing.geometry import Curve, RoundedBox, contour
 from graphspec.drawing.lettering import SUBSCRIPT, line_width
 from graphspec.drawing.scene import GREY, INK, PAPER, RULE, STROKE, Arrow, Fill, Scene, Writing
 
@@ -66,7 +66,7 @@ def _path(curve: Curve) -> Any:
     return Path(list(curve), [Path.MOVETO, *[step] * (len(curve) - 1)])
 
 
-def _shape(axes: Axes, outline: Outline, fill: Fill) -> None:
+def _shape(axes: Axes, outline: RoundedBox, fill: Fill) -> None:
     from matplotlib.patches import PathPatch, Rectangle
 
     path = _path(contour(outline))

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 from graphspec.drawing.geometry import (
     Curve,
-    Outline,
     Point,
+    RoundedBox,
     between,
     clearance,
     crossings,
@@ -43,7 +43,7 @@ class _Candidate:
 
 
 def routes(
-    edges: tuple[Edge, ...], outlines: Mapping[str, Outline], bends: Mapping[Edge, tuple[Point, ...]], band: float
+    edges: tuple[Edge, ...], outlines: Mapping[str, RoundedBox], bends: Mapping[Edge, tuple[Point, ...]], band: float
 ) -> dict[Edge, Curve]:
     """A curve for each edge, from the outline of its parent to the outline of its child.
 
@@ -62,21 +62,23 @@ def routes(
     return {edge: chosen[edge].curve for edge in edges}
 
 
-def _ends(edge: Edge, outlines: Mapping[str, Outline]) -> tuple[Point, Point]:
+def _ends(edge: Edge, outlines: Mapping[str, RoundedBox]) -> tuple[Point, Point]:
     return outlines[edge[0]].centre, outlines[edge[1]].centre
 
 
-def _plain(edge: Edge, outlines: Mapping[str, Outline], bends: tuple[Point, ...]) -> Curve:
+def _plain(edge: Edge, outlines: Mapping[str, RoundedBox], bends: tuple[Point, ...]) -> Curve:
     """Straight, or through its bends, whatever is in the way."""
     start, end = _ends(edge, outlines)
     return _between_outlines(edge, _smooth((start, *bends, end)) if bends else (start, end), outlines)
 
 
-def _between_outlines(edge: Edge, curve: Curve, outlines: Mapping[str, Outline]) -> Curve:
+def _between_outlines(edge: Edge, curve: Curve, outlines: Mapping[str, RoundedBox]) -> Curve:
     return reverse(leaving(reverse(leaving(curve, outlines[edge[0]])), outlines[edge[1]]))
 
 
-def _candidates(edge: Edge, outlines: Mapping[str, Outline], bends: tuple[Point, ...], band: float) -> list[_Candidate]:
+def _candidates(
+    edge: Edge, outlines: Mapping[str, RoundedBox], bends: tuple[Point, ...], band: float
+) -> list[_Candidate]:
     """Courses for one edge, the gentlest first; a clear straight line needs no alternative, nor does a clear arc
     need a rounder one to its side."""
     foreign = [outline for name, outline in outlines.items() if name not in edge]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import hypot
 from typing import Literal
 
-from graphspec.drawing.geometry import Curve, Outline, Point, shortened
+from graphspec.drawing.geometry import Curve, Point, RoundedBox, shortened
 from graphspec.drawing.layout import LABEL_SIZE, Layout
 from graphspec.drawing.lettering import (
     Line,
@@ -62,7 +62,7 @@ class Disc:
     """One node: outline, fill of its (left half or whole) inside, its name, and what a reader may want to know."""
 
     name: str
-    outline: Outline
+    outline: RoundedBox
     fill: Fill
     label: Writing
     about: tuple[str, ...]
@@ -99,7 +99,7 @@ class Scene:
     height: float
     panels: tuple[PanelScene, PanelScene]
     rule: tuple[Point, Point]
-    legend: tuple[tuple[Outline, Fill, Writing], ...]
+    legend: tuple[tuple[RoundedBox, Fill, Writing], ...]
 
 
 def scene_of(layout: Layout) -> Scene:
@@ -188,7 +188,7 @@ _MEANINGS: dict[Role, str] = {
 }
 
 
-def _legend(layout: Layout, total: float, top: float) -> tuple[tuple[Outline, Fill, Writing], ...]:
+def _legend(layout: Layout, total: float, top: float) -> tuple[tuple[RoundedBox, Fill, Writing], ...]:
     present = {node.role for node in layout.picture.nodes.values()}
     roles = [role for role in _MEANINGS if role in present]
     widths = [18.0 + text_width(_MEANINGS[role], LEGEND_SIZE) for role in roles]
@@ -197,7 +197,7 @@ def _legend(layout: Layout, total: float, top: float) -> tuple[tuple[Outline, Fi
     for role, width in zip(roles, widths, strict=True):
         radius = 1.0 if role == "deterministic" else 6.0
         half = 5.5 if role == "deterministic" else 6.0
-        mark = Outline(left + 6.0, top, half, half, min(radius, half))
+        mark = RoundedBox(left + 6.0, top, half, half, min(radius, half))
         text = Writing((Run(_MEANINGS[role]),), (left + 18.0, top), LEGEND_SIZE, QUIET, anchor="start")
         entries.append((mark, FILLS[role], text))
         left += width + 20.0

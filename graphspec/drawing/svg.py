@@ -5,7 +5,7 @@ Every node is a group with a `<title>` (what browsers show on hover) and `data-`
 
 from html import escape
 
-from graphspec.drawing.geometry import Curve, Outline
+from graphspec.drawing.geometry import Curve, RoundedBox
 from graphspec.drawing.lettering import SUBSCRIPT
 from graphspec.drawing.scene import GREY, INK, PAPER, RULE, STROKE, Arrow, Disc, Fill, PanelScene, Scene, Writing
 
@@ -60,7 +60,7 @@ def _disc(disc: Disc) -> str:
     return f'<g class="node" data-name="{escape(disc.name)}"><title>{about}</title>{shape}{_writing(disc.label)}</g>'
 
 
-def _shape(outline: Outline, fill: Fill) -> str:
+def _shape(outline: RoundedBox, fill: Fill) -> str:
     line = f'stroke="{INK}" stroke-width="{STROKE}"'
     if fill != "half":
         return _rectangle(outline, f'fill="{GREY if fill == "full" else PAPER}" {line}')
@@ -68,13 +68,13 @@ def _shape(outline: Outline, fill: Fill) -> str:
     return _rectangle(outline, f'fill="{PAPER}"') + half + _rectangle(outline, f'fill="none" {line}')
 
 
-def _rectangle(outline: Outline, style: str) -> str:
+def _rectangle(outline: RoundedBox, style: str) -> str:
     x, y = number(outline.x - outline.half_width), number(outline.y - outline.half_height)
     size = f'width="{number(2 * outline.half_width)}" height="{number(2 * outline.half_height)}"'
     return f'<rect x="{x}" y="{y}" {size} rx="{number(outline.radius)}" {style}/>'
 
 
-def _left_half(outline: Outline) -> str:
+def _left_half(outline: RoundedBox) -> str:
     """From the middle of the top counterclockwise to the middle of the bottom."""
     x, y, radius = outline.x, outline.y, outline.radius
     across, down = outline.half_width - radius, outline.half_height - radius
@@ -110,6 +110,6 @@ def _rule(scene: Scene) -> str:
     return f'<line {ends} stroke="{RULE}" stroke-width="1"/>'
 
 
-def _legend_entry(entry: tuple[Outline, Fill, Writing]) -> str:
+def _legend_entry(entry: tuple[RoundedBox, Fill, Writing]) -> str:
     outline, fill, writing = entry
     return _shape(outline, fill) + _writing(writing)

@@ -2,7 +2,7 @@
 
 import re
 
-from graphspec.drawing.geometry import Curve, Outline, Point, pieces
+from graphspec.drawing.geometry import Curve, Point, RoundedBox, pieces
 from graphspec.drawing.lettering import Line, latex_run
 from graphspec.drawing.scene import Arrow, Disc, Fill, PanelScene, Scene, Writing
 from graphspec.drawing.svg import number
@@ -61,7 +61,7 @@ def _disc(disc: Disc, side: str) -> str:
     return rf"\node[{style}] ({side}-{disc.name}) at {_point(disc.outline.centre)} {{{_math(disc.label.runs)}}};"
 
 
-def _style(outline: Outline, fill: Fill) -> str:
+def _style(outline: RoundedBox, fill: Fill) -> str:
     square = outline.radius < outline.half_height
     style = "deterministic" if square else _STYLES[fill]
     width, height = (_length(2 * half) for half in (outline.half_width, outline.half_height))

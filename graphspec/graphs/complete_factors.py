@@ -8,19 +8,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from graphspec.graphs.declared_names import Outline
+from graphspec.graphs.family_choice import check_family, check_options
 from graphspec.graphs.graph import Factor, Side, Variable
+from graphspec.graphs.network_choice import (
+    check_direct,
+    check_feature,
+    check_gives_something,
+    check_shapes,
+    find_network,
+)
+from graphspec.graphs.parameter_values import check_parameters, standard_values
 from graphspec.graphs.shapes import parameter_shape
 from graphspec.language import WEIGHTLESS, FactorSpec, LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec
 from graphspec.language.families import Family, ParameterInfo
-from graphspec.rules.family_rules import check_family, check_options
-from graphspec.rules.network_rules import check_direct, check_feature, check_gives_something, check_shapes, find_network
-from graphspec.rules.parameter_rules import check_parameters, standard_values
 from graphspec.text.report import Report
 from graphspec.text.source import Path
 
 
 @dataclass
-class Scene:
+class FactorContext:
     """What resolving one factor needs to know. variables: None where a declaration is broken or a shape is unknown."""
 
     outline: Outline
@@ -39,7 +45,7 @@ class Scene:
         return found
 
 
-def resolve_shape(scene: Scene, side: Side, name: str) -> None:
+def resolve_shape(scene: FactorContext, side: Side, name: str) -> None:
     """Finds the shape of a deterministic variable from its network, if it declares none (changes `scene`)."""
     declared, variable = scene.outline.variables[name], scene.variables[name]
     if (side, name) in scene.outline.truncated:
@@ -65,7 +71,7 @@ def resolve_shape(scene: Scene, side: Side, name: str) -> None:
         scene.variables[name] = replace(variable, shape=shape)
 
 
-def resolve_factor(scene: Scene, side: Side, name: str, *, derived: bool = False) -> Factor | None:
+def resolve_factor(scene: FactorContext, side: Side, name: str, *, derived: bool = False) -> Factor | None:
     """The factor with every default filled in; None after an error, here or in the variable's declaration."""
     variable, factor = scene.variables[name], scene.outline.factors(side)[name]
     if variable is None or (side, name) in scene.outline.truncated:
@@ -83,7 +89,7 @@ def resolve_factor(scene: Scene, side: Side, name: str, *, derived: bool = False
     return _conditional(scene, base, variable, factor)
 
 
-def _function(scene: Scene, base: Factor, variable: Variable, factor: FactorSpec) -> Factor | None:
+def _function(scene: FactorContext, base: Factor, variable: Variable, factor: FactorSpec) -> Factor | None:
     path: Path = (base.side, base.variable)
     network, label = find_network(factor.network, scene.outline.spec, scene.report, path)
     if network is None or not factor.parents:
@@ -98,7 +104,7 @@ def _function(scene: Scene, base: Factor, variable: Variable, factor: FactorSpec
     return replace(base, network=network, network_name=label)
 
 
-def _conditional(scene: Scene, base: Factor, variable: Variable, factor: FactorSpec) -> Factor | None:
+def _conditional(scene: FactorContext, base: Factor, variable: Variable, factor: FactorSpec) -> Factor | None:
     path: Path = (base.side, base.variable)
     family = check_family(variable, factor, base.side, scene.report, path)
     if family is None:
@@ -136,7 +142,7 @@ def heads_of(family: Family, given: Mapping[str, ParameterSpec]) -> tuple[Parame
 
 
 def _network(
-    scene: Scene, base: Factor, variable: Variable, family: Family, factor: FactorSpec,
+    scene: FactorContext, base: Factor, variable: Variable, family: Family, factor: FactorSpec,
     given: Mapping[str, ParameterSpec],
 ) -> tuple[NetworkSpec | None, str]:  # fmt: skip
     """The factor's own network: (None, "") where there is nothing for it to give; (None, name) after an error."""
@@ -161,7 +167,7 @@ def _network(
 
 
 def _with_network(
-    scene: Scene, base: Factor, variable: Variable, family: Family, name: str, value: ParameterSpec
+    scene: FactorContext, base: Factor, variable: Variable, family: Family, name: str, value: ParameterSpec
 ) -> ParameterSpec:
     """A parameter with a network of its own gets the architecture in place of its name."""
     info = family.parameter(name)

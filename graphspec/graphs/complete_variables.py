@@ -8,7 +8,7 @@ from graphspec.graphs.graph import Variable
 from graphspec.language import Domain, VariableSpec
 from graphspec.language.domains import DOMAINS
 from graphspec.language.variables import default_domain
-from graphspec.reading.phrases import listed
+from graphspec.reading.suggestions import listed
 from graphspec.text.report import Report
 from graphspec.text.source import Path
 

@@ -1,8 +1,8 @@
 """From a `Spec` to `Graphs`: defaults filled in, names resolved, shapes inferred, `auto` derived.
 
 Works as far as it can, so that all mistakes come at once: what cannot be resolved is reported where it is, and whatever
-depends on it stays silent. Rules about structure (unknown names, cycles, forgotten variables) are `rules/graphs.py`;
-here they only decide what is left to do.
+depends on it stays silent. What is wrong with the structure (unknown names, cycles, forgotten variables) is told by
+`rules/graph_rules.py`; here it only decides what is left to do.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,23 +10,22 @@ from dataclasses import replace
 
 import networkx as nx
 
-from graphspec.graphs.complete_factors import Scene, resolve_factor, resolve_shape
+from graphspec.graphs.complete_factors import FactorContext, resolve_factor, resolve_shape
 from graphspec.graphs.complete_variables import variable_of
-from graphspec.graphs.declared_names import Outline, outline_of
+from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.graph import SIDES, Factor, Graphs, Side, Variable
 from graphspec.graphs.inversion import Derived, derive_recognition, invertible
-from graphspec.language import Spec
 from graphspec.text.report import Report
 
 NOTHING = Derived({}, {})
 
 
-def connect(spec: Spec, report: Report) -> Graphs | None:
+def connect(outline: Outline, report: Report) -> Graphs | None:
     """The graphs, or None where a variable or factor could not be resolved (an error is in the report then)."""
-    outline = outline_of(spec, report)
+    spec = outline.spec
     derived = derive_recognition(outline) if spec.recognition.auto and invertible(outline) else NOTHING
     outline = _with_derived(outline, derived)
-    scene = Scene(outline, _variables(outline, derived, report), report)
+    scene = FactorContext(outline, _variables(outline, derived, report), report)
     functions = _functions_in_order(outline)
     _forget_shapes(scene, {name for _, name in functions})
     for side, name in functions:
@@ -58,7 +57,7 @@ def _variables(outline: Outline, derived: Derived, report: Report) -> dict[str, 
     }
 
 
-def _forget_shapes(scene: Scene, computable: set[str]) -> None:
+def _forget_shapes(scene: FactorContext, computable: set[str]) -> None:
     """A feature on a cycle, or defined nowhere, has no shape; whoever reads it is judged without."""
     for name, declared in scene.outline.variables.items():
         sized = declared.shape is not None or declared.size is not None
@@ -79,14 +78,14 @@ def _functions_in_order(outline: Outline) -> list[tuple[Side, str]]:
     return [(homes[name], name) for name in nx.topological_sort(graph)]
 
 
-def _factors(scene: Scene, side: Side, derived: Derived) -> dict[str, Factor | None]:
+def _factors(scene: FactorContext, side: Side, derived: Derived) -> dict[str, Factor | None]:
     return {
         name: resolve_factor(scene, side, name, derived=side == "recognition" and name in derived.factors)
         for name in scene.outline.factors(side)
     }
 
 
-def _complete(scene: Scene, factors: Mapping[Side, Mapping[str, Factor | None]]) -> bool:
+def _complete(scene: FactorContext, factors: Mapping[Side, Mapping[str, Factor | None]]) -> bool:
     """Everything is resolved and hangs together, so that `Graphs` keeps its promises."""
     outline = scene.outline
     resolved = all(factor is not None for side in factors.values() for factor in side.values())
@@ -98,7 +97,7 @@ def _complete(scene: Scene, factors: Mapping[Side, Mapping[str, Factor | None]])
 
 
 def _stands_where_it_should(outline: Outline, name: str) -> bool:
-    """The factors that the variable's role asks for, and no others (`rules/graphs.py` says what is wrong)."""
+    """The factors that the variable's role asks for, and no others (`rules/graph_rules.py` says what is wrong)."""
     in_p, in_q = (name in outline.factors(side) for side in SIDES)
     match outline.role(name):
         case "observed":

@@ -62,7 +62,7 @@ def expectation(kind: Any) -> str:
             phrases.append("a network such as {kind: mlp, hidden: [256]}")
         else:
             phrases += ["the name of a network"] if kinds and arm is str else _phrases(arm)
-    return listed(dict.fromkeys(phrases), quote=False)
+    return listed(dict.fromkeys(phrases), "or", most=None)
 
 
 def _phrases(kind: Any) -> list[str]:

@@ -1,7 +1,8 @@
-"""Did you mean: near spellings, other people's words for the same thing, and fields that live elsewhere."""
+"""Words of messages: what was probably meant (near spellings, other people's words for it), lists, large numbers."""
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
+from math import log10
 
 from graphspec.reading.synonyms import SYNONYMS
 
@@ -38,16 +39,31 @@ def suggest(word: str, candidates: Iterable[str]) -> str | None:
     return found
 
 
-def did_you_mean(word: str, candidates: Iterable[str]) -> str:
-    """`did you mean NAME?`, or nothing."""
+def did_you_mean(word: str, candidates: Iterable[str], otherwise: str = "", *, quote: str = "`") -> str:
+    """``did you mean `decoder`?``, or `otherwise` if nothing is close."""
     found = suggest(word, candidates)
-    return f"did you mean `{found}`?" if found is not None and found != word else ""
+    return f"did you mean {quote}{found}{quote}?" if found is not None and found != word else otherwise
 
 
-def listed(words: Iterable[str], joint: str = "or", *, quote: bool = True) -> str:
-    """`a`, `b` or `c`."""
-    shown = [f"`{word}`" if quote else word for word in words]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {joint} {shown[-1]}" if shown else ""
+def listed(words: Iterable[str], joint: str = "and", *, quote: str = "", most: int | None = 12) -> str:
+    """`a, b and c`; lists longer than `most` end in how many more there are."""
+    shown = [f"{quote}{word}{quote}" for word in words]
+    if most is not None and len(shown) > most:
+        return f"{', '.join(shown[:most])} and {len(shown) - most} more"
+    return "".join(shown) if len(shown) < 2 else f"{', '.join(shown[:-1])} {joint} {shown[-1]}"
+
+
+def few(words: Iterable[str], most: int = 12) -> str:
+    """`a, b, c`; of a long list the first, and how many more; `none` where there are none."""
+    shown = list(words)
+    return (
+        f"{', '.join(shown[:most])} and {len(shown) - most} more" if len(shown) > most else ", ".join(shown) or "none"
+    )
+
+
+def amount(number: int, separator: str = "") -> str:
+    """A whole number; from a billion on as a power of ten (`10^602`)."""
+    return f"{number:,}".replace(",", separator) if number < 10**9 else f"10^{int(log10(number))}"
 
 
 def _fold(word: str) -> str:

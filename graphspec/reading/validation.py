@@ -119,7 +119,7 @@ def _check_names(document: Document, report: Report) -> bool:
             if name in reserved:
                 usable = False
                 message = f"`{name}` has a meaning of its own and cannot be the name of a {what}"
-                hint = f"{listed(sorted(reserved), 'and')} are reserved"
+                hint = f"{listed(sorted(reserved), quote='`')} are reserved"
                 report.error("GS016", (section, name), message, key=True, hint=hint)
             elif not re.fullmatch(IDENTIFIER, name):
                 message = f"`{name}` cannot be the name of a {what}"

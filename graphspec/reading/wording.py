@@ -125,7 +125,7 @@ def _unknown(place: Place, document: Document) -> Finding:
     if given is not None and not homes:
         hint = f"its word here is `{given}`, which is already given"
     else:
-        hint = f"`{name}` belongs to {listed(homes, quote=False)}" if homes else _fields_hint(owner, parent)
+        hint = f"`{name}` belongs to {listed(homes, 'or', most=None)}" if homes else _fields_hint(owner, parent)
     return Finding("GS010", place.path, _no_field(name, parent), key=True, hint=hint, repair=Repair("drop", place.path))
 
 

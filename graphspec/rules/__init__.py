@@ -1,13 +1,11 @@
-"""All rules, one file per topic. Families, parameters and shapes are judged while `connect` resolves them; the rest
-here.
+"""The rules, one file per topic. What a factor says wrongly about itself is told in `graphs/`, where it is completed.
 
 Structure comes first and needs only names; warnings about what the graphs mean together need both graphs, free of
 errors.
 """
 
-from graphspec.graphs.declared_names import outline_of
+from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.graph import Graphs
-from graphspec.language import Spec
 from graphspec.rules.data_rules import check_data
 from graphspec.rules.graph_rules import check_allowances, check_cycles, check_names, check_roles, check_unused_variables
 from graphspec.rules.label_share_rules import check_stakes
@@ -41,9 +39,9 @@ TOGETHER = (
 )
 
 
-def check_rules(spec: Spec, graphs: Graphs | None, report: Report) -> None:
-    """Adds everything that `spec` says wrongly to `report`. `graphs`: None where they could not be connected."""
-    outline = outline_of(spec, report)
+def check_rules(outline: Outline, graphs: Graphs | None, report: Report) -> None:
+    """Adds everything that the spec says wrongly to `report`. `graphs`: None where they could not be connected."""
+    spec = outline.spec
     for check in STRUCTURE:
         check(outline, report)
     check_named_networks(spec, report)

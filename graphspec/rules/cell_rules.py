@@ -6,7 +6,7 @@ from graphspec.graphs.graph import Variable
 from graphspec.headers import is_integer, is_number
 from graphspec.headers.columns import Column
 from graphspec.language import ColumnSpec, Domain
-from graphspec.rules.declared import few
+from graphspec.reading.suggestions import few
 
 Problem = tuple[str, str]
 READABLE: dict[Domain, tuple[Domain, ...]] = {

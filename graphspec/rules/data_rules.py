@@ -12,8 +12,9 @@ from graphspec.headers import SourceError, SplitName
 from graphspec.headers.columns import Column, as_image, fit, resized, show_shape
 from graphspec.headers.sources import KNOWN_SETS, MissingSource, SourceInfo, describe, resolve_source
 from graphspec.language import ColumnSpec, DataSection, Spec
+from graphspec.reading.suggestions import did_you_mean, few
 from graphspec.rules.cell_rules import problem_with_cells
-from graphspec.rules.declared import declared, few, guess, names_with
+from graphspec.rules.declared import declared, names_with
 from graphspec.rules.image_rules import check_options
 from graphspec.rules.label_rules import check_labels
 from graphspec.rules.split_rules import check_splits
@@ -52,7 +53,7 @@ def _describe(data: DataSection, spec_path: Path | None, report: Report) -> Sour
     found = resolve_source(data.source, spec_path)
     path = ("data", "source")
     if isinstance(found, MissingSource):
-        hint = guess(
+        hint = did_you_mean(
             data.source,
             KNOWN_SETS,
             "it is looked for beside the spec, in the working folder and in the data folder; known data sets: "
@@ -76,7 +77,7 @@ def _check_entries(spec: Spec, data: DataSection, info: SourceInfo, report: Repo
     for name in data.variables:
         path = ("data", "variables", name)
         if name not in spec.variables and not spec.include:
-            hint = guess(name, rows_carry, f"variables of the rows: {few(rows_carry)}")
+            hint = did_you_mean(name, rows_carry, f"variables of the rows: {few(rows_carry)}")
             report.error("GS080", path, f"a column for '{name}', which is no variable", key=True, hint=hint)
         elif name in spec.variables and name not in rows_carry:
             role = spec.variables[name].role
@@ -135,7 +136,7 @@ def _find_column(place: Place, name: str, source: str, info: SourceInfo, report:
     assert info.columns is not None
     for columns, where, split in _splits(info):
         if name not in columns:
-            hint = f"{guess(name, columns)} columns: {few(columns)}".strip()
+            hint = f"{did_you_mean(name, columns)} columns: {few(columns)}".strip()
             report.error("GS081", place, f"{where}{source} has no column '{name}'", hint=hint)
             return None
         rows, expected = columns[name].rows, info.rows[split]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from graphspec.graphs.complete_variables import variable_of
 from graphspec.graphs.graph import Variable
 from graphspec.language import Role, Spec
-from graphspec.reading.suggestions import suggest
+from graphspec.reading.suggestions import did_you_mean, few
 from graphspec.text.report import Report
 from graphspec.text.source import Path
 
@@ -33,19 +33,6 @@ def allowed(spec: Spec, name: str, code: str) -> bool:
     return name in spec.variables and code in spec.variables[name].allow
 
 
-def guess(name: str, choices: Iterable[str], otherwise: str = "") -> str:
-    """``did you mean `image`?`` if a choice is close, else `otherwise`."""
-    found = suggest(name, choices)
-    return f"did you mean `{found}`?" if found is not None else otherwise
-
-
-def few(names: Iterable[str], most: int = 12) -> str:
-    """`a, b, c`; of a long list the first, and how many more; `none` where there are none."""
-    every = list(names)
-    rest = f" and {len(every) - most} more" if len(every) > most else ""
-    return ", ".join(every[:most]) + rest or "none"
-
-
 def check_name(spec: Spec, path: Path, roles: tuple[Role, ...], purpose: str, report: Report) -> bool:
     """The key at the end of `path` is a variable of one of `roles`; GS070 if it is not, with `purpose` as reason.
 
@@ -57,7 +44,7 @@ def check_name(spec: Spec, path: Path, roles: tuple[Role, ...], purpose: str, re
     if name not in spec.variables and spec.include:
         return False
     if name not in spec.variables:
-        hint = guess(name, fitting, choices)
+        hint = did_you_mean(name, fitting, choices)
         report.error("GS070", path, f"{field} names '{name}', which is no variable", key=True, hint=hint)
         return False
     role = spec.variables[name].role

@@ -11,7 +11,7 @@ from graphspec.codes import CODES
 from graphspec.graphs.declared_names import SEQUENCE_MARK, Outline, loops
 from graphspec.graphs.graph import SIDES, Side
 from graphspec.language import FactorSpec, NetworkParameter, Spec
-from graphspec.reading.phrases import did_you_mean, listed
+from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
 from graphspec.text.source import Path
 
@@ -40,7 +40,7 @@ def check_names(outline: Outline, report: Report) -> None:
         for name, factor in outline.written(side).items():
             if name not in outline.variables and not outline.doubtful(name):
                 near = [meant] if (meant := outline.meant(name)) is not None else []
-                hint = did_you_mean(name, near, "declare it under `variables`, or remove this entry")
+                hint = did_you_mean(name, near, "declare it under `variables`, or remove this entry", quote="'")
                 report.error("GS030", (side, name), f"there is no variable '{name}'", key=True, hint=hint)
             _check_parents(outline, side, name, factor, report)
             _check_subsets(outline, side, name, factor, report)
@@ -66,7 +66,7 @@ def _meant_instead(outline: Outline, unknown: str, reader: str) -> str:
         others.remove(reader)
     meant = outline.meant(unknown)
     near = others if meant == reader else () if meant is None else (meant,)
-    return did_you_mean(unknown, near, f"declared are: {listed(others)}")
+    return did_you_mean(unknown, near, f"declared are: {listed(others)}", quote="'")
 
 
 def _check_subsets(outline: Outline, side: Side, name: str, factor: FactorSpec, report: Report) -> None:
@@ -78,7 +78,7 @@ def _check_subsets(outline: Outline, side: Side, name: str, factor: FactorSpec, 
     for path, names in wanted:
         for other in names:
             if other not in factor.parents and (side, name) not in outline.truncated:
-                hint = did_you_mean(other, factor.parents, "add it to `parents`, or leave it out here")
+                hint = did_you_mean(other, factor.parents, "add it to `parents`, or leave it out here", quote="'")
                 report.error(
                     "GS042", parent_path(report, path, other), f"{other} is not a parent of {name} here", hint=hint
                 )

@@ -6,7 +6,8 @@ from graphspec.graphs.graph import Variable
 from graphspec.headers import SourceError
 from graphspec.headers.sources import MissingSource, find_file, read_row_list
 from graphspec.language import DataSection, LabelBudget, Spec
-from graphspec.rules.declared import allowed, check_name, few, guess, names_with
+from graphspec.reading.suggestions import did_you_mean, few
+from graphspec.rules.declared import allowed, check_name, names_with
 from graphspec.rules.split_rules import Sizes
 from graphspec.text.report import Report
 
@@ -74,7 +75,7 @@ def _check_with(spec: Spec, data: DataSection, name: str, other: str, report: Re
     others = [choice for choice in names_with(spec, ("supervised",)) if choice != name]
     if other not in others:
         what = "itself" if other == name else f"'{other}', which is no supervised variable"
-        hint = guess(other, others, f"supervised variables: {few(others)}")
+        hint = did_you_mean(other, others, f"supervised variables: {few(others)}")
         report.error("GS086", path, f"'{name}' cannot have its labels on the rows of {what}", hint=hint)
         return
     chain = [name]

@@ -1,76 +1,16 @@
-"""Networks: known by name, with something to read, and with shapes that meet. Codes GS060-GS067, GS100.
-
-Called while factors are resolved (`factors_of`); `check_unused_networks` runs with the other rules.
-"""
-
-from collections.abc import Mapping
+"""Entries of `networks`, whether a factor names them or not. Codes GS067, GS100."""
 
 from graphspec.graphs.declared_names import Outline
-from graphspec.graphs.graph import Variable
-from graphspec.graphs.shapes import (
-    Shape,
-    ShapeProblem,
-    check_inputs,
-    check_output,
-    direct_shape,
-    feature_shape,
-    fits,
-    show,
-)
-from graphspec.language import DEFAULT_NETWORK, WEIGHTLESS, FactorSpec, NetworkParameter, NetworkSpec, Spec
-from graphspec.language.families import Family, ParameterInfo
-from graphspec.language.networks import AffineRead, AffineWrite, Resnet
-from graphspec.reading.phrases import did_you_mean, listed
+from graphspec.graphs.network_choice import DEFAULT, check_network
+from graphspec.language import NetworkParameter, Spec
 from graphspec.reading.suggestions import suggest
 from graphspec.text.report import Report
-from graphspec.text.source import Path
-
-DEFAULT = "default"
-
-
-def find_network(
-    reference: str | NetworkSpec | None, spec: Spec, report: Report, path: Path
-) -> tuple[NetworkSpec | None, str]:
-    """The architecture and the name the spec calls it by ("" if written in place, `default` if left out); None after
-    an error. `path`: of the factor or parameter that has the `network` field."""
-    if reference is None:
-        return _entry(DEFAULT, spec, report), DEFAULT
-    if not isinstance(reference, str):
-        _check_network(reference, report, (*path, "network"))
-        return reference, ""
-    found = _entry(reference, spec, report)
-    if found is None and not _lost(reference, report):
-        known = f"`networks` has {listed(spec.networks)}" if spec.networks else "the spec has no section `networks`"
-        hint = did_you_mean(reference, spec.networks, known)
-        report.error("GS060", (*path, "network"), f"there is no network '{reference}'", hint=hint)
-    return found, reference
-
-
-def _entry(name: str, spec: Spec, report: Report) -> NetworkSpec | None:
-    if _lost(name, report):
-        return None
-    return spec.networks.get(name, DEFAULT_NETWORK if name == DEFAULT else None)
-
-
-def _lost(name: str, report: Report) -> bool:
-    """The entry was written, and could not be read in full."""
-    return any(path[0] == "networks" and (len(path) == 1 or path[1] == name) for path in report.dropped)
-
-
-def _check_network(network: NetworkSpec, report: Report, path: Path) -> None:
-    if isinstance(network, Resnet) and network.kernel % 2 == 0:
-        report.error(
-            "GS067",
-            (*path, "kernel"),
-            f"a residual block adds its input to its output, so its kernel is odd, not {network.kernel}",
-            hint=f"use {network.kernel - 1 or 1} or {network.kernel + 1}",
-        )
 
 
 def check_named_networks(spec: Spec, report: Report) -> None:
     """Entries of `networks`, whether used or not."""
     for name, network in spec.networks.items():
-        _check_network(network, report, ("networks", name))
+        check_network(network, report, ("networks", name))
 
 
 def check_unused_networks(outline: Outline, report: Report) -> None:
@@ -95,119 +35,3 @@ def check_unused_networks(outline: Outline, report: Report) -> None:
                 key=True,
                 hint=f"write `network: {name}` in a factor, or remove it",
             )
-
-
-def check_roles_of_parents(network: NetworkSpec, parents: tuple[str, ...], report: Report, path: Path) -> bool:
-    """The inputs that a network names (`image`, `pose`) are parents of the factor (GS042)."""
-    if not isinstance(network, AffineRead | AffineWrite):
-        return True
-    good = True
-    for field in ("image", "pose"):
-        name = getattr(network, field)
-        if name not in parents:
-            place = (*path, "network", field)
-            report.error(
-                "GS042",
-                place,
-                f"{name} is not a parent of this factor",
-                hint=did_you_mean(name, parents, "add it to `parents`"),
-            )
-            good = False
-    return good
-
-
-def check_direct(
-    network: NetworkSpec, parents: Mapping[str, Variable], target: Shape | None, what: str, report: Report, path: Path
-) -> Shape | None:
-    """Shape that a network without weights gives for `what` (`x`, `the mean of x`), None after an error."""
-    if not check_roles_of_parents(network, tuple(parents), report, path):
-        return None
-    for name, parent in parents.items():
-        if parent.domain == "category":
-            report.error(
-                "GS066",
-                (*path, "network"),
-                f"{network.kind} computes with numbers, and {name} is a category",
-                hint="a category enters through weights: give it to a deterministic variable first",
-            )
-            return None
-    try:
-        shape = direct_shape(network, {name: parent.shape for name, parent in parents.items()}, target)
-        if target is not None and not fits(shape, target):
-            raise ShapeProblem(f"{network.kind} gives {show(shape)}, and {what} is {show(target)}")
-    except ShapeProblem as problem:
-        report.error(problem.code, (*path, "network"), problem.message, hint=problem.hint)
-        return None
-    return shape
-
-
-def check_shapes(
-    network: NetworkSpec, parents: Mapping[str, Variable], target: Shape, report: Report, path: Path
-) -> None:
-    """A network with weights can read these parents and give values of shape `target`."""
-    shapes = {name: parent.shape for name, parent in parents.items()}
-    try:
-        check_inputs(network, shapes)
-        check_output(network, shapes, target)
-    except ShapeProblem as problem:
-        report.error(problem.code, (*path, "network"), problem.message, hint=problem.hint)
-
-
-def check_feature(network: NetworkSpec, parents: Mapping[str, Variable], report: Report, path: Path) -> Shape | None:
-    """Shape of a deterministic variable that declares none; None after an error."""
-    if isinstance(network, WEIGHTLESS):
-        return check_direct(network, parents, None, "", report, path)
-    try:
-        return feature_shape(network, {name: parent.shape for name, parent in parents.items()})
-    except ShapeProblem as problem:
-        report.error(problem.code, (*path, "network"), problem.message, hint=problem.hint)
-        return None
-
-
-def check_gives_something(
-    network: NetworkSpec | None, heads: tuple[ParameterInfo, ...], family: Family, factor: FactorSpec,
-    report: Report, path: Path,
-) -> bool:  # fmt: skip
-    """A written network has something to compute (GS064); a weightless one gives the one parameter left (GS066)."""
-    place = (*path, "network")
-    if factor.network is not None and not factor.parents:
-        hint = "remove `network`, or name the parents; `parameters: {loc: learned}` frees a root's parameters"
-        report.error("GS064", place, "a root has no parents, so a network has nothing to compute from", hint=hint)
-        return False
-    if factor.network is not None and not heads and family.parameters:
-        given = listed(factor.parameters)
-        report.error(
-            "GS064", place, f"`parameters` gives {given}, and nothing is left for the network to give",
-            hint="remove `network`, or a parameter",
-        )  # fmt: skip
-        return False
-    if not isinstance(network, WEIGHTLESS) or not factor.parents or not (heads or family.flow):
-        return True
-    return _direct_is_all(network, heads, family, report, place)
-
-
-def _direct_is_all(
-    network: NetworkSpec, heads: tuple[ParameterInfo, ...], family: Family, report: Report, place: Path
-) -> bool:
-    direct = family.parameter(family.direct)
-    if direct is None:
-        report.error(
-            "GS066", place, f"{network.kind} gives a parameter itself, and {family.name} has none to be given so",
-            hint="use a network with weights, for example linear",
-        )  # fmt: skip
-        return False
-    if direct not in heads:
-        report.error(
-            "GS066", place, f"{network.kind} gives the {family.direct} of {family.name}, and `parameters` gives it too",
-            hint=f"remove `{family.direct}` from `parameters`",
-        )  # fmt: skip
-        return False
-    rest = [info.name for info in heads if info is not direct]
-    if rest:
-        report.error(
-            "GS066", place,
-            f"{network.kind} gives the {family.direct} of {family.name} and nothing else: {listed(rest)} has no value",
-            hint=f"for example `parameters: {{{rest[0]}: learned}}`",
-        )  # fmt: skip
-        return False
-    return True

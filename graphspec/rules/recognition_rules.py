@@ -8,7 +8,7 @@ import networkx as nx
 from graphspec.graphs.graph import Factor, Graphs
 from graphspec.graphs.separation import Walk, collapse, sufficient_parents, walk, with_ancestors
 from graphspec.language import NetworkParameter
-from graphspec.reading.phrases import amount, listed
+from graphspec.reading.suggestions import amount, listed
 from graphspec.rules.graph_rules import silenced
 from graphspec.text.report import Report
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from graphspec.headers.columns import Column, fit
 from graphspec.headers.sources import SourceInfo
 from graphspec.language import DataSection, Split
+from graphspec.reading.suggestions import did_you_mean, few
 from graphspec.rules.cell_rules import same_cell
-from graphspec.rules.declared import few, guess
 from graphspec.text.report import Report
 
 TEST_SHARE = 0.2
@@ -52,7 +52,7 @@ def _check_split_columns(
             continue
         path = ("data", field, part)
         if name not in columns:
-            hint = f"{guess(name, columns)} columns: {few(columns)}".strip()
+            hint = f"{did_you_mean(name, columns)} columns: {few(columns)}".strip()
             report.error("GS087", path, f"{data.source} has no column '{name}' to split by", hint=hint)
             continue
         shape = columns[name].shape
@@ -66,7 +66,7 @@ def _check_split_columns(
 def _check_split_value(field: str, held: Split, column: Column, report: Report) -> None:
     assert held.value is not None, "the schema asks for `value` beside `column`"
     if column.complete and not any(same_cell(cell, held.value) for cell in column.values):
-        hint = f"{guess(str(held.value), column.values)} values: {few(column.values)}".strip()
+        hint = f"{did_you_mean(str(held.value), column.values)} values: {few(column.values)}".strip()
         report.error("GS087", ("data", field, "value"), f"column {column.name} never holds '{held.value}'", hint=hint)
 
 

@@ -2,7 +2,8 @@
 
 from graphspec.graphs.graph import SIDES, Graphs, Side
 from graphspec.language import Spec
-from graphspec.rules.declared import HIDDEN, few, guess, names_with
+from graphspec.reading.suggestions import did_you_mean, few
+from graphspec.rules.declared import HIDDEN, names_with
 from graphspec.text.report import Report
 
 
@@ -18,8 +19,8 @@ def _check_select(spec: Spec, report: Report) -> None:
     supervised = names_with(spec, ("supervised",))
     choices = [*(f"{name}.error" for name in supervised), "elbo", "last"]
     if select and select not in choices:
-        meant = f"{select}.error" if select in supervised else select
-        hint = f"{guess(meant, choices)} choose from {few(choices)}".strip()
+        meant = f"did you mean `{select}.error`?" if select in supervised else did_you_mean(select, choices)
+        hint = f"{meant} choose from {few(choices)}".strip()
         report.error("GS077", ("training", "select"), f"select: '{select}' names no figure", hint=hint)
 
 
@@ -50,7 +51,7 @@ def _check_initialize(spec: Spec, graphs: Graphs | None, report: Report) -> None
         place: tuple[str | int, ...] = ("training", "initialize", *(() if single else (i,)), "factors")
         for j, key in enumerate(entry.factors):
             if key not in known:
-                hint = guess(key, known, f"its factors are {few(known)}")
+                hint = did_you_mean(key, known, f"its factors are {few(known)}")
                 if any(key == name.partition(".")[2] for name in known):
                     hint = f"say which side: generative.{key} or recognition.{key}"
                 report.error("GS078", (*place, j), f"'{key}' is no factor of this spec", hint=hint)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from graphspec.graphs.graph import Graphs, Variable
-from graphspec.reading.phrases import listed
+from graphspec.reading.suggestions import listed
 from runtime.answering.panels import Target, finite_values, parse_target, reaches
 from runtime.errors import RunError
 

@@ -63,7 +63,7 @@ def traverse(
     if not 0 <= row < len(rows):
         raise RunError(f"there is no row {row}: the split has {len(rows)}", "rows count from 0")
     with torch.no_grad():
-        scene = Scene(model, rows, image, held_at, steps, seed, _survey(model, rows, seed))
+        scene = TraversalScene(model, rows, image, held_at, steps, seed, _survey(model, rows, seed))
         if len(targets) == 2:
             return _grid(scene, (targets[0], targets[1]), row)
         if len(targets) == 1:
@@ -104,7 +104,7 @@ def _survey(model: Model, rows: Rows, seed: int) -> Survey:
 
 
 @dataclass(frozen=True)
-class Scene:
+class TraversalScene:
     """What every picture of one query shares. fixed: {target: value} set in all of them."""
 
     model: Model
@@ -162,7 +162,7 @@ def most_active(graphs: Graphs, image: Variable, survey: Survey, count: int) -> 
     return sorted(targets, key=lambda target: -survey.activity(target))[:count]
 
 
-def _elements(scene: Scene, count: int, row: int) -> Panel:
+def _elements(scene: TraversalScene, count: int, row: int) -> Panel:
     data, held = scene.start(torch.tensor([row]))
     free = [t for t in most_active(scene.model.graphs, scene.image, scene.survey, MOST_TARGETS) if t not in scene.fixed]
     targets = free[:count]
@@ -180,7 +180,7 @@ def _elements(scene: Scene, count: int, row: int) -> Panel:
     return Panel(title, scene.image.name, values, tuple(names), ("input", *[""] * columns), inputs=1)
 
 
-def _line(scene: Scene, data: Values, held: Values, target: Target, settings: Tensor, columns: int) -> Values:
+def _line(scene: TraversalScene, data: Values, held: Values, target: Target, settings: Tensor, columns: int) -> Values:
     """One row of cells {name: [1 + columns, *shape]}: the data, the sweep, then blanks."""
     many = {name: value.expand(len(settings), *value.shape[1:]) for name, value in held.items()}
     swept = scene.intervene(many, {target: settings})
@@ -189,7 +189,7 @@ def _line(scene: Scene, data: Values, held: Values, target: Target, settings: Te
     return {name: torch.cat([first[name], value, blank[name]]).cpu() for name, value in swept.items()}
 
 
-def _rows(scene: Scene, target: Target, count: int) -> Panel:
+def _rows(scene: TraversalScene, target: Target, count: int) -> Panel:
     positions = spread(scene.rows, target if target.variable.support is not None else None, count, scene.seed)
     data, held = scene.start(positions)
     settings = scene.settings(target)
@@ -200,7 +200,7 @@ def _rows(scene: Scene, target: Target, count: int) -> Panel:
     return Panel(title, scene.image.name, values, ("",) * len(positions), columns, inputs=1)
 
 
-def _grid(scene: Scene, targets: tuple[Target, Target], row: int) -> Panel:
+def _grid(scene: TraversalScene, targets: tuple[Target, Target], row: int) -> Panel:
     down, across = targets
     _, held = scene.start(torch.tensor([row]))
     settings, columns = scene.settings(down), scene.settings(across)

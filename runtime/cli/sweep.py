@@ -102,10 +102,10 @@ def sweep(
         print_runs(plan, as_json)
         return
     from runtime.cli.sweep_run import Wishes, run_grid, run_search
-    from runtime.sweeping.run_commands import Options
+    from runtime.sweeping.run_commands import SweepOptions
 
     collect_again()
-    options = Options(data_dir, device, allow_python, test=measure != "validation")
+    options = SweepOptions(data_dir, device, allow_python, test=measure != "validation")
     splits = ("test", "validation") if measure == "both" else (measure,)
     wishes = Wishes(out or Path("sweeps") / plan.name, jobs, quiet, as_json, options, splits)
     if search is not None:

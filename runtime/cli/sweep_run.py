@@ -17,10 +17,10 @@ from runtime.errors import DataError, RunError
 from runtime.sweeping.grid import Clockwork, Outcome, conclude, machine_facts, share_cores, train_plan
 from runtime.sweeping.ranges import Range
 from runtime.sweeping.results import Failure
-from runtime.sweeping.run_commands import Options, Training, to_train, training_of
+from runtime.sweeping.run_commands import RunCommand, SweepOptions, to_train, training_of
 from runtime.sweeping.run_pool import Pool
 from runtime.sweeping.sweep_folder import SweepFolder
-from runtime.sweeping.sweep_plan import Plan
+from runtime.sweeping.sweep_plan import SweepPlan
 from runtime.sweeping.sweep_progress import choose_display
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Wishes:
     jobs: int | None
     quiet: bool
     as_json: bool
-    options: Options
+    options: SweepOptions
     splits: tuple[str, ...]
 
     @property
@@ -49,7 +49,7 @@ class Wishes:
         return shlex.join(["graphspec", *sys.argv[1:]])
 
 
-def run_grid(plan: Plan, wishes: Wishes) -> None:
+def run_grid(plan: SweepPlan, wishes: Wishes) -> None:
     """Train what is left of a plan and print the table; exit 1 if a run failed, 130 after Ctrl-C."""
     folder, options = SweepFolder(wishes.out), wishes.options
     jobs, threads = share_cores(wishes.jobs, len(plan.runs), _device(options.device))
@@ -77,14 +77,14 @@ def run_grid(plan: Plan, wishes: Wishes) -> None:
         _finish(gather(), wishes)
 
 
-def run_search(plan: Plan, ranges: tuple[Range, ...], count: int, storage: str | None, wishes: Wishes) -> None:
+def run_search(plan: SweepPlan, ranges: tuple[Range, ...], count: int, storage: str | None, wishes: Wishes) -> None:
     """Bring a study to `count` trials and print the best; test rows are measured once, for the best of all."""
     from runtime.sweeping.search import Search
     from runtime.sweeping.study import Figure, open_study
     from runtime.sweeping.trials import conclude_search
 
     folder, figure = SweepFolder(wishes.out), Figure.of(plan.graphs)
-    options = Options(wishes.options.data_dir, wishes.options.device, wishes.options.allow_python, test=False)
+    options = SweepOptions(wishes.options.data_dir, wishes.options.device, wishes.options.allow_python, test=False)
     jobs, threads = share_cores(wishes.jobs, count * len(plan.seeds), _device(options.device))
     folder.record()
     with _asked_to_stop(), folder.locked() as lock:
@@ -94,7 +94,7 @@ def run_search(plan: Plan, ranges: tuple[Range, ...], count: int, storage: str |
         _announce(wishes.shown, f"{plan.spec}: {_many(count, 'trial')}", len(search.complete()), jobs, threads)
         _check_data(plan, options, lambda point: len(search.complete()) < count)
 
-        def train(tasks: Iterator[Training], done: Callable[[Training, int], None], total: int) -> None:
+        def train(tasks: Iterator[RunCommand], done: Callable[[RunCommand, int], None], total: int) -> None:
             with choose_display(wishes.shown, total) as display:
                 Pool(jobs, threads, display, lock).run(tasks, done)
 
@@ -113,7 +113,7 @@ def run_search(plan: Plan, ranges: tuple[Range, ...], count: int, storage: str |
         _finish(conclude_search(search, best, clock.minutes, wishes.command, machine_facts(jobs, threads)), wishes)
 
 
-def print_runs(plan: Plan, as_json: bool) -> None:
+def print_runs(plan: SweepPlan, as_json: bool) -> None:
     """The runs of a plan, and nothing else."""
     if as_json:
         print_json({"runs": [{"run": r.name, "seed": r.seed, "overrides": list(r.overrides)} for r in plan.runs]})
@@ -155,7 +155,7 @@ def _device(asked: str) -> str:
     return str(resolve_device(asked))
 
 
-def _check_data(plan: Plan, options: Options, wanted: "Callable[[Any], bool]") -> None:
+def _check_data(plan: SweepPlan, options: SweepOptions, wanted: "Callable[[Any], bool]") -> None:
     """Read the data of every wanted point once: a missing file or a budget that cannot be met is told before anything
     trains, and a download happens once."""
     from runtime.data import prepare

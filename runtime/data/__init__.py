@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runtime.data.preparation.preparation import prepare
     from runtime.data.stream.rows import PreparedData, Rows, Units
-    from runtime.data.stream.streams import Step, epoch_batches, steps_per_epoch
+    from runtime.data.stream.streams import BatchRows, epoch_batches, steps_per_epoch
 
-__all__ = ["PreparedData", "Rows", "Step", "Units", "epoch_batches", "prepare", "steps_per_epoch"]
+__all__ = ["BatchRows", "PreparedData", "Rows", "Units", "epoch_batches", "prepare", "steps_per_epoch"]
 
 _HOMES = {
     "prepare": "preparation.preparation",
     "PreparedData": "stream.rows", "Rows": "stream.rows", "Units": "stream.rows",
-    "Step": "stream.streams", "epoch_batches": "stream.streams", "steps_per_epoch": "stream.streams",
+    "BatchRows": "stream.streams", "epoch_batches": "stream.streams", "steps_per_epoch": "stream.streams",
 }  # fmt: skip
 
 

@@ -154,13 +154,14 @@ def graphs_of(text: str, name: str) -> "Graphs":
     rules are not asked again. SpecError if this version cannot read it."""
     from graphspec.diagnostics import SpecError
     from graphspec.graphs.connect import connect
+    from graphspec.graphs.declared_names import outline_of
     from graphspec.reading.validation import read_spec
     from graphspec.text.report import Report
     from graphspec.text.source import read_document
 
     report = Report(read_document(text, name))
     spec = read_spec(report.document, report)
-    graphs = None if spec is None else connect(spec, report)
+    graphs = None if spec is None else connect(outline_of(spec, report), report)
     if graphs is None or report.failed:
         raise SpecError(report.diagnostics)
     return graphs

@@ -10,7 +10,7 @@ from typing import Any
 
 from runtime.sweeping.results import in_table_units, is_done, per_cent, statistics
 from runtime.sweeping.sweep_folder import SweepFolder
-from runtime.sweeping.sweep_plan import Column, Plan
+from runtime.sweeping.sweep_plan import Column, SweepPlan
 from runtime.sweeping.sweep_tables import short_names, show_value
 
 _MOST_LINES = 24
@@ -18,7 +18,7 @@ _SPAN = 5.0
 """Errors that fall by more than this factor are shown on a logarithmic axis."""
 
 
-def curves_of(plan: Plan, folder: SweepFolder) -> list[dict[str, Any]]:
+def curves_of(plan: SweepPlan, folder: SweepFolder) -> list[dict[str, Any]]:
     """One entry per point and model that has finished runs.
 
     `{over, model, epochs: [E], minutes: [E], error or elbo: [E of {mean, std, n}]}`: minutes are means over seeds, of
@@ -48,7 +48,7 @@ def _dated(entries: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
     return {int(entry["epoch"]): entry for entry in dated if entry.get("validation")}
 
 
-def _mean_curve(plan: Plan, records: Sequence[Mapping[int, Mapping[str, Any]]]) -> dict[str, Any]:
+def _mean_curve(plan: SweepPlan, records: Sequence[Mapping[int, Mapping[str, Any]]]) -> dict[str, Any]:
     """Over the epochs that all of the runs have."""
     shared = set.intersection(*(set(run) for run in records))
     epochs = sorted(shared)
@@ -59,19 +59,19 @@ def _mean_curve(plan: Plan, records: Sequence[Mapping[int, Mapping[str, Any]]]) 
     }
 
 
-def quantity(plan: Plan) -> str:
+def quantity(plan: SweepPlan) -> str:
     """`error` of the first supervised variable, or `elbo` where there is none."""
     return "error" if plan.graphs.supervised else "elbo"
 
 
-def _value(plan: Plan, record: Mapping[str, Any]) -> float | None:
+def _value(plan: SweepPlan, record: Mapping[str, Any]) -> float | None:
     if plan.graphs.supervised:
         return in_table_units(plan.graphs, plan.graphs.supervised[0], record["validation"])
     value = record["validation"].get("elbo")
     return None if value is None else float(value)
 
 
-def draw_curves(plan: Plan, curves: Sequence[Mapping[str, Any]], path: Path) -> bool:
+def draw_curves(plan: SweepPlan, curves: Sequence[Mapping[str, Any]], path: Path) -> bool:
     """Write the curves as PNG, a band for the standard deviation over seeds. False (no file): none are."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -97,13 +97,13 @@ def draw_curves(plan: Plan, curves: Sequence[Mapping[str, Any]], path: Path) -> 
     return True
 
 
-def _points(plan: Plan, curve: Mapping[str, Any]) -> list[tuple[float, float, float]]:
+def _points(plan: SweepPlan, curve: Mapping[str, Any]) -> list[tuple[float, float, float]]:
     """(minutes, mean, standard deviation or 0) after each epoch that has a figure."""
     pairs = zip(curve["minutes"], curve[quantity(plan)], strict=True)
     return [(at, stats["mean"], stats["std"] or 0.0) for at, stats in pairs if stats["mean"] is not None]
 
 
-def _given(plan: Plan, curve: Mapping[str, Any]) -> str:
+def _given(plan: SweepPlan, curve: Mapping[str, Any]) -> str:
     names = [field.name for field in plan.fields]
     return ", ".join(
         f"{short} {show_value(curve['over'][name])}" for name, short in zip(names, short_names(names), strict=True)
@@ -118,7 +118,7 @@ def _draw(axes: Any, points: Sequence[tuple[float, float, float]], name: str, st
                       color=style["color"], alpha=0.13, linewidth=0)  # fmt: skip
 
 
-def _label(axes: Any, plan: Plan, means: Sequence[float]) -> None:
+def _label(axes: Any, plan: SweepPlan, means: Sequence[float]) -> None:
     from matplotlib.ticker import NullFormatter, ScalarFormatter
 
     axes.set_xlabel("minutes of training", fontsize=10)

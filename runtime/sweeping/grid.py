@@ -11,11 +11,11 @@ from typing import Any
 
 from runtime.errors import RunError
 from runtime.sweeping.results import Failure, rows_of
-from runtime.sweeping.run_commands import Options, Training, clear_remains, failure_of, to_train
+from runtime.sweeping.run_commands import RunCommand, SweepOptions, clear_remains, failure_of, to_train
 from runtime.sweeping.run_pool import Pool, cores
 from runtime.sweeping.sweep_folder import SweepFolder, replace_text
-from runtime.sweeping.sweep_plan import Plan
-from runtime.sweeping.sweep_tables import Table, as_markdown, as_text, build_table
+from runtime.sweeping.sweep_plan import SweepPlan
+from runtime.sweeping.sweep_tables import SweepTable, as_markdown, as_text, build_table
 
 _NOTED_EVERY = 30.0
 
@@ -25,7 +25,7 @@ class Outcome:
     """`summary` is what summary.json holds; `failures` by run name."""
 
     summary: dict[str, Any]
-    table: Table
+    table: SweepTable
     failures: Mapping[str, Failure]
 
 
@@ -64,7 +64,7 @@ def share_cores(jobs: int | None, runs: int, device: str) -> tuple[int, int]:
     return jobs, threads or max(1, available // jobs)
 
 
-def check_spec_file(plan: Plan) -> None:
+def check_spec_file(plan: SweepPlan) -> None:
     """RunError if the spec's file has changed since the plan was made from it: later runs would train another one."""
     from graphspec.loading import read_text
 
@@ -73,10 +73,10 @@ def check_spec_file(plan: Plan) -> None:
 
 
 def train_plan(
-    plan: Plan,
+    plan: SweepPlan,
     folder: SweepFolder,
-    options: Options,
-    pool: Pool[Training],
+    options: SweepOptions,
+    pool: Pool[RunCommand],
     clock: Clockwork,
     failures: dict[str, Failure],
 ) -> None:
@@ -87,7 +87,7 @@ def train_plan(
     trainings = to_train(plan, folder, options)
     clear_remains(trainings)
 
-    def done(training: Training, code: int) -> None:
+    def done(training: RunCommand, code: int) -> None:
         if code != 0:
             failures[training.name] = failure_of(training, code)
         clock.note()
@@ -104,7 +104,7 @@ def train_plan(
 
 
 def conclude(
-    plan: Plan,
+    plan: SweepPlan,
     folder: SweepFolder,
     failures: Mapping[str, Failure],
     splits: Sequence[str],

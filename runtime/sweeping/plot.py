@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from runtime.sweeping.results import per_cent
-from runtime.sweeping.sweep_plan import AS_WRITTEN, Plan
+from runtime.sweeping.sweep_plan import AS_WRITTEN, SweepPlan
 from runtime.sweeping.sweep_tables import short_names, show_value
 
 _COLOURS = ("#33608c", "#b5531c", "#3f7d4e", "#8a4b86", "#8c7a33", "#4a8f94", "#a83b4f", "#666666")
@@ -27,7 +27,7 @@ Series = dict[tuple[str, str], Points]
 """{(model, values of the other fields): points}"""
 
 
-def draw_plot(plan: Plan, rows: Sequence[Mapping[str, Any]], split: str, path: Path) -> bool:
+def draw_plot(plan: SweepPlan, rows: Sequence[Mapping[str, Any]], split: str, path: Path) -> bool:
     """Write the plot as PNG: the first supervised variable's error, or the elbo where there is none; error bars are
     the standard deviation over seeds.
 
@@ -55,7 +55,7 @@ def draw_plot(plan: Plan, rows: Sequence[Mapping[str, Any]], split: str, path: P
     return True
 
 
-def _across(plan: Plan) -> int | None:
+def _across(plan: SweepPlan) -> int | None:
     """The place of the field along the horizontal axis: the one with most values, all numbers and more than one."""
     counts = [
         (len(field.values), -place) for place, field in enumerate(plan.fields)
@@ -64,7 +64,7 @@ def _across(plan: Plan) -> int | None:
     return -max(counts)[1] if counts else None
 
 
-def series(plan: Plan, rows: Sequence[Mapping[str, Any]], across: int, split: str) -> Series:
+def series(plan: SweepPlan, rows: Sequence[Mapping[str, Any]], across: int, split: str) -> Series:
     """{(model, other values): [(x, mean, standard deviation or 0)]}, x ascending; "" is the spec as written.
 
     A variant whose runs do not depend on the other fields is one line, not one per value.
@@ -87,7 +87,7 @@ def series(plan: Plan, rows: Sequence[Mapping[str, Any]], across: int, split: st
     return {name: sorted(points) for name, points in found.items()}
 
 
-def _seeds(plan: Plan, rows: Sequence[Mapping[str, Any]], split: str) -> str:
+def _seeds(plan: SweepPlan, rows: Sequence[Mapping[str, Any]], split: str) -> str:
     """What a point stands for; of an unfinished sweep, by how many seeds are there."""
     if len(plan.seeds) == 1:
         return f"seed {plan.seeds[0]}"
@@ -102,7 +102,7 @@ def _seeds(plan: Plan, rows: Sequence[Mapping[str, Any]], split: str) -> str:
     return f"mean ± standard deviation of {count}"
 
 
-def _same_for_others(plan: Plan, key: str, run: str, row: Mapping[str, Any], across: int) -> bool:
+def _same_for_others(plan: SweepPlan, key: str, run: str, row: Mapping[str, Any], across: int) -> bool:
     """All points with this horizontal value share this variant's runs."""
     name = plan.fields[across].name
     return all(
@@ -114,7 +114,7 @@ def _same_for_others(plan: Plan, key: str, run: str, row: Mapping[str, Any], acr
     )
 
 
-def _quantity(plan: Plan, split: str) -> str:
+def _quantity(plan: SweepPlan, split: str) -> str:
     return f"{split}_{'error' if plan.graphs.supervised else 'elbo'}"
 
 
@@ -136,7 +136,7 @@ def _line(axes: Axes, name: str, points: Points, look: Mapping[str, Any]) -> Non
     )
 
 
-def _label(axes: Axes, plan: Plan, field: str, split: str, values: Sequence[float]) -> None:
+def _label(axes: Axes, plan: SweepPlan, field: str, split: str, values: Sequence[float]) -> None:
     axes.set_xlabel(field, fontsize=10)
     if plan.graphs.supervised:
         variable = plan.graphs.supervised[0]

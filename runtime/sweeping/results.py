@@ -13,7 +13,7 @@ from typing import Any
 from graphspec.graphs.graph import Graphs
 from runtime.runs.run_folder import Run as TrainedRun
 from runtime.sweeping.sweep_folder import SweepFolder
-from runtime.sweeping.sweep_plan import AS_WRITTEN, Column, Plan, Point
+from runtime.sweeping.sweep_plan import AS_WRITTEN, Column, Point, SweepPlan
 
 Stats = dict[str, Any]
 SPLITS = ("test", "validation")
@@ -76,13 +76,15 @@ def per_cent(graphs: Graphs, name: str) -> bool:
     return graphs.variables[name].support is not None
 
 
-def rows_of(plan: Plan, folder: SweepFolder, failures: Mapping[str, Failure], splits: Sequence[str]) -> list[Stats]:
+def rows_of(
+    plan: SweepPlan, folder: SweepFolder, failures: Mapping[str, Failure], splits: Sequence[str]
+) -> list[Stats]:
     """One row per grid point, in order; figures of runs that are not there yet are left out of the statistics."""
     return [_row(plan, point, folder, failures, splits) for point in plan.points]
 
 
 def _row(
-    plan: Plan, point: Point, folder: SweepFolder, failures: Mapping[str, Failure], splits: Sequence[str]
+    plan: SweepPlan, point: Point, folder: SweepFolder, failures: Mapping[str, Failure], splits: Sequence[str]
 ) -> dict[str, Any]:
     row: dict[str, Any] = {"over": point.over}
     labels = _labels(point.written.graphs)

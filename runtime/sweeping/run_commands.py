@@ -7,13 +7,13 @@ from pathlib import Path
 from runtime.sweeping.results import Failure, is_done
 from runtime.sweeping.run_pool import log_of
 from runtime.sweeping.sweep_folder import SweepFolder
-from runtime.sweeping.sweep_plan import Plan, Run
+from runtime.sweeping.sweep_plan import PlannedRun, SweepPlan
 
 _SPEAKING = ("error: ", "internal error: ")
 
 
 @dataclass(frozen=True)
-class Options:
+class SweepOptions:
     """What every run gets beside its overrides."""
 
     data_dir: Path | None = None
@@ -30,7 +30,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Training:
+class RunCommand:
     """A run to train: what `Pool` starts and a display shows."""
 
     name: str
@@ -40,7 +40,7 @@ class Training:
     arguments: tuple[str, ...]
 
 
-def to_train(plan: Plan, folder: SweepFolder, options: Options) -> list[Training]:
+def to_train(plan: SweepPlan, folder: SweepFolder, options: SweepOptions) -> list[RunCommand]:
     """The runs that are not finished, in the plan's order."""
     return [
         training_of(plan.spec, run, folder, options)
@@ -49,16 +49,16 @@ def to_train(plan: Plan, folder: SweepFolder, options: Options) -> list[Training
     ]
 
 
-def training_of(spec: str, run: Run, folder: SweepFolder, options: Options) -> Training:
+def training_of(spec: str, run: PlannedRun, folder: SweepFolder, options: SweepOptions) -> RunCommand:
     """One run as a command; it goes on from its saved state where there is one."""
     trained = folder.run(run.name)
     again = trained.manifest_file.exists() and trained.state_file.exists()
     sets = [part for override in run.overrides for part in ("--set", override)]
     command = ("train", spec, *sets, "--out", str(trained.folder), "--no-figures", *options.arguments)
-    return Training(run.name, run.label, trained.folder, run.epochs, (*command, *(("--resume",) if again else ())))
+    return RunCommand(run.name, run.label, trained.folder, run.epochs, (*command, *(("--resume",) if again else ())))
 
 
-def clear_remains(trainings: Sequence[Training]) -> None:
+def clear_remains(trainings: Sequence[RunCommand]) -> None:
     """A process killed before it had written its manifest leaves a folder that `train` would refuse."""
     for training in trainings:
         if "--resume" not in training.arguments and training.folder.is_dir():
@@ -66,7 +66,7 @@ def clear_remains(trainings: Sequence[Training]) -> None:
                 file.rmdir() if file.is_dir() else file.unlink()
 
 
-def failure_of(training: Training, code: int) -> Failure:
+def failure_of(training: RunCommand, code: int) -> Failure:
     """What the log says last about a run that exited with `code`."""
     log = log_of(training.folder)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from runtime.sweeping.ranges import Range
 from runtime.sweeping.results import Failure, figures_of, is_done
-from runtime.sweeping.run_commands import Options, Training, failure_of, training_of
+from runtime.sweeping.run_commands import RunCommand, SweepOptions, failure_of, training_of
 from runtime.sweeping.study import Figure
 from runtime.sweeping.sweep_folder import SweepFolder
-from runtime.sweeping.sweep_plan import Column, Plan, build_columns
+from runtime.sweeping.sweep_plan import Column, SweepPlan, build_columns
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class Search:
     """Trials as tasks for a `Pool`. One is told to the study when the last of its seeds has ended."""
 
-    plan: Plan
+    plan: SweepPlan
     folder: SweepFolder
-    options: Options
+    options: SweepOptions
     study: "Study"
     ranges: Sequence[Range]
     figure: Figure
@@ -39,7 +39,7 @@ class Search:
     _open: dict[str, int] = field(default_factory=dict)
     _left: dict[int, int] = field(default_factory=dict)
 
-    def tasks(self) -> Iterator[Training]:
+    def tasks(self) -> Iterator[RunCommand]:
         """Runs of trials that a stopped search left open in this folder, then new trials until there are `count`."""
         from optuna.trial import TrialState
 
@@ -60,7 +60,7 @@ class Search:
         asked.set_user_attr("chosen", list(chosen))
         asked.set_user_attr("folder", self._mine)
 
-    def _runs_of(self, number: int, chosen: Sequence[str]) -> Iterator[Training]:
+    def _runs_of(self, number: int, chosen: Sequence[str]) -> Iterator[RunCommand]:
         column = self._column(number, chosen)
         if column is None:
             return
@@ -88,7 +88,7 @@ class Search:
             self._columns[number] = column
         return self._columns[number]
 
-    def done(self, training: Training, code: int) -> None:
+    def done(self, training: RunCommand, code: int) -> None:
         """One run has ended."""
         number = self._open[training.name]
         self._left[number] -= 1
@@ -97,7 +97,7 @@ class Search:
         if self._left[number] == 0:
             self._tell(number)
 
-    def note(self, training: Training, code: int) -> None:
+    def note(self, training: RunCommand, code: int) -> None:
         """A run of the best trial has been measured on its test rows."""
         if code != 0:
             self.failures[training.name] = failure_of(training, code)

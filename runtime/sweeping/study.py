@@ -1,7 +1,6 @@
 """The study that a search works on: what makes a trial good, which points there are, where Optuna keeps them.
 
-From: a spec, ranges, a storage. To: a `Plan` with its first corner, a `Figure`, an Optuna study that is of this very
-search.
+From: a spec, ranges, a storage. To: its first corner as a `SweepPlan`, a `Figure`, an Optuna study of this very search.
 """
 
 import hashlib
@@ -17,7 +16,7 @@ from runtime.errors import RunError
 from runtime.sweeping.ranges import Range
 from runtime.sweeping.results import in_table_units, per_cent
 from runtime.sweeping.sweep_folder import SweepFolder
-from runtime.sweeping.sweep_plan import Plan, Point, build_columns
+from runtime.sweeping.sweep_plan import Point, SweepPlan, build_columns
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -64,7 +63,9 @@ class Figure:
         return in_table_units(graphs, self.variable, validation)
 
 
-def check_ranges(spec: str, text: str, overrides: Sequence[str], ranges: Sequence[Range], seeds: Sequence[int]) -> Plan:
+def check_ranges(
+    spec: str, text: str, overrides: Sequence[str], ranges: Sequence[Range], seeds: Sequence[int]
+) -> SweepPlan:
     """Every end and every choice of each range, the others at their first value, checked as a grid would be.
 
     Gives a plan whose only point is the first corner, for its names. Raises SpecError with everything found.
@@ -84,11 +85,11 @@ def check_ranges(spec: str, text: str, overrides: Sequence[str], ranges: Sequenc
                 found += new
     if found:
         raise SpecError(found)
-    return Plan(spec, text, tuple(overrides), (), tuple(seeds), tuple(points[:1]), {"": ""})
+    return SweepPlan(spec, text, tuple(overrides), (), tuple(seeds), tuple(points[:1]), {"": ""})
 
 
 def open_study(
-    plan: Plan, ranges: Sequence[Range], figure: Figure, storage: str | None, folder: SweepFolder
+    plan: SweepPlan, ranges: Sequence[Range], figure: Figure, storage: str | None, folder: SweepFolder
 ) -> "Study":
     """The study in `storage` (a database's URL or a journal file; by default study.log in the folder), made if it is
     not there. RunError where Optuna is not installed, the storage cannot be used, or the study is of something else."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from runtime.errors import RunError
 from runtime.runs.run_folder import Run as TrainedRun
-from runtime.sweeping.sweep_plan import Plan
+from runtime.sweeping.sweep_plan import SweepPlan
 
 FORMAT = 1
 
@@ -56,7 +56,7 @@ class SweepFolder:
             raise RunError(f"{self.record_file} cannot be read: {error}", "name another --out") from None
         return plain
 
-    def join(self, plan: Plan, kind: str) -> float:
+    def join(self, plan: SweepPlan, kind: str) -> float:
         """Make the folder this plan's, or find that it is; returns the minutes spent in it so far.
 
         More values, seeds, variants or baselines extend a sweep. Another spec, other --set or other fields would put

@@ -1,7 +1,7 @@
 """Which runs a sweep has: every grid point, as written and as each variant, with every seed. All are checked here.
 
-From: a spec and what was asked. To: `Plan`. Runs whose resolved specs are the same are one run: a baseline that does
-not depend on a swept field is trained once for all its values.
+From: a spec and what was asked. To: `SweepPlan`. Runs whose resolved specs are the same are one run: a baseline that
+does not depend on a swept field is trained once for all its values.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _LONGEST = 80
 
 
 @dataclass(frozen=True)
-class Run:
+class PlannedRun:
     """One training: `name` is its folder's, the same for the same resolved spec; `epochs` for the progress display."""
 
     name: str
@@ -42,7 +42,7 @@ class Column:
 
     key: str
     graphs: Graphs = field(repr=False)
-    runs: tuple[Run, ...] = ()
+    runs: tuple[PlannedRun, ...] = ()
 
     @property
     def models_data(self) -> bool:
@@ -64,7 +64,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """All of a sweep. `titles`: {column key: what the user called it}; `text`: the spec as written."""
 
     spec: str
@@ -76,11 +76,11 @@ class Plan:
     titles: dict[str, str]
 
     @property
-    def runs(self) -> tuple[Run, ...]:
+    def runs(self) -> tuple[PlannedRun, ...]:
         """Every run once: first seeds of all points first, so that a table of all points is there early."""
         columns = [column for point in self.points for column in point.columns]
         ordered = [column.runs[place] for place in range(len(self.seeds)) for column in columns]
-        found: dict[str, Run] = {}
+        found: dict[str, PlannedRun] = {}
         for run in ordered:
             found.setdefault(run.name, run)
         return tuple(found.values())
@@ -104,7 +104,7 @@ def build_plan(
     seeds: Sequence[int],
     variants: Sequence[Variant] = (),
     baselines: Sequence[Baseline] = (),
-) -> Plan:
+) -> SweepPlan:
     """Every run of a sweep, checked. Raises SpecError with what is wrong at any point, each message naming the point.
 
     text: the spec's, read once. overrides: of every run. RunError where a baseline does not exist.
@@ -125,7 +125,7 @@ def build_plan(
         raise SpecError(_once(found))
     titles = {AS_WRITTEN: "", **{_key(kind): kind.replace("-", " ") for kind in baselines}}
     titles |= {variant.key: variant.name for variant in variants}
-    return Plan(spec, text, tuple(overrides), tuple(fields), tuple(seeds), tuple(points), titles)
+    return SweepPlan(spec, text, tuple(overrides), tuple(fields), tuple(seeds), tuple(points), titles)
 
 
 def build_columns(
@@ -162,7 +162,7 @@ def build_columns(
             label = ", ".join([*filter(None, (name, title)), *map(_short, chosen), f"seed {seed}"])
             # a variant may not depend on the values: its name must then be the same for all of them
             named = f"{title or name}-seed-{seed}" if title or name else label
-            runs.append(Run(f"{_slug(named)}-{digest}", label, every, seed, graphs.spec.training.epochs))
+            runs.append(PlannedRun(f"{_slug(named)}-{digest}", label, every, seed, graphs.spec.training.epochs))
         columns.append(Column(key, graphs, tuple(runs)))
     return columns
 

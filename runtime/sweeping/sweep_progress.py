@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from runtime.runs.run_folder import Run as TrainedRun
-from runtime.sweeping.run_commands import Training
+from runtime.sweeping.run_commands import RunCommand
 from runtime.sweeping.run_pool import log_of
 from runtime.training.loop.progress import describe_validation
 
@@ -26,13 +26,13 @@ class SilentDisplay:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def started(self, task: Training) -> None:
+    def started(self, task: RunCommand) -> None:
         pass
 
-    def ended(self, task: Training, code: int, seconds: float) -> None:
+    def ended(self, task: RunCommand, code: int, seconds: float) -> None:
         pass
 
-    def tick(self, running: Sequence[Training]) -> None:
+    def tick(self, running: Sequence[RunCommand]) -> None:
         pass
 
 
@@ -42,10 +42,10 @@ class LineDisplay(SilentDisplay):
     def __init__(self, console: Console, total: int) -> None:
         self.console, self.total, self.done = console, total, 0
 
-    def started(self, task: Training) -> None:
+    def started(self, task: RunCommand) -> None:
         self._say(f"start  {task.label}")
 
-    def ended(self, task: Training, code: int, seconds: float) -> None:
+    def ended(self, task: RunCommand, code: int, seconds: float) -> None:
         self.done += 1
         self._say(f"{self.done:>{len(str(self.total))}}/{self.total}  {describe_end(task, code, seconds)}")
 
@@ -73,15 +73,15 @@ class LiveDisplay(LineDisplay):
     def __exit__(self, *error: object) -> None:
         self._live.stop()
 
-    def started(self, task: Training) -> None:
+    def started(self, task: RunCommand) -> None:
         self._bars[task.name] = self._each.add_task(task.label, total=task.epochs, figures="")
 
-    def ended(self, task: Training, code: int, seconds: float) -> None:
+    def ended(self, task: RunCommand, code: int, seconds: float) -> None:
         self._each.remove_task(self._bars.pop(task.name))
         self._all.advance(self._overall)
         super().ended(task, code, seconds)
 
-    def tick(self, running: Sequence[Training]) -> None:
+    def tick(self, running: Sequence[RunCommand]) -> None:
         if time.monotonic() - self._looked < _INTERVAL:
             return
         self._looked = time.monotonic()
@@ -99,7 +99,7 @@ def choose_display(console: Console | None, total: int) -> SilentDisplay:
     return LiveDisplay(console, total) if console.is_terminal else LineDisplay(console, total)
 
 
-def describe_end(task: Training, code: int, seconds: float) -> str:
+def describe_end(task: RunCommand, code: int, seconds: float) -> str:
     """One line about a run that has ended."""
     if code != 0:
         return f"failed {task.label} (exit {code}): {log_of(task.folder)}"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.sweeping.results import per_cent
-from runtime.sweeping.sweep_plan import AS_WRITTEN, Plan
+from runtime.sweeping.sweep_plan import AS_WRITTEN, SweepPlan
 
 
 @dataclass(frozen=True)
-class Table:
+class SweepTable:
     """`header` and `lines` of the same length; `notes` belong below."""
 
     header: tuple[str, ...]
@@ -20,7 +20,7 @@ class Table:
     notes: tuple[str, ...]
 
 
-def build_table(plan: Plan, rows: Sequence[Mapping[str, Any]], splits: Sequence[str]) -> Table:
+def build_table(plan: SweepPlan, rows: Sequence[Mapping[str, Any]], splits: Sequence[str]) -> SweepTable:
     """One line per grid point and model: swept values, errors and elbo as mean ± standard deviation, minutes, n.
 
     Points are sorted by the swept values where they are numbers; the spec as written stands before its variants.
@@ -36,10 +36,10 @@ def build_table(plan: Plan, rows: Sequence[Mapping[str, Any]], splits: Sequence[
             figures = row if key == AS_WRITTEN else row[key]
             model = [title or "as written"] if several else []
             lines.append((*values, *model, *(_cell(figures, path) for _, path in cells)))
-    return Table(header, tuple(lines), tuple(_notes(plan, rows)))
+    return SweepTable(header, tuple(lines), tuple(_notes(plan, rows)))
 
 
-def _cells(plan: Plan, splits: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+def _cells(plan: SweepPlan, splits: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
     """(title, path in a model's figures) of every column behind the swept values."""
     graphs, found = plan.graphs, []
     for index, name in enumerate(graphs.supervised):
@@ -93,7 +93,7 @@ def short_names(names: Sequence[str]) -> list[str]:
     return [s if short.count(s) == 1 else name for s, name in zip(short, names, strict=True)]
 
 
-def _notes(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _notes(plan: SweepPlan, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     counts = [(row if key == AS_WRITTEN else row[key])["minutes"]["n"] for row in rows for key in plan.titles]
     notes = []
     if len(plan.seeds) > 1:
@@ -103,13 +103,13 @@ def _notes(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return notes
 
 
-def as_markdown(table: Table) -> str:
+def as_markdown(table: SweepTable) -> str:
     """The table as Markdown, with the notes below it."""
     lines = ["| " + " | ".join(line) + " |" for line in (table.header, ("---:",) * len(table.header), *table.lines)]
     return "\n".join([*lines, *(f"\n{note}" for note in table.notes)]) + "\n"
 
 
-def as_text(table: Table) -> str:
+def as_text(table: SweepTable) -> str:
     """The table in columns."""
     widths = [max(len(line[i]) for line in (table.header, *table.lines)) for i in range(len(table.header))]
     lines = [

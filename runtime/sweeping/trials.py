@@ -12,7 +12,7 @@ from runtime.sweeping.results import column_figures, statistics
 from runtime.sweeping.search import Search
 from runtime.sweeping.sweep_folder import SweepFolder, replace_text
 from runtime.sweeping.sweep_plan import Column
-from runtime.sweeping.sweep_tables import Table, as_markdown, as_text, short_names, show_statistics, show_value
+from runtime.sweeping.sweep_tables import SweepTable, as_markdown, as_text, short_names, show_statistics, show_value
 from runtime.sweeping.swept_values import read_value
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _row(search: Search, trial: "FrozenTrial") -> dict[str, Any]:
     }
 
 
-def _table(search: Search, rows: Sequence[Mapping[str, Any]]) -> Table:
+def _table(search: Search, rows: Sequence[Mapping[str, Any]]) -> SweepTable:
     names = [searched.name for searched in search.ranges]
     header = ("trial", *short_names(names), search.figure.title(search.plan.graphs), "minutes", "n")
     lines = tuple(
@@ -86,7 +86,7 @@ def _table(search: Search, rows: Sequence[Mapping[str, Any]]) -> Table:
         )
         for row in rows[:SHOWN]
     )
-    return Table(header, lines, tuple(_notes(search, rows)))
+    return SweepTable(header, lines, tuple(_notes(search, rows)))
 
 
 def _short(value: Any) -> str:
@@ -104,7 +104,7 @@ def _notes(search: Search, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return notes
 
 
-def _write(folder: SweepFolder, summary: Mapping[str, Any], table: Table) -> None:
+def _write(folder: SweepFolder, summary: Mapping[str, Any], table: SweepTable) -> None:
     replace_text(folder.path / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     replace_text(folder.path / "table.txt", as_text(table))
     replace_text(folder.path / "table.md", as_markdown(table))

@@ -141,7 +141,7 @@ def _never_labelled(training: Rows, labels: Iterable[str]) -> list[str]:
     """Notes about elements of a label that no training row has, although it has others."""
     notes = []
     for name in labels:
-        never = [str(index) for index in (count_given(training, name).per_element == 0).nonzero().tolist()]
+        never = [str(index) for index in (count_given(training.selection, name).per_element == 0).nonzero().tolist()]
         if never:
             shown = ", ".join(never[:8]) + (", ..." if len(never) > 8 else "")
             notes.append(f"no training row has a label for {name} at {shown}: learned without any")

@@ -5,13 +5,11 @@ A label of which a row has some elements and lacks others is given in part. Such
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from runtime.data.stream.rows import Rows
+from runtime.data.stream.column_store import Selection
 
 WITHOUT, IN_PART, WHOLE = 0, 1, 2
 MOST_PATTERNS = 16
@@ -53,19 +51,19 @@ def given_elements(values: Tensor) -> Tensor:
     return ~values.isnan() if values.is_floating_point() else values != -1
 
 
-def count_given(rows: "Rows", name: str) -> Given:
+def count_given(chosen: Selection, name: str) -> Given:
     """How much of variable `name` the rows have."""
-    states, each = _look(rows, name)
+    states, each = _look(chosen, name)
     found = torch.bincount(states.long(), minlength=3).tolist()
     return Given(found[WHOLE], found[IN_PART], found[WITHOUT], each)
 
 
-def _look(rows: "Rows", name: str) -> tuple[Tensor, Tensor]:
+def _look(chosen: Selection, name: str) -> tuple[Tensor, Tensor]:
     """[N] WITHOUT, IN_PART or WHOLE; [*shape] rows that have each element."""
-    each = torch.zeros(rows.selection.stored[name].shape, dtype=torch.int64)
-    states = torch.empty(len(rows), dtype=torch.uint8)
+    each = torch.zeros(chosen.stored[name].shape, dtype=torch.int64)
+    states = torch.empty(len(chosen.rows), dtype=torch.uint8)
     start = 0
-    for values in rows.selection.chunks(name):
+    for values in chosen.chunks(name):
         mask = given_elements(values).cpu()
         each += mask.sum(dim=0)
         flat = mask.unsqueeze(-1).flatten(1)
@@ -75,14 +73,14 @@ def _look(rows: "Rows", name: str) -> tuple[Tensor, Tensor]:
     return states, each
 
 
-def count_patterns(rows: "Rows", labels: Iterable[str]) -> list[tuple[tuple[str, ...], int]]:
+def count_patterns(chosen: Selection, labels: Iterable[str]) -> list[tuple[tuple[str, ...], int]]:
     """(labels a row has, how many rows have exactly these), most labels first; `y (in part)` is a label of its own."""
     names = tuple(labels)
-    if not len(rows):
+    if not len(chosen.rows):
         return []
     if not names:
-        return [((), len(rows))]
-    states = torch.stack([_look(rows, name)[0] for name in names], dim=1)
+        return [((), len(chosen.rows))]
+    states = torch.stack([_look(chosen, name)[0] for name in names], dim=1)
     found = [(tuple(code), count) for code, count in _distinct(states)]
     found.sort(key=lambda entry: (entry[0].count(WITHOUT), [-state for state in entry[0]]))
     return [(_shown(names, code), count) for code, count in found]
@@ -105,7 +103,7 @@ def _shown(names: Sequence[str], code: Sequence[int]) -> tuple[str, ...]:
     return tuple(name + marks[state] for name, state in zip(names, code, strict=True) if state != WITHOUT)
 
 
-def describe_splits(splits: Mapping[str, "Rows"], variables: Sequence[str], labels: Sequence[str]) -> str:
+def describe_splits(splits: Mapping[str, Selection], variables: Sequence[str], labels: Sequence[str]) -> str:
     """A table: one line per split, one per pattern within it.
 
     training     50000
@@ -114,9 +112,9 @@ def describe_splits(splits: Mapping[str, "Rows"], variables: Sequence[str], labe
     """
     always = [name for name in variables if name not in labels]
     lines: list[tuple[str, int]] = []
-    for split, rows in splits.items():
-        lines.append((split, len(rows)))
-        patterns = count_patterns(rows, labels)
+    for split, chosen in splits.items():
+        lines.append((split, len(chosen.rows)))
+        patterns = count_patterns(chosen, labels)
         if len(patterns) > MOST_PATTERNS:
             patterns = sorted(patterns, key=lambda entry: -entry[1])
         for there, count in patterns[:MOST_PATTERNS]:
@@ -129,13 +127,13 @@ def describe_splits(splits: Mapping[str, "Rows"], variables: Sequence[str], labe
     return "\n".join(f"{text:<{width}}  {count:>{digits}}" for text, count in lines)
 
 
-def describe_blanks(rows: "Rows", names: Iterable[str]) -> str:
+def describe_blanks(chosen: Selection, names: Iterable[str]) -> str:
     """A table of the variables that some rows have in part only; empty where there are none.
 
     rows that have      all  some  none  elements given
       has                 0   576     0  6912 of 11520 (60 %)
     """
-    found = {name: count_given(rows, name) for name in names}
+    found = {name: count_given(chosen, name) for name in names}
     lines = [
         (f"  {name}", str(g.whole), str(g.part), str(g.without),
          f"{g.elements} of {g.possible} ({100 * g.elements / g.possible:.0f} %)")

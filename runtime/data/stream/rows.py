@@ -167,7 +167,7 @@ class PreparedData:
     def describe(self) -> str:
         """Rows of each split per pattern of labels, and how much of its blank variables training has: some lines."""
         rows = describe_splits(self._splits(), tuple(self.columns), tuple(self.label_rows))
-        blanks = describe_blanks(self.training, self._with_blanks_inside())
+        blanks = describe_blanks(self.training.selection, self._with_blanks_inside())
         return f"{rows}\n{blanks}" if blanks else rows
 
     def _with_blanks_inside(self) -> list[str]:
@@ -178,8 +178,9 @@ class PreparedData:
             and (name not in self.label_rows or self.training.selection.stored[name].shape.numel() > 1)
         ]  # fmt: skip
 
-    def _splits(self) -> dict[str, Rows]:
-        return {"training": self.training, "validation": self.validation, "test": self.test}
+    def _splits(self) -> dict[str, Selection]:
+        splits = {"training": self.training, "validation": self.validation, "test": self.test}
+        return {name: rows.selection for name, rows in splits.items()}
 
     def manifest(self) -> dict[str, Any]:
         """Plain values for the run's manifest; row numbers are 0-based rows of the source as read.
@@ -189,17 +190,17 @@ class PreparedData:
         return {
             "source": self.source,
             "seed": self.seed,
-            "rows": {name: len(rows) for name, rows in self._splits().items()},
+            "rows": {name: len(split.rows) for name, split in self._splits().items()},
             "row_numbers": "0-based rows of the source: its training split first, then its own test split",
             "labelled": {name: self.training.source[rows].tolist() for name, rows in self.label_rows.items()},
             "validation": self.validation.source.tolist(),
             "test": self.test.source.tolist(),
             "patterns": {
-                name: {" ".join(labels) or "none": count for labels, count in count_patterns(rows, self.label_rows)}
-                for name, rows in self._splits().items()
+                name: {" ".join(labels) or "none": count for labels, count in count_patterns(split, self.label_rows)}
+                for name, split in self._splits().items()
             },
             "given": {
-                name: {split: _plain(count_given(rows, name)) for split, rows in self._splits().items()}
+                name: {split: _plain(count_given(chosen, name)) for split, chosen in self._splits().items()}
                 for name in self._with_blanks_inside()
             },
             "units": {

@@ -27,7 +27,7 @@ WINDOW_BLOCKS = 256
 
 
 @dataclass(frozen=True)
-class Step:
+class BatchRows:
     """Positions in `PreparedData.training` of one step's rows; either may be empty, never both.
 
     number: of the step since training began, from 0.
@@ -57,7 +57,7 @@ def steps_per_epoch(data: PreparedData, batch_size: int, labelled_batch_size: in
 
 def epoch_batches(
     data: PreparedData, epoch: int, batch_size: int, labelled_batch_size: int | None, seed: int
-) -> Iterator[Step]:
+) -> Iterator[BatchRows]:
     """The steps of one epoch (from 0).
 
     The unlabelled rows, shuffled anew each epoch, are split into batches whose sizes differ by one at most. Labelled
@@ -68,13 +68,13 @@ def epoch_batches(
     none = torch.empty(0, dtype=torch.int64)
     if not len(data.unlabelled):
         for index, rows in enumerate(_pass(data.labelled, steps, data.block_rows, seed, "labelled rows", epoch)):
-            yield Step(epoch, epoch * steps + index, none, rows, seed)
+            yield BatchRows(epoch, epoch * steps + index, none, rows, seed)
         return
     size = min(labelled_batch_size or batch_size, len(data.labelled))
     for index, rows in enumerate(_pass(data.unlabelled, steps, data.block_rows, seed, "unlabelled rows", epoch)):
         number = epoch * steps + index
         labelled = endless_passes(data.labelled, number * size, size, seed, data.block_rows) if size else none
-        yield Step(epoch, number, rows, labelled, seed)
+        yield BatchRows(epoch, number, rows, labelled, seed)
 
 
 def _pass(rows: Tensor, steps: int, block: int, seed: int, purpose: str, epoch: int) -> tuple[Tensor, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.measures.disentanglement.fixing import Flags, Held, beta_vae, factor_vae
+from runtime.measures.disentanglement.fixing import Flags, HeldFactorScore, beta_vae, factor_vae
 from runtime.measures.disentanglement.importance import dci
 from runtime.measures.disentanglement.information import (
     MOST_CLASSES,
@@ -162,7 +162,7 @@ def _irs(codes: Columns, factors: Columns) -> dict[str, Any]:
     return {"mean": _plain(found.score), "codes": _named(codes.names, found.per_code)}
 
 
-def _held(found: Held, factors: Columns) -> dict[str, Any]:
+def _held(found: HeldFactorScore, factors: Columns) -> dict[str, Any]:
     return {"mean": _plain(found.accuracy), "factors": _named(factors.names, found.per_factor)}
 
 

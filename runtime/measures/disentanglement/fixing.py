@@ -20,7 +20,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldFactorScore:
     """Share of held-out points whose held factor is told: over all, and [K] per factor (NaN for one never held)."""
 
     accuracy: float
@@ -60,7 +60,7 @@ def group(factor: Integers) -> Groups | None:
     return Groups(rows, starts[index], counts[index]) if len(kept) > 1 else None
 
 
-def factor_vae(codes: Floats, factors: Integers, discrete: Flags | None = None, seed: int = 0) -> Held:
+def factor_vae(codes: Floats, factors: Integers, discrete: Flags | None = None, seed: int = 0) -> HeldFactorScore:
     """The FactorVAE score: which code varies least when a factor is held, and does that code tell the factor?
 
     One vote: a factor is held, 64 rows of one of its values are drawn, and the vote goes to the code whose variance
@@ -88,7 +88,7 @@ def factor_vae(codes: Floats, factors: Integers, discrete: Flags | None = None, 
     return _held(table.argmax(axis=1)[code[~fitted]], factor[~fitted], factors.shape[1])
 
 
-def beta_vae(codes: Floats, factors: Integers, discrete: Flags | None = None, seed: int = 0) -> Held:
+def beta_vae(codes: Floats, factors: Integers, discrete: Flags | None = None, seed: int = 0) -> HeldFactorScore:
     """The BetaVAE score: can a linear classifier tell the held factor from how codes differ within pairs?
 
     One point: 64 pairs of rows share their value of one factor; the mean of |code - code'| over the pairs (for discrete
@@ -137,12 +137,12 @@ def _points(factors: int) -> int:
     return max(2, (VOTES + VOTES // 2) // factors)
 
 
-def _held(told: Integers, truth: Integers, count: int) -> Held:
+def _held(told: Integers, truth: Integers, count: int) -> HeldFactorScore:
     per_factor = np.full(count, np.nan)
     for k in np.unique(truth):
         per_factor[k] = np.mean(told[truth == k] == k)
-    return Held(float(np.mean(told == truth)), per_factor)
+    return HeldFactorScore(float(np.mean(told == truth)), per_factor)
 
 
-def _nothing(count: int) -> Held:
-    return Held(float("nan"), np.full(count, np.nan))
+def _nothing(count: int) -> HeldFactorScore:
+    return HeldFactorScore(float("nan"), np.full(count, np.nan))

@@ -18,7 +18,7 @@ from runtime.training.loop.loop import Training
 from runtime.training.loop.manifest import first_manifest, write_manifest
 from runtime.training.loop.progress import Reporter, SilentReporter, choose_reporter
 from runtime.training.loop.resuming import state_to_resume
-from runtime.training.loop.run_plan import TRACE, Plan
+from runtime.training.loop.run_plan import TRACE, RunPlan
 from runtime.training.loop.selection import Criterion
 from runtime.training.loop.state import save_state
 from runtime.training.processes.collectives import decided_by_main, main_process_first, others_may_end, processes
@@ -33,7 +33,7 @@ from runtime.training.processes.devices import (
 )
 from runtime.training.processes.training_rows import near, prepare_rows, same_everywhere
 from runtime.training.speed.choices import (
-    Choice,
+    Decision,
     choose_compile,
     choose_one_thread,
     choose_precision,
@@ -66,9 +66,9 @@ class Options:
     folder: Path
     resume: bool
     training: TrainingSection
-    precision: Choice
-    compiled: Choice
-    one_thread: Choice
+    precision: Decision
+    compiled: Decision
+    one_thread: Decision
     tensorboard: bool
     profile: bool
     command: Sequence[str] | None
@@ -191,9 +191,9 @@ def run_name(model: Model) -> str:
     return model.graphs.spec.name or (written.stem if written.suffix in (".yaml", ".yml") else "") or "run"
 
 
-def _plan(model: Model, data: "PreparedData", options: Options) -> Plan:
+def _plan(model: Model, data: "PreparedData", options: Options) -> RunPlan:
     spec = model.graphs.spec.model_copy(update={"training": options.training})
-    return Plan(
+    return RunPlan(
         run=Run(options.folder),
         data=data,
         training=options.training,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights, value_at
-from runtime.data.stream.streams import Step, epoch_batches, steps_per_epoch
+from runtime.data.stream.streams import BatchRows, epoch_batches, steps_per_epoch
 from runtime.measures.evaluation import evaluate_rows
 from runtime.runs.checkpoints import load_weights, save_weights, write_copy
 from runtime.runs.records import append_record, flat
@@ -22,9 +22,9 @@ from runtime.training.loop.health import check_weights, refuse_broken
 from runtime.training.loop.initialization import Frozen
 from runtime.training.loop.interruption import StopRequest
 from runtime.training.loop.progress import Clock, Reporter
-from runtime.training.loop.run_plan import TRACE, Plan
+from runtime.training.loop.run_plan import TRACE, RunPlan
 from runtime.training.loop.state import Position, TrainState, load_optimizer, save_state
-from runtime.training.processes.collectives import Agreement, Wish, from_all, processes, told_to_all
+from runtime.training.processes.collectives import StopVote, Wish, from_all, processes, told_to_all
 from runtime.training.speed.profiling import Profile, describe_table
 from runtime.training.speed.timing import StepTimes, first_steps
 from runtime.training.step.step_metrics import Meter, MeterState, StepInfo
@@ -41,7 +41,7 @@ SAVE_INTERVAL = 600.0
 class Training:
     """The moving parts. `run_to_end` is the whole story."""
 
-    def __init__(self, model: Model, plan: Plan, accelerator: "Accelerator", reporter: Reporter) -> None:
+    def __init__(self, model: Model, plan: RunPlan, accelerator: "Accelerator", reporter: Reporter) -> None:
         self.model, self.plan, self.accelerator, self.reporter = model, plan, accelerator, reporter
         self.position = Position()
         self.frozen = Frozen(model)
@@ -49,7 +49,7 @@ class Training:
         self.meter, self.average = self.stepper.meter, self.stepper.average
         self.steps_per_epoch = steps_per_epoch(plan.data, plan.training.batch_size, plan.training.labelled_batch_size)
         self.collapse = Collapse(model.graphs.spec.objective.samples)
-        self._agreement = Agreement(self.stepper.meeting)
+        self._agreement = StopVote(self.stepper.meeting)
 
     @property
     def times(self) -> StepTimes:
@@ -156,7 +156,7 @@ class Training:
         title = f"profile of {profile.steps} steps, written to {profile.file}; milliseconds a step:"
         self.reporter.note("\n".join([title, *describe_table(profile.table)]))
 
-    def _remaining_steps(self) -> Iterator[Step]:
+    def _remaining_steps(self) -> Iterator[BatchRows]:
         """The open epoch's steps that are still to do."""
         training = self.plan.training
         all_steps = epoch_batches(
@@ -169,7 +169,7 @@ class Training:
         # as many steps, but unlabelled rows, which weigh nothing, are not computed
         return (replace(step, unlabelled=step.unlabelled[:0]) for step in left)
 
-    def _step(self, step: Step) -> None:
+    def _step(self, step: BatchRows) -> None:
         """One update."""
         self.stepper.take(step, step.number / self.steps_per_epoch)
         self.position = replace(self.position, step=step.number + 1, batch=self.position.batch + 1)

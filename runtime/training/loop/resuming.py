@@ -6,7 +6,7 @@ from typing import Any
 from graphspec.describe.resolved import differences, spec_as_plain
 from runtime.errors import RunError
 from runtime.runs.run_folder import graphs_of
-from runtime.training.loop.run_plan import Plan
+from runtime.training.loop.run_plan import RunPlan
 from runtime.training.loop.state import TrainState, read_state
 
 _MAY_CHANGE = frozenset({"name", "description", "training.epochs", "training.patience"})
@@ -20,7 +20,7 @@ _DATA_FACTS = {
 }
 
 
-def state_to_resume(plan: Plan) -> TrainState:
+def state_to_resume(plan: RunPlan) -> TrainState:
     """The saved state, if it belongs to this spec and these data; RunError says what is different."""
     state = read_state(plan.run.state_file)
     origin = str(plan.run.resolved_file)
@@ -43,7 +43,7 @@ def state_to_resume(plan: Plan) -> TrainState:
     return state
 
 
-def _check_rows(plan: Plan) -> None:
+def _check_rows(plan: RunPlan) -> None:
     """RunError if a resumed training would see other rows, or rows in other splits, than before."""
     before, now = plan.run.manifest(), json.loads(json.dumps(plan.data.manifest()))
     changed = [words for key, words in _DATA_FACTS.items() if before.get(key) != now.get(key)]

@@ -15,7 +15,7 @@ TRACE = "profile/trace.json"
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """What a training is given and never changes. `spec` is the resolved text that goes into every checkpoint;
     `compiled`: networks run through torch.compile; `profile`: trace a few steps."""
 

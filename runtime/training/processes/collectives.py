@@ -102,7 +102,7 @@ class Wish(IntEnum):
 
 class Meeting:
     """Where processes on CPUs wait for each other within a step. wish: what this one brings to the next meeting;
-    agreed: the largest that any of them brought since `Agreement` looked."""
+    agreed: the largest that any of them brought since `StopVote` looked."""
 
     def __init__(self) -> None:
         self.wish = self.agreed = Wish.NOTHING
@@ -140,7 +140,7 @@ def _call_main() -> Connection:
     return Client(address, family="AF_UNIX", authkey=key)
 
 
-class Agreement:
+class StopVote:
     """All processes stop (or save) after the same step, though a signal or a clock tells one of them first.
 
     With several processes a wish is granted one step later. Those that meet within each step bring it to the next

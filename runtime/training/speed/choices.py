@@ -49,7 +49,7 @@ BF16_NOTE = (
 
 
 @dataclass(frozen=True)
-class Choice:
+class Decision:
     """What was decided, and why."""
 
     on: bool
@@ -77,20 +77,20 @@ def step_gflop(model: Model, unlabelled: int, labelled: int) -> float:
 
 def choose_precision(
     asked: str, device: torch.device, dtype: torch.dtype, gflop: float, before: Mapping[str, Any] | None
-) -> Choice:
+) -> Decision:
     """bf16 (True) or fp32. before: the manifest of the run that is resumed."""
     if asked != "auto":
-        return Choice(asked == "bf16", "as asked")
+        return Decision(asked == "bf16", "as asked")
     if before is not None and before.get("precision") in ("fp32", "bf16"):
-        return Choice(before["precision"] == "bf16", "as before the resume")
+        return Decision(before["precision"] == "bf16", "as before the resume")
     if dtype != torch.float32:
-        return Choice(False, f"weights are {str(dtype).removeprefix('torch.')}")
+        return Decision(False, f"weights are {str(dtype).removeprefix('torch.')}")
     native = native_bf16(device)
     if not native:
-        return Choice(False, "no bfloat16 products in this processor")
+        return Decision(False, "no bfloat16 products in this processor")
     if device.type == "cpu" and gflop < BF16_GFLOP:
-        return Choice(False, f"a step of {gflop:.2g} GFLOP is too small to gain from bfloat16")
-    return Choice(True, f"{native}; {BF16_NOTE}")
+        return Decision(False, f"a step of {gflop:.2g} GFLOP is too small to gain from bfloat16")
+    return Decision(True, f"{native}; {BF16_NOTE}")
 
 
 def native_bf16(device: torch.device) -> str:
@@ -109,34 +109,34 @@ def choose_compile(
     steps: int,
     gflop: float,
     before: Mapping[str, Any] | None,
-) -> Choice:
+) -> Decision:
     """Whether networks run through torch.compile. steps: of the whole training; gflop: of one step."""
     if training.compile != "auto":
-        return Choice(bool(training.compile), "as asked")
+        return Decision(bool(training.compile), "as asked")
     if before is not None and "compiled" in before:
-        return Choice(bool(before["compiled"]), "as before the resume")
+        return Decision(bool(before["compiled"]), "as before the resume")
     if device.type != "cpu":
-        return Choice(False, "its gain on a GPU was never measured; try --compile")
+        return Decision(False, "its gain on a GPU was never measured; try --compile")
     if fused_kernels(device, dtype):
-        return Choice(False, "fused kernels run instead; compiled networks had 0.6 of their speed on mnist-m2")
+        return Decision(False, "fused kernels run instead; compiled networks had 0.6 of their speed on mnist-m2")
     if not has_compiler():
-        return Choice(False, "there is no C++ compiler")
+        return Decision(False, "there is no C++ compiler")
     seconds = steps * gflop / (GFLOP_PER_SECOND * torch.get_num_threads())
     saved = COMPILE_GAIN * seconds
     told = (
         f"{steps} steps of {gflop:.2g} GFLOP take {_duration(seconds)} by estimate; compiling saves {_duration(saved)} "
         f"and costs {COMPILE_SECONDS:.0f} s"
     )
-    return Choice(saved > PAYS_BACK * COMPILE_SECONDS, told)
+    return Decision(saved > PAYS_BACK * COMPILE_SECONDS, told)
 
 
-def choose_one_thread(device: torch.device, gflop: float) -> Choice:
+def choose_one_thread(device: torch.device, gflop: float) -> Decision:
     """Whether the step runs in one thread, where the user has not said how many (OMP_NUM_THREADS)."""
     if device.type != "cpu" or torch.get_num_threads() == 1:
-        return Choice(False, "there is one thread, or the work is not the processor's")
+        return Decision(False, "there is one thread, or the work is not the processor's")
     if os.environ.get("OMP_NUM_THREADS"):
-        return Choice(False, "OMP_NUM_THREADS says how many")
-    return Choice(
+        return Decision(False, "OMP_NUM_THREADS says how many")
+    return Decision(
         gflop < SHARED_GFLOP,
         f"a step of {gflop:.2g} GFLOP is {'too small' if gflop < SHARED_GFLOP else 'large enough'} to share",
     )
@@ -165,7 +165,7 @@ def has_compiler() -> bool:
     return any(shutil.which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++") if name)
 
 
-def describe_choices(precision: Choice, compiled: Choice, one_thread: Choice) -> list[str]:
+def describe_choices(precision: Decision, compiled: Decision, one_thread: Decision) -> list[str]:
     """The opening lines: what the step runs in, and why."""
     told = [f"one thread ({one_thread.reason}; OMP_NUM_THREADS decides otherwise)"] if one_thread.on else []
     return [

@@ -19,7 +19,7 @@ from compiler.tensors.noise import Noise
 
 
 @dataclass(frozen=True)
-class Chosen:
+class MovedRows:
     """Some of a batch's B rows. values: {name: [n, *shape]}. where: [n] their places. patterns: [n] of
     `Model.row_patterns`."""
 
@@ -37,7 +37,7 @@ class Chosen:
         return {name: spread(log_q, self.where, noise.batch) for name, log_q in said.items()}
 
 
-def move(rows: Chosen, answers: Answers, agreement: Agreement, lacking: Tensor, noise: Noise) -> Chosen:
+def move(rows: MovedRows, answers: Answers, agreement: Agreement, lacking: Tensor, noise: Noise) -> MovedRows:
     """Each row moved by `agreement.adversarial`, over all elements of `agreement.moves` together, in a direction that
     raises KL(q(label | row) || q(label | moved row)), summed over elements of the label that the row lacks.
 

@@ -8,7 +8,6 @@ the augmented rows. Not here: what the regulariser is (`compiler.symbolic.agreem
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,15 +16,11 @@ from compiler.model.model import Model
 from compiler.model.teacher_answers import Answers, disagreement
 from compiler.symbolic.agreement import Agreement, agreements
 from compiler.tensors.blanks import as_value, given
-from runtime.data import Rows
-from runtime.training.step.adversarial import Chosen, move, spread
+from runtime.data import BatchRows, PreparedData, Rows
+from runtime.training.step.adversarial import MovedRows, move, spread
 from runtime.training.step.averaging import Average
 from runtime.training.step.noise import BatchNoise
-
-if TYPE_CHECKING:
-    from runtime.data import PreparedData
-    from runtime.data.stream.streams import Step
-    from runtime.training.step.loss import Share
+from runtime.training.step.share import Share
 
 SURE = " sure"
 """Added to a regulariser's name: the share of the elements that rows lack of which the averaged model is sure."""
@@ -51,7 +46,7 @@ class Targets:
 
     answers: dict[str, Tensor]
     asked: tuple[Asked, ...]
-    moved: Mapping[str, Chosen] = field(default_factory=dict)
+    moved: Mapping[str, MovedRows] = field(default_factory=dict)
 
     def compare(self, log_q: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """What the loss pays [], and {term: [B]} for the log: nats of each row before the weight, and the share of its
@@ -83,7 +78,7 @@ class Teacher:
     a step. Batch statistics are the averaged running ones.
     """
 
-    def __init__(self, model: Model, data: "PreparedData", average: Average) -> None:
+    def __init__(self, model: Model, data: PreparedData, average: Average) -> None:
         self.agreements, self.average = agreements(model.graphs), average
         self._model = twin(model, average)
         self._streams = (len(data.unlabelled), len(data.labelled))
@@ -99,9 +94,9 @@ class Teacher:
     @torch.no_grad()
     def targets(
         self,
-        step: "Step",
+        step: BatchRows,
         epoch: float,
-        share: "Share",
+        share: Share,
         rows: Mapping[str, Tensor],
         seen: Mapping[str, Tensor],
         patterns: Tensor,
@@ -126,7 +121,7 @@ class Teacher:
         moved = {one.agreement.variable: self._moved(one, _chosen(seen, where, patterns), noise) for one in moving}
         return Targets(answers, asked, moved)
 
-    def _moved(self, asked: Asked, rows: Chosen, noise: BatchNoise) -> Chosen:
+    def _moved(self, asked: Asked, rows: MovedRows, noise: BatchNoise) -> MovedRows:
         """In full precision: the small differences of a probe would drown in the rounding of bfloat16."""
         lacking = asked.lacking.index_select(0, rows.where.to(asked.lacking.device))
         answers = self._answers((asked.agreement.variable,))
@@ -139,7 +134,7 @@ class Teacher:
         return self._known[names]
 
     def _asked(
-        self, step: "Step", agreement: Agreement, number: float, share: "Share", rows: Mapping[str, Tensor]
+        self, step: BatchRows, agreement: Agreement, number: float, share: Share, rows: Mapping[str, Tensor]
     ) -> Asked:
         """Of R rows without the label, a row of the unlabelled stream, U of N, stands for N / U, and one of the
         labelled stream, L of M, for M / L: the mean over the R rows, whatever the batch."""
@@ -162,10 +157,10 @@ def _device(rows: Mapping[str, Tensor]) -> torch.device:
     return next(iter(rows.values())).device
 
 
-def _chosen(rows: Mapping[str, Tensor], where: Tensor, patterns: Tensor) -> Chosen:
+def _chosen(rows: Mapping[str, Tensor], where: Tensor, patterns: Tensor) -> MovedRows:
     """The rows at some places."""
     chosen = {name: values.index_select(0, where.to(values.device)) for name, values in rows.items()}
-    return Chosen(chosen, where, patterns[where])
+    return MovedRows(chosen, where, patterns[where])
 
 
 def rows_without(model: Model, rows: Rows, name: str, at_once: int = 4096) -> Tensor:

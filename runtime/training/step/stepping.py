@@ -1,8 +1,8 @@
 """One update of the weights: rows, noise, loss, gradients, optimizer.
 
-From: a `Step` (which rows) and where the schedules stand. To: changed weights, and numbers in the meter. Everything
-random follows from the seed and the step's number, and a row's from its place in the whole batch, so that any number of
-processes takes the same step.
+From: a `BatchRows` (which rows) and where the schedules stand. To: changed weights, and numbers in the meter.
+Everything random follows from the seed and the step's number, and a row's from its place in the whole batch, so that
+any number of processes takes the same step.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,15 +17,16 @@ from compiler.symbolic.agreement import agreements
 from compiler.symbolic.schedules import ObjectiveWeights, Rates, value_at
 from graphspec.language import TrainingSection
 from runtime.data.randomness import Portion
-from runtime.data.stream.streams import Step
+from runtime.data.stream.streams import BatchRows
 from runtime.errors import RunError
 from runtime.training.processes.exchange import shared_gradients
 from runtime.training.speed.timing import StepTimes
 from runtime.training.step.averaging import Average
 from runtime.training.step.consistency import Targets, Teacher
-from runtime.training.step.loss import Loss, Share, counted, patterns_of, share_of
+from runtime.training.step.loss import Loss, counted, patterns_of
 from runtime.training.step.noise import BatchNoise
 from runtime.training.step.optimizers import build_optimizer, set_learning_rate
+from runtime.training.step.share import Share, share_of
 from runtime.training.step.step_metrics import NO_WEIGHTS, Meter
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Stepper:
         average = Average(self.model, decay)
         return average, Teacher(self.model, self.data, average) if asked else None
 
-    def take(self, step: Step, epoch: float) -> None:
+    def take(self, step: BatchRows, epoch: float) -> None:
         """One update. epoch: where schedules stand."""
         weights = ObjectiveWeights.at(self.model.graphs, self.rates, epoch)
         accelerator, processes = self.accelerator, self.accelerator.num_processes
@@ -105,7 +106,7 @@ class Stepper:
         rows: dict[str, Tensor] = self.data.training.batch(share.positions, self.model.dtype, self.accelerator.device)
         return rows
 
-    def _inputs(self, share: Share, step: Step, clean: Mapping[str, Tensor]) -> dict[str, Any]:
+    def _inputs(self, share: Share, step: BatchRows, clean: Mapping[str, Tensor]) -> dict[str, Any]:
         """The rows augmented and binarized as the spec says, with weights and noise."""
         device = self.accelerator.device
         portion = None if share.places is None else Portion(share.size, share.places)
@@ -118,14 +119,14 @@ class Stepper:
         }
 
     def _targets(
-        self, step: Step, epoch: float, share: Share, clean: Mapping[str, Tensor], seen: Mapping[str, Tensor]
+        self, step: BatchRows, epoch: float, share: Share, clean: Mapping[str, Tensor], seen: Mapping[str, Tensor]
     ) -> Targets | None:
         """What the averaged model says of the rows as they are, where the spec has them agree."""
         if self._teacher is None:
             return None
         return self._teacher.targets(step, epoch, share, clean, seen, self._patterns[share.positions])
 
-    def _update(self, step: Step) -> None:
+    def _update(self, step: BatchRows) -> None:
         if self.training.gradient_clip is not None:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.training.gradient_clip)
         self.optimizer.step()

@@ -1,6 +1,6 @@
-"""Distributions: known, legal on the domain, with options they have (GS050-GS052, GS056).
+"""The family of a factor: known, legal on the domain, with options it has. Codes GS050-GS052, GS056.
 
-Called while factors are resolved (`factors_of`), because what is right is needed there too.
+Part of completing a factor, which needs what is found here.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from graphspec.graphs.graph import Side, Variable
 from graphspec.language import DistributionSpec, FactorSpec
 from graphspec.language.domains import DOMAINS
 from graphspec.language.families import FAMILIES, Family
-from graphspec.reading.phrases import did_you_mean, listed
+from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
 from graphspec.text.source import Path
 
@@ -24,7 +24,9 @@ def check_family(variable: Variable, factor: FactorSpec, side: Side, report: Rep
     family = FAMILIES.get(name)
     if family is None:
         legal = legal_families(variable)
-        hint = did_you_mean(name, legal) or did_you_mean(name, FAMILIES, f"on {_described(variable)}: {listed(legal)}")
+        hint = did_you_mean(name, legal, quote="'") or did_you_mean(
+            name, FAMILIES, f"on {_described(variable)}: {listed(legal)}", quote="'"
+        )
         report.error("GS050", place, f"there is no distribution '{name}'", hint=hint)
         return None
     if not _legal(variable, family, report, place):
@@ -70,7 +72,7 @@ def _legal(variable: Variable, family: Family, report: Report, place: Path) -> b
     objection = _objection(variable, family)
     if objection:
         legal = legal_families(variable)
-        close = did_you_mean(family.name, legal)
+        close = did_you_mean(family.name, legal, quote="'")
         report.error(
             "GS051", place, f"{family.name} {objection}", hint=close or f"on {_described(variable)}: {listed(legal)}"
         )
@@ -103,7 +105,7 @@ def check_options(family: Family, factor: FactorSpec, report: Report, path: Path
         place = (*path, "distribution", name)
         if name not in options:
             known = f"it has {listed(options)}" if options else "it has none"
-            hint = did_you_mean(name, options)
+            hint = did_you_mean(name, options, quote="'")
             if family.parameter(name) is not None:
                 hint = f"{name} is a parameter: write `parameters: {{{name}: ...}}` beside `distribution`"
             report.error("GS052", place, f"{family.name} has no option '{name}'; {known}", key=True, hint=hint)

@@ -1,6 +1,6 @@
-"""Parameters that a factor gives itself: known to the family, given once, and with values it can have (GS053-GS058).
+"""Parameters that a factor gives itself: known to the family, given once, and with values it can have.
 
-Called while factors are resolved (`factors_of`), because what is right is needed there too.
+Part of completing a factor, which needs what is found here. Codes GS053-GS058.
 """
 
 import json
@@ -13,7 +13,7 @@ from graphspec.graphs.graph import Variable
 from graphspec.graphs.shapes import Shape, fits, parameter_shape, show
 from graphspec.language import FactorSpec, LearnedParameter, NetworkParameter, ParameterSpec
 from graphspec.language.families import Family, ParameterInfo
-from graphspec.reading.phrases import did_you_mean, listed
+from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
 from graphspec.text.source import Path
 
@@ -40,7 +40,7 @@ def check_parameters(
                 place,
                 f"{family.name} has no parameter '{name}'; {has}",
                 key=True,
-                hint=did_you_mean(name, known),
+                hint=did_you_mean(name, known, quote="'"),
             )
         elif info.name in owner:
             first = owner[info.name]
