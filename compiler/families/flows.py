@@ -7,7 +7,7 @@ recognition, which is scored only at its own draws, and from value to noise ever
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -90,8 +90,8 @@ def _of_the_map(*_: Tensor) -> Tensor:
 class FlowEntry(FamilyEntry):
     """A flow as an entry of its own, beside those of the table: a multivariate distribution over all elements.
 
-    Its only parameter is the context of its map, [*lead, C]; C is 0 for a root. The density of a draw comes with it and
-    is kept, so that an inverse autoregressive flow is never run backwards for its own draws.
+    Its only parameter is the context of its map, [*lead, C]; C is 0 for a root. The density of a draw comes with it
+    (`drawn`), so that an inverse autoregressive flow is never run backwards for its own draws.
     constant: the weights of the map receive no gradient.
     """
 
@@ -102,29 +102,27 @@ class FlowEntry(FamilyEntry):
     mode: Function = _of_the_map
     transform: FlowMap
     constant: bool = False
-    own: "Remembered" = field(default_factory=lambda: Remembered())
 
     @property
     def names(self) -> tuple[str, ...]:
         return ("context",)
 
     def detached(self) -> "FlowEntry":
-        return replace(self, constant=True, own=Remembered())
+        return replace(self, constant=True)
 
     def each(self, value: Tensor, parameters: Parameters, extras: Extras, *, relaxed: bool = False) -> Tensor:
         """One density per event: every event axis has size 1."""
-        density, rank = self.own.density_of(value, len(extras.shape)), len(extras.shape)
-        if density is None:
-            context = widened(parameters[0])
-            density = flow_log_prob(self.transform, context, value, extras.shape, constant=self.constant)
+        context, rank = widened(parameters[0]), len(extras.shape)
+        density = flow_log_prob(self.transform, context, value, extras.shape, constant=self.constant)
         return density.reshape(*density.shape, *(1,) * rank)
 
+    def drawn(self, eps: Tensor, parameters: Parameters, extras: Extras) -> tuple[Tensor, Tensor]:
+        """The draw that `eps` stands for, and its log density [*lead]. The density's derivative is the total one: it
+        flows through the draw and through the parameters."""
+        return flow_draw(self.transform, widened(parameters[0]), eps, extras.shape, constant=self.constant)
+
     def pathwise(self, eps: Tensor, parameters: Parameters, extras: Extras) -> Tensor:
-        context = widened(parameters[0])
-        value, density = flow_draw(self.transform, context, eps, extras.shape, constant=self.constant)
-        if not self.constant:
-            self.own.keep(value, density)
-        return value
+        return self.drawn(eps, parameters, extras)[0]
 
     def sampled(self, eps: Tensor, parameters: Parameters, extras: Extras) -> Tensor:
         with torch.no_grad():
@@ -167,29 +165,3 @@ class Flow(Distribution):
     def context(self) -> Tensor:
         """[*lead, C]."""
         return self.parameters["context"]
-
-
-class Remembered:
-    """The last draw and its log density; found again for the very same numbers (also reshaped), never for others.
-
-    Its derivative is the total one, along the draw and along the parameters: what the sum of both paths would be.
-    """
-
-    def __init__(self) -> None:
-        self._kept: tuple[Tensor, Tensor, int] | None = None
-
-    def keep(self, value: Tensor, density: Tensor) -> None:
-        """density: [*lead] of value [*lead, *shape]."""
-        self._kept = value, density, value._version
-
-    def density_of(self, value: Tensor, rank: int) -> Tensor | None:
-        """[*lead] of `value`, whose event has `rank` axes; None where it is not that draw, or has lost its gradient."""
-        if self._kept is None:
-            return None
-        kept, density, version = self._kept
-        same = value is kept or (value._base is kept and value.is_contiguous() and value.numel() == kept.numel())
-        if not same or value._version != version or value.requires_grad != kept.requires_grad:
-            return None
-        if torch.is_grad_enabled() and not kept.requires_grad:
-            return None
-        return density.reshape(value.shape[: value.dim() - rank])

@@ -1,14 +1,14 @@
 """What a plan runs with: the modules of a model's factors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
-from compiler.families import Distribution, build
-from compiler.families.flows import Flow
 from compiler.factors.conditional import ConditionalModule, DeterministicModule
+from compiler.families.entry import Extras, FamilyEntry
+from compiler.families.family_table import ENTRIES, extras_of
+from compiler.families.flows import FlowEntry
 from graphspec.graphs.graph import Factor, Graphs, Variable
 
 FactorModule = ConditionalModule | DeterministicModule
@@ -36,17 +36,11 @@ class Modules:
         """The variable of a factor."""
         return self.graphs.variables[self.factor(key).variable]
 
-    def distribution(self, key: str) -> Callable[..., Distribution]:
-        """A factor's distribution from its parameters."""
+    def family(self, key: str) -> tuple[FamilyEntry, Extras]:
+        """What is computed of a factor's family, and the constants that it takes of the variable."""
         module = self.factors[key]
         assert isinstance(module, ConditionalModule)
-        variable, family, options = module.variable, module.family, module.factor.options
-        names = [info.name for info in family.parameters]
+        extras = extras_of(module.family, module.factor.options, module.variable)
         if module.flow is not None:
-            flow = module.flow
-            return lambda context: Flow(variable.shape, flow, context)
-
-        def built(*parameters: Tensor) -> Distribution:
-            return build(family, options, dict(zip(names, parameters, strict=True)), variable)
-
-        return built
+            return FlowEntry(transform=module.flow), extras
+        return ENTRIES[module.family.name], extras

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compiler.families import closed_kl, closed_kl_each
+from compiler.families.divergences import divergence, divergence_each
 from compiler.plan.aggregation import aggregate as aggregate_pairs
 from compiler.plan.modules import Modules
 from compiler.plan.plan import Line
@@ -18,32 +18,29 @@ def log_prob(line: Line, modules: Modules) -> Run:
     """Log density of a value, of all its elements or of those in (or outside) a mask; detached: the parameters get no
     gradient. relaxed: the value holds class weights."""
     options, axes = line.options, line.outputs[0].axes
-    distribution, relaxed, part = modules.distribution(options["factor"]), options["relaxed"], options["part"]
-    detached = options["detached"]
+    entry, extras = modules.family(options["factor"])
+    relaxed, part, detached = options["relaxed"], options["part"], options["detached"]
+    entry = entry.detached() if detached else entry
 
-    def run(context: Context, value: Tensor, *inputs: Tensor) -> Tensor:
-        parameters = inputs if part == "all" else inputs[1:]
-        found = distribution(*parameters)
-        found = found.detached() if detached else found
-        if part == "all":
-            return found.log_prob(value, relaxed=relaxed)
-        each = found.log_prob_each(value, relaxed=relaxed)
-        return sum_where(each, inputs[0] if part == "given" else ~inputs[0], len(axes))
+    def run(context: Context, value: Tensor, *parameters: Tensor) -> Tensor:
+        given = tuple(p.detach() for p in parameters) if detached else parameters
+        return entry.summed(value, given, extras, relaxed=relaxed)
 
-    masked = part != "all"
-    return laid_out(line.inputs, axes, run, every=masked, but=1 if masked else None)
+    def of_part(context: Context, value: Tensor, mask: Tensor, *parameters: Tensor) -> Tensor:
+        each = entry.each(value, parameters, extras, relaxed=relaxed)
+        return sum_where(each, mask if part == "given" else ~mask, len(axes))
+
+    if part == "all":
+        return laid_out(line.inputs, axes, run)
+    return laid_out(line.inputs, axes, of_part, every=True, but=1)
 
 
 def table(line: Line, modules: Modules) -> Run:
     """Log probabilities of every class of a scalar, on the variable's axis."""
     key = line.options["factor"]
-    distribution = modules.distribution(key)
+    entry, extras = modules.family(key)
     place = line.outputs[0].axes.index(modules.factor(key).variable)
-
-    def run(context: Context, *parameters: Tensor) -> Tensor:
-        return distribution(*parameters).log_probs().movedim(-1, place)
-
-    return run
+    return lambda context, *parameters: entry.classes(parameters, extras).movedim(-1, place)
 
 
 def share_repeats(line: Line, modules: Modules) -> Run:
@@ -60,35 +57,31 @@ def share_repeats(line: Line, modules: Modules) -> Run:
 
 def kl(line: Line, modules: Modules) -> Run:
     """KL(q || p) in closed form, of all elements or of those outside a mask."""
-    axes, count, part = line.outputs[0].axes, line.options["count"], line.options["part"]
-    q, p = modules.distribution(line.options["q"]), modules.distribution(line.options["p"])
+    axes, count = line.outputs[0].axes, line.options["count"]
+    (q, extras), (p, _) = modules.family(line.options["q"]), modules.family(line.options["p"])
 
-    def run(context: Context, *inputs: Tensor) -> Tensor:
-        masks, parameters = (inputs[:1], inputs[1:]) if part != "all" else ((), inputs)
-        ours, theirs = q(*parameters[:count]), p(*parameters[count:])
-        if not masks:
-            return closed_kl(ours, theirs)
-        return sum_where(closed_kl_each(ours, theirs), ~masks[0], len(axes))
+    def run(context: Context, *parameters: Tensor) -> Tensor:
+        return divergence(q, p, parameters[:count], parameters[count:], extras)
 
-    masked = part != "all"
-    return laid_out(line.inputs, axes, run, every=masked, but=0 if masked else None)
+    def of_hidden(context: Context, mask: Tensor, *parameters: Tensor) -> Tensor:
+        each = divergence_each(q, p, parameters[:count], parameters[count:], extras)
+        return sum_where(each, ~mask, len(axes))
+
+    if line.options["part"] == "all":
+        return laid_out(line.inputs, axes, run)
+    return laid_out(line.inputs, axes, of_hidden, every=True, but=0)
 
 
 def classes(line: Line, modules: Modules) -> Run:
     """Log probability of each class of each element, [*axes, B, *shape, K]."""
-    distribution = modules.distribution(line.options["factor"])
-
-    def run(context: Context, *parameters: Tensor) -> Tensor:
-        found = distribution(*parameters).log_probs()
-        return found
-
-    return run
+    entry, extras = modules.family(line.options["factor"])
+    return lambda context, *parameters: entry.classes(parameters, extras)
 
 
 def probabilities(line: Line, modules: Modules) -> Run:
     """Probability of each class of each element, [*axes, B, *shape, K]."""
-    distribution = modules.distribution(line.options["factor"])
-    return lambda context, *parameters: distribution(*parameters).probabilities
+    entry, extras = modules.family(line.options["factor"])
+    return lambda context, *parameters: entry.classes(parameters, extras).exp()
 
 
 def class_weights(line: Line, modules: Modules) -> Run:
@@ -108,18 +101,17 @@ def class_weights(line: Line, modules: Modules) -> Run:
 
 def mean_value(line: Line, modules: Modules) -> Run:
     """A distribution's mean; of a category, which has none, the likeliest class."""
-    distribution = modules.distribution(line.options["factor"])
-    return lambda context, *parameters: distribution(*parameters).mean
+    entry, extras = modules.family(line.options["factor"])
+    return lambda context, *parameters: entry.mean_of(parameters, extras)
 
 
 def centre(line: Line, modules: Modules) -> Run:
     """A distribution's mean; of a discrete variable the likeliest value, of a category as its index."""
     key = line.options["factor"]
-    distribution, variable = modules.distribution(key), modules.variable(key)
+    (entry, extras), variable = modules.family(key), modules.variable(key)
 
     def run(context: Context, *parameters: Tensor) -> Tensor:
-        found = distribution(*parameters)
-        value = found.mode if variable.discrete else found.mean
+        value = (entry.mode_of if variable.discrete else entry.mean_of)(parameters, extras)
         return value.long() if variable.domain == "category" else value
 
     return run
@@ -128,14 +120,14 @@ def centre(line: Line, modules: Modules) -> Run:
 def pairs(line: Line, modules: Modules) -> Run:
     """log q(element of each draw | each row): [*value axes, B, B, D], rows' components mixed by their log weights."""
     key, over = line.options["factor"], line.options["over"]
-    distribution, shape = modules.distribution(key), modules.variable(key).shape
+    entry, extras = modules.family(key)
     ahead = len(line.inputs[0].axes) + 1
     lead = (1,) * ahead
 
     def run(context: Context, value: Tensor, *inputs: Tensor) -> Tensor:
         weights, parameters = (inputs[0], inputs[1:]) if over else (None, inputs)
         spread = [t.reshape(*t.shape[: len(over)], *lead, *t.shape[len(over) :]) for t in parameters]
-        each = distribution(*spread).log_prob_each(value.unsqueeze(ahead)).flatten(-len(shape))
+        each = entry.each(value.unsqueeze(ahead), spread, extras).flatten(-len(extras.shape))
         if weights is None:
             return each
         mixed = weights.reshape(*weights.shape[:-1], *lead, weights.shape[-1], 1)

@@ -5,8 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compiler.families.finite import Finite
-from compiler.families.flow_maps import flow_draw as draw_from_flow
+from compiler.families.flows import FlowEntry
 from compiler.plan.sparse import choose
 from compiler.plan.modules import Modules
 from compiler.plan.plan import Line
@@ -66,37 +65,38 @@ def noise(line: Line, modules: Modules) -> Run:
     """What a draw is made from: one a sample and row, whatever the parameters."""
     key, samples = line.options["factor"], line.options["samples"]
     name, lead = modules.factor(key).variable, () if samples is None else (samples,)
-    distribution = modules.distribution(key)
-    return lambda context, *parameters: distribution(*parameters).standard_noise(context.noise, name, lead)
+    entry, extras = modules.family(key)
+    return lambda context, *parameters: entry.noise(context.noise, name, lead, parameters, extras)
 
 
 def reparameterize(line: Line, modules: Modules) -> Run:
     """A draw as a differentiable function of the parameters."""
-    distribution = modules.distribution(line.options["factor"])
+    entry, extras = modules.family(line.options["factor"])
 
     def run(context: Context, *inputs: Tensor) -> Tensor:
-        return distribution(*inputs[:-1]).reparameterize(inputs[-1])
+        return entry.pathwise(inputs[-1], inputs[:-1], extras)
 
     return laid_out(line.inputs, line.outputs[0].axes, run)
 
 
 def flow_draw(line: Line, modules: Modules) -> Run:
     """Noise sent through a flow: the value, and its log density, which comes with it."""
-    module = modules.factors[line.options["factor"]]
-    flow, shape = module.flow, module.variable.shape
-    return laid_out(
-        line.inputs, line.outputs[0].axes, lambda context, given, eps: draw_from_flow(flow, given, eps, shape)
-    )
+    entry, extras = modules.family(line.options["factor"])
+    assert isinstance(entry, FlowEntry)
+
+    def run(context: Context, given: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+        return entry.drawn(eps, (given,), extras)
+
+    return laid_out(line.inputs, line.outputs[0].axes, run)
 
 
 def relax(line: Line, modules: Modules) -> Run:
     """A Concrete draw; hard: one-hot in value."""
     key, hard = line.options["factor"], line.options["hard"]
-    distribution, name = modules.distribution(key), modules.factor(key).variable
+    (entry, extras), name = modules.family(key), modules.factor(key).variable
 
     def run(context: Context, *inputs: Tensor) -> Tensor:
-        temperature = context.numbers.temperature[name]
-        return distribution(*inputs[:-1]).relaxed(inputs[-1], temperature, straight_through=hard)
+        return entry.relax(inputs[-1], inputs[:-1], context.numbers.temperature[name], extras, hard=hard)
 
     return laid_out(line.inputs, line.outputs[0].axes, run)
 
@@ -104,10 +104,10 @@ def relax(line: Line, modules: Modules) -> Run:
 def draw(line: Line, modules: Modules) -> Run:
     """A draw without a gradient; a category as its index."""
     key = line.options["factor"]
-    distribution, category = modules.distribution(key), modules.variable(key).domain == "category"
+    (entry, extras), category = modules.family(key), modules.variable(key).domain == "category"
 
     def run(context: Context, *inputs: Tensor) -> Tensor:
-        value = distribution(*inputs[:-1]).draw(inputs[-1])
+        value = entry.sampled(inputs[-1], inputs[:-1], extras)
         return value.long() if category else value
 
     return laid_out(line.inputs, line.outputs[0].axes, run)
@@ -116,14 +116,14 @@ def draw(line: Line, modules: Modules) -> Run:
 def likeliest(line: Line, modules: Modules) -> Run:
     """The likeliest values of an enumerated variable and one draw from the others: values, and their log shares."""
     key, budget = line.options["factor"], line.options["budget"]
-    distribution, variable = modules.distribution(key), modules.variable(key)
+    (entry, extras), variable = modules.family(key), modules.variable(key)
     place, minimum = line.outputs[0].axes.index(variable.name), variable.minimum
     category = variable.domain == "category"
 
     def run(context: Context, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        chosen = choose(distribution(*inputs[:-1]), budget, inputs[-1])
-        value = chosen.index.movedim(-1, place) + minimum
-        return value if category else value.to(context.dtype), chosen.log_weights.movedim(-1, place)
+        index, log_share = choose(entry.classes(inputs[:-1], extras), budget, inputs[-1])
+        value = index.movedim(-1, place) + minimum
+        return value if category else value.to(context.dtype), log_share.movedim(-1, place)
 
     return run
 
