@@ -60,10 +60,11 @@ def labels_only(graphs: Graphs, data: Any, name: str, seed: int) -> dict[str, fl
         chosen = rows[torch.randint(len(rows), (min(100, len(rows)),), generator=generator)]
         batch = data.augment(data.training.batch(chosen, torch.float32), generator)
         values = {n: batch[n] for n in (*graphs.observed, name)}
-        features = model.observed_features(model.prepare(values), Noise(step, len(chosen)))
-        given = {**{n: _plain(v) for n, v in model.prepare(values).items()}, **features}
-        located = model.conditional(graphs.recognition[name])(given, Noise(step, len(chosen)))
-        loss = -located.distribution.log_prob(values[name].long()).mean()
+        given, noise = model.prepare(values), Noise(step, len(chosen))
+        for factor in graphs.order("recognition"):
+            if factor.deterministic:
+                given[factor.variable] = model.compute(factor, given, noise)
+        loss = -model.distribution(graphs.recognition[name], given, noise).log_prob(values[name].long()).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -76,12 +77,6 @@ def labels_only(graphs: Graphs, data: Any, name: str, seed: int) -> dict[str, fl
     model.load_state_dict(kept)
     model.eval()
     return {"validation_error": best, "test_error": classifier_error(model, data.test, name)}
-
-
-def _plain(value: torch.Tensor) -> Any:
-    from compiler.tensors.axes import AxisTensor
-
-    return AxisTensor((), value)
 
 
 def one(spec: str, budget: int, seed: int, overrides: tuple[str, ...]) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from twin_divergences import DIVERGENCES, divergence
 from twin_draws import Ask, draw, gumbel, relaxed
 from twin_families import TwinDistribution
 
-from compiler.tensors.axes import AxisTensor
 from compiler.model.model import Model
 from compiler.tensors.noise import Noise
 from compiler.tensors.blanks import PRESENCE
@@ -180,11 +179,8 @@ class RowTwin:
                 row = torch.where(here, row, torch.zeros_like(row))
         self.values[name] = row.expand(self.count, *row.shape[1:])
 
-    def _located(self) -> dict[str, AxisTensor]:
-        return {name: AxisTensor((), value) for name, value in self.values.items()}
-
     def _computed(self, factor) -> Tensor:
-        data = self.model.function(factor).forward(self._located(), self.noise).data
+        data = self.model.compute(factor, self.values, self.noise)
         return data.expand(self.count, *data.shape[1:])
 
     def distribution(self, factor) -> TwinDistribution:
@@ -196,7 +192,7 @@ class RowTwin:
     def _parameters(self, factor) -> tuple[dict[str, Tensor], object]:
         """What the model says: parameters by name [worlds or 1, *shape], and a flow's invertible map."""
         module = self.model.conditional(factor)
-        return dict(module.forward(self._located(), self.noise).distribution.parameters), module.flow
+        return dict(self.model.distribution(factor, self.values, self.noise).parameters), module.flow
 
     def _ask(self, name: str, lead: tuple[int, ...]) -> Ask:
         """Standard noise of one variable; of several samples, for each world that of its own."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from plan_runs import values_of
 from graph_specs import M2, codes_in, found_in, graphs_of, pointed_at
 from process_runs import GREY, write_data
 from tiny_runs import train_tiny as train
@@ -14,16 +15,14 @@ from torch import Tensor
 
 from compiler import compile_spec
 from compiler.emission import emit
-from compiler.model.evaluation import Evaluator
-from compiler.model.execution import Execution
 from compiler.model.model import Model
-from compiler.model.teacher_answers import Answers, disagreement, log_answer
+from compiler.model.teacher_answers import Answers, disagreement
+from compiler.plan.queries import plan_answers
 from compiler.symbolic.agreement import agreements, reduced
 from compiler.symbolic.explanation import explain
 from compiler.symbolic.explanation_text import as_json, as_latex, as_text
 from compiler.symbolic.program import Pattern
 from compiler.symbolic.schedules import ObjectiveWeights
-from compiler.tensors.axes import AxisTensor
 from compiler.tensors.noise import Noise
 from graphspec.loading import load
 from runtime.data.stream.rows import PreparedData
@@ -159,10 +158,9 @@ def by_hand(
                 if adversarial:  # of the rows without the label only, which then make the batch's statistics
                     shown = moved_by_hand(teacher, rows["x"][:unlabelled], adversarial, step, size)
                     masks = masks.select(torch.arange(unlabelled))
-                h = model.function(model.graphs.recognition["h"])
-                values = {"x": AxisTensor((), shown)}
-                values["h"] = h.forward(values, masks)
-                q = model.conditional(model.graphs.recognition["y"]).forward(values, masks).distribution.log_probs()
+                values = {"x": shown}
+                values["h"] = model.compute(model.graphs.recognition["h"], values, masks)
+                q = model.distribution(model.graphs.recognition["y"], values, masks).log_probs()
                 model.load_state_dict(moved, strict=False)
                 for row in range(unlabelled):
                     if float(target[row].max()) >= confidence:
@@ -389,13 +387,13 @@ def test_draws_upstream_are_averaged_inside_the_logarithm(latent: str) -> None:
     rows = rows_of(model)
     weights = ObjectiveWeights.at(model.graphs, None, 0)
     student = model.evaluate(rows, weights=weights, noise=Noise(7, 6), answers=("y",)).answers["y"]
-    execution = Execution(model, model.program(Pattern(()))[0], rows, weights, Noise(7, 6))
+    drawn = values_of(model, rows, Noise(7, 6))
     expected = torch.zeros(6, 3, dtype=torch.float64)
     for sample in range(4):
         for k in range(3):
             world = {
                 "x": rows["x"],
-                "a": execution.values["a"].data[sample],
+                "a": drawn["a"][sample],
                 "d": torch.zeros(6),
                 "y": torch.full((6,), k),
             }
@@ -430,8 +428,7 @@ def test_the_score_function_reaches_what_is_drawn() -> None:
     weights = ObjectiveWeights.at(drawn.graphs, None, 0)
     gradients = []
     for model in (drawn, summed):
-        execution = Execution(model, model.program(Pattern(()))[0], rows, weights, Noise(0, 3))
-        answer = log_answer(execution, Evaluator(execution, weights), "y")
+        answer = model.evaluate(rows, weights=weights, noise=Noise(0, 3), answers=("y",)).answers["y"]
         parameters = list(model.conditional(model.graphs.recognition["a"]).parameters())
         found = torch.autograd.grad(answer[:, 0].sum(), parameters)
         gradients.append(torch.cat([g.flatten() for g in found]))
@@ -457,9 +454,8 @@ def test_the_teacher_runs_only_what_its_answer_needs() -> None:
     program = reduced(model.program(Pattern(()))[0], ["y"])
     assert [step.factor.variable for step in program.recognition] == ["a", "y"]
     assert program.generative == ()
-    execution = Execution(model, program, rows_of(model), ObjectiveWeights.at(model.graphs, None, 0), Noise(0, 6))
-    assert set(execution.values) == {"x", "a", "y"}
-    assert Evaluator(execution, execution.weights).program is program
+    plan = plan_answers(model.program(Pattern(()))[0], ["y"])
+    assert {line.options["factor"] for line in plan.lines if line.op == "parameters"} == {"recognition.a", "recognition.y"}
 
 
 def test_a_masked_program_for_all_patterns_answers_too() -> None:

@@ -10,7 +10,7 @@ import torch
 from graph_specs import codes_in, graphs_of
 from torch import Tensor
 
-from compiler.factors.conditional import ConditionalModule
+from axis_modules import ConditionalModule
 from compiler.families import build
 from compiler.families.flow_maps import FlowMap, flow_pass
 from compiler.families.flows import Flow, build_flow_map
@@ -18,7 +18,7 @@ from compiler.model.pipeline import compile_spec
 from compiler.networks.initialization import Initializer
 from compiler.symbolic.lowering import lower
 from compiler.symbolic.program import Pattern
-from compiler.tensors.axes import AxisTensor
+from axis_tensors import AxisTensor
 from compiler.tensors.noise import Noise, RowNoise
 from graphspec.describe.parameter_words import parameter_origins
 from graphspec.diagnostics import InternalError

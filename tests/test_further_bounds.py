@@ -4,11 +4,12 @@ import math
 
 import pytest
 import torch
+from plan_runs import values_of
 from discrete_specs import discrete_spec
 from objective_twin import joint_values, log_densities
 from test_objective_exact import build
 
-from compiler.model import execution
+from compiler.plan import values
 from compiler.plan.aggregation import aggregate
 from compiler.tensors.noise import Noise
 
@@ -80,12 +81,10 @@ def test_one_sample_is_the_elbo() -> None:
     x = torch.tensor([[0.3, -0.8]]).double().expand(50, 2)
     weighted = small("{bound: importance_weighted}")
     plain = small("{}")
-    densities = execution.Execution(
-        plain, plain.program(plain.group({"x": x})[0][0])[0], {"x": x}, _weights(plain), Noise(3, 50)
-    )
-    elbo = densities.log_density("p", "x", "all").data + densities.log_density("p", "z", "all").data
-    elbo = elbo - densities.log_density("q", "z", "all").data
-    torch.testing.assert_close(weighted.bound({"x": x}, noise=Noise(3, 50)), elbo[0], atol=1e-12, rtol=0)
+    z = values_of(plain, {"x": x}, Noise(3, 50))["z"]
+    p, q = (plain.log_prob(side, {"x": x, "z": z}) for side in ("generative", "recognition"))
+    elbo = p["x"] + p["z"] - q["z"]
+    torch.testing.assert_close(weighted.bound({"x": x}, noise=Noise(3, 50)), elbo, atol=1e-12, rtol=0)
 
 
 def _weights(model):
@@ -97,7 +96,7 @@ def _weights(model):
 def gradients(monkeypatch: pytest.MonkeyPatch, doubly: bool) -> torch.Tensor:
     model = small("{bound: importance_weighted, samples: 4}")
     if not doubly:
-        monkeypatch.setattr(execution, "doubly_reparameterized", lambda program: False)
+        monkeypatch.setattr(values, "doubly_reparameterized", lambda program: False)
     x = torch.tensor([[0.3, -0.8]]).double().expand(200, 2)
     parameters = list(model.parameters())
     found = []
@@ -172,11 +171,8 @@ def test_each_part_has_its_own_weight() -> None:
     total = terms["log p(x)"] - 6 * terms["total_correlation z"]
     total = total - 0.5 * terms["mutual_information z"] - 2 * terms["dimension_wise z"]
     torch.testing.assert_close(evaluation.bound, total, atol=1e-10, rtol=0)
-    loc_scale = execution.Execution(
-        split, split.program(split.group({"x": x})[0][0])[0], {"x": x}, _weights(split), Noise(2, 20)
-    )
-    draws = loc_scale.values["z"].data[0]
-    q = loc_scale.distribution(split.graphs.recognition["z"], ())
+    draws = values_of(split, {"x": x}, Noise(2, 20))["z"]
+    q = split.distribution(split.graphs.recognition["z"], {"x": x}, Noise(2, 20))
     pairs = torch.stack(
         [
             torch.stack([q.rebuilt(lambda t, j=j: t[j : j + 1]).log_prob_each(draws[i : i + 1])[0] for j in range(20)])

@@ -1,12 +1,13 @@
 """What groups of rows with different labels compute in one call comes to what each computes alone."""
 
 import gc
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from compiler.model.execution import Execution
+from compiler.plan.running import Context
 from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights
 from graphspec.loading import load
@@ -50,15 +51,15 @@ def _bound(model: Model, rows: dict[str, Tensor]) -> Tensor:
 
 def _calls(module: nn.Module) -> list[int]:
     seen: list[int] = []
-    forward = module.forward
-    module.forward = lambda *given: (seen.append(1), forward(*given))[1]
+    finish = module.finish
+    module.finish = lambda *given: (seen.append(1), finish(*given))[1]
     return seen
 
 
 def _compare(text: str, options: str, rows: dict[str, Tensor], expected: dict[str, tuple[int, int]]) -> None:
     """Bounds, terms and gradients of groups together and apart; expected: calls of modules, together and apart."""
     together, apart = _model(options, text), _model(options, text)
-    apart.independent = frozenset()
+    apart.compiled.modules = replace(apart.compiled.modules, independent=frozenset())
     calls = {name: (_calls(together.factors[name]), _calls(apart.factors[name])) for name in expected}
     weights = ObjectiveWeights.at(together.graphs, None, 0.0)
     ours, theirs = (m.evaluate(rows, weights=weights, noise=BatchNoise(5, len(rows["x"]))) for m in (together, apart))
@@ -112,8 +113,8 @@ def test_layer_normalization_is_of_one_row() -> None:
     assert "recognition.y" in _model(", normalization: layer").independent
 
 
-def _executions() -> set[int]:
-    return {id(found) for found in gc.get_objects() if type(found) is Execution}
+def _contexts() -> set[int]:
+    return {id(found) for found in gc.get_objects() if type(found) is Context}
 
 
 def test_a_step_leaves_nothing_behind() -> None:
@@ -121,9 +122,9 @@ def test_a_step_leaves_nothing_behind() -> None:
     model = _model()
     gc.collect()
     gc.disable()
-    before = _executions()
+    before = _contexts()
     try:
         _bound(model, _rows()).sum().backward()
-        assert not _executions() - before
+        assert not _contexts() - before
     finally:
         gc.enable()

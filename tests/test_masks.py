@@ -9,7 +9,7 @@ from test_objective_exact import build
 
 from compiler.families import closed_kl_each
 from compiler.symbolic import lowering
-from compiler.tensors.axes import AxisTensor
+from axis_tensors import AxisTensor
 from compiler.tensors.noise import RowNoise
 
 NAMES = ["a", "b", "c", "d", "e"]

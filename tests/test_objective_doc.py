@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from plan_runs import values_of
 from discrete_specs import discrete_spec
 from objective_twin import joint_values, log_densities
 from test_masks import VECTOR
@@ -75,8 +76,8 @@ def test_elements_in_part_are_labels_and_the_others_hidden() -> None:
     """By hand: L of (y_0 given, y_1 blank) sums over y_1 alone, and alpha weighs log q(y_0) alone."""
     model = build(VECTOR)
     row = {"x": torch.tensor([[0.0, 1.0]]).double(), "y": torch.tensor([[1.0, -1.0]]).double()}
-    q = model.conditional(model.graphs.recognition["y"])
-    logits = q.forward({"x": _axis(row["x"])}, Noise(0, 1)).distribution.parameters["logits"][0]
+    q = model.distribution(model.graphs.recognition["y"], {"x": row["x"]}, Noise(0, 1))
+    logits = q.parameters["logits"][0]
     log_q = [torch.nn.functional.logsigmoid(logits), torch.nn.functional.logsigmoid(-logits)]
     expected = 2 * log_q[0][0]
     for y1 in (0.0, 1.0):
@@ -85,12 +86,6 @@ def test_elements_in_part_are_labels_and_the_others_hidden() -> None:
         log_p = sum(density[0] for density in model.log_prob("generative", values).values())
         expected = expected + log_g.exp() * (log_p - log_g)
     assert model.bound(row).item() == pytest.approx(expected.item(), abs=1e-10)
-
-
-def _axis(value: torch.Tensor):
-    from compiler.tensors.axes import AxisTensor
-
-    return AxisTensor((), value)
 
 
 def test_the_stratified_mixture_is_unbiased_and_the_weighted_one_is_lower() -> None:
@@ -114,11 +109,7 @@ def test_effective_samples_of_known_weights() -> None:
     weights = ObjectiveWeights.at(model.graphs, None, math.inf)
     found = model.evaluate(rows, weights=weights, noise=Noise(4, 1)).effective_samples
     assert set(found) == {"b"}, "a's density is the same for every draw"
-    from compiler.model.execution import Execution
-
-    program, _ = model.program(Pattern(("a", "b")))
-    run = Execution(model, program, model.prepare(rows), weights, Noise(4, 1))
-    density = run.log_density("q", "b", "all").data[:, 0].exp()
+    density = values_of(model, rows, Noise(4, 1))["log_q_b"][:, 0].exp()
     assert density.std() > 0.01
     expected = 1 / ((density / density.sum()) ** 2).sum()
     assert found["b"].item() == pytest.approx(expected.item(), rel=1e-9)

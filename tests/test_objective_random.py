@@ -17,7 +17,6 @@ from random_specs import Drawn, compiled, rows_of, specs
 from row_twin import twin_bound
 
 from compiler import compile_spec
-from compiler.tensors.axes import AxisTensor
 from compiler.tensors.noise import Noise, RowNoise
 from graphspec.loading import load
 
@@ -210,8 +209,7 @@ def test_the_importance_weighted_bound_agrees_in_mean_with_quadrature(label: int
     ratios = []
     for y in [0.0, 1.0] if label < 0 else [float(label)]:
         given = {"x": row["x"].expand(81, 2), "y": torch.full((81,), y).double()}
-        axes = {n: AxisTensor((), v) for n, v in given.items()}
-        q = model.conditional(model.graphs.recognition["z"]).forward(axes, Noise(0, 81)).distribution
+        q = model.distribution(model.graphs.recognition["z"], given, Noise(0, 81))
         z = q.parameters["loc"] + q.parameters["scale"] * points
         log_p = sum(model.log_prob("generative", {**given, "z": z}).values())
         ratios.append(log_p - model.log_prob("recognition", {**given, "z": z})["z"])

@@ -7,7 +7,7 @@ import torch
 from graph_specs import graphs_of
 from torch import Tensor
 
-from compiler.factors.conditional import ConditionalModule, DeterministicModule
+from axis_modules import ConditionalModule, DeterministicModule
 from compiler.model.pipeline import compile_spec
 from compiler.tensors.noise import Noise
 from graphspec.describe.parameter_words import parameter_origins
@@ -48,16 +48,11 @@ def test_the_likelihood_of_scvi_is_scipys_negative_binomial() -> None:
     values = {**rows, "z": z}
     density = model.log_prob("generative", values)["x"]
     factor, function = model.graphs.generative["x"], model.graphs.generative["expression"]
-    share = model.function(function)
-    assert isinstance(share, DeterministicModule)
     with torch.no_grad():
-        from compiler.tensors.axes import AxisTensor
-
-        given = {name: AxisTensor((), value) for name, value in model.prepare(values).items()}
-        expression = share.forward(given, Noise(0, 6)).data
-        dispersion = model.conditional(factor).forward(
-            {**given, "expression": AxisTensor((), expression)}, Noise(0, 6)
-        ).distribution.parameters["dispersion"]  # fmt: skip
+        given = model.prepare(values)
+        expression = model.compute(function, given, Noise(0, 6))
+        found = model.distribution(factor, {**given, "expression": expression}, Noise(0, 6))
+        dispersion = found.parameters["dispersion"]
     assert torch.equal(dispersion[0], dispersion[3]) and not torch.equal(dispersion[0], dispersion[1])
     mean = (expression * rows["library"]).numpy()
     theta = dispersion.numpy()

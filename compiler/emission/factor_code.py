@@ -13,7 +13,7 @@ from compiler.emission.network_code import imports_of, network
 from compiler.emission.parameter_code import constant, constrained, given_directly, learned
 from compiler.emission.text import INDENT, docstring, shape_text, statement
 from compiler.emission.writing import ClassText, Entry
-from compiler.factors.conditional import ConditionalModule, DeterministicModule
+from compiler.factors.factor_modules import Conditional, Deterministic
 from compiler.factors.parameter_sources import (
     ConstantSource,
     LearnedSource,
@@ -24,7 +24,6 @@ from compiler.factors.parameter_sources import (
     resolved_network,
 )
 from compiler.model.model import module_name
-from compiler.networks.interface import Network
 from compiler.symbolic.program import conditional_text
 from graphspec.graphs.graph import Factor, Variable
 from graphspec.graphs.shapes import parameter_shape, size_of
@@ -46,9 +45,9 @@ def write_factor(plan: EmissionPlan, factor: Factor) -> FactorCode:
     module = plan.model.factors[module_name(factor)]
     text = _class_text(plan, factor, module)
     if factor.deterministic:
-        result = {"value": _value(plan, factor, cast(DeterministicModule, module), text)}
+        result = {"value": _value(plan, factor, cast(Deterministic, module), text)}
     else:
-        result = _parameters(plan, factor, cast(ConditionalModule, module), text)
+        result = _parameters(plan, factor, cast(Conditional, module), text)
     specs = [factor.network, *(_network_of(plan, p) for p in factor.parameters.values())]
     imports = tuple(line for line in (imports_of(spec) for spec in specs if spec is not None) if line)
     return FactorCode(_lines(plan, factor, text, result), text.renames, imports, text.noisy)
@@ -82,7 +81,7 @@ def _only_rows(plan: EmissionPlan, factor: Factor) -> bool:
     return not any(plan.axes(s.parent_axes) for s in steps if s.factor.key == factor.key)
 
 
-def _parameters(plan: EmissionPlan, factor: Factor, module: ConditionalModule, text: ClassText) -> Outputs:
+def _parameters(plan: EmissionPlan, factor: Factor, module: Conditional, text: ClassText) -> Outputs:
     """Constrained parameters under the family's own names, in its order."""
     family, variable = module.family, plan.graphs.variables[factor.variable]
     if family.flow:
@@ -101,7 +100,7 @@ def _parameters(plan: EmissionPlan, factor: Factor, module: ConditionalModule, t
             case NetworkSource():
                 spec = _spec_of(plan, factor, source)
                 prefix = f"{source.infos[0].name}_" if len(computed) > 1 else ""
-                outputs = network(text, cast(Network, source.network), spec, gain, prefix)
+                outputs = network(text, source.network, spec, gain, prefix)
                 found.update(_linked(source, outputs, -max(len(variable.shape), 1)))
             case _:
                 raise text.refuse(f"parameters of {factor.key}")
@@ -123,10 +122,10 @@ def _spec_of(plan: EmissionPlan, factor: Factor, source: NetworkSource) -> Netwo
     return factor.network
 
 
-def _value(plan: EmissionPlan, factor: Factor, module: DeterministicModule, text: ClassText) -> str:
+def _value(plan: EmissionPlan, factor: Factor, module: Deterministic, text: ClassText) -> str:
     """A deterministic variable's value, through its domain's link."""
     assert factor.network is not None
-    outputs = network(text, cast(Network, module.network), factor.network, 1.0)
+    outputs = network(text, module.network, factor.network, 1.0)
     code = outputs["value"]
     if not module.linked:
         return code

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from compiler.factors.conditional import ConditionalModule, DeterministicModule
+from compiler.factors.factor_modules import Conditional, Deterministic
+from compiler.families import Distribution
 from compiler.model import grouping
 from compiler.model.compiled import Compiled
 from compiler.model.evaluation import Evaluation, Evaluator, Group
@@ -16,6 +17,7 @@ from compiler.symbolic.objective import Objective
 from compiler.symbolic.program import Pattern, Program
 from compiler.symbolic.schedules import ObjectiveWeights, Rates
 from compiler.tensors import blanks
+from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import SIDES, Factor, Graphs, Side
 
@@ -35,7 +37,7 @@ class Model(nn.Module):
         self.factors = nn.ModuleDict()
         for side in SIDES:
             for factor in graphs.factors(side).values():
-                kind = DeterministicModule if factor.deterministic else ConditionalModule
+                kind = Deterministic if factor.deterministic else Conditional
                 self.factors[module_name(factor)] = kind(
                     factor, graphs, seed=seed, dtype=dtype, allow_python=allow_python
                 )
@@ -50,17 +52,28 @@ class Model(nn.Module):
         """Keys of factors that treat each row alone and draw nothing."""
         return self.compiled.modules.independent
 
-    def conditional(self, factor: Factor) -> ConditionalModule:
+    def conditional(self, factor: Factor) -> Conditional:
         """The module of a stochastic factor."""
         module = self.factors[module_name(factor)]
-        assert isinstance(module, ConditionalModule)
+        assert isinstance(module, Conditional)
         return module
 
-    def function(self, factor: Factor) -> DeterministicModule:
+    def function(self, factor: Factor) -> Deterministic:
         """The module of a deterministic variable."""
         module = self.factors[module_name(factor)]
-        assert isinstance(module, DeterministicModule)
+        assert isinstance(module, Deterministic)
         return module
+
+    def distribution(self, factor: Factor, values: Mapping[str, Tensor], noise: Noise) -> Distribution:
+        """A stochastic factor's distribution at its parents' values {name: [B, *shape]}, flags of blanks among them."""
+        found = self.conditional(factor)(values, Layout(1, noise))
+        entry, extras = self.compiled.modules.family(factor.key)
+        return Distribution(entry, extras, dict(zip(entry.names, found, strict=True)))
+
+    def compute(self, factor: Factor, values: Mapping[str, Tensor], noise: Noise) -> Tensor:
+        """A deterministic variable [B, *shape] at its parents' values."""
+        found: Tensor = self.function(factor)(values, Layout(1, noise))
+        return found
 
     def program(self, pattern: Pattern, samples: int | None = None) -> tuple[Program, Objective]:
         """The program and objective of rows with exactly this pattern (names in declared order)."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import nn
 
-from compiler.networks.layers import BatchNorm, Between, Inputs
+from compiler.networks.layers import BatchNorm, Between, Disturbance
 from compiler.networks.user_module import UserNetwork
 from graphspec.graphs.graph import Factor
 
@@ -19,6 +19,6 @@ def independent(factors: Iterable[Factor], modules: Mapping[str, nn.Module]) -> 
 
 def _mixes(part: nn.Module) -> bool:
     """Batch statistics, dropout, noise, or a module of a user's own, which may do either."""
-    if isinstance(part, (Between, Inputs)) and part.rate > 0:
+    if isinstance(part, (Between, Disturbance)) and part.rate > 0:
         return True
-    return isinstance(part, (BatchNorm, UserNetwork)) or (isinstance(part, Inputs) and part.noise > 0)
+    return isinstance(part, (BatchNorm, UserNetwork)) or (isinstance(part, Disturbance) and part.noise > 0)

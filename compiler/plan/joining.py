@@ -7,7 +7,7 @@ alone and draw nothing come to the same for many rows as for few. What a network
 there for the whole batch is made once, whatever else its calls read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -40,24 +40,26 @@ class _Node:
         return next(iter(self.lines.values()))
 
 
-def join(parts: Sequence[Part], graphs: Graphs, independent: frozenset[str], shareable: Any = None) -> Plan:
+def join(parts: Sequence[Part], graphs: Graphs, independent: frozenset[str], shared: Callable[[str, int], int]) -> Plan:
     """One plan for all groups. results and terms: those of each group, by `(group) name`.
 
-    independent: keys of factors that treat each row alone and draw nothing. shareable: (factor, place among its parents)
-    whose share of the first layer can be made beforehand.
+    independent: keys of factors that treat each row alone and draw nothing. shared: how many tensors a parent (by its
+    place) becomes in a factor's first layers, where that can be made beforehand; else 0.
     """
-    return verify(_Joiner(parts, graphs, independent, shareable or frozenset()).plan())
+    return verify(_Joiner(parts, graphs, independent, shared).plan())
 
 
 class _Joiner:
-    def __init__(self, parts: Sequence[Part], graphs: Graphs, independent: frozenset[str], shareable: Any) -> None:
-        self.parts, self.graphs, self.independent, self.shareable = parts, graphs, independent, shareable
+    def __init__(
+        self, parts: Sequence[Part], graphs: Graphs, independent: frozenset[str], shared: Callable[[str, int], int]
+    ) -> None:
+        self.parts, self.graphs, self.independent, self.shared = parts, graphs, independent, shared
         self.given: dict[Value, Given] = {}
         self.lines: list[Line] = []
         self._found: dict[tuple[int, str], Value] = {}  # a group's value in the joint plan
         self._apart: dict[str, tuple[Value, tuple[int, ...]]] = {}  # a part's whole, and the groups it was for
         self._whole: dict[Given, Value] = {}
-        self._known: dict[Any, Value] = {}
+        self._known: dict[Any, Any] = {}
         self._entered: dict[tuple[str, int], set[Given]] = {}
 
     def plan(self) -> Plan:
@@ -124,12 +126,13 @@ class _Joiner:
         for node in order:
             if node.first.op in CALLS:
                 for place, given in enumerate(self._givens(node)):
-                    if given is not None:
+                    # a label's blanks, which some rows have, must enter no network
+                    if given is not None and self.graphs.variables[given.variable].role != "supervised":
                         calls.setdefault((node.first.options["factor"], place), []).append(given)
         self._entered = {
             key: {given for given in found if found.count(given) > 1}
             for key, found in calls.items()
-            if key in self.shareable
+            if self.shared(*key)
         }
 
     def _givens(self, node: _Node) -> list[Given | None]:
@@ -172,10 +175,11 @@ class _Joiner:
             self._found |= {(g, mine.name): part for (g, mine), part in zip(own.items(), split, strict=True)}
             self._apart |= {part.name: (value, groups) for part in split}
 
-    def _entered_places(self, node: _Node) -> tuple[int, ...]:
+    def _entered_places(self, node: _Node) -> tuple[tuple[int, int], ...]:
+        """Places of the parents that enter for the whole batch, and how many tensors each becomes."""
         key = node.first.options["factor"]
-        givens = self._givens(node)
-        return tuple(i for i, given in enumerate(givens) if given in self._entered.get((key, i), ()))
+        places = (i for i, given in enumerate(self._givens(node)) if given in self._entered.get((key, i), ()))
+        return tuple((place, self.shared(key, place)) for place in places)
 
     def _inputs(self, node: _Node, groups: tuple[int, ...]) -> tuple[Value, ...]:
         call = node.first.op in CALLS
@@ -186,7 +190,7 @@ class _Joiner:
             own = {g: node.lines[g].inputs[place] for g in groups}
             if entered:
                 assert given is not None
-                found.append(self._rows_of(self._enter(node.first, place, given), groups))
+                found += [self._rows_of(value, groups) for value in self._enter(node.first, place, given)]
             elif given is not None:
                 found.append(self._rows_of(self._given(given, next(iter(own.values()))), groups))
             else:
@@ -207,16 +211,19 @@ class _Joiner:
             self.given[value] = given
         return self._whole[given]
 
-    def _enter(self, line: Line, place: int, given: Given) -> Value:
-        """What a factor's first layer makes of a parent, for the whole batch."""
+    def _enter(self, line: Line, place: int, given: Given) -> tuple[Value, ...]:
+        """What a factor's first layers make of a parent, for the whole batch."""
         factor = line.options["factor"]
         key = ("enter", factor, place)
         if key not in self._known:
             whole = self._given(given, line.inputs[place])
-            entered = Value(f"{whole.name}_in_{factor.replace('.', '_')}", rank=whole.rank)
-            self._write(Line("enter", (entered,), (whole,), {"factor": factor, "place": place}))
+            letter, name = factor[0].replace("g", "p").replace("r", "q"), factor.split(".", 1)[1]
+            names = [f"{whole.name}_in_{letter}_{name}{'_' * i}" for i in range(self.shared(factor, place))]
+            entered = tuple(Value(each) for each in names)
+            self._write(Line("enter", entered, (whole,), {"factor": factor, "place": place}))
             self._known[key] = entered
-        return self._known[key]
+        found: tuple[Value, ...] = self._known[key]
+        return found
 
     def _rows_of(self, whole: Value, groups: tuple[int, ...]) -> Value:
         """Rows of some groups of what is there for the whole batch."""
@@ -225,7 +232,8 @@ class _Joiner:
             rows = replace(whole, name=f"{whole.name}.{'+'.join(map(str, groups))}")
             self._write(Line("rows_of", (rows,), (whole,), {"groups": groups}))
             self._known[key] = rows
-        return self._known[key]
+        found: Value = self._known[key]
+        return found
 
     def _together(self, values: Mapping[int, Value], line: Line, place: int) -> Value:
         """The values of several groups' rows, one after the other."""
@@ -243,7 +251,8 @@ class _Joiner:
             parent = factor.parents[place] if place < len(factor.parents) else None
             self._write(Line("together", (joined,), tuple(values.values()), {"groups": groups, "variable": parent}))
             self._known[key] = joined
-        return self._known[key]
+        found: Value = self._known[key]
+        return found
 
 
 def _side_of(key: str) -> tuple[Any]:

@@ -4,14 +4,12 @@ category: int64 class index. binary: 0 or 1; count: the count itself; both in th
 continuous domain. A relaxed discrete value has a trailing axis of class probabilities (binary: a number in [0, 1]).
 """
 
-from collections.abc import Mapping
 from itertools import product
 
 import torch
 from torch import Tensor
 
-from compiler.tensors.axes import AxisTensor
-from graphspec.graphs.graph import Graphs, Variable
+from graphspec.graphs.graph import Variable
 
 PRESENCE = " present"
 """Added to a variable's name: the flag of an observed variable that may be blank. No variable can be called so."""
@@ -65,20 +63,6 @@ def entering(variable: Variable, values: Tensor, mask: Tensor, dtype: torch.dtyp
     if variable.domain != "category":
         return torch.where(mask, values, torch.zeros_like(values))
     return one_hot(variable, torch.where(mask, values, 0), dtype) * mask.unsqueeze(-1)
-
-
-def observed_values(graphs: Graphs, rows: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, AxisTensor]:
-    """Observed variables as they enter networks, and presence flags of those that may be blank."""
-    values: dict[str, AxisTensor] = {}
-    for name in graphs.observed:
-        variable = graphs.variables[name]
-        if not variable.missing:
-            values[name] = AxisTensor((), rows[name])
-            continue
-        mask = given(variable, rows[name])
-        values[name + PRESENCE] = AxisTensor((), mask.to(dtype))
-        values[name] = AxisTensor((), entering(variable, rows[name], mask, dtype))
-    return values
 
 
 def as_value(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from compiler.families import Distribution
 from compiler.model.model import Model
-from compiler.tensors.axes import AxisTensor
 from compiler.tensors.blanks import as_value
 from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import Factor
@@ -140,22 +139,22 @@ class _World:
     def __init__(self, model: Model, values: Mapping[str, Tensor]) -> None:
         self.model = model
         self.noise = noise_for(model, len(next(iter(values.values()))), 0)
-        self.values: dict[str, AxisTensor] = {}
+        self.values: dict[str, Tensor] = {}
         for name, value in values.items():
             self.put(name, value)
 
     def put(self, name: str, value: Tensor) -> None:
         """Set a stochastic variable, [B, *shape]."""
         prepared = as_value(self.model.graphs.variables[name], value, placement(self.model)[1])
-        self.values[name] = AxisTensor((), prepared)
+        self.values[name] = prepared
 
     def compute(self, factor: Factor) -> None:
         """Set a deterministic variable if its parents have values."""
         if all(parent in self.values for parent in factor.parents):
-            self.values[factor.variable] = self.model.function(factor).forward(self.values, self.noise)
+            self.values[factor.variable] = self.model.compute(factor, self.values, self.noise)
 
     def distribution(self, factor: Factor) -> Distribution | None:
         """The factor's distribution given its parents; None if one of them has no value."""
         if any(parent not in self.values for parent in factor.parents):
             return None
-        return self.model.conditional(factor).forward(self.values, self.noise).distribution
+        return self.model.distribution(factor, self.values, self.noise)

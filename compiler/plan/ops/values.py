@@ -1,5 +1,6 @@
 """Calls of the factors' modules, and the values that hidden variables take."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,44 +11,50 @@ from compiler.plan.sparse import choose
 from compiler.plan.modules import Modules
 from compiler.plan.plan import Line
 from compiler.plan.running import Context, Operations, Run, laid_out
+from compiler.symbolic.axis_names import SAMPLES
 from compiler.tensors import blanks
-from compiler.tensors.axes import AxisTensor
+from compiler.tensors.call_layout import Layout
 
 
-def _read(line: Line, modules: Modules) -> tuple[list[str], list[tuple[str, ...]]]:
-    factor = modules.factor(line.options["factor"])
-    flags = [f"{value.name}" for value in line.inputs[len(factor.parents):]]
-    names = list(factor.parents)
-    missing = [p + blanks.PRESENCE for p in factor.parents if modules.graphs.variables[p].missing][: len(flags)]
-    return [*names, *missing], [value.axes for value in line.inputs]
+def _call(line: Line, modules: Modules) -> Callable[..., Any]:
+    """The factor's module at its parents' values, each on all axes of the call; some may have entered its first layer
+    before (`enter`)."""
+    module, onto = modules.factors[line.options["factor"]], line.outputs[0].axes
+    names = modules.read(line.options["factor"])
+    counts: dict[int, int] = dict(line.options.get("entered", ()))
+    dims, sampled = len(onto) + 1, bool(onto) and onto[0] == SAMPLES
+
+    def run(context: Context, *tensors: Tensor) -> Any:
+        layout, given = Layout(dims, context.noise, sampled), iter(tensors)
+        entered = {}
+        for place, name in enumerate(names):
+            if place in counts:
+                entered[name] = tuple(next(given) for _ in range(counts[place]))
+            elif name in module.reads:
+                entered[name] = module.enter(name, next(given), layout)
+            else:
+                next(given)
+        return module.finish(entered, layout)
+
+    return laid_out(line.inputs, onto, run, every=True)
 
 
 def function(line: Line, modules: Modules) -> Run:
     """A deterministic variable at its parents' values."""
-    module = modules.factors[line.options["factor"]]
-    names, axes = _read(line, modules)
-    onto = line.outputs[0].axes
-
-    def run(context: Context, *values: Tensor) -> Tensor:
-        given = {n: AxisTensor(a, v) for n, a, v in zip(names, axes, values, strict=True)}
-        return module(given, context.noise).on(onto)
-
-    return run
+    return _call(line, modules)
 
 
 def parameters(line: Line, modules: Modules) -> Run:
-    """The parameters of a factor's distribution at its parents' values."""
-    module = modules.factors[line.options["factor"]]
-    names, axes = _read(line, modules)
-    onto = line.outputs[0].axes
-    order = ["context"] if module.family.flow else [info.name for info in module.family.parameters]
+    """The parameters of a factor's distribution at its parents' values, each over the whole event."""
+    call, (entry, extras) = _call(line, modules), modules.family(line.options["factor"])
+    return lambda context, *tensors: entry.spread(call(context, *tensors), extras)
 
-    def run(context: Context, *values: Tensor) -> tuple[Tensor, ...]:
-        given = {n: AxisTensor(a, v) for n, a, v in zip(names, axes, values, strict=True)}
-        stored = module(given, context.noise).on(onto).stored
-        return tuple(stored[name] for name in order)
 
-    return run
+def enter(line: Line, modules: Modules) -> Run:
+    """What the first layers of a factor's networks make of one parent alone."""
+    key, place = line.options["factor"], line.options["place"]
+    module, name = modules.factors[key], modules.read(key)[place]
+    return lambda context, value: module.enter(name, value, Layout(1))
 
 
 def support(line: Line, modules: Modules) -> Run:
@@ -162,6 +169,7 @@ def reweighted(line: Line, modules: Modules) -> Run:
 VALUES: Operations = {
     "function": function,
     "parameters": parameters,
+    "enter": enter,
     "support": support,
     "noise": noise,
     "reparameterize": reparameterize,

@@ -4,7 +4,7 @@ Data are laid out [*axes, B, *event]. A quantity carries only the axes it depend
 Axes always stand in canonical order: the sample axis first, then variables by name.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from compiler.symbolic.axis_names import SAMPLES, canonical
 
-__all__ = ["SAMPLES", "AxisTensor", "PartOfBatch", "align", "canonical", "union"]
+__all__ = ["SAMPLES", "AxisTensor", "align", "canonical", "union"]
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,6 @@ class AxisTensor:
         """Length of a named axis."""
         return self.data.shape[self.axes.index(axis)]
 
-    def mapped(self, function: Callable[[Tensor], Tensor], key: object) -> "AxisTensor":
-        """`function` of the data, which must treat rows one by one and keep the leading dimensions.
-
-        key: who asks; a part of a batch gives the same asker its share of one result for the whole batch.
-        """
-        return AxisTensor(self.axes, function(self.data))
-
     def on(self, axes: Sequence[str]) -> Tensor:
         """The data broadcastable over `axes` (canonical, a superset of its own): size 1 where it does not vary."""
         if self.axes == tuple(axes):
@@ -54,36 +47,6 @@ class AxisTensor:
         assert set(self.axes) <= set(axes), f"{self.axes} is not part of {tuple(axes)}"
         shape = [self.size(axis) if axis in self.axes else 1 for axis in axes]
         return self.data.reshape(*shape, *self.data.shape[len(self.axes) :])
-
-
-@dataclass(frozen=True)
-class PartOfBatch(AxisTensor):
-    """Some rows of a value that is there for the whole batch: what a layer makes of it is made once for all groups.
-
-    rows: which of `whole`. shared: results for the whole batch by asker, common to all parts of one value.
-    """
-
-    whole: Tensor
-    rows: slice | Tensor
-    shared: dict[object, Tensor]
-
-    @staticmethod
-    def of(value: AxisTensor, rows: slice | Tensor, shared: dict[object, Tensor]) -> "PartOfBatch":
-        """Rows (a slice or positions [n]) of a value that has no axes but its batch."""
-        assert not value.axes, f"a value on {value.axes} is not one per row"
-        return PartOfBatch((), some_rows(value.data, rows), value.data, rows, shared)
-
-    def mapped(self, function: Callable[[Tensor], Tensor], key: object) -> AxisTensor:
-        if key not in self.shared:
-            self.shared[key] = function(self.whole)
-        return AxisTensor((), some_rows(self.shared[key], self.rows))
-
-
-def some_rows(data: Tensor, rows: slice | Tensor) -> Tensor:
-    """Rows of [B, ...]: a view where they stand side by side."""
-    if isinstance(rows, slice) and rows.start == 0 and rows.stop == len(data):
-        return data
-    return data[rows] if isinstance(rows, slice) else data.index_select(0, rows.to(data.device))
 
 
 def union(tensors: Iterable[AxisTensor]) -> tuple[str, ...]:
