@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compiler.model.model import Evaluation, Model
+    from compiler.model.evaluation import Evaluation
+    from compiler.model.model import Model
     from compiler.model.pipeline import compile_spec
 
 __all__ = ["Evaluation", "Model", "compile_spec"]
@@ -15,8 +16,12 @@ def __getattr__(name: str) -> Any:
         from compiler.model.pipeline import compile_spec
 
         return compile_spec
-    if name in ("Model", "Evaluation"):
-        from compiler.model import model
+    if name == "Model":
+        from compiler.model.model import Model
 
-        return getattr(model, name)
+        return Model
+    if name == "Evaluation":
+        from compiler.model.evaluation import Evaluation
+
+        return Evaluation
     raise AttributeError(f"module 'compiler' has no attribute {name!r}")

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+from axis_tensors import SAMPLES, AxisTensor, union
 
 from compiler.factors.factor_modules import Conditional, Deterministic, Entered, FactorModule
 from compiler.families import Distribution, build
 from compiler.families.flows import Flow
-from axis_tensors import SAMPLES, AxisTensor, union
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise
 

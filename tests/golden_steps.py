@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from compiler import Model, compile_spec
-from compiler.tensors.noise import RowNoise
 from compiler.symbolic.schedules import ObjectiveWeights, Rates
+from compiler.tensors.noise import RowNoise
 from graphspec import Graphs, load
 from graphspec.graphs.graph import Variable
 

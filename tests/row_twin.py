@@ -19,9 +19,9 @@ from twin_draws import Ask, draw, gumbel, relaxed
 from twin_families import TwinDistribution
 
 from compiler.model.model import Model
-from compiler.tensors.noise import Noise
-from compiler.tensors.blanks import PRESENCE
 from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.blanks import PRESENCE
+from compiler.tensors.noise import Noise
 
 
 def twin_bound(

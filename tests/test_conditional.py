@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from axis_modules import ConditionalModule, DeterministicModule, Located
+from axis_tensors import SAMPLES, AxisTensor
 from torch import Tensor, nn
 
-from axis_modules import ConditionalModule, DeterministicModule, Located
 from compiler.factors.parameters import BORDER_START, Learned, constrain
 from compiler.families import closed_kl
-from axis_tensors import SAMPLES, AxisTensor
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise
 from graphspec.diagnostics import SpecError

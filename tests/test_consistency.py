@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from plan_runs import values_of
 from graph_specs import M2, codes_in, found_in, graphs_of, pointed_at
+from plan_runs import values_of
 from process_runs import GREY, write_data
 from tiny_runs import train_tiny as train
 from torch import Tensor
@@ -17,7 +17,7 @@ from compiler import compile_spec
 from compiler.emission import emit
 from compiler.model.model import Model
 from compiler.model.teacher_answers import Answers, disagreement
-from compiler.plan.queries import plan_answers
+from compiler.plan.questions import plan_answers
 from compiler.symbolic.agreement import agreements, reduced
 from compiler.symbolic.explanation import explain
 from compiler.symbolic.explanation_text import as_json, as_latex, as_text
@@ -455,7 +455,10 @@ def test_the_teacher_runs_only_what_its_answer_needs() -> None:
     assert [step.factor.variable for step in program.recognition] == ["a", "y"]
     assert program.generative == ()
     plan = plan_answers(model.program(Pattern(()))[0], ["y"])
-    assert {line.options["factor"] for line in plan.lines if line.op == "parameters"} == {"recognition.a", "recognition.y"}
+    assert {line.options["factor"] for line in plan.lines if line.op == "parameters"} == {
+        "recognition.a",
+        "recognition.y",
+    }
 
 
 def test_a_masked_program_for_all_patterns_answers_too() -> None:

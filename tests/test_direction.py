@@ -8,10 +8,10 @@ import scipy.integrate
 import scipy.special
 import scipy.stats
 import torch
+from axis_modules import ConditionalModule
 from graph_specs import found_in, graphs_of
 from torch import Tensor
 
-from axis_modules import ConditionalModule
 from compiler.factors.parameters import BORDER_START, Learned, constrain, legal
 from compiler.families import Distribution, build, closed_kl
 from compiler.families.sphere import bessel_terms, excess, log_area, polar_angle, shortfall

@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-from plan_runs import values_of
 from discrete_specs import discrete_spec
 from objective_twin import joint_values, log_densities
+from plan_runs import values_of
 from test_objective_exact import build
 
-from compiler.plan import values
+from compiler.plan import program_writer
 from compiler.plan.aggregation import aggregate
 from compiler.tensors.noise import Noise
 
@@ -96,7 +96,7 @@ def _weights(model):
 def gradients(monkeypatch: pytest.MonkeyPatch, doubly: bool) -> torch.Tensor:
     model = small("{bound: importance_weighted, samples: 4}")
     if not doubly:
-        monkeypatch.setattr(values, "doubly_reparameterized", lambda program: False)
+        monkeypatch.setattr(program_writer, "doubly_reparameterized", lambda program: False)
     x = torch.tensor([[0.3, -0.8]]).double().expand(200, 2)
     parameters = list(model.parameters())
     found = []

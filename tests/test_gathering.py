@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compiler.plan.running import Context
 from compiler.model.model import Model
+from compiler.plan.running import Context
 from compiler.symbolic.schedules import ObjectiveWeights
 from graphspec.loading import load
 from runtime.training.step.noise import BatchNoise

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from axis_tensors import AxisTensor
 from discrete_specs import discrete_spec, random_dag
 from objective_twin import twin_bound
 from test_objective_exact import build
 
 from compiler.families import closed_kl_each
 from compiler.symbolic import lowering
-from axis_tensors import AxisTensor
 from compiler.tensors.noise import RowNoise
 
 NAMES = ["a", "b", "c", "d", "e"]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from axis_tensors import SAMPLES, AxisTensor, union
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from compiler.networks import VALUE, Network, ParentInput, UserModuleError, build_network
 from compiler.networks.layers import BatchNorm
-from axis_tensors import SAMPLES, AxisTensor, union
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise, RowNoise
 from graphspec.diagnostics import InternalError

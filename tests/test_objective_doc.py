@@ -5,9 +5,9 @@ import math
 
 import pytest
 import torch
-from plan_runs import values_of
 from discrete_specs import discrete_spec
 from objective_twin import joint_values, log_densities
+from plan_runs import values_of
 from test_masks import VECTOR
 from test_objective_exact import build
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from axis_modules import ConditionalModule
 from graph_specs import graphs_of
 from torch import Tensor
 
-from axis_modules import ConditionalModule, DeterministicModule
 from compiler.model.pipeline import compile_spec
 from compiler.tensors.noise import Noise
 from graphspec.describe.parameter_words import parameter_origins

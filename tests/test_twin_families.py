@@ -19,8 +19,8 @@ from twin_families import DENSITIES, FLOWS, TwinDistribution
 
 from compiler.families import build, closed_kl_each
 from compiler.tensors.noise import RowNoise
-from graphspec.language.families import FAMILIES
 from graphspec.graphs.graph import Variable
+from graphspec.language.families import FAMILIES
 
 ROWS, CLASSES = 40, 4
 PLAIN = [name for name in FAMILIES if not FAMILIES[name].flow]

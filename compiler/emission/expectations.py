@@ -4,7 +4,7 @@ from compiler.emission.densities import DensityWriter
 from compiler.emission.emission_plan import EmissionPlan, PatternCode
 from compiler.emission.function import Symbol
 from compiler.emission.text import added, grouped, statement
-from compiler.plan.values import doubly_reparameterized
+from compiler.plan.program_writer import doubly_reparameterized
 from compiler.symbolic.axis_names import SAMPLES, canonical
 from compiler.symbolic.elimination import closure, elimination_order
 from compiler.symbolic.objective import LogAggregate, Measure

@@ -13,7 +13,7 @@ from compiler.plan.joining import Part, join
 from compiler.plan.modules import Modules
 from compiler.plan.plan import Plan
 from compiler.plan.planner import plan_objective
-from compiler.plan.queries import plan_features
+from compiler.plan.questions import plan_features
 from compiler.plan.run import Runner
 from compiler.plan.running import Context
 from compiler.symbolic.derivation import derive
@@ -29,7 +29,7 @@ Answers = tuple[str, ...]
 class Compiled:
     """Programs, objectives, plans and runners, each made when it is first asked for.
 
-    features: deterministic recognition variables that depend on observed ones only; they are computed for a whole batch.
+    features: deterministic recognition variables that depend on observed ones only, computed for a whole batch.
     """
 
     def __init__(self, modules: Modules) -> None:

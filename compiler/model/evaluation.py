@@ -52,9 +52,8 @@ class Evaluator:
         device = next(iter(rows.values())).device
         whole = self.compiled.context(noise, self.weights, device)
         given = self.compiled.given(rows, whole)
-        (first, where), *others = groups
-        if where is None:
-            return self._of_group(first, given, whole, None)
+        if groups[0][1] is None:
+            return self._of_group(groups[0][0], given, whole, None)
         contexts = [self._context(pattern, noise.select(positions_of(rows_of)), device) for pattern, rows_of in groups]
         where_all = [positions for _, positions in groups if positions is not None]
         if noise.in_order:  # draws that depend on what was drawn before are made group by group

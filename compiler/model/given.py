@@ -12,7 +12,7 @@ from graphspec.graphs.graph import Graphs
 
 
 class GivenTensors:
-    """rows: prepared, {name: [B, *shape]}. computed: variables that have a value beside those (features of the rows)."""
+    """rows: prepared, {name: [B, *shape]}. computed: what has a value beside those (features of the rows)."""
 
     def __init__(self, graphs: Graphs, rows: Mapping[str, Tensor], dtype: torch.dtype) -> None:
         self.graphs, self.rows, self.dtype = graphs, rows, dtype

@@ -1,6 +1,7 @@
 """The model: one module per factor, assembled from the checked graphs, and its objective on rows of data."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,16 +35,15 @@ class Model(nn.Module):
         super().__init__()
         self.graphs, self.dtype = graphs, dtype
         self.rates: Rates | None = None
-        self.factors = nn.ModuleDict()
+        self.factors, made = nn.ModuleDict(), dict[str, Any]()
         for side in SIDES:
             for factor in graphs.factors(side).values():
                 kind = Deterministic if factor.deterministic else Conditional
                 self.factors[module_name(factor)] = kind(
                     factor, graphs, seed=seed, dtype=dtype, allow_python=allow_python
                 )
-        factors = {f.key: self.factors[module_name(f)] for side in SIDES for f in graphs.factors(side).values()}
-        named = [f for side in SIDES for f in graphs.factors(side).values()]
-        self.compiled = Compiled(Modules(graphs, dtype, factors, independent(named, factors)))
+                made[factor.key] = self.factors[module_name(factor)]
+        self.compiled = Compiled(Modules(graphs, dtype, made, independent(made)))
         joint = (n for n in (*graphs.observed, *graphs.supervised) if graphs.variables[n].domain == "real")
         self._of_flows = frozenset(name for name in joint if graphs.indivisible(name))
 

@@ -1,6 +1,7 @@
 """What a trained model answers: posteriors of hidden variables, draws from either graph; each a plan."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch import Tensor
 from compiler.model.compiled import Compiled
 from compiler.model.evaluation import Group
 from compiler.model.given import GivenTensors
-from compiler.plan.queries import plan_densities, plan_draws, plan_generation, plan_means, plan_posterior
+from compiler.plan.questions import plan_densities, plan_draws, plan_generation, plan_means, plan_posterior
 from compiler.plan.running import Context, as_positions
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.blanks import placed
@@ -22,9 +23,7 @@ class Queries:
     def __init__(self, compiled: Compiled, numbers: ObjectiveWeights) -> None:
         self.compiled, self.numbers, self.graphs = compiled, numbers, compiled.graphs
 
-    def predict(
-        self, name: str, rows: Mapping[str, Tensor], groups: list[Group], samples: int, noise: Noise
-    ) -> Tensor:
+    def predict(self, name: str, rows: Mapping[str, Tensor], groups: list[Group], samples: int, noise: Noise) -> Tensor:
         """Posterior of one hidden variable given the observed variables and the labels in `rows`.
 
         Discrete with a finite support: probabilities [B, *shape, K]; else the mean [B, *shape]. Marginal over
@@ -34,10 +33,8 @@ class Queries:
         result: Tensor | None = None
         for pattern, positions in groups:
             program, _ = self.compiled.program(pattern, samples)
-            runner = self.compiled.runner(
-                ("posterior", name, pattern, samples),
-                lambda program=program: plan_posterior(program, name, self.compiled.features),  # type: ignore[misc]
-            )
+            planned = partial(plan_posterior, program, name, self.compiled.features)
+            runner = self.compiled.runner(("posterior", name, pattern, samples), planned)
             inner = noise if positions is None else noise.select(as_positions(positions))
             found = runner.results(self._context(rows, inner), given.of(runner.plan, positions))["posterior"]
             found = found.expand(inner.batch, *found.shape[1:])

@@ -1,20 +1,18 @@
 """What a batch may compute once for all groups of its rows, whatever their patterns of labels."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from torch import nn
 
+from compiler.factors.factor_modules import FactorModule
 from compiler.networks.layers import BatchNorm, Between, Disturbance
 from compiler.networks.user_module import UserNetwork
-from graphspec.graphs.graph import Factor
 
 
-def independent(factors: Iterable[Factor], modules: Mapping[str, nn.Module]) -> frozenset[str]:
+def independent(modules: Mapping[str, FactorModule]) -> frozenset[str]:
     """Keys of factors where a row's result depends neither on the rows beside it nor on anything drawn, so that it is
-    the same for the whole batch as for a group. modules: by factor key. Flows are left out: they remember draws.
-    """
-    steady = (f.key for f in factors if f.family is None or not f.family.flow)
-    return frozenset(key for key in steady if not any(map(_mixes, modules[key].modules())))
+    the same for the whole batch as for a group. modules: by factor key."""
+    return frozenset(key for key, module in modules.items() if not any(map(_mixes, module.modules())))
 
 
 def _mixes(part: nn.Module) -> bool:

@@ -4,40 +4,23 @@ From: rows. To: log probabilities, nats. What it means is in `compiler.symbolic.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from compiler.model.compiled import Compiled
-from compiler.model.evaluation import Group
-from compiler.plan.queries import plan_answers
+from compiler.model.model import Model
+from compiler.plan.questions import plan_answers
 from compiler.plan.running import Rows, as_positions
-from compiler.symbolic.program import Pattern
-from compiler.symbolic.schedules import ObjectiveWeights, Rates
+from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.blanks import placed
 from compiler.tensors.noise import Noise
-
-
-class Prepared(Protocol):
-    """What is needed of a model."""
-
-    compiled: Compiled
-    rates: Rates | None
-
-    def prepare(self, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rows as plans expect them."""
-        ...
-
-    def group(self, rows: Mapping[str, Tensor], codes: Tensor | None = None) -> list[Group]:
-        """Rows by pattern."""
-        ...
 
 
 class Answers:
     """What a model says of some labels for rows of any patterns, running only the steps that those answers need."""
 
-    def __init__(self, model: Prepared, names: Iterable[str]) -> None:
+    def __init__(self, model: Model, names: Iterable[str]) -> None:
         self.model, self.names = model, tuple(names)
 
     def __call__(self, rows: Mapping[str, Tensor], noise: Noise, patterns: Tensor | None = None) -> dict[str, Tensor]:
@@ -54,19 +37,14 @@ class Answers:
             hidden = tuple(name for name in self.names if name not in pattern.labels)
             if not hidden:
                 continue
-            runner = compiled.runner(("answers", pattern, hidden), self._planned(pattern, hidden))
+            planned = partial(plan_answers, compiled.program(pattern)[0], hidden, compiled.features)
+            runner = compiled.runner(("answers", pattern, hidden), planned)
             inner = noise if positions is None else noise.select(as_positions(positions))
-            found = runner.results(
-                compiled.context(inner, weights, device), given.of(runner.plan, positions)
-            )
+            found = runner.results(compiled.context(inner, weights, device), given.of(runner.plan, positions))
             for name in hidden:
                 answer = found[f"answer {name}"]
                 place(result, name, answer.expand(inner.batch, *answer.shape[1:]), positions, noise.batch)
         return result
-
-    def _planned(self, pattern: Pattern, hidden: tuple[str, ...]):  # type: ignore[no-untyped-def]
-        compiled = self.model.compiled
-        return lambda: plan_answers(compiled.program(pattern)[0], hidden, compiled.features)
 
 
 def place(target: dict[str, Tensor], name: str, found: Tensor, positions: Rows | None, batch: int) -> None:

@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
 import torch
 
-from compiler import networks
 from compiler.networks.blueprint import KINDS, Blueprint
 from compiler.networks.initialization import Initializer
 from compiler.networks.interface import Network, ParentInput
 from graphspec.diagnostics import InternalError
 from graphspec.language import NetworkSpec
 
-for _module in iter_modules(networks.__path__):  # each kind registers itself
-    import_module(f"{networks.__name__}.{_module.name}")
+for _module in iter_modules([str(Path(__file__).parent)]):  # each kind registers itself
+    import_module(f"compiler.networks.{_module.name}")
 
 
 def build_network(

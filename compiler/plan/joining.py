@@ -1,10 +1,10 @@
 """The plans of a batch's groups as one: what several groups make of the same kind of rows is made in one call.
 
-A group is the rows of one pattern. Where a factor's parents vary over the same axes in several groups (one draw of z for
-a row whose y is known, and one for a row whose y was drawn), its module reads the rows of all of them at once, and each
-takes its own part of the result: a step has one product where it had one per pattern. Only modules that treat each row
-alone and draw nothing come to the same for many rows as for few. What a network's first layer makes of a value that is
-there for the whole batch is made once, whatever else its calls read.
+A group is the rows of one pattern. Where a factor's parents vary over the same axes in several groups (one draw of z
+for a row whose y is known, and one for a row whose y was drawn), its module reads the rows of all of them at once, and
+each takes its own part of the result: a step has one product where it had one per pattern. Only modules that treat each
+row alone and draw nothing come to the same for many rows as for few. What a network's first layer makes of a value that
+is there for the whole batch is made once, whatever else its calls read.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -67,7 +67,8 @@ class _Joiner:
         self._note_shared(order)
         for node in order:
             self._write_single(node) if len(node.lines) == 1 else self._write_joint(node)
-        results, terms = {}, {}
+        results: dict[str, Value] = {}
+        terms: dict[str, Value] = {}
         for group, part in enumerate(self.parts):
             results |= {f"{group} {name}": self._of(group, value) for name, value in part.plan.results.items()}
             terms |= {f"{group} {name}": self._of(group, value) for name, value in part.plan.terms.items()}

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from compiler.symbolic.axis_names import SAMPLES, canonical
 from compiler.plan.plan import Line
+from compiler.symbolic.axis_names import SAMPLES, canonical
 from compiler.symbolic.program import Axes
 
 Law = Callable[[Line], Axes]

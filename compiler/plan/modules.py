@@ -12,11 +12,10 @@ from compiler.families.flows import FlowEntry
 from compiler.tensors.blanks import PRESENCE
 from graphspec.graphs.graph import Factor, Graphs, Variable
 
+
 @dataclass(frozen=True)
 class Modules:
-    """factors: a module per factor, by key. independent: keys of those that treat each row alone and draw nothing.
-
-    """
+    """factors: a module per factor, by key. independent: keys of those that treat each row alone and draw nothing."""
 
     graphs: Graphs
     dtype: torch.dtype

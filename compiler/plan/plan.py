@@ -1,7 +1,7 @@
 """The plan: one list of tensor operations with named axes, which is verified, run, joined over patterns and printed.
 
-From: a `Program` and its `Objective` (`planner`). To: numbers (`run`), and text (`compile --stage plan`, `--emit`). What
-each operation means is in `ops`, one row an operation; nothing here knows torch.
+From: a `Program` and its `Objective` (`planner`). To: numbers (`run`), and text (`compile --stage plan`, `--emit`).
+What each operation means is in `ops`, one row an operation; nothing here knows torch.
 """
 
 from collections.abc import Iterator, Mapping

@@ -7,7 +7,12 @@ varies over, found by summing the other axes out in a good order.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from compiler.plan.plan import Given, Plan, Value, needed_lines
+from compiler.plan.program_writer import ProgramWriter
+from compiler.plan.verify import verify
+from compiler.plan.writer import Signed, by_axes
 from compiler.symbolic.agreement import ancestors
+from compiler.symbolic.axis_names import SAMPLES, canonical
 from compiler.symbolic.elimination import closure, elimination_order
 from compiler.symbolic.objective import (
     ClosedDivergence,
@@ -27,11 +32,6 @@ from compiler.symbolic.objective import (
     Weighted,
     walk,
 )
-from compiler.symbolic.axis_names import SAMPLES, canonical
-from compiler.plan.plan import Given, Plan, Value, needed_lines
-from compiler.plan.values import ValueWriter
-from compiler.plan.verify import verify
-from compiler.plan.writer import Signed, by_axes
 from compiler.symbolic.printing import term_text
 from compiler.symbolic.program import Axes, Program
 
@@ -47,7 +47,7 @@ def plan_objective(
     return Planner(program, features).plan(objective, answers)
 
 
-class Planner(ValueWriter):
+class Planner(ProgramWriter):
     """Every method that gives a value has written the lines it needs."""
 
     def __init__(self, program: Program, features: Sequence[str] = ()) -> None:
@@ -117,15 +117,11 @@ class Planner(ValueWriter):
                 return self._log_mean(inner)
             case Weighted(weight, inner):
                 value = self.term(inner, f"unweighted_{wanted}")
-                weighted: Value = self.write("times", wanted, (value,), kind=weight.kind, variable=weight.variable)
-                return weighted
+                return self.write("times", wanted, (value,), kind=weight.kind, variable=weight.variable)
             case FreeBits(bits, inner, masked):
                 value = self.term(inner, f"unfloored_{wanted}")
                 masks = (self.mask(bits.variable),) if masked else ()
-                floored: Value = self.write(
-                    "at_most_minus", wanted, (value, *masks), kind=bits.kind, variable=bits.variable
-                )
-                return floored
+                return self.write("at_most_minus", wanted, (value, *masks), kind=bits.kind, variable=bits.variable)
 
     def _parts(self, term: Term, wanted: str, sign: int = 1) -> list[Signed]:
         """The summands of a term with their signs."""
@@ -160,19 +156,17 @@ class Planner(ValueWriter):
         # the likeliest value's term is the baseline: the weights of the axis add up to one, so the value is the same;
         # their gradients add up to zero in expectation only, so the gradient is less noisy
         rest = tuple(other for other in value.axes if other != axis)
-        base: Value = self.write("at_first", f"{value.name}_at_likeliest", (value,), rest, rank=value.rank, axis=axis)
+        base = self.write("at_first", f"{value.name}_at_likeliest", (value,), rest, rank=value.rank, axis=axis)
         centred = self.write("centred", f"{value.name}_centred", (value, base), rank=value.rank)
         mean = self._weighted(measure, centred, f"mean_{centred.name}")
         return self.added([(1, mean), (1, self.average(measure, base, f"mean_{base.name}"))], wanted)
 
     def _weighted(self, measure: Measure, value: Value, wanted: str) -> Value:
         if value.axes == (SAMPLES,) and not any(self.label_density(label).axes for label in measure.labels):
-            mean: Value = self.write("mean", wanted, (value,), (), rank=value.rank)
-            return mean
+            return self.write("mean", wanted, (value,), (), rank=value.rank)
         log = self.marginal(measure, value.axes)
         weights = self.write("exp", f"{'weight' if measure.labels else 'prob'}_{axes_name(value.axes)}", (log,))
-        found: Value = self.write("weighted_sum", wanted, (weights, value), (), rank=value.rank)
-        return found
+        return self.write("weighted_sum", wanted, (weights, value), (), rank=value.rank)
 
     def marginal(self, measure: Measure, axes: Axes) -> Value:
         """log of the measure summed down to `axes`, normalised."""
@@ -203,8 +197,7 @@ class Planner(ValueWriter):
     def _share(self, axis: str) -> Value:
         if axis != SAMPLES:
             return self.log_axis(axis)
-        uniform: Value = self.write("share_of_sample", "log_share", (), (SAMPLES,), rows=False, samples=self.draws)
-        return uniform
+        return self.write("share_of_sample", "log_share", (), (SAMPLES,), rows=False, samples=self.draws)
 
     def label_density(self, name: str) -> Value:
         """log q of what a row has of one label."""
@@ -229,7 +222,7 @@ class Planner(ValueWriter):
         value = self.added(self._parts(term, "log_weight"), "log_weight")
         total = self._eliminate([*self._factors(value.axes), value], (), "log_mean_weight")
         if self.doubly and value.axes == (SAMPLES,):
-            total = self.write("weigh_draws", "log_mean_weight", (total, value), ())
+            return self.write("weigh_draws", "log_mean_weight", (total, value), ())
         return total
 
     def _aggregate(self, term: LogAggregate) -> Value:
@@ -244,10 +237,7 @@ class Planner(ValueWriter):
         )  # fmt: skip
         wanted = f"log_q_{term.variable}_{'of_data' if term.form == 'joint' else 'by_element'}"
         labelled = bool(self.program.pattern.labels)
-        found: Value = self.write(
-            "aggregate", wanted, (pairs,), form=term.form, estimator=term.estimator, labelled=labelled
-        )
-        return found
+        return self.write("aggregate", wanted, (pairs,), form=term.form, estimator=term.estimator, labelled=labelled)
 
     # gradients without a path, and answers
 
@@ -258,12 +248,10 @@ class Planner(ValueWriter):
         log_q = [self._density_of_draw(name) for name in self.program.scored]
         own = self.added([(1, density) for density in log_q], "log_q_of_draws")
         if self.samples == 1:
-            found: Value = self.write("score", "bound_with_score", (total, own))
-            return found
+            return self.write("score", "bound_with_score", (total, own))
         estimate = LeaveOneOut(self).estimate(objective)
         inputs = (total, own, *estimate.given)
-        found = self.write("scores", "bound_with_scores", inputs, (), estimate=estimate)
-        return found
+        return self.write("scores", "bound_with_scores", inputs, (), estimate=estimate)
 
     def _density_of_draw(self, name: str) -> Value:
         return self.log_density("q", name, "hidden" if name in self.program.pattern.masked else "all")
@@ -276,14 +264,14 @@ class Planner(ValueWriter):
         """
         factor = self.steps["q", name].factor
         rank = len(self.graphs.variables[name].shape) + 1
-        classes: Value = self.write("classes", f"log_q_of_{name}", self.parameters(factor), rank=rank, factor=factor.key)
+        inputs = self.parameters(factor)
+        classes = self.write("classes", f"log_q_of_{name}", inputs, rank=rank, factor=factor.key)
         if not classes.axes:
             return classes
         above = ancestors(self.graphs, name)
         measure = Measure(tuple(label for label in self.program.weighing_labels() if label in above))
         weights = self._with_own_score(self.marginal(measure, classes.axes))
-        found: Value = self.write("mixture", f"log_answer_{name}", (weights, classes), (), rank=rank)
-        return found
+        return self.write("mixture", f"log_answer_{name}", (weights, classes), (), rank=rank)
 
     def _with_own_score(self, weights: Value) -> Value:
         """The weights as they are, with the gradient that draws without a pathwise one give to their factors.
@@ -295,8 +283,7 @@ class Planner(ValueWriter):
         if not scored or SAMPLES not in weights.axes:
             return weights
         densities = [self._density_of_draw(name) for name in scored]
-        found: Value = self.write("share_score", f"{weights.name}_with_score", (weights, *densities))
-        return found
+        return self.write("share_score", f"{weights.name}_with_score", (weights, *densities))
 
 
 class LeaveOneOut(Planner):

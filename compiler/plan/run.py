@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -11,7 +12,6 @@ from compiler.plan.modules import Modules
 from compiler.plan.ops import OPERATIONS
 from compiler.plan.plan import Line, Plan
 from compiler.plan.running import Context
-
 
 watch: ContextVar[Callable[[Line], AbstractContextManager[Any]] | None] = ContextVar("watch", default=None)
 """Within what each line runs, for whoever measures it (`train --profile`)."""
@@ -33,7 +33,7 @@ class Runner:
         self._steps = [
             (
                 line,
-                OPERATIONS[line.op](line, modules),
+                OPERATIONS[line.op](_with_runners(line, modules), modules),
                 [value.name for value in line.inputs],
                 [value.name for value in line.outputs],
                 free.get(place, []),
@@ -65,3 +65,9 @@ class Runner:
         """The plan's results by their own names."""
         values = self.run(context, given)
         return {name: values[value.name] for name, value in self.plan.results.items()}
+
+
+def _with_runners(line: Line, modules: Modules) -> Line:
+    """Plans within a line ready to run."""
+    inner = {name: Runner(option, modules) for name, option in line.options.items() if isinstance(option, Plan)}
+    return replace(line, options={**line.options, **inner}) if inner else line

@@ -9,11 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compiler.tensors.noise import Noise
 from compiler.plan.plan import Line, Value
 from compiler.symbolic.program import Axes
 from compiler.symbolic.schedules import ObjectiveWeights
-
+from compiler.tensors.noise import Noise
 
 Rows = slice | Tensor
 """Where some rows of a batch are: side by side, or positions [n]."""

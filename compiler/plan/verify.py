@@ -1,8 +1,8 @@
 """The law of a plan: every value comes about once and before it is read, on the axes that its operation gives it."""
 
-from compiler.symbolic.axis_names import canonical
 from compiler.plan.laws import LAWS
 from compiler.plan.plan import Line, Plan
+from compiler.symbolic.axis_names import canonical
 from graphspec.diagnostics import InternalError
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from compiler.symbolic.axis_names import SAMPLES, canonical
 from compiler.plan.plan import Given, Line, Value
+from compiler.symbolic.axis_names import SAMPLES, canonical
 from compiler.symbolic.program import Axes
 
 Signed = tuple[int, Value]
@@ -46,29 +46,41 @@ class Writer:
     def write(
         self,
         op: str,
-        wanted: str | Sequence[str],
+        wanted: str,
         inputs: Iterable[Value] = (),
         axes: Axes | None = None,
         *,
-        rank: int | Sequence[int] = 0,
+        rank: int = 0,
         rows: bool | None = None,
         **options: Any,
-    ) -> Any:
-        """The output of a new line, or of an old one with the same inputs: one value, or a tuple where several names
-        are wanted. axes: of the outputs, all of the inputs' if not given."""
+    ) -> Value:
+        """The output of a new line, or of an old one with the same inputs. axes, rows: all of the inputs' if not given.
+        rank: of the output's event."""
+        return self.write_all(op, (wanted,), inputs, axes, ranks=(rank,), rows=rows, **options)[0]
+
+    def write_all(
+        self,
+        op: str,
+        wanted: Sequence[str],
+        inputs: Iterable[Value] = (),
+        axes: Axes | None = None,
+        *,
+        ranks: Sequence[int] | None = None,
+        rows: bool | None = None,
+        **options: Any,
+    ) -> tuple[Value, ...]:
+        """The same with several outputs."""
         inputs = tuple(inputs)
-        names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
         key = (op, inputs, tuple(options.items()))
         if key not in self._known:
             lead = canonical(axis for value in inputs for axis in value.axes) if axes is None else axes
             varies = any(value.rows for value in inputs) if rows is None else rows
-            ranks = (rank,) * len(names) if isinstance(rank, int) else tuple(rank)
-            outputs = tuple(Value(self._fresh(n), lead, varies, r) for n, r in zip(names, ranks, strict=True))
+            pairs = zip(wanted, ranks or (0,) * len(wanted), strict=True)
+            outputs = tuple(Value(self._fresh(name), lead, varies, rank) for name, rank in pairs)
             self.lines.append(Line(op, outputs, inputs, options, self._note))
             self._note = ""
             self._known[key] = outputs
-        outputs = self._known[key]
-        return outputs[0] if isinstance(wanted, str) else outputs
+        return self._known[key]
 
     def _fresh(self, wanted: str) -> str:
         name = wanted
@@ -90,19 +102,17 @@ class Writer:
         if left[0][0] < 0:  # a sum does not begin with a minus if it can
             left.sort(key=lambda term: -term[0])
         signs = "".join("+" if sign > 0 else "-" for sign, _ in left)
-        found: Value = self.write("add", wanted, [value for _, value in left], signs=signs)
-        return found
+        return self.write("add", wanted, [value for _, value in left], signs=signs)
 
     def zero(self) -> Value:
         """Nothing."""
-        found: Value = self.write("zero", NOTHING.name, (), (), rows=False)
-        return found
+        return self.write("zero", NOTHING.name, (), (), rows=False)
 
     def negative(self, value: Value) -> Value:
         """Minus a value."""
         if value in self._minus:
             return self._minus[value]
-        found: Value = self.write("neg", f"minus_{value.name}", (value,), rank=value.rank)
+        found = self.write("neg", f"minus_{value.name}", (value,), rank=value.rank)
         self._minus[found] = value
         return found
 

@@ -31,9 +31,7 @@ def together(line: Line, modules: Modules) -> Run:
                 for value, is_index in zip(values, hot, strict=True)
             )
         spread = [
-            value
-            if value.shape[axis] == size
-            else value.expand(*value.shape[:axis], size, *value.shape[axis + 1 :])
+            value if value.shape[axis] == size else value.expand(*value.shape[:axis], size, *value.shape[axis + 1 :])
             for value, size in zip(values, sizes, strict=True)
         ]
         return torch.cat(spread, dim=axis)
@@ -48,7 +46,8 @@ def apart(line: Line, modules: Modules) -> Run:
     def run(context: Context, value: Tensor) -> tuple[Tensor, ...]:
         if value.shape[axis] == 1:
             return (value,) * len(groups)
-        return value.split([context.sizes[group] for group in groups], dim=axis)
+        parts: tuple[Tensor, ...] = value.split([context.sizes[group] for group in groups], dim=axis)
+        return parts
 
     return run
 

@@ -34,11 +34,8 @@ def score(line: Line, modules: Modules) -> Run:
 
 def scores(line: Line, modules: Modules) -> Run:
     """The bound, with sum_s (bound - bound without s) * grad log q(v_s) added to its gradient."""
-    from compiler.plan.run import Runner
-
-    estimate = line.options["estimate"]
-    runner = Runner(estimate, modules)
-    given = list(estimate.given)
+    runner = line.options["estimate"]
+    given = list(runner.plan.given)
     places = [value.axes.index(SAMPLES) if SAMPLES in value.axes else None for value in given]
 
     def run(context: Context, bound: Tensor, log_q: Tensor, *values: Tensor) -> Tensor:
@@ -47,8 +44,7 @@ def scores(line: Line, modules: Modules) -> Run:
             others = torch.tensor([s for s in range(len(log_q)) if s != sample], device=log_q.device)
             with torch.no_grad():
                 left = [v if at is None else v.index_select(at, others) for v, at in zip(values, places, strict=True)]
-                found = runner.run(context, dict(zip([v.name for v in given], left, strict=True)))
-                baseline = found[estimate.results["total"].name]
+                baseline = runner.results(context, dict(zip([v.name for v in given], left, strict=True)))["total"]
             own = log_q[sample]
             total = total + (bound.detach() - baseline) * (own - own.detach())
         return total

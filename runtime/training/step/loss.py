@@ -10,8 +10,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from compiler.model.evaluation import Evaluation
 from compiler.model.grouping import pattern_of
-from compiler.model.model import Evaluation, Model
+from compiler.model.model import Model
 from compiler.model.teacher_answers import Answers
 from compiler.symbolic.agreement import agreements
 from compiler.symbolic.schedules import ObjectiveWeights

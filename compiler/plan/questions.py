@@ -6,11 +6,10 @@ index), never relaxed.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
-from compiler.plan.plan import Plan, Value, needed_lines
+from compiler.plan.plan import Plan, Value
 from compiler.plan.planner import Planner
-from compiler.plan.values import FactorWriter
+from compiler.plan.program_writer import FactorWriter
 from compiler.plan.verify import verify
 from compiler.symbolic.agreement import reduced
 from compiler.symbolic.objective import Measure
@@ -46,7 +45,8 @@ def plan_posterior(program: Program, name: str, features: Sequence[str] = ()) ->
         op = "probabilities" if finite else "mean_value"
         value = planner.write(op, f"{op}_{name}", planner.parameters(factor), rank=rank + finite, factor=factor.key)
     elif finite:
-        value = planner.write("class_weights", f"classes_of_{name}", (planner.value(name),), rank=rank + 1, variable=name)
+        inputs = (planner.value(name),)
+        value = planner.write("class_weights", f"classes_of_{name}", inputs, rank=rank + 1, variable=name)
     else:
         value = planner.value(name)
     return planner.finished({"posterior": planner.average(Measure(program.weighing_labels()), value, f"mean_{name}")})
@@ -67,35 +67,29 @@ class Walk(FactorWriter):
     def drawn(self, factor: Factor) -> Value:
         """A real draw from its distribution."""
         noise = self.noise(factor, None)
-        found: Value = self.write(
+        return self.write(
             "draw", f"{factor.variable}_drawn", (*self.parameters(factor), noise), rank=self.rank(factor.variable),
             factor=factor.key,
         )  # fmt: skip
-        return found
 
     def summary(self, factor: Factor, op: str) -> Value:
         """Its distribution's mean, mode, or the one of both that fits its domain."""
         rank = len(self.graphs.variables[factor.variable].shape)
-        found: Value = self.write(
-            op, f"{op}_{factor.variable}", self.parameters(factor), rank=rank, factor=factor.key
-        )
-        return found
+        return self.write(op, f"{op}_{factor.variable}", self.parameters(factor), rank=rank, factor=factor.key)
 
     def or_label(self, name: str, hidden: Value) -> Value:
         """The label where a row has one."""
         inputs = (self.mask(name), self.legal(name), hidden)
-        found: Value = self.write("label_or", name, inputs, rank=hidden.rank, variable=name)
-        return found
+        return self.write("label_or", name, inputs, rank=hidden.rank, variable=name)
 
     def density(self, factor: Factor) -> Value:
         """Log density of what a row has of a variable."""
         name = factor.variable
         inputs = (self.legal(name), self.mask(name), *self.parameters(factor))
-        found: Value = self.write(
+        return self.write(
             "log_prob", f"log_{factor.side[0]}_{name}", inputs, factor=factor.key, part="given", relaxed=False,
             detached=False,
         )  # fmt: skip
-        return found
 
     def plan(self, title: str, results: dict[str, Value]) -> Plan:
         """What was written so far."""

@@ -1,7 +1,6 @@
 """Log densities and divergences: one number a row, for each place on the axes."""
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor

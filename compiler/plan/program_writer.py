@@ -6,10 +6,10 @@ so that a divergence in closed form costs no draw's density.
 
 from collections.abc import Sequence
 
-from compiler.symbolic.objective import Part
-from compiler.symbolic.axis_names import SAMPLES, canonical
 from compiler.plan.plan import Value
 from compiler.plan.writer import Writer
+from compiler.symbolic.axis_names import SAMPLES, canonical
+from compiler.symbolic.objective import Part
 from compiler.symbolic.program import Program, Step, conditional_text
 from graphspec.graphs.graph import Factor, Graphs
 from graphspec.language import WEIGHTLESS
@@ -51,8 +51,7 @@ class FactorWriter(Writer):
     def function(self, factor: Factor) -> Value:
         """A deterministic variable."""
         name = factor.variable
-        found: Value = self.write("function", name, self._read(factor), rank=self.rank(name), factor=factor.key)
-        return found
+        return self.write("function", name, self._read(factor), rank=self.rank(name), factor=factor.key)
 
     def parameters(self, factor: Factor) -> tuple[Value, ...]:
         """Of a factor's distribution at its parents' values: one call of its networks."""
@@ -60,16 +59,14 @@ class FactorWriter(Writer):
         letter = "q" if factor.side == "recognition" else "p"
         infos = ["context"] if factor.family.flow else [info.name for info in factor.family.parameters]
         names = [f"{letter}_{factor.variable}_{name}" for name in infos]
-        found: tuple[Value, ...] = self.write("parameters", names, self._read(factor), factor=factor.key)
-        return found
+        return self.write_all("parameters", names, self._read(factor), factor=factor.key)
 
     def noise(self, factor: Factor, samples: int | None) -> Value:
         """One standard draw a sample and row: the same for every value of an enumerated variable."""
-        found: Value = self.write(
+        return self.write(
             "noise", f"{factor.variable}_noise", self.parameters(factor), (SAMPLES,) if samples else (), rows=True,
             factor=factor.key, samples=samples,
         )  # fmt: skip
-        return found
 
     def _read(self, factor: Factor) -> list[Value]:
         """What the factor's networks read: its parents, and flags beside those that may be blank."""
@@ -79,7 +76,7 @@ class FactorWriter(Writer):
         return [*found, *(self.give(name, "present", len(self.graphs.variables[name].shape)) for name in missing)]
 
 
-class ValueWriter(FactorWriter):
+class ProgramWriter(FactorWriter):
     """Values, densities and divergences of one program. features: variables that are given though recognition computes
     them: they were computed for the whole batch."""
 
@@ -113,7 +110,7 @@ class ValueWriter(FactorWriter):
             return self._likeliest(step)
         if step.action == "enumerate":
             self.note(f"{name} takes all its values ({reason})")
-            support: Value = self.write("support", name, (), (name,), rank=self.rank(name), rows=False, variable=name)
+            support = self.write("support", name, (), (name,), rank=self.rank(name), rows=False, variable=name)
             return self._with_labels(step, support)
         self.note(f"{name} ~ {conditional_text('q', name, factor.parents)} ({reason})")
         return self._with_labels(step, self._draw(step))
@@ -132,21 +129,19 @@ class ValueWriter(FactorWriter):
             estimator = self.graphs.spec.objective.estimators.get(name)
             hard = estimator is not None and estimator.straight_through
             relaxed_rank = rank + (self.graphs.variables[name].domain != "binary")
-            found: Value = self.write("relax", wanted, inputs, rank=relaxed_rank, factor=factor.key, hard=hard)
-            return found
+            return self.write("relax", wanted, inputs, rank=relaxed_rank, factor=factor.key, hard=hard)
         if step.action == "score_function":
-            found = self.write("draw", wanted, inputs, rank=rank, factor=factor.key)
-            return found
+            return self.write("draw", wanted, inputs, rank=rank, factor=factor.key)
         if factor.family.flow:
-            found, density = self.write(
-                "flow_draw", (wanted, f"log_q_{name}"), inputs, rank=(rank, 0), factor=factor.key
+            found, density = self.write_all(
+                "flow_draw", (wanted, f"log_q_{name}"), inputs, ranks=(rank, 0), factor=factor.key
             )
             if not (step.masked or self.doubly):
                 self._own_density[name] = density
         else:
             found = self.write("reparameterize", wanted, inputs, rank=rank, factor=factor.key)
         if self.doubly and SAMPLES in found.axes:
-            found = self.write("reweighted", f"{name}_reweighted", (found,), rank=rank)
+            return self.write("reweighted", f"{name}_reweighted", (found,), rank=rank)
         return found
 
     def _likeliest(self, step: Step) -> Value:
@@ -155,8 +150,8 @@ class ValueWriter(FactorWriter):
         inputs = (*self.parameters(factor), self._noise(step))
         axes = canonical((name, *(axis for value in inputs for axis in value.axes)))
         budget = self.program.choices[name].budget
-        found, share = self.write(
-            "likeliest", (name, f"log_share_{name}"), inputs, axes, rank=(self.rank(name), 0), factor=factor.key,
+        found, share = self.write_all(
+            "likeliest", (name, f"log_share_{name}"), inputs, axes, ranks=(self.rank(name), 0), factor=factor.key,
             budget=budget,
         )  # fmt: skip
         self._shares[name] = share
@@ -168,8 +163,7 @@ class ValueWriter(FactorWriter):
             return hidden
         name = step.factor.variable
         inputs = (self.mask(name), self.legal(name), hidden)
-        found: Value = self.write("label_or", name, inputs, rank=hidden.rank, variable=name)
-        return found
+        return self.write("label_or", name, inputs, rank=hidden.rank, variable=name)
 
     # distributions
 
@@ -181,17 +175,15 @@ class ValueWriter(FactorWriter):
             return self._own_density[name]
         if self._of_every_class(step, part):
             axes = canonical((name, *(axis for v in self.parameters(factor) for axis in v.axes)))
-            table: Value = self.write("table", wanted, self.parameters(factor), axes, factor=factor.key)
-            return table
+            return self.write("table", wanted, self.parameters(factor), axes, factor=factor.key)
         relaxed = part != "given" and self._relaxed(name)
         detached = self.doubly and step.action == "reparameterize" and part != "given"
         value = self._scored(name, part)
         masks = () if part == "all" else (self.mask(name),)
-        found: Value = self.write(
+        return self.write(
             "log_prob", wanted, (value, *masks, *self.parameters(factor)), factor=factor.key, part=part,
             relaxed=relaxed, detached=detached,
         )  # fmt: skip
-        return found
 
     def _scored(self, name: str, part: Part) -> Value:
         """The value that a density is taken at: of a blank observed variable not what networks read."""
@@ -224,18 +216,14 @@ class ValueWriter(FactorWriter):
         # the axis repeats each value once for every way to fill its given elements: each repetition gets a share
         hidden = self.log_density("q", name, "hidden")
         support = self.graphs.variables[name].support
-        found: Value = self.write("share_repeats", f"log_share_{name}", (hidden, self.mask(name)), support=support)
-        return found
+        return self.write("share_repeats", f"log_share_{name}", (hidden, self.mask(name)), support=support)
 
     def divergence(self, name: str, part: Part) -> Value:
         """KL(q || p) of one variable (or of its hidden elements) in closed form."""
         q, p = self.steps["q", name].factor, self.steps["p", name].factor
         ours, theirs = self.parameters(q), self.parameters(p)
         masks = () if part == "all" else (self.mask(name),)
-        found: Value = self.write(
-            "kl", f"kl_{name}", (*masks, *ours, *theirs), q=q.key, p=p.key, part=part, count=len(ours)
-        )
-        return found
+        return self.write("kl", f"kl_{name}", (*masks, *ours, *theirs), q=q.key, p=p.key, part=part, count=len(ours))
 
 
 def doubly_reparameterized(program: Program) -> bool:

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from compiler.families.flows import FlowEntry
-from compiler.plan.sparse import choose
 from compiler.plan.modules import Modules
 from compiler.plan.plan import Line
 from compiler.plan.running import Context, Operations, Run, laid_out
+from compiler.plan.sparse import choose
 from compiler.symbolic.axis_names import SAMPLES
 from compiler.tensors import blanks
 from compiler.tensors.call_layout import Layout

@@ -1,0 +1,1 @@
+"""The plan of operations: written from a program and its objective, verified, run, joined over patterns, printed."""
