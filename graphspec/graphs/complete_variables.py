@@ -10,7 +10,7 @@ from graphspec.language.domains import DOMAINS
 from graphspec.language.variables import default_domain
 from graphspec.reading.suggestions import listed
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Path
 
 VECTOR_DOMAINS: tuple[Domain, ...] = ("direction", "simplex")
 SMALLEST_COUNT = 0

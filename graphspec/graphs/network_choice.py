@@ -21,7 +21,7 @@ from graphspec.language.families import Family, ParameterInfo
 from graphspec.language.networks import AffineRead, AffineWrite, Resnet
 from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Path
 
 DEFAULT = "default"
 

@@ -15,7 +15,7 @@ from graphspec.language import FactorSpec, LearnedParameter, NetworkParameter, P
 from graphspec.language.families import Family, ParameterInfo
 from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Path
 
 PROBABILITIES = ("probs", "gate")
 """Alternative names whose values are probabilities."""
