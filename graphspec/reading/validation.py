@@ -83,15 +83,9 @@ def _without_faulty_data(spec: Spec, dropped: set[Path]) -> Spec:
 
 def _report(finding: Finding, report: Report) -> None:
     related = tuple(report.related(path, words, key=True) for path, words in finding.related)
-    report.error(
-        finding.code,
-        finding.path,
-        finding.message,
-        key=finding.key,
-        label=finding.label,
-        hint=finding.hint,
-        related=related,
-    )
+    message = finding.message
+    hint = finding.hint
+    report.error(finding.code, finding.path, message, key=finding.key, label=finding.label, hint=hint, related=related)
 
 
 def _repair(finding: Finding) -> Repair:
