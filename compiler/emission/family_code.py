@@ -114,10 +114,10 @@ class FamilyCode:
             return None
         return called(function, self.inputs(ours), self.extras)
 
-    def noise(self, lead: Sequence[str], like: str, support: int | None) -> str:
+    def noise(self, lead: Sequence[str], like: str) -> str:
         """The call that draws the variable's noise: [*lead, *event, *what the family needs]."""
         kind, event = self.entry.noise_kind, self.extras.shape
-        sizes = (*event, *kind.sizes, *([support] if self.entry.by_class else []))
+        sizes = (*event, *kind.sizes, *([self.extras.classes] if self.entry.by_class else []))
         axis = [f"-{len(event)}"] if kind.along_axis else []
         arguments = [tuple_text([*lead, *map(str, sizes)]), *axis, like, "generator"]
         return f"{kind.copied.__name__}({', '.join(arguments)})"

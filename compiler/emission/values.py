@@ -129,7 +129,7 @@ class ValueWriter(FunctionText):
         if not family.entry.by_class:
             raise self.refuse(factor, f"the likeliest values of {family.entry.name}")
         self.uses_batch = True
-        noise, classes = family.noise(["batch"], parameters[0], variable.support), family.classes(parameters)
+        noise, classes = family.noise(["batch"], parameters[0]), family.classes(parameters)
         identifier = self.plan.identifiers[name]
         index, share = (self.names.fresh(f"{identifier}_{what}") for what in ("index", "log_share"))
         self.write(f"{index}, {share} = likeliest({classes}, {self.program.choices[name].budget}, {noise})")
@@ -153,7 +153,7 @@ class ValueWriter(FunctionText):
         if family is None:
             drawn = f"standard_normal({tuple_text([*lead, *map(str, variable.shape)])}, {parameters[0]}, generator)"
             return self._sent(step, placed[0], self.placed(Symbol((SAMPLES,), drawn), axes))
-        noise = self.placed(Symbol((SAMPLES,), family.noise(lead, parameters[0], variable.support)), axes)
+        noise = self.placed(Symbol((SAMPLES,), family.noise(lead, parameters[0])), axes)
         if step.action == "score_function":
             return self._without_gradient(step, family, [f"{code}.detach()" for code in placed], noise)
         if step.action == "reparameterize":

@@ -62,6 +62,7 @@ ENTRIES: tuple[FamilyEntry, ...] = (
         relaxed=bernoulli_relaxed,
         hardened=rounded,
         divergences={"bernoulli": bernoulli_kl},
+        standard_uniform=True,
         kernel="bernoulli",
     ),
 )

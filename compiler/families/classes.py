@@ -88,6 +88,7 @@ ENTRIES: tuple[FamilyEntry, ...] = tuple(
         hardened=hardened,
         divergences={"categorical": class_kl, "ordered_logistic": class_kl},
         standard_divergence=uniform_kl,
+        standard_uniform=True,
     )
     for name, log_probs in (("categorical", categorical_log_probs), ("ordered_logistic", ordered_logistic_log_probs))
 )

@@ -32,11 +32,13 @@ Function = Callable[..., Tensor]
 class Extras:
     """A variable's constants, which functions take under the names of their arguments.
 
-    shape: of the event; `axis` is its first dimension counted from the end. minimum: number of the first class.
-    ordered: classes are numbers, so they have a mean. options: the family's own (`levels`).
+    shape: of the event; `axis` is its first dimension counted from the end. classes: K, where values can be enumerated.
+    minimum: number of the first class. ordered: classes are numbers, so they have a mean. options: the family's own
+    (`levels`).
     """
 
     shape: tuple[int, ...] = ()
+    classes: int | None = None
     minimum: int = 0
     ordered: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -44,7 +46,8 @@ class Extras:
     @cached_property
     def named(self) -> Mapping[str, Any]:
         """Every constant by name."""
-        return {"axis": -len(self.shape), "minimum": self.minimum, "ordered": self.ordered, **self.options}
+        own = {"axis": -len(self.shape), "classes": self.classes, "minimum": self.minimum, "ordered": self.ordered}
+        return {**own, **self.options}
 
     def of(self, function: Function, tensors: int) -> list[Any]:
         """Constants that `function` takes after so many tensors."""
@@ -71,6 +74,7 @@ class FamilyEntry:
     relaxed(eps, *parameters, temperature): a Concrete draw; hardened(soft): its nearest value, with its gradient.
     divergences: KL(this || p) of each element by the name of p's family, a function (*q's, *p's parameters).
     standard_log_prob(value), standard_divergence(*parameters): p's parameters at their standard values.
+    standard_uniform: those make every class equally likely.
     carried(value, *before, *after): the value at other parameters that is made of the same noise.
     kernel, divergence_kernel: densities of `compiler.kernels`, which take the parameters in the family's order.
     """
@@ -89,6 +93,7 @@ class FamilyEntry:
     divergences: Mapping[str, Function] = field(default_factory=dict)
     standard_log_prob: Function | None = None
     standard_divergence: Function | None = None
+    standard_uniform: bool = False
     carried: Function | None = None
     kernel: str | None = None
     divergence_kernel: str | None = None
@@ -148,7 +153,8 @@ class FamilyEntry:
 
         One draw serves every value of an enumerated variable upstream.
         """
-        sizes = (*extras.shape, *self.noise_kind.sizes, *([self._count(parameters)] if self.by_class else []))
+        count = [extras.classes or self._count(parameters)] if self.by_class else []
+        sizes = (*extras.shape, *self.noise_kind.sizes, *count)
         return self.noise_kind.drawn(noise, name, lead, sizes, widened(parameters[0]))
 
     def pathwise(self, eps: Tensor, parameters: Parameters, extras: Extras) -> Tensor:
@@ -216,7 +222,7 @@ class FamilyEntry:
         return value.expand(*self.lead(parameters, extras), *extras.shape)
 
     def _count(self, parameters: Parameters) -> int:
-        """K."""
+        """K, from a parameter with one number for each class or gap between two."""
         pairs = zip(self.family.parameters, parameters, strict=True)
         return next(p.shape[-1] + (info.extent == "between_classes") for info, p in pairs if _trailing(info))
 

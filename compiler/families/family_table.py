@@ -36,7 +36,7 @@ ENTRIES: dict[str, FamilyEntry] = {entry.name: entry for file in _FILES for entr
 def extras_of(family: Family, options: Mapping[str, Any], variable: Variable) -> Extras:
     """The constants of `variable` that its family's functions may ask for; options that are not given by default."""
     given = {name: options.get(name, default) for name, (default, _) in family.options.items()}
-    return Extras(variable.shape, variable.minimum, variable.domain == "count", given)
+    return Extras(variable.shape, variable.support, variable.minimum, variable.domain == "count", given)
 
 
 def build(
