@@ -15,10 +15,10 @@ from torch import Tensor
 
 from compiler.factors.parameters import constrain, start_value
 from compiler.families import ENTRIES, Distribution, build, closed_kl
-from compiler.families.edges import inside_unit
-from compiler.families.gamma_noise import PROPOSALS, gamma_noise, log_gamma_draw
-from compiler.families.quantiles import poisson_quantile
-from compiler.families.series import langevin, log_sinhc, stirling_error
+from compiler.families.counts import poisson_quantile
+from compiler.families.gammas import log_gamma_draw
+from compiler.families.noise_kinds import PROPOSALS, gamma_noise
+from compiler.families.numerics import inside_unit, langevin, log_sinhc, stirling_error
 from compiler.tensors.noise import Noise, RowNoise
 from graphspec.diagnostics import InternalError
 from graphspec.graphs.graph import Variable

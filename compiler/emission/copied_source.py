@@ -15,10 +15,7 @@ from compiler.families import ENTRIES
 
 SHARED = (
     "compiler.emission.pieces.copied_schedules",
-    "compiler.families.series",
-    "compiler.families.edges",
-    "compiler.families.gamma_noise",
-    "compiler.families.quantiles",
+    "compiler.families.numerics",
     "compiler.families.sphere",
     "compiler.families.flow_maps",
     "compiler.model.aggregation",

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from compiler.families.entry import FamilyEntry
-from compiler.families.gamma_noise import log_gamma_draw
+from compiler.families.entry import FamilyEntry, Function
+from compiler.families.gammas import log_gamma_draw
 from compiler.families.noise_kinds import COUNT, COUNT_UNIFORMS
-from compiler.families.quantiles import poisson_quantile
-from compiler.families.series import less_log, stirling_error
+from compiler.families.numerics import less_log, stirling_error
+from compiler.tensors.broadcasting import broadcast_pair, broadcast_shape
 
 
 def poisson_log_prob(value: Tensor, rate: Tensor) -> Tensor:
@@ -28,6 +28,20 @@ def poisson_log_prob(value: Tensor, rate: Tensor) -> Tensor:
     return torch.where(count == 0, -rate, counted)
 
 
+def poisson_quantile(rate: Tensor, u: Tensor) -> Tensor:
+    """Smallest count k with P(K <= k) >= u, by bisection on the regularised incomplete gamma function."""
+    dtype = rate.dtype
+    rate, u = (t.to(torch.float64) for t in broadcast_pair(rate, u))
+    low = torch.full_like(rate, -1.0)
+    high = torch.ceil(rate + 12 * rate.sqrt() + 40)
+    for _ in range(int(torch.log2(high.max() + 1).ceil()) + 1 if high.numel() else 0):
+        middle = torch.floor((low + high) / 2)
+        enough = torch.special.gammaincc(middle + 1, rate) >= u
+        enough &= middle >= 0
+        low, high = torch.where(enough, low, middle), torch.where(enough, middle, high)
+    return high.to(dtype)
+
+
 def poisson_kl(q_rate: Tensor, p_rate: Tensor) -> Tensor:
     """Between two poissons: p - q - q log(p / q)."""
     return q_rate * less_log((p_rate - q_rate) / q_rate, p_rate / q_rate)
@@ -36,16 +50,6 @@ def poisson_kl(q_rate: Tensor, p_rate: Tensor) -> Tensor:
 def poisson_draw(eps: Tensor, rate: Tensor) -> Tensor:
     """A count; eps [..., 2]."""
     return poisson_quantile(rate, eps[..., 0])
-
-
-def poisson_mean(rate: Tensor) -> Tensor:
-    """Also the variance."""
-    return rate
-
-
-def poisson_mode(rate: Tensor) -> Tensor:
-    """The largest count that is not above the rate."""
-    return rate.floor()
 
 
 def negative_binomial_log_prob(value: Tensor, mean: Tensor, dispersion: Tensor) -> Tensor:
@@ -70,11 +74,6 @@ def negative_binomial_draw(eps: Tensor, mean: Tensor, dispersion: Tensor) -> Ten
     return poisson_quantile(rate, eps[..., 0])
 
 
-def negative_binomial_mean(mean: Tensor, dispersion: Tensor) -> Tensor:
-    """A parameter."""
-    return mean
-
-
 def negative_binomial_mode(mean: Tensor, dispersion: Tensor) -> Tensor:
     """Zero up to theta = 1."""
     return (mean * (dispersion - 1) / dispersion).floor().clamp_min(0)
@@ -96,18 +95,6 @@ def zero_inflated_poisson_draw(eps: Tensor, rate: Tensor, gate_logits: Tensor) -
     return poisson_draw(eps, rate) * (torch.logit(eps[..., 1]) > gate_logits)
 
 
-def zero_inflated_poisson_mean(rate: Tensor, gate_logits: Tensor) -> Tensor:
-    """The counts' mean by their share."""
-    return torch.sigmoid(-gate_logits) * rate
-
-
-def zero_inflated_poisson_mode(rate: Tensor, gate_logits: Tensor) -> Tensor:
-    """The counts' mode or zero."""
-    mode = poisson_mode(rate).expand_as(rate + gate_logits)
-    scores = [zero_inflated_poisson_log_prob(value, rate, gate_logits) for value in (mode, torch.zeros_like(mode))]
-    return torch.where(scores[0] > scores[1], mode, torch.zeros_like(mode))
-
-
 def zero_inflated_negative_binomial_log_prob(
     value: Tensor, mean: Tensor, dispersion: Tensor, gate_logits: Tensor
 ) -> Tensor:
@@ -120,51 +107,31 @@ def zero_inflated_negative_binomial_draw(eps: Tensor, mean: Tensor, dispersion: 
     return negative_binomial_draw(eps, mean, dispersion) * (torch.logit(eps[..., 1]) > gate_logits)
 
 
-def zero_inflated_negative_binomial_mean(mean: Tensor, dispersion: Tensor, gate_logits: Tensor) -> Tensor:
-    """The counts' mean by their share."""
-    return torch.sigmoid(-gate_logits) * mean
-
-
-def zero_inflated_negative_binomial_mode(mean: Tensor, dispersion: Tensor, gate_logits: Tensor) -> Tensor:
-    """The counts' mode or zero."""
-    parameters = (mean, dispersion, gate_logits)
-    mode = negative_binomial_mode(mean, dispersion).expand_as(mean + dispersion + gate_logits)
-    scores = [zero_inflated_negative_binomial_log_prob(v, *parameters) for v in (mode, torch.zeros_like(mode))]
-    return torch.where(scores[0] > scores[1], mode, torch.zeros_like(mode))
+def likelier(log_prob: Function, mode: Tensor, *parameters: Tensor) -> Tensor:
+    """`mode` or zero, whichever is likelier."""
+    mode = mode.expand(broadcast_shape(*(parameter.shape for parameter in parameters)))
+    zero = torch.zeros_like(mode)
+    return torch.where(log_prob(mode, *parameters) > log_prob(zero, *parameters), mode, zero)
 
 
 ENTRIES: tuple[FamilyEntry, ...] = (
     FamilyEntry(
-        "poisson",
-        log_prob=poisson_log_prob,
-        noise_kind=COUNT_UNIFORMS,
-        mean=poisson_mean,
-        mode=poisson_mode,
-        sample=poisson_draw,
-        divergences={"poisson": poisson_kl},
+        "poisson", poisson_log_prob, COUNT_UNIFORMS, sample=poisson_draw, divergences={"poisson": poisson_kl},
+        mean=lambda rate: rate, mode=lambda rate: rate.floor(),
     ),
     FamilyEntry(
-        "negative_binomial",
-        log_prob=negative_binomial_log_prob,
-        noise_kind=COUNT,
-        mean=negative_binomial_mean,
-        mode=negative_binomial_mode,
-        sample=negative_binomial_draw,
+        "negative_binomial", negative_binomial_log_prob, COUNT, sample=negative_binomial_draw,
+        mean=lambda mean, dispersion: mean, mode=negative_binomial_mode,
     ),
     FamilyEntry(
-        "zero_inflated_poisson",
-        log_prob=zero_inflated_poisson_log_prob,
-        noise_kind=COUNT,
-        mean=zero_inflated_poisson_mean,
-        mode=zero_inflated_poisson_mode,
-        sample=zero_inflated_poisson_draw,
+        "zero_inflated_poisson", zero_inflated_poisson_log_prob, COUNT, sample=zero_inflated_poisson_draw,
+        mean=lambda rate, gate: torch.sigmoid(-gate) * rate,
+        mode=lambda rate, gate: likelier(zero_inflated_poisson_log_prob, rate.floor(), rate, gate),
     ),
     FamilyEntry(
-        "zero_inflated_negative_binomial",
-        log_prob=zero_inflated_negative_binomial_log_prob,
-        noise_kind=COUNT,
-        mean=zero_inflated_negative_binomial_mean,
-        mode=zero_inflated_negative_binomial_mode,
+        "zero_inflated_negative_binomial", zero_inflated_negative_binomial_log_prob, COUNT,
         sample=zero_inflated_negative_binomial_draw,
+        mean=lambda mean, dispersion, gate: torch.sigmoid(-gate) * mean,
+        mode=lambda *p: likelier(zero_inflated_negative_binomial_log_prob, negative_binomial_mode(*p[:2]), *p),
     ),
-)
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Functions that lose their digits where two large or two equal numbers cancel, by series in those places."""
+"""What keeps digits: series where two large or two equal numbers cancel, values moved off the ends of a support."""
 
 import math
 from collections.abc import Sequence
@@ -67,3 +67,14 @@ def less_log(u: Tensor, ratio: Tensor) -> Tensor:
     s = inner / (2 + inner)
     series = inner * s - 2 * s**3 * polynomial(s**2, [1 / n for n in range(3, 17, 2)])
     return torch.where(near, series, u - torch.where(near, torch.ones_like(ratio), ratio).log())
+
+
+def inside_unit(value: Tensor) -> Tensor:
+    """Into the open unit interval, by half a float eps at both ends, where densities of legal data may be infinite."""
+    half = torch.finfo(value.dtype).eps / 2
+    return value.clamp(half, 1 - half)
+
+
+def above_zero(value: Tensor) -> Tensor:
+    """Away from zero by the smallest normal number."""
+    return value.clamp_min(torch.finfo(value.dtype).tiny)
