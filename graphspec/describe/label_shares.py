@@ -17,7 +17,7 @@ from graphspec.language import LearnedParameter, OverRho, Schedule
 from graphspec.language.families import Family
 
 LEAST = 0.5
-"""Nats an element of a density counts at least: its cost at the start may be nothing, or below, and it still learns."""
+"""Lower limit, in nats, for one element of a density, whose cost at the start can be zero or negative."""
 SPREAD = {"unit": 0.3}
 """Root mean square distance of a typical value from the start of its distribution; 1 on all other domains."""
 COUNT_NATS = 2.0

@@ -22,7 +22,7 @@ from graphspec.graphs.shapes import parameter_shape
 from graphspec.language import WEIGHTLESS, FactorSpec, LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec
 from graphspec.language.families import Family, ParameterInfo
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Path
 
 
 @dataclass
@@ -59,12 +59,9 @@ def resolve_shape(scene: FactorContext, side: Side, name: str) -> None:
     if network is None or not parents:
         return
     if declared.domain is not None and not isinstance(network, WEIGHTLESS):
-        scene.report.error(
-            "GS065",
-            ("variables", name, "domain"),
-            f"{name} has a domain but no size: without a size its value is the network's last hidden layer",
-            hint="add `size:` (or `shape: []` for a scalar), or remove the domain",
-        )
+        message = f"{name} has a domain but no size: without a size its value is the network's last hidden layer"
+        hint = "add `size:` (or `shape: []` for a scalar), or remove the domain"
+        scene.report.error("GS065", ("variables", name, "domain"), message, hint=hint)
         return
     shape = check_feature(network, parents, scene.report, path)
     if shape is not None:

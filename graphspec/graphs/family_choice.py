@@ -11,7 +11,7 @@ from graphspec.language.domains import DOMAINS
 from graphspec.language.families import FAMILIES, Family
 from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Path
 
 _SMALLEST_OPTION = {"levels": 2}
 

@@ -15,7 +15,6 @@ from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
 from graphspec.diagnostics import Diagnostic, Related, SourceText, Span
-from graphspec.text.quick_composing import compose_clean
 from graphspec.text.scalars import resolve_scalar
 from graphspec.text.tree import Entry, Mapping, Node, Plain, Scalar, Sequence
 from graphspec.text.yaml_errors import explain_syntax
@@ -77,12 +76,6 @@ def compose(source: SourceText) -> tuple[Node | None, list[Diagnostic]]:
     if len(source.text.encode("utf-8", "replace")) > MAX_BYTES:
         message = f"the file is larger than {MAX_BYTES >> 20} MiB"
         return None, [Diagnostic("GS008", message, None, source, hint="a spec holds structure; data belongs in files")]
-    clean = compose_clean(source, MAX_NODES, MAX_DEPTH)
-    return (clean, []) if clean is not None else _compose_carefully(source)
-
-
-def _compose_carefully(source: SourceText) -> tuple[Node | None, list[Diagnostic]]:
-    """The same by PyYAML's own parser, which says what is wrong and where."""
     try:
         root = _Composer(source).get_single_node()
     except _Stop as stop:

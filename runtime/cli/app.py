@@ -30,7 +30,7 @@ VERBS = (
     "doctor",
 )
 BRIEF = ("new", "check", "graph", "explain", "compile", "schema", "train")
-"""Verbs that are done before a collection of garbage would pay, and `train`, which asks for it once all is loaded."""
+"""Commands too short for garbage collection to be worth it, and `train`, which collects once after loading."""
 _SUMMARY = "One YAML file with two graphs becomes a trained semi-supervised deep generative model."
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 _START = "Start here:  graphspec new hello,  then  graphspec check hello.yaml  and  graphspec train hello.yaml"

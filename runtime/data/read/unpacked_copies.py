@@ -1,7 +1,7 @@
 """Copies of large arrays, kept in the cache folder as .npy so that they can be mapped: written once per source.
 
-From: a function that writes the file. To: its path. A copy is named after where its source is and how it stands; copies
-of what the source was before are removed.
+From: a function that writes the file. To: its path. The name of a copy tells the path, size and time of
+change of its source; copies of older versions are deleted.
 """
 
 import hashlib

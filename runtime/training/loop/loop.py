@@ -146,7 +146,7 @@ class Training:
         if clock.due(self.reporter.interval):
             info = self.meter.read()
             broken = info.broken  # the processes find out together, in `_read`
-            info = replace(info, loss=info.loss * self.accelerator.num_processes)  # its own part stands for all
+            info = replace(info, loss=info.loss * self.accelerator.num_processes)  # estimated from this process's share
             self.reporter.step(self.position.epoch + 1, self.position.step, info)
         if request.asked:
             return Wish.STOP

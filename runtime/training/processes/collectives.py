@@ -143,9 +143,9 @@ def _call_main() -> Connection:
 class StopVote:
     """All processes stop (or save) after the same step, though a signal or a clock tells one of them first.
 
-    With several processes a wish is granted one step later. Those that meet within each step bring it to the next
-    meeting; the others start a small exchange between the hosts after each step and read the one before it, so that no
-    step waits and no device is asked. With one process a wish is granted at once.
+    With several processes a request takes effect one step later. Processes that share memory pass it on when they next
+    synchronise; the others start a small all-reduce between the hosts after each step and read the result of the
+    previous one, so that no step waits for it and no device is read. One process obeys at once.
     """
 
     def __init__(self, meeting: Meeting | None) -> None:

@@ -41,8 +41,8 @@ def move(rows: MovedRows, answers: Answers, agreement: Agreement, lacking: Tenso
     """Each row moved by `agreement.adversarial`, over all elements of `agreement.moves` together, in a direction that
     raises KL(q(label | row) || q(label | moved row)), summed over elements of the label that the row lacks.
 
-    answers: of the averaged model in evaluation mode, for that label. lacking: [n, *shape] bool. A row whose answer no
-    direction changes stays where it is, and blank elements stay blank.
+    answers: of the averaged model in evaluation mode, for that label. lacking: [n, *shape] bool. A row is left
+    unchanged where its answer has no gradient with respect to it, and blank elements stay blank.
     """
     label, names, values, model = agreement.variable, agreement.moves, rows.values, answers.model
     here = {name: given(model.graphs.variables[name], values[name]) for name in names}

@@ -89,7 +89,7 @@ class Stepper:
             targets = self._targets(step, epoch, share, clean, inputs["rows"])
             loss, evaluation = self._loss(weights=weights, targets=targets, **inputs)
         self.times.mark("forward")
-        if self._exchange is None:  # it averages gradients over processes, while the shares of a batch add up
+        if self._exchange is None:  # accelerate averages gradients over processes, and our shares are to be added up
             accelerator.backward(loss * processes)
         else:
             accelerator.backward(loss)
