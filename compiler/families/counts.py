@@ -2,11 +2,9 @@
 
 The negative binomial is given by its mean mu and its dispersion theta, the inverse overdispersion: its variance is
 mu + mu^2 / theta (scVI's convention), so theta -> infinity is the poisson. `gate_logits` are the log odds that a value
-is an extra zero. Densities are written by how far a count is from its mean (Loader 2000): each of their terms is as
-small as the result, so that single precision keeps its digits whatever the size of the counts.
+is an extra zero. Densities are written by how far a count is from its mean (after Loader 2000): no term is much larger
+than the result, so that single precision keeps its digits whatever the size of the counts.
 """
-
-import math
 
 import torch
 import torch.nn.functional as F
@@ -15,17 +13,14 @@ from torch import Tensor
 from compiler.families.entry import FamilyEntry, Function
 from compiler.families.gammas import log_gamma_draw
 from compiler.families.noise_kinds import COUNT, COUNT_UNIFORMS
-from compiler.families.numerics import less_log, stirling_error
+from compiler.families.numerics import log_one_plus, stirling_rest
 from compiler.tensors.broadcasting import broadcast_pair, broadcast_shape
 
 
 def poisson_log_prob(value: Tensor, rate: Tensor) -> Tensor:
-    """log of rate^k exp(-rate) / k! = -(rate - k - k log(rate / k)) - stirling_error(k) - log(2 pi k) / 2."""
+    """log of rate^k exp(-rate) / k!: minus the divergence from a rate of k, less what log k! is beyond k log k - k."""
     count = value.to(rate.dtype)
-    many = count.clamp_min(1)
-    apart = many * less_log((rate - many) / many, rate / many)
-    counted = -apart - stirling_error(many) - 0.5 * torch.log(2 * math.pi * many)
-    return torch.where(count == 0, -rate, counted)
+    return -poisson_kl(count, rate) - stirling_rest(count)
 
 
 def poisson_quantile(rate: Tensor, u: Tensor) -> Tensor:
@@ -43,8 +38,9 @@ def poisson_quantile(rate: Tensor, u: Tensor) -> Tensor:
 
 
 def poisson_kl(q_rate: Tensor, p_rate: Tensor) -> Tensor:
-    """Between two poissons: p - q - q log(p / q)."""
-    return q_rate * less_log((p_rate - q_rate) / q_rate, p_rate / q_rate)
+    """Between two poissons: q log(q / p) - q + p."""
+    apart = q_rate - p_rate
+    return q_rate * log_one_plus(apart / p_rate) - apart
 
 
 def poisson_draw(eps: Tensor, rate: Tensor) -> Tensor:
@@ -55,17 +51,15 @@ def poisson_draw(eps: Tensor, rate: Tensor) -> Tensor:
 def negative_binomial_log_prob(value: Tensor, mean: Tensor, dispersion: Tensor) -> Tensor:
     """Counts with variance mean + mean^2 / dispersion.
 
-    P(k) = Gamma(k + theta) / (Gamma(theta) k!) (theta / (theta + mu))^theta (mu / (theta + mu))^k, every Gamma by
-    Stirling's formula and its error.
+    P(k) = Gamma(k + theta) / (Gamma(theta) k!) (theta / (theta + mu))^theta (mu / (theta + mu))^k. Its powers make
+    (theta + k) times the divergence between two shares, k / (theta + k) and mu / (theta + mu).
     """
     count = value.to(mean.dtype)
-    many, whole = count.clamp_min(1), dispersion + mean
-    total, shift = many + dispersion, (many - mean) / whole
-    apart = dispersion * less_log(shift, total / whole)
-    apart = apart + many * less_log(-shift * (dispersion / many), mean / whole * (total / many))
-    errors = stirling_error(total) - stirling_error(dispersion) - stirling_error(many)
-    counted = errors - apart + 0.5 * torch.log(dispersion / total / (2 * math.pi * many))
-    return torch.where(count == 0, -dispersion * torch.log1p(mean / dispersion), counted)
+    total = count + dispersion
+    shift = (count - mean) / total
+    apart = count * log_one_plus(shift * (dispersion / mean)) + dispersion * log_one_plus(-shift)
+    rest = stirling_rest(total) - stirling_rest(dispersion) - stirling_rest(count)
+    return rest - torch.log1p(count / dispersion) - apart
 
 
 def negative_binomial_draw(eps: Tensor, mean: Tensor, dispersion: Tensor) -> Tensor:
