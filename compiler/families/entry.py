@@ -213,11 +213,9 @@ class FamilyEntry:
         return value.expand(*self.lead(parameters, extras), *extras.shape)
 
     def _count(self, parameters: Parameters) -> int:
-        """K, from a parameter with one number for each class or gap between two."""
-        found = (
-            p.shape[-1] + (info.extent == "between_classes") for info, p in self._pairs(parameters) if _trailing(info)
-        )
-        return next(found)
+        """K, from a parameter with one number for each class or for each gap between two."""
+        ((info, value),) = [pair for pair in self._pairs(parameters) if _trailing(pair[0])]
+        return value.shape[-1] + (info.extent == "between_classes")
 
     def _pairs(self, parameters: Iterable[Tensor]) -> Iterable[tuple[ParameterInfo, Tensor]]:
         return zip(self.family.parameters, parameters, strict=True)

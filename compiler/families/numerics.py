@@ -43,7 +43,7 @@ def polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
 
 
 def stirling_rest(x: Tensor) -> Tensor:
-    """log Gamma(x + 1) - (x log x - x): 0 at 0, and log(2 pi x) / 2 + 1 / (12 x) - ... by Stirling's series if large."""
+    """log Gamma(x + 1) - (x log x - x): 0 at 0; log(2 pi x) / 2 + 1 / (12 x) - ... if x is large (Stirling)."""
     few, reciprocal = x.clamp_max(64), 1 / x.clamp_min(64)
     direct = torch.lgamma(few + 1) + few * (1 - above_zero(few).log())
     square = reciprocal * reciprocal
