@@ -99,10 +99,13 @@ def check_direct(
     return shape
 
 
-def check_shapes(
-    network: NetworkSpec, parents: Mapping[str, Variable], target: Shape, report: Report, path: Path
+def check_gives(
+    network: NetworkSpec, parents: Mapping[str, Variable], target: Shape, what: str, report: Report, path: Path
 ) -> None:
-    """A network with weights can read these parents and give values of shape `target`."""
+    """The network can read these parents and give `what`, of shape `target`."""
+    if isinstance(network, WEIGHTLESS):
+        check_direct(network, parents, target, what, report, path)
+        return
     shapes = {name: parent.shape for name, parent in parents.items()}
     try:
         check_inputs(network, shapes)

@@ -186,14 +186,17 @@ def _rows(value: Any) -> list[list[float]]:
     return [row for item in value for row in _rows(item)]
 
 
+def heads_of(family: Family, given: Mapping[str, ParameterSpec]) -> tuple[ParameterInfo, ...]:
+    """The parameters that the factor's network gives: those `parameters` does not list."""
+    taken = {info.name for name in given if (info := family.parameter(name)) is not None}
+    return tuple(info for info in family.parameters if info.name not in taken)
+
+
 def standard_values(variable: Variable, family: Family, given: Mapping[str, ParameterSpec]) -> dict[str, ParameterSpec]:
     """The domain's standard prior for every parameter that a root of p does not give: normal(0, 1) and so on.
     Cutpoints make all classes equally likely: logit(k / K)."""
-    taken = {info.name for name in given if (info := family.parameter(name)) is not None}
     values: dict[str, ParameterSpec] = {}
-    for info in family.parameters:
-        if info.name in taken:
-            continue
+    for info in heads_of(family, given):
         if info.link == "ordered":
             classes = variable.support or 0
             values[info.name] = tuple(log(k / (classes - k)) for k in range(1, classes))

@@ -13,6 +13,7 @@ from graphspec.text.report import Report
 from graphspec.text.tree import Path
 
 HIDDEN: tuple[Role, ...] = ("latent", "supervised")
+SUPERVISED: tuple[Role, ...] = ("supervised",)
 
 
 def declared(spec: Spec, report: Report) -> dict[str, Variable]:

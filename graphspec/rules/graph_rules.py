@@ -13,17 +13,15 @@ from graphspec.graphs.graph import SIDES, Side
 from graphspec.language import FactorSpec, NetworkParameter, Spec
 from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
-from graphspec.text.tree import Path
+from graphspec.text.tree import Path, Sequence, plain
 
 FIRST_WARNING = "GS100"
 
 
 def parent_path(report: Report, path: Path, name: str, *, last: bool = False) -> Path:
     """Where `name` stands in the list at `path` (its last place with `last`); the list itself if it is not there."""
-    written: object = report.document.value
-    for step in path:
-        written = written.get(step) if isinstance(written, dict) and isinstance(step, str) else None
-    items = written if isinstance(written, list) else []
+    written = report.document.node(path)
+    items = plain(written) if isinstance(written, Sequence) else []
     places = [place for place, item in enumerate(items) if str(item).partition(SEQUENCE_MARK)[0] == name]
     return (*path, places[-1] if last else places[0]) if places else path
 
