@@ -134,6 +134,13 @@ def test_a_new_family_needs_a_row_and_an_entry_and_nothing_else(objective: str) 
     assert losses[-1] < losses[0] - 0.1
 
 
+def test_a_copied_function_brings_what_it_reads_and_no_namesake_of_its_variables() -> None:
+    """`excess` is a function of directions, and a local variable of dirichlet's mode."""
+    assert "excess" not in pieces()["dirichlet_mode"].needs
+    assert pieces()["von_mises_fisher_log_prob"].needs >= {"excess", "log_area"}
+    assert pieces()["zero_inflated_poisson_log_prob"].needs == {"with_extra_zeros", "poisson_log_prob"}
+
+
 @pytest.mark.usefixtures("toys")
 def test_functions_of_a_new_family_are_written_in_place_or_called() -> None:
     logistic, binomial = (FamilyCode(ENTRIES[name], Extras((2,), 4)) for name in ("logistic", "binomial"))

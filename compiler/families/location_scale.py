@@ -49,7 +49,7 @@ def lognormal_log_prob(value: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
 
 def lognormal_draw(eps: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
     """Draws from standard normal noise."""
-    return (loc + scale * eps).exp()
+    return torch.exp(loc + scale * eps)
 
 
 def laplace_log_prob(value: Tensor, loc: Tensor, scale: Tensor) -> Tensor:

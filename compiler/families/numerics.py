@@ -51,9 +51,9 @@ def stirling_rest(x: Tensor) -> Tensor:
     return torch.where(x > 64, series - 0.5 * torch.log(reciprocal * (0.5 / math.pi)), direct)
 
 
-def log_one_plus(excess: Tensor) -> Tensor:
-    """log(1 + excess), finite down to excess = -1."""
-    return torch.log1p(excess.clamp_min(torch.finfo(excess.dtype).eps / 2 - 1))
+def log_one_plus(x: Tensor) -> Tensor:
+    """log(1 + x), finite down to x = -1."""
+    return torch.log1p(x.clamp_min(torch.finfo(x.dtype).eps / 2 - 1))
 
 
 def inside_unit(value: Tensor) -> Tensor:
