@@ -15,10 +15,7 @@ from compiler.families import ENTRIES
 
 SHARED = (
     "compiler.emission.pieces.copied_schedules",
-    "compiler.families.series",
-    "compiler.families.edges",
-    "compiler.families.gamma_noise",
-    "compiler.families.quantiles",
+    "compiler.families.numerics",
     "compiler.families.sphere",
     "compiler.families.flow_maps",
     "compiler.plan.aggregation",
@@ -81,7 +78,11 @@ def _defined(node: ast.stmt) -> Iterator[str]:
 
 
 def _used(node: ast.stmt) -> set[str]:
-    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    """Names that it reads from outside: neither arguments nor local variables."""
+    names = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+    own = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    own |= {inner.arg for inner in ast.walk(node) if isinstance(inner, ast.arg)}
+    return {name.id for name in names} - own
 
 
 def _source(text: str, node: ast.stmt) -> str:

@@ -98,9 +98,9 @@ class EmissionPlan:
         if not factor.standard or factor.family is None or factor.parents:
             return None
         entry = ENTRIES.get(factor.family.name)
-        if entry is None or (entry.log_probs is None and entry.standard_log_prob is None):
+        if entry is None or (entry.standard_log_prob is None and not entry.standard_uniform):
             return None
-        return f"standard {entry.name}" if entry.log_probs is None else "uniform"
+        return "uniform" if entry.standard_uniform else f"standard {entry.name}"
 
 
 def make_plan(model: Model) -> EmissionPlan:

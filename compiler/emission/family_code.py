@@ -114,16 +114,16 @@ class FamilyCode:
             return None
         return called(function, self.inputs(ours), self.extras)
 
-    def noise(self, lead: Sequence[str], like: str, support: int | None) -> str:
+    def noise(self, lead: Sequence[str], like: str) -> str:
         """The call that draws the variable's noise: [*lead, *event, *what the family needs]."""
         kind, event = self.entry.noise_kind, self.extras.shape
-        sizes = (*event, *kind.sizes, *([support] if self.entry.by_class else []))
+        sizes = (*event, *kind.sizes, *([self.extras.classes] if self.entry.by_class else []))
         axis = [f"-{len(event)}"] if kind.along_axis else []
         arguments = [tuple_text([*lead, *map(str, sizes)]), *axis, like, "generator"]
         return f"{kind.copied.__name__}({', '.join(arguments)})"
 
 
-def family_code(factor: Factor, variable: Variable) -> FamilyCode | None:
+def coded_family(factor: Factor, variable: Variable) -> FamilyCode | None:
     """None for a flow."""
     assert factor.family is not None, f"{factor.key} is deterministic"
     entry = ENTRIES.get(factor.family.name)

@@ -5,7 +5,7 @@ then each log density when the objective first asks for it. So equal seeds give 
 """
 
 from compiler.emission.emission_plan import EmissionPlan, PatternCode
-from compiler.emission.family_code import FamilyCode, family_code
+from compiler.emission.family_code import FamilyCode, coded_family
 from compiler.emission.function import FunctionText, Symbol
 from compiler.emission.text import event_text, tuple_text
 from compiler.factors.parameter_sources import CONTEXT
@@ -129,7 +129,7 @@ class ValueWriter(FunctionText):
         if not family.entry.by_class:
             raise self.refuse(factor, f"the likeliest values of {family.entry.name}")
         self.uses_batch = True
-        noise, classes = family.noise(["batch"], parameters[0], variable.support), family.classes(parameters)
+        noise, classes = family.noise(["batch"], parameters[0]), family.classes(parameters)
         identifier = self.plan.identifiers[name]
         index, share = (self.names.fresh(f"{identifier}_{what}") for what in ("index", "log_share"))
         self.write(f"{index}, {share} = likeliest({classes}, {self.program.choices[name].budget}, {noise})")
@@ -149,11 +149,11 @@ class ValueWriter(FunctionText):
         self.uses_batch = True
         lead = ["SAMPLES", "batch"] if self.plan.samples > 1 else ["batch"]
         placed = [self.placed(Symbol(step.parent_axes, p), axes) for p in parameters]
-        family = family_code(factor, variable)
+        family = coded_family(factor, variable)
         if family is None:
             drawn = f"standard_normal({tuple_text([*lead, *map(str, variable.shape)])}, {parameters[0]}, generator)"
             return self._sent(step, placed[0], self.placed(Symbol((SAMPLES,), drawn), axes))
-        noise = self.placed(Symbol((SAMPLES,), family.noise(lead, parameters[0], variable.support)), axes)
+        noise = self.placed(Symbol((SAMPLES,), family.noise(lead, parameters[0])), axes)
         if step.action == "score_function":
             return self._without_gradient(step, family, [f"{code}.detach()" for code in placed], noise)
         if step.action == "reparameterize":
@@ -179,7 +179,7 @@ class ValueWriter(FunctionText):
 
     def family(self, factor: Factor, wanted: str = "this use") -> FamilyCode:
         """The family of a factor that is no flow, for which there is no code of what is wanted."""
-        found = family_code(factor, self.plan.graphs.variables[factor.variable])
+        found = coded_family(factor, self.plan.graphs.variables[factor.variable])
         if found is None:
             assert factor.family is not None
             raise self.refuse(factor, f"{wanted} of {factor.family.name}")

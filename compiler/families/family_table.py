@@ -5,30 +5,14 @@ from typing import Any
 
 from torch import Tensor
 
-from compiler.families import (
-    bernoulli,
-    beta,
-    classes,
-    continuous_bernoulli,
-    counts,
-    dirichlet,
-    discretized_logistic,
-    gamma,
-    laplace,
-    normal,
-    student_t,
-    von_mises_fisher,
-)
+from compiler.families import counts, finite, gammas, location_scale, unit, von_mises_fisher
 from compiler.families.distribution import Distribution
 from compiler.families.entry import Extras, FamilyEntry
 from graphspec.diagnostics import InternalError
 from graphspec.graphs.graph import Variable
 from graphspec.language.families import Family
 
-_FILES = (
-    *(normal, laplace, student_t, gamma, beta, dirichlet, von_mises_fisher),
-    *(bernoulli, continuous_bernoulli, classes, counts, discretized_logistic),
-)
+_FILES = (location_scale, gammas, von_mises_fisher, finite, unit, counts)
 ENTRIES: dict[str, FamilyEntry] = {entry.name: entry for file in _FILES for entry in file.ENTRIES}
 """Every family but the flows, which have weights of their own (`families.flows`)."""
 
@@ -36,7 +20,7 @@ ENTRIES: dict[str, FamilyEntry] = {entry.name: entry for file in _FILES for entr
 def extras_of(family: Family, options: Mapping[str, Any], variable: Variable) -> Extras:
     """The constants of `variable` that its family's functions may ask for; options that are not given by default."""
     given = {name: options.get(name, default) for name, (default, _) in family.options.items()}
-    return Extras(variable.shape, variable.minimum, variable.domain == "count", given)
+    return Extras(variable.shape, variable.support, variable.minimum, variable.domain == "count", given)
 
 
 def build(
