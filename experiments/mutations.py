@@ -1,11 +1,11 @@
-"""Single-place faults in the derivation, and the first test that notices each.
+"""Single-place faults (`experiments/mutants/`), and the first test that notices each.
 
     python -m experiments.mutations --json results/mutations.json
 
-Every mutant is one replaced text in one file of a temporary copy of the source; the tests of the objective run there
-in a fixed order (those named by the mutant first) and stop at the first failure. A mutant that no test fails on has
-SURVIVED: it is equivalent to the source (EQUIVALENT says why) or a test is missing. Tests that fail on the unchanged
-copy are left out and listed (`--skip` names some without running any). `--only ID,ID` runs some mutants and keeps the other results of the file.
+Every mutant is one replaced text in one file of a temporary copy of the source; the tests that it names run there, in
+order, and stop at the first failure. A mutant that no test fails on has SURVIVED: it is equivalent to the source
+(EQUIVALENT says why) or a test is missing. Tests that fail on the unchanged copy are left out and listed (`--skip`
+names some without running any). `--only ID,ID` runs some mutants and keeps the other results of the file.
 """
 
 import argparse
@@ -18,232 +18,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.label_budgets import machine
+from experiments.mutants import Mutant
+from experiments.mutants.data import DATA_EQUIVALENT, DATA_MUTANTS
+from experiments.mutants.objective import OBJECTIVE_EQUIVALENT, OBJECTIVE_MUTANTS
+from experiments.mutants.reading import READING_EQUIVALENT, READING_MUTANTS
 
 ROOT = Path(__file__).parent.parent
 COPIED = ("graphspec", "compiler", "runtime", "tests", "specs", "pyproject.toml")
 
-EXACT, MASKS, SPARSE = "tests/test_objective_exact.py", "tests/test_masks.py", "tests/test_sparse.py"
-GAUSSIAN, FURTHER = "tests/test_objective_gaussian.py", "tests/test_further_bounds.py"
-SCORE, TWIN, PEERS = "tests/test_score_function.py", "tests/test_twin_specs.py", "tests/test_peers_mistakes.py"
-RANDOM, SURVIVORS = "tests/test_objective_random.py", "tests/test_survivors.py"
-LOSS = "tests/test_training.py::test_the_logged_loss_is_the_objective_of_the_data"
-DISTRIBUTIONS = "tests/test_distributions.py"
-OBJECTIVE_TESTS = (MASKS, FURTHER, GAUSSIAN, PEERS, TWIN, SPARSE, SCORE, EXACT, LOSS, SURVIVORS, RANDOM)
-"""Cheapest first."""
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """`old` occurs exactly once in `file` (a path under compiler/); `first`: tests that run before the others."""
-
-    id: str
-    file: str
-    old: str
-    new: str
-    breaks: str
-    first: tuple[str, ...] = ()
-
-    @property
-    def tests(self) -> tuple[str, ...]:
-        """Every test file once, likeliest first."""
-        more = (DISTRIBUTIONS,) if self.file.startswith("distributions/") else ()
-        return tuple(dict.fromkeys((*self.first, *more, *OBJECTIVE_TESTS)))
-
-
-MUTANTS = (
-    # --- derivation: signs and dropped terms
-    Mutant("importance-sign", "derivation.py", "Sum((Negative(Expectation(self.measure, log_w)), ",
-           "Sum((Expectation(self.measure, log_w), ", "sign of -E_w[log w]", (GAUSSIAN,)),
-    Mutant("importance-dropped", "derivation.py", "            *self._importance(),\n", "",
-           "no importance correction at all", (GAUSSIAN,)),
-    Mutant("evidence-dropped", "derivation.py",
-           "log_w)), self._log_evidence(self.weighing)))", "log_w)),))", "log q^ missing", (GAUSSIAN,)),
-    Mutant("alpha-increment", "derivation.py",
-           "part = Sum((LogEvidence((*before, name)), Negative(LogEvidence(before))))",
-           "part = LogEvidence((name,))", "a later label's part is not conditioned on the earlier ones", (EXACT,)),
-    Mutant("alpha-before", "derivation.py", "before = (*before, name)", "before = (name,)",
-           "increments forget all labels but the last", (EXACT,)),
-    Mutant("jensen-measure", "derivation.py",
-           "return Expectation(Measure(), Sum(tuple(self._label(name) for name in labels)))",
-           "return Expectation(self.measure, Sum(tuple(self._label(name) for name in labels)))",
-           "jensen averages under w g instead of g", (GAUSSIAN,)),
-    Mutant("free-bits-after-beta", "derivation.py",
-           'term = Weighted(Weight("beta", name), floored) if name in self.section.beta else floored',
-           'term = Weighted(Weight("beta", name), gain) if name in self.section.beta else floored',
-           "free bits lost where beta is set", (RANDOM,)),
-    Mutant("free-bits-masked", "derivation.py", 'gain, self.q[name].masked) if', 'gain, False) if',
-           "a given variable pays free bits", (RANDOM,)),
-    Mutant("beta-dropped", "derivation.py",
-           'term = Weighted(Weight("beta", name), floored) if name in self.section.beta else floored',
-           "term = floored", "beta ignored", (EXACT,)),
-    Mutant("closed-kl-axes", "derivation.py", "axes = canonical((*q.parent_axes, *p.parent_axes))",
-           "axes = canonical(q.parent_axes)", "a closed divergence forgets the axes of p's parents", (TWIN,)),
-    Mutant("kl-part", "derivation.py", 'part: Part = "hidden" if q.masked else "all"', 'part: Part = "all"',
-           "given elements of a masked label pay a divergence", (MASKS,)),
-    Mutant("masked-likelihood", "derivation.py", "if name in self.hidden and not step.masked:",
-           "if name in self.hidden:", "log p of given elements of a masked label lost", (MASKS,)),
-    Mutant("given-likelihood", "derivation.py", 'self._expected(self._density(step, "given" if step.masked else "all"))',
-           "self._expected(self._density(step))", "blanks are scored too", (MASKS,)),
-    Mutant("label-part", "derivation.py", 'return self._density(self.q[name], "given" if self.q[name].masked else "all")',
-           "return self._density(self.q[name])", "log q of a masked label counts drawn elements", (MASKS,)),
-    Mutant("iw-given-only", "derivation.py", "return step.masked and step.factor.variable not in self.q",
-           "return step.masked", "the importance weighted bound drops p of a masked label's hidden elements", (SURVIVORS,)),
-    Mutant("iw-hidden-part", "derivation.py", '"hidden" if self.q[n].masked else "all") for n in self.hidden]',
-           '"all") for n in self.hidden]', "log g of a masked label's given elements subtracted",
-           (SURVIVORS,)),
-    Mutant("tc-sign", "derivation.py", "result.append(Contribution(f\"{kind} {name}\", Weighted(Weight(kind, name), gain)",
-           "result.append(Contribution(f\"{kind} {name}\", Weighted(Weight(kind, name), Negative(gain))",
-           "sign of the split divergence", (FURTHER,)),
-    Mutant("tc-swap", "derivation.py", "        for kind, upper, lower in parts:", "        for kind, lower, upper in parts:",
-           "each part of the split divergence negated", (FURTHER,)),
-    # --- evaluation
-    Mutant("marginal-detached", "evaluation.py", "weights = self.marginal(measure, value.axes).on(value.axes).exp()",
-           "weights = self.marginal(measure, value.axes).on(value.axes).exp().detach()",
-           "no gradient through the weights of an expectation", (TWIN,)),
-    Mutant("uniform-axis", "evaluation.py", "(count, 1), -math.log(count))", "(count, 1), 0.0)",
-           "1/S missing from g", (GAUSSIAN,)),
-    Mutant("normaliser", "evaluation.py",
-           "return AxisTensor(found.axes, found.data - self.marginal(measure, (), normalised=False).data)",
-           "return found", "importance weights not normalised", (GAUSSIAN,)),
-    Mutant("normaliser-detached", "evaluation.py", "found.data - self.marginal(measure, (), normalised=False).data)",
-           "found.data - self.marginal(measure, (), normalised=False).data.detach())",
-           "no gradient through the normaliser", (RANDOM,)),
-    Mutant("measure-ignored", "evaluation.py", "if value.axes == (SAMPLES,) and not measure.labels:",
-           "if value.axes == (SAMPLES,):", "samples averaged without their weights", (GAUSSIAN,)),
-    Mutant("closure-dropped", "evaluation.py", "needed = closure(axes, self._enumerated)", "needed = canonical(axes)",
-           "a sum forgets the parents that its weights depend on", (EXACT,)),
-    Mutant("wrong-sum-axis", "evaluation.py", "torch.logsumexp(_add(aligned), dim=axes.index(axis))",
-           "torch.logsumexp(_add(aligned), dim=0)", "elimination sums the first axis instead of its own", (EXACT,)),
-    Mutant("free-bits-sign", "evaluation.py", "clamp_max(-self._number(bits))", "clamp_min(-self._number(bits))",
-           "free bits cap the divergence instead of flooring it", (RANDOM,)),
-    Mutant("free-bits-where", "evaluation.py", "torch.where(self.densities.any_hidden(bits.variable), floored, value.data)",
-           "torch.where(self.densities.any_hidden(bits.variable), value.data, floored)", "free bits on the wrong rows",
-           (RANDOM,)),
-    Mutant("sparse-baseline-attached", "evaluation.py", "baseline = value.data.detach().select(place, 0)",
-           "baseline = value.data.select(place, 0)", "gradient through the baseline of a budget", (SPARSE,)),
-    Mutant("sparse-baseline-dropped", "evaluation.py",
-           "return self._weighted(measure, centred) + self.average(measure, AxisTensor(rest, baseline))",
-           "return self._weighted(measure, centred)", "the baseline of a budget is not added back", (SPARSE,)),
-    Mutant("dreg-weights", "evaluation.py", "self.densities.weigh(AxisTensor(value.axes, value.data.detach()))",
-           "self.densities.weigh(AxisTensor(value.axes, 2 * value.data.detach()))",
-           "the doubly reparameterised gradient has squared weights", (FURTHER,)),
-    Mutant("given-label", "evaluation.py", '"given" if name in self._masked else "all")', '"all")',
-           "masked labels weigh with their hidden elements", (MASKS,)),
-    # --- lowering and program
-    Mutant("closed-kl-upstream", "lowering.py", "    if name in upstream:\n", "    if False:\n",
-           "closed divergence where draws are weighted by a label", (GAUSSIAN,)),
-    Mutant("closed-kl-below", "lowering.py", "    if below:\n", "    if False:\n",
-           "closed divergence where p's parents are drawn after the variable", (TWIN,)),
-    Mutant("upstream-masked", "lowering.py",
-           "    labels = (*pattern.labels, *pattern.masked)\n    upstream =",
-           "    labels = pattern.labels\n    upstream =", "masked labels do not count as labels upstream", (MASKS,)),
-    Mutant("budget-upstream", "lowering.py", "if name in labels or any(name in nx.ancestors(graph, label) for label in labels):",
-           "if name in labels:", "a budget is used upstream of a label", (SURVIVORS,)),
-    Mutant("score-above", "lowering.py", "    choices = _score_above(graphs, choices)\n", "",
-           "enumerated variables above a score-function draw stay enumerated", (SCORE,)),
-    Mutant("weighing-axes", "program.py", "return tuple(name for name in self.labelled if axes[name])",
-           "return tuple(name for name in self.labelled if SAMPLES in axes[name])",
-           "only sampled, not summed, variables weigh labels", (EXACT,)),
-    Mutant("pattern-elimination", "elimination.py", "pending.extend(density_axes.get(axis, ()))", "pass",
-           "closure not transitive", (EXACT,)),
-    # --- execution
-    Mutant("closed-kl-detached", "execution.py", "return AxisTensor(axes, closed_kl(ours, theirs))",
-           "return AxisTensor(axes, closed_kl(ours.detached(), theirs))", "no gradient of q through a closed divergence",
-           (TWIN,)),
-    Mutant("q-detached", "execution.py", 'if self._doubly and step.action == "reparameterize":',
-           'if step.action == "reparameterize":', "densities of drawn variables detached in every bound", (RANDOM,)),
-    Mutant("dreg-q-attached", "execution.py", 'if self._doubly and step.action == "reparameterize":', "if False:",
-           "log g keeps its parameters in the doubly reparameterised gradient", (FURTHER,)),
-    Mutant("dreg-scale", "execution.py", "self._importance = torch.softmax(log_weights.data, dim=0)",
-           "self._importance = torch.softmax(log_weights.data, dim=-1)", "weights normalised over rows", (FURTHER,)),
-    Mutant("relaxed-detached", "execution.py",
-           "return AxisTensor(axes, distribution.relaxed(noise, self.weights.temperature[name], straight_through=hard))",
-           "return AxisTensor(axes, distribution.relaxed(noise, self.weights.temperature[name], "
-           "straight_through=hard).detach())", "no gradient through relaxed draws", (RANDOM,)),
-    Mutant("temperature", "execution.py", "self.weights.temperature[name], straight", "1.0, straight",
-           "temperature ignored", (PEERS,)),
-    Mutant("reparameterised-detached", "execution.py", "value = distribution.reparameterize(noise)",
-           "value = distribution.reparameterize(noise).detach()", "no pathwise gradient", (RANDOM,)),
-    Mutant("masked-repeats", "execution.py",
-           "return AxisTensor(hidden.axes, hidden.data - repeats.to(hidden.data.dtype) * math.log(support))",
-           "return AxisTensor(hidden.axes, hidden.data)", "a masked axis does not sum to one", (MASKS,)),
-    Mutant("masked-hidden-sum", "execution.py",
-           "each = distribution.log_prob_each(value, relaxed=relaxed)\n        return AxisTensor(axes, "
-           "sum_where(each, ~self.given[name], len(axes)))",
-           "each = distribution.log_prob_each(value, relaxed=relaxed)\n        return AxisTensor(axes, "
-           "sum_where(each, self.given[name], len(axes)))", "mask of hidden elements inverted", (MASKS,)),
-    Mutant("masked-divergence", "execution.py", "sum_where(closed_kl_each(ours, theirs), ~self.given[name], len(axes))",
-           "sum_where(closed_kl_each(ours, theirs), self.given[name], len(axes))", "closed divergence of given elements",
-           (MASKS,)),
-    Mutant("any-hidden", "execution.py", "return ~(mask.flatten(1).all(dim=1) if", "return ~(mask.flatten(1).any(dim=1) if",
-           "a partly given row counts as whole", (SURVIVORS,)),
-    # --- sparse, score, aggregation
-    Mutant("sparse-score", "sparse.py", "weight = share + picked - picked.detach()", "weight = share",
-           "no score part for the draw of a budget", (SPARSE,)),
-    Mutant("sparse-share", "sparse.py", "share = torch.logsumexp(rest.detach(), dim=-1, keepdim=True)",
-           "share = torch.logsumexp(rest, dim=-1, keepdim=True)", "the rest's share has a gradient of its own", (SPARSE,)),
-    Mutant("score-baseline-attached", "score.py", "(bound.detach() - baseline)", "(bound.detach() + baseline)",
-           "sign of the baseline", (SCORE,)),
-    Mutant("score-self", "score.py", "if s != self.sample]", "if s != 0]",
-           "the baseline contains the draw it is a baseline for", (SCORE,)),
-    Mutant("score-own", "score.py", "* (own - own.detach())", "* (own - own.detach()) / program.samples",
-           "score-function part divided by S", (SCORE,)),
-    Mutant("score-part", "score.py", '"hidden" if name in masked else "all")', '"all")',
-           "given elements take a score-function gradient", (RANDOM,)),
-    Mutant("aggregate-rest", "aggregation.py", "math.log((rows - 1) / (rows * (batch - 1)))",
-           "math.log(1 / (batch - 1))", "stratified weights do not sum to one", (FURTHER,)),
-    Mutant("aggregate-axis", "aggregation.py", "return torch.logsumexp(pairs.sum(-1) + log_weights, dim=-1)",
-           "return torch.logsumexp(pairs.sum(-1) + log_weights, dim=-2)", "mixture over draws instead of rows", (FURTHER,)),
-    # --- weights
-    Mutant("rho", "weights.py", "rho = objective.labelled_share(rates.labelled, rates.unlabelled)",
-           "rho = objective.labelled_share(rates.unlabelled, rates.labelled)", "labelled and unlabelled counts swapped",
-           (LOSS,)),
-    Mutant("alpha-rate", "weights.py", "_alpha(objective, name, rho * rates.share(name), epoch)",
-           "_alpha(objective, name, rho, epoch)", "25/rho ignores how often a label is given", (SURVIVORS,)),
-    Mutant("alpha-over-rho", "weights.py", "return alpha.over_rho / rate if rate > 0", "return alpha.over_rho if rate > 0",
-           "25/rho is 25", (SURVIVORS,)),
-    Mutant("schedule-end", "weights.py", "        return value.to\n", "        return value.start\n",
-           "a finished schedule goes back to its start", (SURVIVORS,)),
-    Mutant("schedule-begin", "weights.py", "(epoch - value.begin) / value.epochs", "epoch / value.epochs",
-           "a schedule ignores `begin`", (SURVIVORS,)),
-    Mutant("schedule-cycle", "weights.py", "within - math.floor(within)", "min(within, 1.0)", "a schedule does not repeat", (SURVIVORS,)),
-    Mutant("schedule-cosine", "weights.py", "part = (1 - math.cos(math.pi * part)) / 2",
-           "part = (1 + math.cos(math.pi * part)) / 2", "a cosine schedule runs backwards", (SURVIVORS,)),
-    Mutant("stands-for", "weights.py", "return self.labelled if labels else self.unlabelled or self.labelled",
-           "return self.labelled + self.unlabelled", "total correlation counts all rows for every group", (SURVIVORS,)),
-    # --- distributions
-    Mutant("kl-normal", "distributions/divergence.py", "shift = (q.loc - p.loc) / p.scale",
-           "shift = (q.loc - p.loc) / q.scale", "shift in the wrong scale"),
-    Mutant("kl-finite", "distributions/divergence.py", "(log_q.exp() * (log_q - p.log_probs()))",
-           "(log_q.exp().detach() * (log_q - p.log_probs()))", "a finite divergence's weights are detached", (RANDOM,)),
-    Mutant("kl-bernoulli", "distributions/divergence.py", "+ softplus(p.logits) - softplus(q.logits)",
-           "- softplus(p.logits) + softplus(q.logits)", "signs of the log normalisers"),
-    Mutant("categorical-mass", "distributions/finite.py", 'return torch.log_softmax(self.parameters["logits"], dim=-1)',
-           'return self.parameters["logits"]', "class probabilities do not sum to one"),
-    Mutant("finite-minimum", "distributions/finite.py", "index = (value - self.minimum).long().unsqueeze(-1)",
-           "index = value.long().unsqueeze(-1)", "a count's minimum is ignored"),
-    Mutant("relaxed-logits", "distributions/finite.py", "torch.softmax((self.log_probs() + eps) / temperature, dim=-1)",
-           "torch.softmax(self.log_probs() + eps / temperature, dim=-1)", "only the noise is divided by the temperature"),
-    Mutant("straight-through", "distributions/finite.py", "return soft + (hard - soft).detach()", "return hard",
-           "no gradient through straight-through draws", (PEERS,)),
-    Mutant("normal-scale", "distributions/location_scale.py", "** 2 - self.scale.log() - HALF_LOG_TWO_PI",
-           "** 2 - HALF_LOG_TWO_PI", "log scale missing from the normal density"),
-    Mutant("laplace-draw", "distributions/location_scale.py", "return -centred.sign() * torch.log1p(-2",
-           "return centred.sign() * torch.log1p(-2", "sign of a Laplace draw"),
-)  # fmt: skip
-"""Not run through the formatter: one mutant, one paragraph."""
-
-EQUIVALENT = {
-    "closed-kl-axes": "no stage reads the axes of a closed divergence's node: `Execution.divergence` finds them again "
-    "from the steps, and the evaluator takes those of the tensor it gets",
-    "sparse-baseline-attached": "a budget's weights sum to one, so the gradient of the baseline that is subtracted and "
-    "that of the one added back cancel",
-}
+MUTANTS: tuple[Mutant, ...] = (*OBJECTIVE_MUTANTS, *READING_MUTANTS, *DATA_MUTANTS)
+EQUIVALENT = {**OBJECTIVE_EQUIVALENT, **READING_EQUIVALENT, **DATA_EQUIVALENT}
 """Mutants that change no result, and why."""
 
 
@@ -271,7 +59,7 @@ def run_tests(folder: Path, tests: Sequence[str], prefix: Sequence[str], limit: 
 
 def mutated(folder: Path, mutant: Mutant) -> tuple[Path, str]:
     """Writes the mutant; returns the file and its source to put back."""
-    path = folder / "compiler" / mutant.file
+    path = folder / mutant.file
     source = path.read_text()
     if source.count(mutant.old) != 1:
         raise ValueError(f"{mutant.id}: {mutant.old!r} occurs {source.count(mutant.old)} times in {mutant.file}")
@@ -296,7 +84,7 @@ def one(
         path.write_text(source)
     return {
         "id": mutant.id,
-        "file": f"compiler/{mutant.file}",
+        "file": mutant.file,
         "old": mutant.old,
         "new": mutant.new,
         "breaks": mutant.breaks,
