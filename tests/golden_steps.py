@@ -6,21 +6,19 @@ normal draws in single precision differ by 1e-8 between processors, which input 
 """
 
 import hashlib
-import json
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from golden_answers import answers_of
+from golden_numbers import KeyedNoise, in_one, original, philox, sketches
 from torch import Tensor
 
 from compiler import Model, compile_spec
 from compiler.symbolic.schedules import ObjectiveWeights, Rates
-from compiler.tensors.noise import RowNoise
 from graphspec import Graphs, load
 from graphspec.graphs.graph import Variable
 
@@ -31,19 +29,14 @@ WHOLE_ROWS, PART_ROWS = 2, 3
 MANY = 6
 """Patterns. Of more, the gradients of one pattern alone are kept as one vector, not by tensor: what is by tensor in the
 passes of all patterns need not be said thirty times."""
-DIRECTIONS = 8
-"""One for each bit of a random byte."""
 EPOCH = 3.5
 """Of the pass in training mode: most schedules are under way then."""
-RENAMED: tuple[tuple[str, str], ...] = ()
-"""Pairs (pattern of a tensor's name today, what `re.sub` puts in its place to give the name it had): a change that
-renames tensors goes here, and the goldens, whose weights and directions follow from the names, stand."""
-
 Rows = dict[str, Tensor]
 
 
 def steps_of(path: Path) -> dict[str, Any]:
-    """Everything that is kept of one spec: {weights: {name: sha256}, passes: {name: numbers}, buffers: {name: sketch}}.
+    """Everything that is kept of one spec: {weights: {name: sha256}, passes: {name: numbers}, buffers and answers: {name:
+    sketch}}.
 
     buffers: after the pass in training mode, which moves the averages of batch normalization.
     """
@@ -57,9 +50,10 @@ def steps_of(path: Path) -> dict[str, Any]:
     mixed = mixed_batch(list(cases.values()))
     if len(cases) > 1:
         passes["all patterns"] = one_pass(model.eval(), *mixed, math.inf)
+    answers = answers_of(model, *mixed)
     passes["all patterns, training"] = one_pass(model.train(), *mixed, EPOCH)
     buffers = {name: value for name, value in model.named_buffers() if value.is_floating_point()}
-    return {"weights": weight_hashes(graphs), "passes": passes, "buffers": sketches(buffers)}
+    return {"weights": weight_hashes(graphs), "passes": passes, "buffers": sketches(buffers), "answers": answers}
 
 
 def weight_hashes(graphs: Graphs) -> dict[str, str]:
@@ -67,13 +61,6 @@ def weight_hashes(graphs: Graphs) -> dict[str, str]:
     state = compile_spec(graphs, seed=0).state_dict()
     found = {original(name): value.contiguous().numpy().tobytes() for name, value in state.items()}
     return {name: hashlib.sha256(tensor).hexdigest() for name, tensor in sorted(found.items())}
-
-
-def original(name: str) -> str:
-    """What a tensor of this name was called when the goldens were made."""
-    for pattern, replacement in RENAMED:
-        name = re.sub(pattern, replacement, name)
-    return name
 
 
 def moved_model(graphs: Graphs) -> Model:
@@ -88,32 +75,6 @@ def moved_model(graphs: Graphs) -> Model:
                 np.asarray(philox("moved", original(name)).standard_normal(parameter.shape))
             )
     return model
-
-
-def philox(*names: str | int) -> np.random.Generator:
-    """A generator for what these names stand for."""
-    digest = hashlib.sha256("/".join(map(str, names)).encode()).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "big")))
-
-
-class KeyedNoise(RowNoise):
-    """`RowNoise`, from numpy: a row draws the same alone and in a mixed batch."""
-
-    def normal(self, name: str, lead: Sequence[int], event: Sequence[int], dtype: torch.dtype) -> Tensor:
-        return self._drawn("normal", name, lead, event).to(dtype)
-
-    def uniform(self, name: str, lead: Sequence[int], event: Sequence[int], dtype: torch.dtype) -> Tensor:
-        return self._drawn("random", name, lead, event).to(dtype).clamp_min(torch.finfo(dtype).tiny)
-
-    def _drawn(self, kind: str, name: str, lead: Sequence[int], event: Sequence[int]) -> Tensor:
-        """[*lead, rows, *event], float64."""
-        generators = [philox("noise", self.seed, row, name) for row in self.rows]
-        shape = (*lead, *event)
-        draws = [g.random(shape) if kind == "random" else g.standard_normal(shape) for g in generators]
-        return torch.stack([torch.from_numpy(np.asarray(draw)) for draw in draws], dim=len(lead))
-
-    def select(self, rows: Tensor) -> "KeyedNoise":
-        return KeyedNoise(self.seed, [self.rows[int(row)] for row in rows])
 
 
 # --- rows
@@ -196,40 +157,3 @@ def one_pass(model: Model, rows: Rows, ids: list[int], epoch: float) -> dict[str
         "effective samples": {name: value.nanmean().item() for name, value in found.effective_samples.items()},
         "gradients": sketches(dict(zip(names, gradients, strict=True))),
     }
-
-
-def sketches(tensors: Mapping[str, Tensor | None]) -> dict[str, list[float] | None]:
-    """By the names that the tensors had."""
-    named = {original(name): value for name, value in tensors.items()}
-    return {name: None if value is None else sketch(name, value) for name, value in sorted(named.items())}
-
-
-def sketch(name: str, value: Tensor) -> list[float]:
-    """Norm, then projections on directions of signs that follow from the name and the shape."""
-    flat = value.detach().flatten().numpy()
-    signs = _signs(name, flat.size)
-    return [float(np.sqrt(np.sum(flat * flat))), *(float(np.sum(np.where(sign, flat, -flat))) for sign in signs)]
-
-
-def in_one(sketches: Iterable[list[float] | None]) -> list[float]:
-    """The sketch of several tensors as one vector, whose directions are theirs one after the other."""
-    there = [sketch for sketch in sketches if sketch is not None]
-    norms, *projections = zip(*there, strict=True)
-    return [math.hypot(*norms), *(math.fsum(each) for each in projections)]
-
-
-def _signs(name: str, size: int) -> Any:
-    """[DIRECTIONS, size] bool."""
-    found = np.frombuffer(philox("direction", name, size).bytes(size), dtype=np.uint8)
-    return [(found >> bit) & 1 == 1 for bit in range(DIRECTIONS)]
-
-
-# --- text and comparison
-
-
-def as_text(value: Any, depth: int = 0) -> str:
-    """JSON with one line for each list or number, so that a difference shows what moved."""
-    if not isinstance(value, Mapping) or not value:
-        return json.dumps(value)
-    inner = ",\n".join(f"{' ' * (depth + 1)}{json.dumps(k)}: {as_text(v, depth + 1)}" for k, v in value.items())
-    return "{\n" + inner + "\n" + " " * depth + "}"

@@ -1,4 +1,4 @@
-"""Initial weights, terms of the bound and gradients of every spec are what they were (`golden_steps.py`).
+"""Initial weights, terms of the bound, gradients and answers of every spec are what they were (`golden_steps.py`).
 
 Every spec in specs/, and in tests/specs/steps small ones that between them have what those lack: all families, flows,
 relaxed and scored draws, budgets, several labels above and below draws, one masked program for all patterns.
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden_steps import as_text, steps_of
+from golden_numbers import as_text
+from golden_steps import steps_of
 from test_specs import SPECS
 
 SMALL_SPECS = sorted((Path(__file__).parent / "specs" / "steps").glob("*.yaml"))
@@ -56,6 +57,7 @@ def differences(kept: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[s
     """A line for everything that is not what it was."""
     yield from _unequal("weights", kept["weights"], found["weights"])
     yield from _moved("buffers", kept["buffers"], found["buffers"])
+    yield from _moved("answers", kept["answers"], found["answers"])
     yield from _unequal("passes", dict.fromkeys(kept["passes"]), dict.fromkeys(found["passes"]))
     for name in kept["passes"].keys() & found["passes"].keys():
         before, now = kept["passes"][name], found["passes"][name]

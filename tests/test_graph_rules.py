@@ -166,6 +166,17 @@ def test_warnings_are_silenced_in_place(overrides, place, code):
             assert codes_in(M2, *overrides, f"{side}.{place}.allow=[{code}]") == []
 
 
+def test_a_sum_is_long_by_its_joint_values_and_a_budget_bounds_it():
+    """2^10 ways to fill ten binary elements are more than 1000, 2^9 are not."""
+    vector = "variables.y={{role: latent, domain: binary, size: {}}}"
+    asked = "objective.estimators={y: enumerate}"
+    assert "GS103" in codes_in(M2, vector.format(10), asked)
+    assert "GS103" not in codes_in(M2, vector.format(9), asked)
+    many = "variables.y.classes=2000"
+    assert "GS103" in codes_in(M2, many, asked)
+    assert "GS103" not in codes_in(M2, many, "objective.estimators={y: {kind: enumerate, budget: 3}}")
+
+
 def test_an_auxiliary_latent_is_meant():
     text = M2.replace("variables:", "variables:\n  a: {role: latent}").replace(
         "  z: {}", "  z: {}\n  a: {parents: [x, y, z]}"

@@ -68,6 +68,14 @@ def test_nothing_is_said_where_it_depends_on_the_data_or_p_models_nothing(path: 
     assert stakes(graphs_of(path, "generative.x=null", "generative.y.parents=[x]", "generative.z.parents=[x]")) == ()
 
 
+def test_an_element_costs_something_however_sure_its_density_is(path: Path) -> None:
+    """A normal as wide as a photograph's spread costs 0.2 nats an element, and counts as half a nat."""
+    normal = "generative.x={{parents: [y, z], distribution: normal, parameters: {{scale: {}}}}}"
+    narrow, wide = (stakes(graphs_of(path, normal.format(scale)))[0].data for scale in (0.3, 1.0))
+    assert narrow == pytest.approx(3072 * 0.5)
+    assert wide == pytest.approx(3072 * (0.5 * 0.3**2 + 0.5 * math.log(2 * math.pi)))
+
+
 @pytest.mark.parametrize(
     "factor",
     [
