@@ -15,6 +15,7 @@ from compiler.factors.conditional import ConditionalModule, DeterministicModule,
 from compiler.factors.parameters import BORDER_START, Learned, constrain
 from compiler.families import closed_kl
 from compiler.tensors.axes import SAMPLES, AxisTensor
+from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise
 from graphspec.diagnostics import SpecError
 from graphspec.graphs.connect import connect
@@ -323,7 +324,7 @@ def test_deterministic_variables_with_a_size_pass_their_domains_link(declared: s
     module = deterministic(text)
     z = AxisTensor((SAMPLES,), random(2, 3, 4))
     value = at(module, z=z)
-    raw = module.network({"z": z}, Noise(0, 3))["value"].data
+    raw = module.network({"z": z.data}, Layout(2, Noise(0, 3), True))["value"]
     torch.testing.assert_close(value.data, link(raw))
     assert value.event_shape == module.variable.shape
     child = ConditionalModule(graphs_of(text).generative["x"], graphs_of(text), dtype=DOUBLE)

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from compiler.emission import emit
 from compiler.networks import ParentInput
-from compiler.networks.layers import Inputs
-from compiler.tensors.axes import SAMPLES, AxisTensor
+from compiler.networks.layers import Disturbance
 from compiler.tensors.blanks import PRESENCE
+from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise
 from graphspec.diagnostics import SpecError
 
@@ -29,9 +29,8 @@ READERS: list[tuple[dict[str, Any], tuple[ParentInput, ...], dict[str, tuple[int
 
 
 def output(net: torch.nn.Module, values: Mapping[str, Tensor], seed: int = 0) -> Tensor:
-    given = {name: AxisTensor((), value) for name, value in values.items()}
-    found = net(given, Noise(seed, 4))
-    return next(iter(found.values())).data
+    found = net(values, Layout(1, Noise(seed, 4)))
+    return next(iter(found.values()))
 
 
 @pytest.mark.parametrize(("spec", "parents", "outputs"), READERS, ids=lambda v: v.get("kind") if "kind" in v else "")
@@ -55,37 +54,38 @@ def test_a_network_reads_numbers_with_noise_on_them_in_training(
     assert torch.equal(output(noisy.eval(), values, 3), output(plain.eval(), values))
 
 
-def inputs_of(*parents: ParentInput, **spec: float) -> Inputs:
+def disturbance(*parents: ParentInput, **spec: float) -> Disturbance:
     net = network(MLP | spec, *parents)
-    return next(module for module in net.modules() if isinstance(module, Inputs))
+    return next(module for module in net.modules() if isinstance(module, Disturbance))
 
 
 def test_categories_counts_and_flags_are_left_as_they_are() -> None:
     flag = ParentInput("z" + PRESENCE, "identity", (4,))
-    inputs = inputs_of(Y, Z, N, flag, input_noise=1.0, input_dropout=0.5).train()
-    values = {name: AxisTensor((), value) for name, value in values_of((Y, Z, N)).items()}
-    values[flag.name] = AxisTensor((), torch.ones(4, 4, dtype=DOUBLE))
-    changed = inputs(values, Noise(0, 4))
-    assert {name for name in values if not torch.equal(values[name].data, changed[name].data)} == {"z"}
+    disturbed = disturbance(Y, Z, N, flag, input_noise=1.0, input_dropout=0.5).train()
+    values = values_of((Y, Z, N)) | {flag.name: torch.ones(4, 4, dtype=DOUBLE)}
+    layout = Layout(1, Noise(0, 4))
+    changed = {name for name, value in values.items() if not torch.equal(disturbed(name, value, layout), value)}
+    assert changed == {"z"} == {name for name in values if disturbed.changes(name)}
+    assert not any(disturbed.eval().changes(name) for name in values)
 
 
 def test_enumerated_values_share_what_is_drawn_and_samples_do_not() -> None:
-    inputs = inputs_of(Z, input_noise=1.0, input_dropout=0.3).train()
+    disturbed = disturbance(Z, input_noise=1.0, input_dropout=0.3).train()
     same = random(1, 1, 1, 4).expand(2, 3, 4, 4).clone()
-    (changed,) = inputs({"z": AxisTensor((SAMPLES, "y"), same)}, Noise(0, 4)).values()
-    assert torch.equal(changed.data[:, 0], changed.data[:, 2])
-    assert not torch.equal(changed.data[0], changed.data[1])
-    assert not torch.equal(changed.data[:, :, 0], changed.data[:, :, 1])
+    changed = disturbed("z", same, Layout(3, Noise(0, 4), sampled=True))
+    assert torch.equal(changed[:, 0], changed[:, 2])
+    assert not torch.equal(changed[0], changed[1])
+    assert not torch.equal(changed[:, :, 0], changed[:, :, 1])
 
 
 def test_the_noise_has_its_size_and_dropping_keeps_the_mean() -> None:
-    many, noise = AxisTensor((), torch.full((20000, 4), 2.0, dtype=DOUBLE)), Noise(0, 20000)
-    (spread,) = inputs_of(Z, input_noise=0.7).train()({"z": many}, noise).values()
-    assert float(spread.data.std()) == pytest.approx(0.7, rel=0.02)
-    assert float(spread.data.mean()) == pytest.approx(2.0, abs=0.02)
-    (kept,) = inputs_of(Z, input_dropout=0.25).train()({"z": many}, noise).values()
-    assert float((kept.data == 0).double().mean()) == pytest.approx(0.25, abs=0.01)
-    assert float(kept.data.mean()) == pytest.approx(2.0, rel=0.02)
+    many, layout = torch.full((20000, 4), 2.0, dtype=DOUBLE), Layout(1, Noise(0, 20000))
+    spread = disturbance(Z, input_noise=0.7).train()("z", many, layout)
+    assert float(spread.std()) == pytest.approx(0.7, rel=0.02)
+    assert float(spread.mean()) == pytest.approx(2.0, abs=0.02)
+    kept = disturbance(Z, input_dropout=0.25).train()("z", many, layout)
+    assert float((kept == 0).double().mean()) == pytest.approx(0.25, abs=0.01)
+    assert float(kept.mean()) == pytest.approx(2.0, rel=0.02)
 
 
 M2_FEATURES = """

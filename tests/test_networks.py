@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from compiler.networks import VALUE, Network, ParentInput, UserModuleError, build_network
 from compiler.networks.layers import BatchNorm
-from compiler.tensors.axes import SAMPLES, AxisTensor
+from compiler.tensors.axes import SAMPLES, AxisTensor, union
+from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise, RowNoise
 from graphspec.diagnostics import InternalError
 from graphspec.graphs.shapes import conv_plan, deconv_plan, direct_shape, feature_shape
@@ -38,9 +39,12 @@ def network(spec: Mapping[str, Any], *parents: ParentInput, seed: int = 0, **opt
 
 
 def run(net: nn.Module, noise: Noise | int = 4, **values: AxisTensor | Tensor) -> dict[str, AxisTensor]:
+    """The network's outputs on the union of the axes of its parents' values."""
     given = {n: v if isinstance(v, AxisTensor) else AxisTensor((), v) for n, v in values.items()}
-    result: dict[str, AxisTensor] = net(given, Noise(0, noise) if isinstance(noise, int) else noise)
-    return result
+    axes = union(given.values())
+    layout = Layout(len(axes) + 1, Noise(0, noise) if isinstance(noise, int) else noise, SAMPLES in axes)
+    found: dict[str, Tensor] = net({n: v.on(axes) for n, v in given.items()}, layout)
+    return {name: AxisTensor(axes, data) for name, data in found.items()}
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -297,14 +301,12 @@ def test_what_does_not_vary_is_computed_once() -> None:
     """The image's convolution and the latent's matrix run on their own axes, whatever else is enumerated."""
     seen: list[tuple[int, ...]] = []
     net = network({**CNN, "hidden": []}, IMAGE, Y, outputs={})
-    net.first.convolutions["from_x"].register_forward_hook(
-        lambda _m, given, _o: seen.append(tuple(given[0].data.shape))
-    )
+    net.first.convolutions["from_x"].register_forward_hook(lambda _m, given, _o: seen.append(tuple(given[0].shape)))
     run(net, y=AxisTensor(("y",), torch.arange(3)[:, None]), x=random(4, 1, 9, 6))
     net = network(MLP, Y, Z)
-    net.first.maps["from_z"].register_forward_hook(lambda _m, given, _o: seen.append(tuple(given[0].data.shape)))
+    net.first.maps["from_z"].register_forward_hook(lambda _m, given, _o: seen.append(tuple(given[0].shape)))
     run(net, y=AxisTensor(("y",), torch.arange(3)[:, None]), z=random(4, 4))
-    assert seen == [(4, 1, 9, 6), (4, 4)]
+    assert seen == [(1, 4, 1, 9, 6), (1, 4, 4)]
 
 
 def test_names_that_torch_keeps_for_itself() -> None:

@@ -6,8 +6,9 @@ from torch import nn
 
 from compiler.emission.text import tuple_text
 from compiler.emission.writing import ClassText, in_order
-from compiler.networks.dense import Dense, Heads, Hidden, LinearNetwork, MlpNetwork, ParentMap, ParentSum
-from compiler.networks.layers import ACTIVATIONS, BatchNorm, Between
+from compiler.networks.layers import BatchNorm, Between
+from compiler.networks.linear import LinearNetwork, ParentSum
+from compiler.networks.mlp import Dense, Heads, Hidden, MlpNetwork
 
 Outputs = dict[str, str]
 """Code of each output's unconstrained value, by the parameter's name."""
@@ -33,7 +34,7 @@ def dense(text: ClassText, wanted: str, module: Dense, gain: float = 1.0) -> str
 
 def parent_sum(text: ClassText, pattern: str, module: ParentSum, gain: float = 1.0, fan_in: int | None = None) -> str:
     """One linear map per parent, added up; `pattern` names them. The first has the bias."""
-    maps = {m.parent.name: m for m in (cast(ParentMap, child) for child in module.maps.values())}
+    maps = {m.parent.name: m for m in (child for child in module.maps.values())}
     total = sum(m.parent.width for m in maps.values()) if fan_in is None else fan_in
     parts: list[str] = []
     for entry in in_order(text.entries, list(maps)):
@@ -53,9 +54,8 @@ def between(text: ClassText, module: Between, value: str, number: str, dims: int
     code = value
     if module.normalization is not None:
         code = _normalized(text, module.normalization, code, f"norm{number}", dims)
-    activation = next(name for name, function in ACTIVATIONS.items() if function is module.activation)
-    if CALLS[activation]:
-        code = f"{CALLS[activation]}({code})"
+    if CALLS[module.activation]:
+        code = f"{CALLS[module.activation]}({code})"
     if module.rate:
         text.noisy = True
         dropout = text.own(f"dropout{number}", f"Dropout({module.rate})" if dims == 1 else f"Dropout({module.rate}, 3)")
@@ -78,10 +78,10 @@ def _normalized(text: ClassText, module: nn.Module, value: str, wanted: str, dim
 
 def hidden_layers(text: ClassText, module: Hidden, first: str, local: str, prefix: str = "", start: int = 1) -> str:
     """Statements from the first layer's sums (code) to the last hidden layer; returns its name."""
-    stages = [cast(Between, stage) for stage in module.between]
+    stages = list(module.between)
     text.assign(local, between(text, stages[0], first, f"{prefix}{start}"))
     for index, (layer, after) in enumerate(zip(module.dense, stages[1:], strict=True), start=start + 1):
-        attribute = dense(text, f"{prefix}hidden{index}", cast(Dense, layer))
+        attribute = dense(text, f"{prefix}hidden{index}", layer)
         text.assign(local, between(text, after, f"{attribute}({local})", f"{prefix}{index}"))
     return local
 
@@ -96,9 +96,7 @@ def shaped(code: str, shape: tuple[int, ...]) -> str:
 def heads(text: ClassText, module: Heads, hidden: str, gain: float, prefix: str = "") -> Outputs:
     """One linear map per output from the last hidden layer."""
     return {
-        name: shaped(
-            f"{dense(text, f'{prefix}to_{name}', cast(Dense, module.heads[f'to_{name}']), gain)}({hidden})", shape
-        )
+        name: shaped(f"{dense(text, f'{prefix}to_{name}', module.heads[f'to_{name}'], gain)}({hidden})", shape)
         for name, shape in module.shapes.items()
     }
 
@@ -107,7 +105,7 @@ def linear(text: ClassText, module: LinearNetwork, gain: float, prefix: str = ""
     """Straight from the parents to each output."""
     outputs = {}
     for name, shape in module.shapes.items():
-        head = cast(ParentSum, module.heads[f"to_{name}"])
+        head = module.heads[f"to_{name}"]
         total = parent_sum(text, f"{prefix}{{}}_to_{name}", head, gain)
         outputs[name] = shaped(f"({total})" if " + " in total and len(shape) != 1 else total, shape)
     return outputs

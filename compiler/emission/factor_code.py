@@ -25,7 +25,6 @@ from compiler.factors.parameter_sources import (
     resolved_network,
 )
 from compiler.model.model import module_name
-from compiler.networks.interface import Network
 from compiler.symbolic.program import conditional_text
 from graphspec.graphs.graph import Factor, Variable
 from graphspec.graphs.shapes import parameter_shape, size_of
@@ -104,7 +103,7 @@ def _parameters(plan: EmissionPlan, factor: Factor, module: ConditionalModule, t
             case NetworkSource():
                 spec = _spec_of(plan, factor, source)
                 prefix = f"{source.infos[0].name}_" if len(computed) > 1 else ""
-                outputs = network(text, cast(Network, source.network), spec, gain, prefix)
+                outputs = network(text, source.network, spec, gain, prefix)
                 found.update(_linked(source, outputs, -max(len(variable.shape), 1)))
             case _:
                 raise text.refuse(f"parameters of {factor.key}")
@@ -129,7 +128,7 @@ def _spec_of(plan: EmissionPlan, factor: Factor, source: NetworkSource) -> Netwo
 def _value(plan: EmissionPlan, factor: Factor, module: DeterministicModule, text: ClassText) -> str:
     """A deterministic variable's value, through its domain's link."""
     assert factor.network is not None
-    outputs = network(text, cast(Network, module.network), factor.network, 1.0)
+    outputs = network(text, module.network, factor.network, 1.0)
     code = outputs["value"]
     if not module.linked:
         return code

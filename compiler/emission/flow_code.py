@@ -1,7 +1,7 @@
 """Flows as code: the map is an attribute of the factor's class, whose `forward` gives the context."""
 
 from math import prod
-from typing import Any, cast
+from typing import Any
 
 from compiler.emission.dense_code import Outputs
 from compiler.emission.emission_plan import EmissionPlan
@@ -11,7 +11,6 @@ from compiler.emission.writing import ClassText
 from compiler.factors.conditional import ConditionalModule
 from compiler.factors.parameter_sources import CONTEXT, ContextSource
 from compiler.families.flows import LAST_GAIN, zuko_flow
-from compiler.networks.interface import Network
 from graphspec.graphs.graph import Factor
 from graphspec.graphs.shapes import Shape, context_shape, size_of
 
@@ -32,7 +31,7 @@ def flow_factor(plan: EmissionPlan, factor: Factor, module: ConditionalModule, t
     if source.network is None:
         return {}
     assert factor.network is not None
-    (code,) = network(text, cast(Network, source.network), factor.network, 1.0).values()
+    (code,) = network(text, source.network, factor.network, 1.0).values()
     return {CONTEXT: code if len(shape) == 1 else f"{grouped(code)}.flatten(-{len(shape)})"}
 
 

@@ -7,16 +7,10 @@ from torch import nn
 from compiler.emission.dense_code import Outputs, between, dense, heads, hidden_layers, initialized, parent_sum
 from compiler.emission.text import INDENT, Names, camel, docstring, statement, tuple_text
 from compiler.emission.writing import ClassText, in_order
+from compiler.networks.cnn import CnnNetwork, FirstConv, Readout
 from compiler.networks.conv_layers import Conv, TransposedConv
-from compiler.networks.convolution import (
-    CnnNetwork,
-    DeconvNetwork,
-    FirstConv,
-    Readout,
-    Seed,
-)
-from compiler.networks.layers import Between
-from compiler.networks.residual import BRANCH_GAIN, Block, ResnetDown, ResnetUp, Stage
+from compiler.networks.deconv import DeconvNetwork, Seed
+from compiler.networks.resnet import BRANCH_GAIN, Block, ResnetDown, ResnetUp, Stage
 
 Map = tuple[int, ...]
 
@@ -25,8 +19,8 @@ def convolution(text: ClassText, wanted: str, module: Conv, maps: str, *, fan_in
                 gain: float = 1.0, bias: bool | None = None) -> str:  # fmt: skip
     """A convolution of `maps` (code), as code; bias: that of another module goes with it (True)."""
     channels, source, kernel, _ = module.weight.shape
-    left, right, top, bottom = module.around
-    even = (left, top) == (right, bottom)
+    top, left = module.padding
+    even = module.around is None
     options = [str(source), str(channels), str(kernel)] + ([f"stride={module.stride}"] if module.stride != 1 else [])
     if even and (top or left):
         options.append(f"padding={top}" if top == left else f"padding={tuple_text((top, left))}")
@@ -35,7 +29,7 @@ def convolution(text: ClassText, wanted: str, module: Conv, maps: str, *, fan_in
     own = source * kernel**2
     code = initialized(f"nn.Conv2d({', '.join(options)})", own if fan_in is None else fan_in, own, gain)
     layer = text.layer(wanted, code, module) if bias is None else text.own(wanted, code)
-    return text.map_layer(layer, maps if even else f"F.pad({maps}, {tuple_text(module.around)})")
+    return text.map_layer(layer, maps if even else f"F.pad({maps}, {tuple_text(module.around or ())})")
 
 
 def transposed(text: ClassText, wanted: str, module: TransposedConv, maps: str, sides: Map, gain: float = 1.0) -> str:
@@ -59,12 +53,12 @@ def cropped(code: str, sides: Map, target: Map) -> str:
 def first_conv(text: ClassText, module: FirstConv, prefix: str) -> str:
     """One convolution per image parent, each other parent a bias per channel; added up."""
     images = in_order(text.entries, list(module.images))
-    kernel = cast(Conv, next(iter(module.convolutions.values()))).weight.shape[-1]
+    kernel = next(iter(module.convolutions.values())).weight.shape[-1]
     others = [entry for name, entry in text.entries.items() if f"from_{name}" in module.others.maps]
     fan_in = sum(e.parent.shape[0] for e in images) * kernel**2 + sum(e.parent.width for e in others)
     parts: list[str] = []
     for entry in images:
-        conv = cast(Conv, module.convolutions[f"from_{entry.parent.name}"])
+        conv = module.convolutions[f"from_{entry.parent.name}"]
         holds_bias = not others and not parts
         wanted = f"{prefix}from_{entry.argument}"
         parts.append(convolution(text, wanted, conv, entry.numbers(), fan_in=fan_in, bias=holds_bias))
@@ -89,10 +83,10 @@ def readout(text: ClassText, module: Readout, maps: str, local: str, gain: float
 
 def cnn(text: ClassText, module: CnnNetwork, gain: float, local: str, prefix: str = "") -> Outputs:
     """Convolutions over image parents, hidden layers, heads."""
-    stages = [cast(Between, stage) for stage in module.between]
+    stages = list(module.between)
     text.assign(local, between(text, stages[0], first_conv(text, module.first, prefix), f"_{prefix}map1", 3))
     for index, (conv, after) in enumerate(zip(module.convolutions, stages[1:], strict=True), start=2):
-        code = convolution(text, f"{prefix}conv{index}", cast(Conv, conv), local)
+        code = convolution(text, f"{prefix}conv{index}", conv, local)
         text.assign(local, between(text, after, code, f"_{prefix}map{index}", 3))
     return readout(text, module.readout, local, local, gain, prefix)
 
@@ -108,17 +102,17 @@ def seed(text: ClassText, module: Seed, local: str, prefix: str) -> str:
 
 def deconv(text: ClassText, module: DeconvNetwork, gain: float, local: str, prefix: str = "") -> Outputs:
     """A seed map, transposed convolutions, the last of them one per output."""
-    stages = [cast(Between, stage) for stage in module.between]
+    stages = list(module.between)
     text.assign(local, between(text, stages[0], seed(text, module.seed, local, prefix), f"_{prefix}map1", 3))
     sides = tuple(module.seed.shape[1:])
     for index, (layer, after) in enumerate(zip(module.convolutions, stages[1:], strict=True), start=2):
-        conv = cast(TransposedConv, layer)
+        conv = layer
         code = transposed(text, f"{prefix}conv{index}", conv, local, sides)
         text.assign(local, between(text, after, code, f"_{prefix}map{index}", 3))
         sides = conv.sides
     outputs = {}
     for name, shape in module.shapes.items():
-        head = cast(TransposedConv, module.heads[f"to_{name}"])
+        head = module.heads[f"to_{name}"]
         code = transposed(text, f"{prefix}to_{name}", head, local, sides, gain)
         outputs[name] = as_image(code, head.sides, shape)
     return outputs
@@ -148,12 +142,12 @@ def block_class(text: ClassText, name: str, module: Block) -> None:
     inner = ClassText(
         name, text.graphs, text.path, {}, dict.fromkeys(module.modules(), ""), names, text.single, text.whole
     )
-    channels = cast(Conv, module.convolutions[0]).weight.shape[0]
+    channels = module.convolutions[0].weight.shape[0]
     for index, (layer, before) in enumerate(zip(module.convolutions, module.before, strict=True), start=1):
-        value = between(inner, cast(Between, before), "maps" if index == 1 else "branch", str(index), 3)
+        value = between(inner, before, "maps" if index == 1 else "branch", str(index), 3)
         gain = BRANCH_GAIN if index == 2 else 1.0
-        inner.assign("branch", convolution(inner, f"conv{index}", cast(Conv, layer), value, gain=gain))
-    kernel = cast(Conv, module.convolutions[0]).weight.shape[-1]
+        inner.assign("branch", convolution(inner, f"conv{index}", layer, value, gain=gain))
+    kernel = module.convolutions[0].weight.shape[-1]
     init = [_for_any(line, channels, kernel) for line in inner.init]
     noise = ", lead: Sequence[int], generator: torch.Generator" if inner.noisy else ""
     text.helpers.append([
@@ -175,7 +169,7 @@ def _names_in_block(module: Block) -> dict[str, nn.Module]:
     """Attribute of the block's class -> module."""
     found: dict[str, nn.Module] = {}
     for index, (layer, before) in enumerate(zip(module.convolutions, module.before, strict=True), start=1):
-        normalization = cast(Between, before).normalization
+        normalization = before.normalization
         if normalization is not None:
             found[f"norm{index}"] = normalization
         found[f"conv{index}"] = layer
@@ -189,11 +183,11 @@ def stage(text: ClassText, module: Stage, index: int, local: str, prefix: str) -
         name = f"{text.name}{camel(prefix)}Block"
         if not any(lines[0].startswith(f"class {name}(") for lines in text.helpers):
             block_class(text, name, block)
-        channels = cast(Conv, block.convolutions[0]).weight.shape[0]
+        channels = block.convolutions[0].weight.shape[0]
         attribute = text.own(f"{prefix}stage{index}_block{number}", f"{name}({channels})")
         for inner, theirs in _names_in_block(block).items():
             text.weight(attribute, inner, text.paths[theirs])
-        noisy = any(cast(Between, before).rate for before in block.before)
+        noisy = any(before.rate for before in block.before)
         text.noisy = text.noisy or noisy
         text.assign(local, f"{attribute}({local}{', lead, generator' if noisy else ''})")
     code = between(text, module.after, local, f"_{prefix}stage{index}", 3)
@@ -223,10 +217,10 @@ def resnet_up(text: ClassText, module: ResnetUp, gain: float, local: str, prefix
             sides = tuple(2 * side for side in sides)
         stage(text, cast(Stage, layer), index, local, prefix)
     grown = tuple(2 * side for side in sides)
-    text.assign(local, cropped(f"doubled({local})", grown, module.output_sides))
+    text.assign(local, cropped(f"doubled({local})", grown, module.sides))
     outputs = {}
     for name, shape in module.shapes.items():
-        head = cast(Conv, module.heads[f"to_{name}"])
+        head = module.heads[f"to_{name}"]
         code = convolution(text, f"{prefix}to_{name}", head, local, gain=gain)
-        outputs[name] = as_image(code, module.output_sides, shape)
+        outputs[name] = as_image(code, module.sides, shape)
     return outputs

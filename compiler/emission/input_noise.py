@@ -7,17 +7,17 @@ from dataclasses import replace
 from torch import nn
 
 from compiler.emission.writing import ClassText
-from compiler.networks.layers import Inputs
+from compiler.networks.layers import Disturbance
 
 
-def inputs_of(module: nn.Module) -> Inputs | None:
+def inputs_of(module: nn.Module) -> Disturbance | None:
     """What disturbs a network's parents, if anything does."""
-    found = next((child for child in module.modules() if isinstance(child, Inputs)), None)
+    found = next((child for child in module.modules() if isinstance(child, Disturbance)), None)
     return found if found is not None and (found.noise or found.rate) else None
 
 
 @contextmanager
-def disturbed_inputs(text: ClassText, inputs: Inputs | None, prefix: str) -> Iterator[None]:
+def disturbed_inputs(text: ClassText, inputs: Disturbance | None, prefix: str) -> Iterator[None]:
     """Within the block the class's entries are the parents as this network reads them in training.
 
     Raises SpecError (GS090) where a parent varies over more than the rows, or comes relaxed.
@@ -38,7 +38,7 @@ def disturbed_inputs(text: ClassText, inputs: Inputs | None, prefix: str) -> Ite
     text.entries = before
 
 
-def _disturbed(text: ClassText, inputs: Inputs, argument: str, dims: int, prefix: str) -> str:
+def _disturbed(text: ClassText, inputs: Disturbance, argument: str, dims: int, prefix: str) -> str:
     """Statements; the name of the disturbed value."""
     local = text.scope.fresh(f"noisy_{argument}")
     code = argument

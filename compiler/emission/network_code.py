@@ -5,16 +5,18 @@ from compiler.emission.image_code import cnn, deconv, resnet_down, resnet_up
 from compiler.emission.input_noise import disturbed_inputs, inputs_of
 from compiler.emission.text import added, number, tuple_text
 from compiler.emission.writing import ClassText, Entry
-from compiler.networks.convolution import CnnNetwork, DeconvNetwork
-from compiler.networks.dense import LinearNetwork, MlpNetwork
+from compiler.networks.cnn import CnnNetwork
+from compiler.networks.deconv import DeconvNetwork
 from compiler.networks.elementwise import ElementwiseNetwork
 from compiler.networks.interface import Network
-from compiler.networks.residual import ResnetDown, ResnetUp
+from compiler.networks.linear import LinearNetwork
+from compiler.networks.mlp import MlpNetwork
+from compiler.networks.resnet import ResnetDown, ResnetUp
 from compiler.networks.user_module import UserNetwork
 from compiler.networks.weightless import AffineNetwork, ElementaryNetwork
 from graphspec.graphs.shapes import direct_shape
 from graphspec.language import NetworkSpec
-from graphspec.language.networks import Dot, PythonNetwork, SumOf
+from graphspec.language.networks import PythonNetwork
 
 
 def network(text: ClassText, module: Network, spec: NetworkSpec, gain: float, prefix: str = "") -> Outputs:
@@ -44,7 +46,7 @@ def _network(text: ClassText, module: Network, spec: NetworkSpec, gain: float, l
         case ElementwiseNetwork():
             return elementwise(text, module, gain, prefix)
         case ElementaryNetwork():
-            return {module.output: elementary(text, module)}
+            return {module.output: elementary(text, module, spec)}
         case AffineNetwork():
             return {module.output: affine(text, module)}
         case UserNetwork():
@@ -56,7 +58,7 @@ def _network(text: ClassText, module: Network, spec: NetworkSpec, gain: float, l
 
 def elementwise(text: ClassText, module: ElementwiseNetwork, gain: float, prefix: str) -> Outputs:
     """bias_i + sum over parents of weight_i * parent_i; a category's element picks one of K weights."""
-    fan_in = sum(parent.width // parent.elements for parent in module.inputs)
+    fan_in = sum(parent.width // parent.elements for parent in module.inputs.values())
     started = f"{fan_in}" + (f", {gain}" if gain != 1.0 else "")
     outputs = {}
     for name in module.shapes:
@@ -65,7 +67,7 @@ def elementwise(text: ClassText, module: ElementwiseNetwork, gain: float, prefix
         attribute = text.own(f"{prefix}bias_{name}", f"uniform_parameter({tuple_text(bias.shape)}, {started})")
         text.weight(attribute, "", f"{home}.biases.to_{name}")
         terms = [attribute]
-        for parent in module.inputs:
+        for parent in module.inputs.values():
             entry = text.entries[parent.name]
             weight = module.weights[f"from_{parent.name}_to_{name}"]
             code = f"uniform_parameter({tuple_text(weight.shape)}, {started})"
@@ -84,21 +86,21 @@ def _weighted(entry: Entry, weight: str, extra: int) -> str:
     return f"{entry.numbers()}{tail} * {weight}[0]"
 
 
-def elementary(text: ClassText, module: ElementaryNetwork) -> str:
+def elementary(text: ClassText, module: ElementaryNetwork, spec: NetworkSpec) -> str:
     """identity, product, sum, dot: one operation over the parents, in their own units."""
-    entries = [text.entries[parent.name] for parent in module.inputs]
+    entries = [text.entries[parent.name] for parent in module.inputs.values()]
     if any(entry.hot for entry in entries):
-        raise text.refuse(f"{module.spec.kind} of a relaxed count")
+        raise text.refuse(f"{module.operation} of a relaxed count")
     rank = max(len(entry.parent.shape) for entry in entries)
     shapes = {entry.parent.name: entry.parent.shape for entry in entries}
-    if isinstance(module.spec, Dot):
+    if module.operation == "dot":
         parts = [_spread(entry, len(entry.parent.shape), rank) for entry in entries]
         code = f"({' * '.join(parts)}).sum(-{rank}, keepdim=True)"
     else:
         parts = [_spread(entry, len(entry.parent.shape) + 1, rank) for entry in entries]
-        code = (" + " if isinstance(module.spec, SumOf) else " * ").join(parts)
+        code = (" + " if module.operation == "sum" else " * ").join(parts)
     code = _clamped(module, code)
-    result = direct_shape(module.spec, shapes, module.shape)
+    result = direct_shape(spec, shapes, module.shape)
     if module.shape is None or result == module.shape:
         return code
     value = text.assign(text.scope.fresh("value"), code)
@@ -113,9 +115,7 @@ def _spread(entry: Entry, place: int, rank: int) -> str:
 
 
 def _clamped(module: ElementaryNetwork, code: str) -> str:
-    if not isinstance(module.spec, (SumOf, Dot)):
-        return code
-    limits = {"min": module.spec.minimum, "max": module.spec.maximum}
+    limits = {"min": module.minimum, "max": module.maximum}
     listed = ", ".join(f"{name}={number(value)}" for name, value in limits.items() if value is not None)
     return f"({code}).clamp({listed})" if listed and " + " in code else f"{code}.clamp({listed})" if listed else code
 
@@ -128,7 +128,7 @@ def affine(text: ClassText, module: AffineNetwork) -> str:
 
 def user(text: ClassText, module: UserNetwork, spec: PythonNetwork, prefix: str) -> Outputs:
     """The user's own class, imported by the emitted file; leading dimensions are flattened for it."""
-    inputs = {parent.name: text.entries[parent.name].event for parent in module.inputs}
+    inputs = {parent.name: text.entries[parent.name].event for parent in module.inputs.values()}
     kind = spec.target.split(":")[1]
     shapes = [repr(found).replace("'", '"') for found in (inputs, module.shapes)]
     given = "".join(f", {name}={value!r}" for name, value in spec.args.items())

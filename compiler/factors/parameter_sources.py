@@ -6,17 +6,16 @@ From: a checked `Factor`. To: modules that give constrained parameters under the
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compiler.factors.parameters import PROBABILITY_MARGIN, Learned, constrain, from_alternative, legal
-from compiler.networks import ParentInput, UserModuleError, build_network, look_beside
-from compiler.tensors.axes import AxisTensor
+from compiler.networks import Network, ParentInput, UserModuleError, build_network, look_beside
 from compiler.tensors.blanks import PRESENCE
-from compiler.tensors.noise import Noise
+from compiler.tensors.call_layout import Layout
 from compiler.tensors.precision import widened
 from graphspec.diagnostics import Diagnostic, SpecError
 from graphspec.graphs.graph import Factor, Graphs, Variable
@@ -44,9 +43,15 @@ CONTEXT = "context"
 class ParameterSource(nn.Module, ABC):
     """Where one or more parameters of a distribution come from."""
 
+    def __init__(self, network: Network | None = None) -> None:
+        """network: what reads the factor's parents, if anything does."""
+        super().__init__()
+        self.network = network
+
     @abstractmethod
-    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
-        """Constrained, under the family's own names: {parameter: [*axes, B, *shape]}."""
+    def forward(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+        """Constrained, under the family's own names: {parameter: [*lead, *shape]}. entered: what the network's first
+        layer made of each parent."""
 
 
 class ConstantSource(ParameterSource):
@@ -71,8 +76,8 @@ class ConstantSource(ParameterSource):
             spread = F.normalize(spread, dim=0)
         self.register_buffer("value", spread.to(dtype).unsqueeze(0), persistent=False)
 
-    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
-        return {self.name: AxisTensor((), self.value)}
+    def forward(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+        return {self.name: _without_axes(self.value, layout)}
 
 
 class LearnedSource(ParameterSource):
@@ -90,30 +95,30 @@ class LearnedSource(ParameterSource):
         self.info = info
         self.learned = Learned(spec, info, name, parameter_shape(variable, info), dtype)
 
-    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
-        return {self.info.name: AxisTensor((), self.learned())}
+    def forward(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+        return {self.info.name: _without_axes(self.learned(), layout)}
 
 
 class NetworkSource(ParameterSource):
     """A network over parents: heads and links, or (without weights) the parameter itself under the name `direct`."""
 
-    def __init__(self, network: nn.Module, infos: Sequence[ParameterInfo], rank: int, direct: str = "") -> None:
-        super().__init__()
-        self.network, self.infos, self.rank, self.direct = network, tuple(infos), rank, direct
+    network: Network
 
-    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
-        outputs = cast(dict[str, AxisTensor], self.network(values, noise))
-        return {info.name: self._parameter(info, outputs[self.direct or info.name]) for info in self.infos}
+    def __init__(self, network: Network, infos: Sequence[ParameterInfo], rank: int, direct: str = "") -> None:
+        super().__init__(network)
+        self.infos, self.axis, self.direct = tuple(infos), -max(rank, 1), direct
 
-    def _parameter(self, info: ParameterInfo, output: AxisTensor) -> AxisTensor:
-        axis = -max(self.rank, 1)
+    def forward(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+        outputs = self.network.finish(entered, layout)
         if not self.direct:
-            data = constrain(info, output.data, axis)
-        elif self.direct != info.name:
-            data = from_alternative(info, self.direct, widened(output.data), PROBABILITY_MARGIN)
-        else:
-            data = legal(info, widened(output.data), axis)
-        return AxisTensor(output.axes, data)
+            return {info.name: constrain(info, outputs[info.name], self.axis) for info in self.infos}
+        return {info.name: self._given(info, widened(outputs[self.direct])) for info in self.infos}
+
+    def _given(self, info: ParameterInfo, value: Tensor) -> Tensor:
+        """What a network without weights computes, as the family's own parameter."""
+        if self.direct != info.name:
+            return from_alternative(info, self.direct, value, PROBABILITY_MARGIN)
+        return legal(info, value, self.axis)
 
 
 class ContextSource(ParameterSource):
@@ -121,18 +126,20 @@ class ContextSource(ParameterSource):
 
     nothing: Tensor
 
-    def __init__(self, network: nn.Module | None, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.network = network
+    def __init__(self, network: Network | None, dtype: torch.dtype) -> None:
+        super().__init__(network)
         self.register_buffer("nothing", torch.zeros(1, 0, dtype=dtype), persistent=False)
 
-    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
+    def forward(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
         if self.network is None:
-            return {CONTEXT: AxisTensor((), self.nothing)}
-        outputs = cast(dict[str, AxisTensor], self.network(values, noise))
-        (features,) = outputs.values()
-        data = features.data.flatten(len(features.axes) + 1).to(self.nothing.dtype)
-        return {CONTEXT: AxisTensor(features.axes, data)}
+            return {CONTEXT: _without_axes(self.nothing, layout)}
+        (features,) = self.network.finish(entered, layout).values()
+        return {CONTEXT: features.flatten(layout.dims).to(self.nothing.dtype)}
+
+
+def _without_axes(value: Tensor, layout: Layout) -> Tensor:
+    """[1, *shape] as [1, ..., 1, *shape]."""
+    return value if layout.dims == 1 else value.reshape(*(1,) * (layout.dims - 1), *value.shape)
 
 
 def parent_input(variable: Variable) -> ParentInput:
@@ -164,7 +171,7 @@ class Scene:
         *,
         below: str = "",
         head_gain: float = 1.0,
-    ) -> nn.Module:
+    ) -> Network:
         """The network over `parents`; below: the parameter that it alone gives. Raises SpecError for user modules."""
         inputs = {name: parent_input(self.graphs.variables[name]) for name in parents}
         if not isinstance(spec, (*WEIGHTLESS, PythonNetwork)):

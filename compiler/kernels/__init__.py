@@ -2,20 +2,27 @@
 
 A network's first layer is a sum of parts that broadcast, then an activation; a family's log density is a value per
 element, then a sum per row. Each is one C++ function here (`rows.cpp`), with its derivative, for float32 and bfloat16
-in any mixture on the CPU; the arithmetic is float32. Everything falls back to torch: other types and devices, under
-torch.compile, without a C++ compiler.
+in any mixture on the CPU; the arithmetic is float32. Everything falls back to torch (`plain`): other types and devices,
+under torch.compile, without a C++ compiler.
 """
 
 from compiler.kernels.activation import FUSED_ACTIVATIONS, softplus_above, sum_activate
 from compiler.kernels.building_kernels import Library, library, status
 from compiler.kernels.density import fused_density
+from compiler.kernels.plain import ACTIVATIONS, add_up
 from compiler.kernels.products import product
+from compiler.kernels.routes import activate_linear, activate_sum, linear
 
 __all__ = [
+    "ACTIVATIONS",
     "FUSED_ACTIVATIONS",
     "Library",
+    "activate_linear",
+    "activate_sum",
+    "add_up",
     "fused_density",
     "library",
+    "linear",
     "product",
     "softplus_above",
     "status",

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from compiler.networks.layers import BatchNorm, Between, Inputs
+from compiler.networks.layers import BatchNorm, Between, Disturbance
 from compiler.networks.user_module import UserNetwork
 from compiler.tensors.axes import AxisTensor, PartOfBatch
 from graphspec.graphs.graph import Factor
@@ -20,16 +20,16 @@ def independent(factors: Iterable[Factor], modules: Mapping[str, nn.Module]) -> 
 
 def _mixes(part: nn.Module) -> bool:
     """Batch statistics, dropout, noise, or a module of a user's own, which may do either."""
-    if isinstance(part, (Between, Inputs)) and part.rate > 0:
+    if isinstance(part, (Between, Disturbance)) and part.rate > 0:
         return True
-    return isinstance(part, (BatchNorm, UserNetwork)) or (isinstance(part, Inputs) and part.noise > 0)
+    return isinstance(part, (BatchNorm, UserNetwork)) or (isinstance(part, Disturbance) and part.noise > 0)
 
 
 def parts_of_batch(
     values: Mapping[str, AxisTensor], groups: Sequence[slice | Tensor | None]
 ) -> list[dict[str, AxisTensor]]:
     """Values of the whole batch as each group of rows sees them (None: all rows)."""
-    shared: dict[str, dict[object, Tensor]] = {name: {} for name in values}
+    shared: dict[str, dict[object, tuple[Tensor, ...]]] = {name: {} for name in values}
     return [
         {n: v if rows is None or v.batch == 1 else PartOfBatch.of(v, rows, shared[n]) for n, v in values.items()}
         for rows in groups

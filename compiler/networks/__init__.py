@@ -1,7 +1,10 @@
-"""Parameter networks: architectures as torch modules over tensors with named axes."""
+"""Parameter networks: architectures as torch modules over plain tensors, one file per kind.
 
-from compiler.networks.building_networks import build_network
+Their source is what an emitted file contains, so beside torch they use only what such a file can copy.
+"""
+
+from compiler.networks.building_networks import blueprint, build_network
 from compiler.networks.interface import VALUE, Network, ParentInput
 from compiler.networks.user_module import UserModuleError, look_beside
 
-__all__ = ["VALUE", "Network", "ParentInput", "UserModuleError", "build_network", "look_beside"]
+__all__ = ["VALUE", "Network", "ParentInput", "UserModuleError", "blueprint", "build_network", "look_beside"]

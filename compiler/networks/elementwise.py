@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
+from compiler.kernels import add_up
+from compiler.networks.blueprint import Blueprint, network_kind
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import Network, ParentInput, add_up, ordered
-from compiler.tensors.axes import AxisTensor
-from compiler.tensors.noise import Noise
+from compiler.networks.interface import VALUE, Network, ParentInput
+from compiler.tensors.call_layout import Layout
+from graphspec.language.networks import Elementwise
 
 
 class ElementwiseNetwork(Network):
@@ -21,32 +22,40 @@ class ElementwiseNetwork(Network):
         start: Initializer,
         head_gain: float = 1.0,
     ) -> None:
-        super().__init__()
-        self.inputs = ordered(inputs)
+        super().__init__(inputs)
+        outputs = outputs or {VALUE: next(iter(inputs.values())).shape}
         self.shapes = dict(outputs)
-        fan_in = sum(parent.width // parent.elements for parent in self.inputs)
+        features = {name: parent.width // parent.elements for name, parent in self.inputs.items()}
+        fan_in = sum(features.values())
         self.weights, self.biases = nn.ParameterDict(), nn.ParameterDict()
         for name, shape in outputs.items():
             here = start.at(f"head/{name}")
             self.biases[f"to_{name}"] = here.uniform("bias", shape, fan_in, head_gain)
-            for parent in self.inputs:
-                features = parent.width // parent.elements
-                self.weights[f"from_{parent.name}_to_{name}"] = here.uniform(
-                    parent.name, (features, *shape), fan_in, head_gain
-                )
+            for parent, count in features.items():
+                self.weights[f"from_{parent}_to_{name}"] = here.uniform(parent, (count, *shape), fan_in, head_gain)
 
-    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
-        return {name: self._output(name, values) for name in self.shapes}
+    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+        return {name: self._output(name, entered, layout) for name in self.shapes}
 
-    def _output(self, name: str, values: Mapping[str, AxisTensor]) -> AxisTensor:
-        bias = self.biases[f"to_{name}"]
-        parts = [AxisTensor((), bias.unsqueeze(0))]
+    def _output(self, name: str, entered: Mapping[str, Tensor], layout: Layout) -> Tensor:
+        parts = [self.biases[f"to_{name}"]]
         for parent in self.inputs:
-            weight, value = self.weights[f"from_{parent.name}_to_{name}"], values[parent.name]
-            table = parent.encoding == "table"
-            data = parent.class_weights(value, bias.dtype) if table else parent.numbers(value, bias.dtype)[..., None]
-            features = data.movedim(-1, len(value.axes) + 1)
-            per_class = (1,) * (bias.dim() - len(parent.shape))
-            features = features.reshape(*features.shape, *per_class)
-            parts.append(AxisTensor(value.axes, torch.sum(features * weight, dim=len(value.axes) + 1)))
+            weight = self.weights[f"from_{parent}_to_{name}"]
+            parts.append(_weighted(self.inputs[parent], entered[parent], weight, layout))
         return add_up(parts)
+
+
+def _weighted(parent: ParentInput, value: Tensor, weight: Tensor, layout: Layout) -> Tensor:
+    """weight [K, *shape] or [K, *shape, classes of the output] times the value of each element, [*lead, ...]."""
+    extra = (None,) * (weight.dim() - 1 - len(parent.shape))
+    if parent.encoding != "table":
+        return parent.numbers(value, layout, weight.dtype)[(..., *extra)] * weight[0]
+    chosen = parent.class_weights(value, layout, weight.dtype).movedim(-1, layout.dims)
+    return (chosen[(..., *extra)] * weight).sum(layout.dims)
+
+
+@network_kind("elementwise")
+def _elementwise(
+    spec: Elementwise, inputs: Mapping[str, ParentInput], outputs: Mapping[str, tuple[int, ...]]
+) -> Blueprint:
+    return Blueprint(ElementwiseNetwork)

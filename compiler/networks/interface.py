@@ -1,16 +1,16 @@
 """What a network reads and what it gives, whatever its kind."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compiler.tensors.axes import AxisTensor, union
-from compiler.tensors.noise import Noise
-from graphspec.language.domains import Encoding
+from compiler.tensors.call_layout import Layout
 
 VALUE = "value"
 """Name of the only output of a deterministic variable's network."""
@@ -26,7 +26,7 @@ class ParentInput:
     """
 
     name: str
-    encoding: Encoding
+    encoding: Literal["table", "log1p", "identity"]
     shape: tuple[int, ...]
     support: int | None = None
     minimum: int = 0
@@ -47,67 +47,66 @@ class ParentInput:
         """Numbers that this parent contributes to a concatenation (a class counts as one-hot)."""
         return self.elements * (self.classes if self.encoding == "table" else 1)
 
-    def relaxed(self, value: AxisTensor) -> bool:
+    def relaxed(self, value: Tensor, layout: Layout) -> bool:
         """The value holds class weights rather than values."""
-        return len(value.event_shape) == len(self.shape) + 1
+        return value.dim() > layout.dims + len(self.shape)
 
-    def numbers(self, value: AxisTensor, dtype: torch.dtype) -> Tensor:
-        """The value as numbers [*axes, B, *shape]: log1p for count and positive (odd below zero), else as is.
+    def numbers(self, value: Tensor, layout: Layout, dtype: torch.dtype) -> Tensor:
+        """The value as numbers [*lead, *shape]: log1p for count and positive (odd below zero), else as is.
 
         Class weights of a count give the weighted mean of log1p of its values. Not for a category.
         """
-        assert self.encoding != "table", f"{self.name} is a category"
-        data = value.data.to(dtype)
-        if self.relaxed(value):
-            steps = torch.arange(self.classes, dtype=dtype, device=data.device) + self.minimum
-            return data @ (_log1p(steps) if self.encoding == "log1p" else steps)
-        return _log1p(data) if self.encoding == "log1p" else data
+        value = value.to(dtype)
+        if self.relaxed(value, layout):
+            steps = torch.arange(self.classes, dtype=dtype, device=value.device) + self.minimum
+            return value @ (steps.log1p() if self.encoding == "log1p" else steps)
+        return value.sign() * value.abs().log1p() if self.encoding == "log1p" else value
 
-    def class_weights(self, value: AxisTensor, dtype: torch.dtype) -> Tensor:
-        """A category as one-hot (or its relaxed weights as they are), [*axes, B, *shape, K]."""
-        if self.relaxed(value):
-            return value.data.to(dtype)
-        return nn.functional.one_hot(value.data.long(), self.classes).to(dtype)
+    def class_weights(self, value: Tensor, layout: Layout, dtype: torch.dtype) -> Tensor:
+        """A category as one-hot (or its relaxed weights as they are), [*lead, *shape, K]."""
+        if self.relaxed(value, layout):
+            return value.to(dtype)
+        return F.one_hot(value.long(), self.classes).to(dtype)
 
-    def flat(self, value: AxisTensor, dtype: torch.dtype) -> Tensor:
-        """Everything as one vector per row, [*axes, B, width]."""
-        data = self.class_weights(value, dtype) if self.encoding == "table" else self.numbers(value, dtype)
-        wide = (*data.shape[: len(value.axes) + 1], self.width)
-        return data if data.shape == wide else data.reshape(wide)
-
-
-def _log1p(value: Tensor) -> Tensor:
-    return value.sign() * value.abs().log1p()
+    def flat(self, value: Tensor, layout: Layout, dtype: torch.dtype) -> Tensor:
+        """Everything as one vector per row, [*lead, width]."""
+        known = self.class_weights if self.encoding == "table" else self.numbers
+        value = known(value, layout, dtype)
+        rank = value.dim() - layout.dims
+        return value if rank == 1 else value.flatten(layout.dims) if rank else value.unsqueeze(-1)
 
 
 class Network(nn.Module, ABC):
-    """Maps the parents' values to unconstrained parameters (weightless kinds: the parameter itself).
+    """Maps the parents' values [*lead, *event] to unconstrained parameters [*lead, *event] (weightless kinds: the
+    parameter itself), of size 1 in a leading dimension along which nothing varies.
 
-    A network for a deterministic variable has the single output VALUE.
+    It does so in two steps: each parent enters by itself, on its own leading sizes, then all are put together. A
+    network for a deterministic variable has the single output VALUE.
     """
 
+    def __init__(self, inputs: Mapping[str, ParentInput]) -> None:
+        """inputs: the parents, kept in the order of their names: the order in which a spec lists them never matters,
+        not even for rounding."""
+        super().__init__()
+        self.inputs = {name: inputs[name] for name in sorted(inputs)}
+
+    def forward(self, values: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+        """{output: [*lead, *event]} from {parent: [*lead, *event]}."""
+        return self.finish({name: self.enter(name, values[name], layout) for name in self.inputs}, layout)
+
+    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
+        """What the first layer makes of one parent; the value itself where it has no such part."""
+        return value
+
     @abstractmethod
-    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
-        """Each output on the axes that it depends on: [*axes, B, *shape], B = 1 where no row matters."""
+    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+        """The outputs, from every parent's `enter`."""
+
+    def shareable(self, name: str) -> bool:
+        """Whether `enter` is work that rows may share: it treats each by itself and draws nothing."""
+        return False
 
 
-def total_width(inputs: Sequence[ParentInput]) -> int:
+def total_width(inputs: Iterable[ParentInput]) -> int:
     """Fan-in of a layer that would read all parents concatenated."""
     return sum(parent.width for parent in inputs)
-
-
-def ordered(inputs: Mapping[str, ParentInput]) -> list[ParentInput]:
-    """By name: the order in which a spec lists parents never matters, not even for rounding."""
-    return [inputs[name] for name in sorted(inputs)]
-
-
-def add_up(parts: Sequence[AxisTensor]) -> AxisTensor:
-    """The sum over the union of axes; small parts are added first, so that large ones are touched least."""
-    if len(parts) == 1:
-        return parts[0]
-    axes = union(parts)
-    ranked = sorted(parts, key=lambda part: part.data.numel())
-    total = ranked[0].on(axes)
-    for part in ranked[1:]:
-        total = total + part.on(axes)
-    return AxisTensor(axes, total)

@@ -1,33 +1,29 @@
-"""What stands between two linear maps: normalization, activation, dropout."""
+"""What stands around linear maps: noise on the parents, normalization, activation, dropout."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compiler.kernels import FUSED_ACTIVATIONS, library, sum_activate
+from compiler.kernels import ACTIVATIONS, activate_linear, activate_sum, add_up, linear
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import ParentInput, add_up, ordered
-from compiler.tensors.axes import SAMPLES, AxisTensor, align
+from compiler.networks.interface import ParentInput
 from compiler.tensors.blanks import PRESENCE
-from compiler.tensors.noise import Noise
-from graphspec.language.networks import Activation, Cnn, Deconv, Mlp, Normalization, Resnet
+from compiler.tensors.call_layout import Layout
 
-Layered = Mlp | Cnn | Deconv | Resnet
 
-ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu,
-    "softplus": F.softplus,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "gelu": F.gelu,
-    "silu": F.silu,
-    "elu": F.elu,
-    "leaky_relu": F.leaky_relu,
-    "identity": lambda value: value,
-}
+@dataclass(frozen=True)
+class Style:
+    """What a network puts around its linear maps. input_noise, input_dropout: see `Disturbance`."""
+
+    activation: str = "relu"
+    normalization: str = "none"
+    dropout: float = 0.0
+    input_noise: float = 0.0
+    input_dropout: float = 0.0
 
 
 class BatchNorm(nn.Module):
@@ -78,122 +74,67 @@ class LayerNorm(nn.Module):
 
 
 class Between(nn.Module):
-    """Normalization, activation, dropout, in this order, of units [*axes, B, C] or maps [*axes, B, C, H, W]."""
+    """Normalization, activation, dropout, in this order, of units [*lead, C] or maps [*lead, C, H, W]."""
 
-    def __init__(
-        self,
-        channels: int,
-        start: Initializer,
-        *,
-        activation: Activation,
-        normalization: Normalization = "none",
-        dropout: float = 0.0,
-    ) -> None:
+    def __init__(self, channels: int, start: Initializer, style: Style) -> None:
         super().__init__()
+        kinds = {"batch": BatchNorm, "layer": LayerNorm}
+        normalization = kinds.get(style.normalization)
+        self.normalization = normalization(channels, start) if normalization else None
+        self.activation = style.activation
+        self.rate = style.dropout
         self.name = f"{start.path}/dropout"
-        self.activation_name, self.activation = activation, ACTIVATIONS[activation]
-        self.rate = dropout
-        kinds: dict[str, type[BatchNorm | LayerNorm]] = {"batch": BatchNorm, "layer": LayerNorm}
-        self.normalization = kinds[normalization](channels, start) if normalization in kinds else None
 
-    @property
-    def adds_up(self) -> bool:
-        """Parts cost `after_sum` no pass more than their sum; a bias gets its gradient in the same pass."""
-        fused = self.normalization is None and self.activation_name in FUSED_ACTIVATIONS
-        return fused and library().functions is not None
+    def forward(self, value: Tensor, layout: Layout) -> Tensor:
+        """Of one layer's result."""
+        return self.after_sum([value], layout)
 
-    def forward(self, value: AxisTensor, noise: Noise) -> AxisTensor:
-        return self.after_sum([value], noise)
+    def after_sum(self, parts: Sequence[Tensor], layout: Layout) -> Tensor:
+        """Of what the parts, which broadcast, add up to."""
+        if self.normalization is not None:
+            return self._normalized(add_up(parts), layout)
+        return self._dropped(activate_sum(parts, self.activation), layout)
 
-    def after_sum(self, parts: Sequence[AxisTensor], noise: Noise) -> AxisTensor:
-        """Of parts that the layer before adds up, [*axes, B, C] each: added and activated in one pass."""
-        value = self._fused(parts)
-        if value is None:
-            total = add_up(parts)
-            value = AxisTensor(total.axes, self.activation(self._normalized(total)))
-        return drop(value, self.rate if self.training else 0.0, noise, self.name)
+    def after_linear(self, value: Tensor, weight: Tensor, bias: Tensor, layout: Layout) -> Tensor:
+        """Of a linear layer on units [*lead, inputs]."""
+        if self.normalization is not None:
+            return self._normalized(linear(value, weight, bias), layout)
+        return self._dropped(activate_linear(value, weight, bias, self.activation), layout)
 
-    def _fused(self, parts: Sequence[AxisTensor]) -> AxisTensor | None:
-        if self.normalization is not None or (len(parts) == 1 and not parts[0].data.is_contiguous()):
-            return None
-        axes, aligned = align(parts)
-        event = parts[0].event_shape
-        if len(event) > 1:
-            aligned = [part.flatten(len(axes) + 1) for part in aligned]
-        data = sum_activate(aligned, self.activation_name)
-        if data is None or len(event) == 1:
-            return None if data is None else AxisTensor(axes, data)
-        return AxisTensor(axes, data.reshape(*data.shape[:-1], *event))
+    def _normalized(self, value: Tensor, layout: Layout) -> Tensor:
+        assert self.normalization is not None
+        flat = value.reshape(-1, *value.shape[layout.dims :])
+        normalized: Tensor = self.normalization(flat, prod(value.shape[: layout.dims - 1]))
+        return self._dropped(ACTIVATIONS[self.activation](normalized.reshape(value.shape)), layout)
 
-    def _normalized(self, value: AxisTensor) -> Tensor:
-        data = value.data
-        if self.normalization is None:
-            return data
-        lead = data.shape[: len(value.axes)]
-        flat = data.reshape(-1, *value.event_shape)
-        normalized: Tensor = self.normalization(flat, lead.numel())
-        return normalized.reshape(data.shape)
+    def _dropped(self, value: Tensor, layout: Layout) -> Tensor:
+        return drop(value, self.rate, layout, self.name) if self.rate and self.training else value
 
 
-def between(channels: int, start: Initializer, spec: Layered) -> Between:
-    """What the architecture says stands after a layer of this width."""
-    return Between(channels, start, activation=spec.activation, normalization=spec.normalization, dropout=spec.dropout)
-
-
-def drop(value: AxisTensor, rate: float, noise: Noise, name: str) -> AxisTensor:
+def drop(value: Tensor, rate: float, layout: Layout, name: str) -> Tensor:
     """Zeroes a share of the units and scales up the rest. The mask varies over samples and rows, never over the values
     of an enumerated variable: those compare like with like."""
-    if rate == 0.0:
-        return value
-    lead = (value.size(SAMPLES),) if SAMPLES in value.axes else ()
-    uniform = noise.uniform(name, lead, value.event_shape, torch.float32).to(value.data.device)
-    kept = AxisTensor((SAMPLES,) if lead else (), (uniform >= rate).to(value.data.dtype) / (1 - rate))
-    return AxisTensor(value.axes, value.data * kept.on(value.axes))
+    return value * ((layout.uniform(name, value) >= rate).to(value.dtype) / (1 - rate))
 
 
-class Inputs(nn.Module):
+class Disturbance(nn.Module):
     """Parents as a network reads them in training: normal noise on top, then a share of their elements zeroed and the
     rest scaled up. Categories, counts and positive values, which enter by tables and logarithms, and presence flags
     are left as they are. As with dropout, the values of an enumerated variable share what is drawn."""
 
-    def __init__(self, inputs: Mapping[str, ParentInput], start: Initializer, spec: Layered) -> None:
+    def __init__(self, inputs: Mapping[str, ParentInput], start: Initializer, style: Style) -> None:
         super().__init__()
-        self.parents = {parent.name: parent for parent in ordered(inputs) if _disturbed(parent)}
-        self.names = {name: f"{start.path}/{name}" for name in self.parents}
-        self.noise, self.rate = spec.input_noise, spec.input_dropout
+        self.noise, self.rate, self.path = style.input_noise, style.input_dropout, start.path
+        self.parents = {name: p for name, p in inputs.items() if p.encoding == "identity" and PRESENCE not in name}
 
-    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> Mapping[str, AxisTensor]:
-        """The values by parent, those in `parents` disturbed."""
-        if not self.training or not (self.noise or self.rate):
-            return values
-        changed = {n: self._disturb(values[n], n, noise) for n, p in self.parents.items() if not p.relaxed(values[n])}
-        return {**values, **changed}
+    def changes(self, name: str) -> bool:
+        """Whether this parent's values are disturbed now."""
+        return self.training and (self.noise > 0 or self.rate > 0) and name in self.parents
 
-    def _disturb(self, value: AxisTensor, name: str, noise: Noise) -> AxisTensor:
-        value = AxisTensor(value.axes, value.data)
+    def forward(self, name: str, value: Tensor, layout: Layout) -> Tensor:
+        """The value of one parent [*lead, *shape], disturbed in training."""
+        if not self.changes(name) or self.parents[name].relaxed(value, layout):
+            return value
         if self.noise:
-            lead = (value.size(SAMPLES),) if SAMPLES in value.axes else ()
-            drawn = noise.normal(f"{self.names[name]}/noise", lead, value.event_shape, torch.float32)
-            added = AxisTensor((SAMPLES,) if lead else (), self.noise * drawn.to(value.data))
-            value = AxisTensor(value.axes, value.data + added.on(value.axes))
-        return drop(value, self.rate, noise, f"{self.names[name]}/dropout")
-
-
-def _disturbed(parent: ParentInput) -> bool:
-    return parent.encoding == "identity" and not parent.name.endswith(PRESENCE)
-
-
-def as_rows(value: AxisTensor) -> Tensor:
-    """Leading axes flattened into one batch: [values, *event]."""
-    return value.data.reshape(-1, *value.event_shape)
-
-
-def from_rows(flat: Tensor, like: AxisTensor) -> AxisTensor:
-    """The inverse of `as_rows` for a result of another event shape."""
-    lead = like.data.shape[: len(like.axes) + 1]
-    return AxisTensor(like.axes, flat.reshape(*lead, *flat.shape[1:]))
-
-
-def call(module: nn.Module, value: AxisTensor, noise: Noise) -> AxisTensor:
-    """A layer's result, typed."""
-    return cast(AxisTensor, module(value, noise))
+            value = value + self.noise * layout.normal(f"{self.path}/{name}/noise", value).to(value.dtype)
+        return drop(value, self.rate, layout, f"{self.path}/{name}/dropout") if self.rate else value

@@ -3,18 +3,66 @@
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from compiler.networks.blueprint import Blueprint, network_kind
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import Network, ParentInput, ordered
-from compiler.tensors.axes import AxisTensor, union
+from compiler.networks.interface import Network, ParentInput
 from compiler.tensors.broadcasting import broadcast_shape
-from compiler.tensors.noise import Noise
+from compiler.tensors.call_layout import Layout
 from graphspec.language.networks import PythonNetwork
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class UserNetwork(Network):
+    """`kind(inputs={name: shape}, outputs={parameter: shape}, **args)`; `forward(**parents)` gives unconstrained
+    parameters as a mapping (a single output may be a bare tensor).
+
+    Leading dimensions arrive flattened: each parent is [rows, *shape], a category one-hot ([rows, *shape, K]),
+    everything else in its own units.
+    """
+
+    def __init__(
+        self,
+        inputs: Mapping[str, ParentInput],
+        outputs: Shapes,
+        start: Initializer,
+        head_gain: float = 1.0,
+        *,
+        kind: Callable[..., nn.Module],
+        args: Mapping[str, Any],
+    ) -> None:
+        super().__init__(inputs)
+        self.shapes, self.dtype = dict(outputs), start.dtype
+        events = {name: user_shape(parent) for name, parent in self.inputs.items()}
+        self.module = kind(inputs=events, outputs=self.shapes, **args).to(start.dtype)
+
+    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
+        """In its own units [*lead, *shape]; classes one-hot."""
+        parent = self.inputs[name]
+        return parent.class_weights(value, layout, self.dtype) if parent.encoding == "table" else value.to(self.dtype)
+
+    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+        lead = broadcast_shape(*(value.shape[: layout.dims] for value in entered.values()))
+        flat = {
+            name: value.expand(*lead, *value.shape[layout.dims :]).reshape(-1, *value.shape[layout.dims :])
+            for name, value in entered.items()
+        }
+        found = self.module(**flat)
+        named = {next(iter(self.shapes)): found} if isinstance(found, Tensor) else found
+        return {name: named[name].reshape(*lead, *shape) for name, shape in self.shapes.items()}
+
+
+def user_shape(parent: ParentInput) -> tuple[int, ...]:
+    """Event shape of a parent as a user's module reads it."""
+    return (*parent.shape, parent.classes) if parent.encoding == "table" else parent.shape
 
 
 class UserModuleError(Exception):
@@ -25,43 +73,38 @@ class UserModuleError(Exception):
         self.message, self.hint = message, hint
 
 
-class UserNetwork(Network):
-    """`Class(inputs={name: shape}, outputs={parameter: shape}, **args)`; `forward(**parents)` gives unconstrained
-    parameters as a mapping (a single output may be a bare tensor).
+@dataclass(frozen=True)
+class UserBlueprint(Blueprint):
+    """A user's network is tried once on two rows of zeros, and what it gives is checked at every call.
 
-    Leading axes arrive flattened: each parent is [rows, *shape], a category one-hot ([rows, *shape, K]), everything
-    else in its own units. Initial weights drawn from torch's default generator are seeded from the factor's name.
-    It is tried once on two rows of zeros. Raises UserModuleError where the class cannot be imported or built, fails on
-    that trial, or gives something else than promised.
+    Initial weights drawn from torch's default generator are seeded from the factor's name. `build` raises
+    UserModuleError where the class cannot be built, fails on that trial, or gives something else than promised.
     """
 
-    def __init__(
-        self,
-        spec: PythonNetwork,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, tuple[int, ...]],
-        start: Initializer,
-    ) -> None:
-        super().__init__()
-        self.target = spec.target
-        self.inputs = ordered(inputs)
-        self.shapes = dict(outputs)
-        self.dtype = start.dtype
-        kind = _imported(spec.target)
+    target: str = ""
+
+    def build(
+        self, inputs: Mapping[str, ParentInput], outputs: Shapes, start: Initializer, head_gain: float
+    ) -> Network:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(start.derived_seed())
-            built = _constructed(kind, spec, {p.name: _shape(p) for p in self.inputs}, self.shapes)
-            self.module = built.to(start.dtype)
-            self._try_once()
+            network = cast(UserNetwork, super().build(inputs, outputs, start, head_gain))
+            checked = partial(_checked, self.target, network.shapes)
+            network.module.register_forward_hook(checked, with_kwargs=True)
+            self._try_once(network)
+        return network
 
-    def _try_once(self) -> None:
+    def _try_once(self, network: UserNetwork) -> None:
         """A mistake in the user's forward should come with its place in the spec, before any training."""
-        zeros = {p.name: torch.zeros(2, *_shape(p), dtype=self.dtype) for p in self.inputs}
-        was_training = self.module.training
-        self.module.eval()
+        events = {name: user_shape(parent) for name, parent in network.inputs.items()}
+        zeros = {name: torch.zeros(2, *event, dtype=network.dtype) for name, event in events.items()}
+        was_training = network.module.training
+        network.module.eval()
         try:
             with torch.no_grad():
-                result = self.module(**zeros)
+                network.module(**zeros)
+        except UserModuleError:
+            raise
         except Exception as error:  # whatever the user's forward raises is theirs to read
             shapes = {name: list(value.shape) for name, value in zeros.items()}
             raise UserModuleError(
@@ -69,42 +112,29 @@ class UserNetwork(Network):
                 f"it was called with shapes {shapes}",
             ) from error
         finally:
-            self.module.train(was_training)
-        self._checked(result, 2)
+            network.module.train(was_training)
 
-    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
-        axes = union([values[parent.name] for parent in self.inputs])
-        given = {parent.name: self._entering(parent, values[parent.name]) for parent in self.inputs}
-        lead = broadcast_shape(*(t.on(axes).shape[: len(axes) + 1] for t in given.values()))
-        flat = {n: t.on(axes).expand(*lead, *t.event_shape).reshape(-1, *t.event_shape) for n, t in given.items()}
-        outputs = self._checked(self.module(**flat), lead.numel())
-        return {name: AxisTensor(axes, value.reshape(*lead, *self.shapes[name])) for name, value in outputs.items()}
 
-    def _entering(self, parent: ParentInput, value: AxisTensor) -> AxisTensor:
-        data = parent.class_weights(value, self.dtype) if parent.encoding == "table" else value.data.to(self.dtype)
-        return AxisTensor(value.axes, data)
-
-    def _checked(self, result: object, rows: int) -> dict[str, Tensor]:
-        if isinstance(result, Tensor) and len(self.shapes) == 1:
-            result = {next(iter(self.shapes)): result}
-        expected = {name: [rows, *shape] for name, shape in self.shapes.items()}
-        if not isinstance(result, Mapping):
+def _checked(
+    target: str, outputs: Shapes, module: nn.Module, args: Any, given: Mapping[str, Tensor], found: Any
+) -> None:
+    """After every call of a user's module: that it gave what was asked for."""
+    rows = len(next(iter(given.values())))
+    expected = {name: [rows, *shape] for name, shape in outputs.items()}
+    if isinstance(found, Tensor) and len(outputs) == 1:
+        found = {next(iter(outputs)): found}
+    if not isinstance(found, Mapping):
+        raise UserModuleError(
+            f"{target} returned {type(found).__name__} instead of its parameters",
+            f"return a dict of tensors with shapes {expected}",
+        )
+    for name, shape in expected.items():
+        value = found.get(name)
+        got = list(value.shape) if isinstance(value, Tensor) else "nothing"
+        if got != shape:
             raise UserModuleError(
-                f"{self.target} returned {type(result).__name__} instead of its parameters",
-                f"return a dict of tensors with shapes {expected}",
+                f"{target} gave {got} for '{name}'", f"return '{name}' with shape {shape} (rows come first)"
             )
-        for name, shape in expected.items():
-            found = result.get(name)
-            if not isinstance(found, Tensor) or list(found.shape) != shape:
-                got = list(found.shape) if isinstance(found, Tensor) else "nothing"
-                raise UserModuleError(
-                    f"{self.target} gave {got} for '{name}'", f"return '{name}' with shape {shape} (rows come first)"
-                )
-        return {name: cast(Tensor, result[name]) for name in expected}
-
-
-def _shape(parent: ParentInput) -> tuple[int, ...]:
-    return (*parent.shape, parent.classes) if parent.encoding == "table" else parent.shape
 
 
 def look_beside(spec: str) -> None:
@@ -116,8 +146,14 @@ def look_beside(spec: str) -> None:
     sys.path.extend(str(folder) for folder in folders if str(folder) not in sys.path)
 
 
-def _imported(target: str) -> Callable[..., object]:
-    module_name, class_name = target.split(":")
+@network_kind("python")
+def _python(spec: PythonNetwork, inputs: Mapping[str, ParentInput], outputs: Shapes) -> Blueprint:
+    module, name = spec.target.split(":")
+    kind = partial(_constructed, spec.target, _imported(module, name))
+    return UserBlueprint(UserNetwork, {"kind": kind, "args": spec.args}, target=spec.target)
+
+
+def _imported(module_name: str, class_name: str) -> Callable[..., object]:
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # the user's module may fail in any way while it runs
@@ -135,20 +171,14 @@ def _public(names: Sequence[str] | Mapping[str, object]) -> str:
     return ", ".join(sorted(name for name in names if not name.startswith("_"))[:20]) or "none"
 
 
-def _constructed(
-    kind: Callable[..., object],
-    spec: PythonNetwork,
-    inputs: Mapping[str, tuple[int, ...]],
-    outputs: Mapping[str, tuple[int, ...]],
-) -> nn.Module:
-    signature = f"inputs={dict(inputs)}, outputs={dict(outputs)}"
+def _constructed(target: str, kind: Callable[..., object], inputs: Shapes, outputs: Shapes, **args: Any) -> nn.Module:
     try:
-        built = kind(inputs=dict(inputs), outputs=dict(outputs), **spec.args)
+        built = kind(inputs=dict(inputs), outputs=dict(outputs), **args)
     except Exception as error:  # whatever the user's constructor raises is theirs to read
         raise UserModuleError(
-            f"{spec.target} could not be built: {type(error).__name__}: {error}",
-            f"it is called with {signature} and its `args`",
+            f"{target} could not be built: {type(error).__name__}: {error}",
+            f"it is called with inputs={dict(inputs)}, outputs={dict(outputs)} and its `args`",
         ) from error
     if not isinstance(built, nn.Module):
-        raise UserModuleError(f"{spec.target} is not a torch.nn.Module", "derive the class from torch.nn.Module")
+        raise UserModuleError(f"{target} is not a torch.nn.Module", "derive the class from torch.nn.Module")
     return built

@@ -10,73 +10,62 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from compiler.networks.interface import Network, ParentInput, ordered
-from compiler.tensors.axes import AxisTensor, union
+from compiler.networks.blueprint import Blueprint, network_kind
+from compiler.networks.initialization import Initializer
+from compiler.networks.interface import VALUE, Network, ParentInput
 from compiler.tensors.broadcasting import broadcast_shape
-from compiler.tensors.noise import Noise
+from compiler.tensors.call_layout import Layout
 from graphspec.language.networks import AffineRead, AffineWrite, Dot, Identity, Product, SumOf
 
-Elementary = Identity | Product | SumOf | Dot
+Shape = tuple[int, ...]
 
 
 class ElementaryNetwork(Network):
-    """identity, product, sum, dot: one arithmetic operation over the parents."""
+    """identity, product, sum, dot: one arithmetic operation over the parents, perhaps kept between two numbers."""
 
     def __init__(
-        self, spec: Elementary, inputs: Mapping[str, ParentInput], output: str, shape: tuple[int, ...] | None
+        self,
+        inputs: Mapping[str, ParentInput],
+        outputs: Mapping[str, Shape],
+        start: Initializer,
+        head_gain: float = 1.0,
+        *,
+        operation: str,
+        minimum: float | None = None,
+        maximum: float | None = None,
     ) -> None:
-        super().__init__()
-        self.spec = spec
-        self.inputs = ordered(inputs)
-        self.output = output
-        self.shape = shape
+        super().__init__(inputs)
+        self.output = next(iter(outputs), VALUE)
+        self.shape = outputs.get(self.output)
+        self.operation, self.minimum, self.maximum = operation, minimum, maximum
 
-    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
-        given = [values[parent.name] for parent in self.inputs]
-        result = _dot(*given) if isinstance(self.spec, Dot) else self._elementwise(given)
-        if isinstance(self.spec, (SumOf, Dot)) and (self.spec.minimum, self.spec.maximum) != (None, None):
-            result = result.clamp(self.spec.minimum, self.spec.maximum)
-        return {self.output: spread(AxisTensor(union(given), result), self.shape)}
+    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+        values = [entered[name] for name in self.inputs]
+        rank = max(value.dim() for value in values) - layout.dims
+        result = self._dot(values, rank, layout) if self.operation == "dot" else self._elementwise(values, rank, layout)
+        if (self.minimum, self.maximum) != (None, None):
+            result = result.clamp(self.minimum, self.maximum)
+        if self.shape is None or result.shape[layout.dims :] == self.shape:
+            return {self.output: result}
+        spread = padded(result, layout.dims, len(self.shape), layout)
+        return {self.output: spread.expand(*spread.shape[: layout.dims], *self.shape)}
 
-    def _elementwise(self, given: list[AxisTensor]) -> Tensor:
-        result, *parts = events_aligned(given)
-        for part in parts:
-            result = result + part if isinstance(self.spec, SumOf) else result * part
+    def _elementwise(self, values: list[Tensor], rank: int, layout: Layout) -> Tensor:
+        result, *others = (padded(value, layout.dims, rank, layout) for value in values)
+        for other in others:
+            result = result + other if self.operation == "sum" else result * other
         return result
 
-
-def events_aligned(values: list[AxisTensor]) -> list[Tensor]:
-    """All on the union of axes, with size-1 dimensions in front of shorter events."""
-    axes = union(values)
-    rank = max(len(value.event_shape) for value in values)
-    return [_padded(value, rank).on(axes) for value in values]
+    def _dot(self, values: list[Tensor], rank: int, layout: Layout) -> Tensor:
+        """Sum along the first axis of both events; their other axes meet from the right."""
+        first, second = (padded(value, layout.dims + 1, rank, layout) for value in values)
+        return (first * second).sum(-rank, keepdim=True)
 
 
-def _padded(value: AxisTensor, rank: int) -> AxisTensor:
-    lead = value.data.shape[: len(value.axes) + 1]
-    return AxisTensor(
-        value.axes, value.data.reshape(*lead, *(1,) * (rank - len(value.event_shape)), *value.event_shape)
-    )
-
-
-def _dot(first: AxisTensor, second: AxisTensor) -> Tensor:
-    """Sum along the first axis of both events; their other axes meet from the right."""
-    axes = union([first, second])
-    rank = max(len(first.event_shape), len(second.event_shape))
-    return (_first_kept(first, rank).on(axes) * _first_kept(second, rank).on(axes)).sum(-rank, keepdim=True)
-
-
-def _first_kept(value: AxisTensor, rank: int) -> AxisTensor:
-    lead, event = value.data.shape[: len(value.axes) + 1], value.event_shape
-    return AxisTensor(value.axes, value.data.reshape(*lead, event[0], *(1,) * (rank - len(event)), *event[1:]))
-
-
-def spread(value: AxisTensor, shape: tuple[int, ...] | None) -> AxisTensor:
-    """The event spread over `shape` (None: as it is)."""
-    if shape is None or value.event_shape == shape:
-        return value
-    lead = value.data.shape[: len(value.axes) + 1]
-    return AxisTensor(value.axes, _padded(value, len(shape)).data.expand(*lead, *shape))
+def padded(value: Tensor, place: int, rank: int, layout: Layout) -> Tensor:
+    """[*lead, *event] with dimensions of size 1 from `place` on, so that its event has `rank` of them."""
+    missing = layout.dims + rank - value.dim()
+    return value.reshape(*value.shape[:place], *(1,) * missing, *value.shape[place:]) if missing else value
 
 
 class AffineNetwork(Network):
@@ -87,23 +76,29 @@ class AffineNetwork(Network):
     Source: spatial transformers (Jaderberg et al. 2015) as used in attend, infer, repeat (Eslami et al. 2016).
     """
 
-    def __init__(self, spec: AffineRead | AffineWrite, output: str, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.image, self.pose = spec.image, spec.pose
-        self.inverse = isinstance(spec, AffineWrite)
-        self.output = output
-        self.shape = shape
+    def __init__(
+        self,
+        inputs: Mapping[str, ParentInput],
+        outputs: Mapping[str, Shape],
+        start: Initializer,
+        head_gain: float = 1.0,
+        *,
+        image: str,
+        pose: str,
+        inverse: bool,
+    ) -> None:
+        super().__init__(inputs)
+        self.image, self.pose, self.inverse = image, pose, inverse
+        self.output, self.shape = next(iter(outputs.items()))
 
-    def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> dict[str, AxisTensor]:
-        image, pose = values[self.image], values[self.pose]
-        axes = union([image, pose])
-        pictures, poses = image.on(axes), pose.on(axes).to(image.data.dtype)
-        lead = broadcast_shape(pictures.shape[: len(axes) + 1], poses.shape[: len(axes) + 1])
-        flat = pictures.expand(*lead, *image.event_shape).reshape(-1, *image.event_shape)
-        transform = self._transform(poses.expand(*lead, 3).reshape(-1, 3))
+    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+        image, pose = entered[self.image], entered[self.pose]
+        lead = broadcast_shape(image.shape[:-3], pose.shape[:-1])
+        flat = image.expand(*lead, *image.shape[-3:]).reshape(-1, *image.shape[-3:])
+        transform = self._transform(pose.to(image.dtype).expand(*lead, 3).reshape(-1, 3))
         grid = F.affine_grid(transform, [flat.shape[0], *self.shape], align_corners=False)
         sampled = F.grid_sample(flat, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-        return {self.output: AxisTensor(axes, sampled.reshape(*lead, *self.shape))}
+        return {self.output: sampled.reshape(*lead, *self.shape)}
 
     def _transform(self, pose: Tensor) -> Tensor:
         """[N, 2, 3]: from coordinates of the result to coordinates of the image."""
@@ -112,3 +107,24 @@ class AffineNetwork(Network):
             scale, shift = 1 / scale, -shift / scale
         turn = torch.eye(2, dtype=pose.dtype, device=pose.device) * scale[..., None]
         return torch.cat([turn, shift[..., None]], dim=-1)
+
+
+def _elementary(
+    spec: Identity | Product | SumOf | Dot, inputs: Mapping[str, ParentInput], outputs: Mapping[str, Shape]
+) -> Blueprint:
+    limits = {side: getattr(spec, side, None) for side in ("minimum", "maximum")}
+    given = {side: limit for side, limit in limits.items() if limit is not None}
+    return Blueprint(ElementaryNetwork, {"operation": spec.kind, **given})
+
+
+def _affine(
+    spec: AffineRead | AffineWrite, inputs: Mapping[str, ParentInput], outputs: Mapping[str, Shape]
+) -> Blueprint:
+    inverse = spec.kind == "affine_write"
+    return Blueprint(AffineNetwork, {"image": spec.image, "pose": spec.pose, "inverse": inverse})
+
+
+for _kind in ("identity", "product", "sum", "dot"):
+    network_kind(_kind)(_elementary)
+for _kind in ("affine_read", "affine_write"):
+    network_kind(_kind)(_affine)

@@ -4,7 +4,7 @@ Data are laid out [*axes, B, *event]. A quantity carries only the axes it depend
 Axes always stand in canonical order: the sample axis first, then variables by name.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,13 +40,6 @@ class AxisTensor:
         """Length of a named axis."""
         return self.data.shape[self.axes.index(axis)]
 
-    def mapped(self, function: Callable[[Tensor], Tensor], key: object) -> "AxisTensor":
-        """`function` of the data, which must treat rows one by one and keep the leading dimensions.
-
-        key: who asks; a part of a batch gives the same asker its share of one result for the whole batch.
-        """
-        return AxisTensor(self.axes, function(self.data))
-
     def on(self, axes: Sequence[str]) -> Tensor:
         """The data broadcastable over `axes` (canonical, a superset of its own): size 1 where it does not vary."""
         if self.axes == tuple(axes):
@@ -65,18 +58,13 @@ class PartOfBatch(AxisTensor):
 
     whole: Tensor
     rows: slice | Tensor
-    shared: dict[object, Tensor]
+    shared: dict[object, tuple[Tensor, ...]]
 
     @staticmethod
-    def of(value: AxisTensor, rows: slice | Tensor, shared: dict[object, Tensor]) -> "PartOfBatch":
+    def of(value: AxisTensor, rows: slice | Tensor, shared: dict[object, tuple[Tensor, ...]]) -> "PartOfBatch":
         """Rows (a slice or positions [n]) of a value that has no axes but its batch."""
         assert not value.axes, f"a value on {value.axes} is not one per row"
         return PartOfBatch((), some_rows(value.data, rows), value.data, rows, shared)
-
-    def mapped(self, function: Callable[[Tensor], Tensor], key: object) -> AxisTensor:
-        if key not in self.shared:
-            self.shared[key] = function(self.whole)
-        return AxisTensor((), some_rows(self.shared[key], self.rows))
 
 
 def some_rows(data: Tensor, rows: slice | Tensor) -> Tensor:

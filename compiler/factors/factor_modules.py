@@ -1,0 +1,175 @@
+"""One factor as a module over plain tensors: from its parents' values to parameters, or to a deterministic value.
+
+From: a checked `Factor`. To: `Conditional` or `Deterministic`. A call may be made in two steps: `enter` for each
+parent, on its own leading sizes, then `finish`; what enters may have been made once for many calls. Not here: which
+values the parents take, and what the densities are worth.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from compiler.factors.parameter_sources import CONTEXT, ParameterSource, Scene, flow_context, parameter_sources
+from compiler.families.flow_maps import FlowMap
+from compiler.families.flows import build_flow_map
+from compiler.networks import VALUE, Network
+from compiler.networks.initialization import Initializer
+from compiler.tensors.call_layout import Layout
+from compiler.tensors.precision import widened
+from graphspec.graphs.graph import Factor, Graphs, Variable
+from graphspec.language import WEIGHTLESS
+
+Entered = tuple[Tensor, ...]
+"""What one parent has become: a tensor for each of the factor's networks that read it, in their order."""
+
+
+class FactorModule(nn.Module, ABC):
+    """Networks over a factor's parents, and what is made of them.
+
+    reads: the parents that some network reads, and flags of those that may be blank. Initial weights depend on
+    (seed, factor.key) and the factor itself only.
+    """
+
+    def __init__(self, factor: Factor, graphs: Graphs) -> None:
+        super().__init__()
+        self.factor, self.variable = factor, graphs.variables[factor.variable]
+        self._readers: dict[str, tuple[Network, ...]] = {}
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the values that `forward` needs."""
+        return tuple(self._readers)
+
+    def _connect(self, networks: Iterable[Network | None]) -> None:
+        """Note which network reads which parent."""
+        present = [network for network in networks if network is not None]
+        names = sorted({name for network in present for name in network.inputs})
+        self._readers = {name: tuple(n for n in present if name in n.inputs) for name in names}
+
+    def enter(self, name: str, value: Tensor, layout: Layout) -> Entered:
+        """What the networks' first layers make of one parent [*lead, *event]; without gradient where the spec says."""
+        given = value.detach() if name in self.factor.stop_gradient else value
+        return tuple(network.enter(name, given, layout) for network in self._readers[name])
+
+    def shareable(self, name: str) -> bool:
+        """Whether `enter` is work that rows may share: it treats each by itself and draws nothing."""
+        return all(network.shareable(name) for network in self._readers[name])
+
+    def _for(self, network: Network | None, entered: Mapping[str, Entered]) -> dict[str, Tensor]:
+        """What entered one of the networks."""
+        if network is None:
+            return {}
+        return {name: entered[name][self._readers[name].index(network)] for name in network.inputs}
+
+    @abstractmethod
+    def finish(self, entered: Mapping[str, Entered], layout: Layout) -> Entered | Tensor:
+        """The result, from every parent's `enter`."""
+
+
+class Conditional(FactorModule):
+    """p(variable | parents) or q(variable | parents).
+
+    Each parameter comes from one source: the factor's network, a network of its own, a learned value, or a constant. A
+    flow has no parameters but a map with weights of its own, to which the factor's network gives a context.
+    Parameters are at least single precision. Raises SpecError where a user's own module is named and not allowed, or
+    cannot be used.
+    """
+
+    sources: Sequence[ParameterSource]
+
+    def __init__(
+        self,
+        factor: Factor,
+        graphs: Graphs,
+        *,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float32,
+        allow_python: bool = False,
+    ) -> None:
+        super().__init__(factor, graphs)
+        assert factor.family is not None, f"{factor.key} is deterministic"
+        self.family = factor.family
+        scene = Scene(factor, graphs, seed, dtype, allow_python)
+        self.flow: FlowMap | None = None
+        sources: list[ParameterSource]
+        if self.family.flow:
+            self.flow, source = _flow(scene, self.variable)
+            self.names, sources = [CONTEXT], [source]
+        else:
+            self.names, sources = [i.name for i in self.family.parameters], parameter_sources(scene, self.variable)
+        self.sources = nn.ModuleList(sources)  # type: ignore[assignment]
+        self._connect(source.network for source in sources)
+
+    def forward(self, values: Mapping[str, Tensor], layout: Layout) -> Entered:
+        """The family's parameters in its order (of a flow its context), each [*lead, *event], from {parent: value}."""
+        return self.finish({name: self.enter(name, values[name], layout) for name in self.reads}, layout)
+
+    def finish(self, entered: Mapping[str, Entered], layout: Layout) -> Entered:
+        found: dict[str, Tensor] = {}
+        for source in self.sources:
+            found.update(source(self._for(source.network, entered), layout))
+        return tuple(found[name] for name in self.names)
+
+
+class Deterministic(FactorModule):
+    """A deterministic variable: a network's last hidden layer, or a linear head through the domain's link.
+
+    Simplex and direction are made so along the first axis. A network without weights gives the value itself.
+    """
+
+    def __init__(
+        self,
+        factor: Factor,
+        graphs: Graphs,
+        *,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float32,
+        allow_python: bool = False,
+    ) -> None:
+        super().__init__(factor, graphs)
+        assert factor.network is not None, f"{factor.key} has no network"
+        scene = Scene(factor, graphs, seed, dtype, allow_python)
+        feature = self.variable.domain is None
+        outputs = {} if feature else {VALUE: self.variable.shape}
+        self.linked = not feature and not isinstance(factor.network, WEIGHTLESS)
+        self.network = scene.network(factor.network, factor.parents, outputs)
+        self._connect([self.network])
+
+    def forward(self, values: Mapping[str, Tensor], layout: Layout) -> Tensor:
+        """[*lead, *shape] from {parent: value}."""
+        return self.finish({name: self.enter(name, values[name], layout) for name in self.reads}, layout)
+
+    def finish(self, entered: Mapping[str, Entered], layout: Layout) -> Tensor:
+        value = widened(self.network.finish(self._for(self.network, entered), layout)[VALUE])
+        return linked(self.variable, value, layout.dims) if self.linked else value
+
+
+def linked(variable: Variable, value: Tensor, first: int) -> Tensor:
+    """The domain's link; simplex and direction run along the axis `first`."""
+    match variable.info.link:
+        case "softplus":
+            return F.softplus(value)
+        case "sigmoid":
+            return torch.sigmoid(value)
+        case "softmax":
+            return torch.softmax(value, dim=first)
+        case "normalize":
+            return F.normalize(value, dim=first)
+        case _:
+            return value
+
+
+def _flow(scene: Scene, variable: Variable) -> tuple[FlowMap, ParameterSource]:
+    """The map of a flow and what gives its context; which way is the fast one: see `compiler.families.flows`."""
+    factor, family = scene.factor, scene.factor.family
+    assert family is not None
+    options = {name: default for name, (default, _) in family.options.items()} | dict(factor.options)
+    source, width = flow_context(scene, variable, options["hidden"][0])
+    drawn = factor.side == "recognition" and variable.role == "latent"
+    from_noise = family.name == "inverse_autoregressive" or (drawn and family.name != "masked_autoregressive")
+    start = Initializer(scene.seed, f"{factor.key}/flow", scene.dtype)
+    return build_flow_map(family.name, options, prod(variable.shape), width, start, from_noise=from_noise), source

@@ -1,0 +1,113 @@
+"""deconv, and how networks that grow an image begin."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import prod
+
+from torch import Tensor, nn
+
+from compiler.kernels import add_up
+from compiler.networks.blueprint import Blueprint, network_kind, style_of
+from compiler.networks.conv_layers import Map, TransposedConv, as_image, head_channels
+from compiler.networks.initialization import Initializer
+from compiler.networks.interface import Network, ParentInput
+from compiler.networks.layers import Between, Disturbance, Style
+from compiler.networks.linear import ParentSum, shaped
+from compiler.networks.mlp import Dense, Hidden
+from compiler.tensors.call_layout import Layout
+from graphspec.graphs.shapes import deconv_plan
+from graphspec.language.networks import Deconv
+
+
+class Seed(nn.Module):
+    """From all parents, through the hidden layers if any, to the first map of a network that grows an image."""
+
+    def __init__(
+        self, inputs: Mapping[str, ParentInput], seed: Map, hidden: Sequence[int], start: Initializer, style: Style
+    ) -> None:
+        super().__init__()
+        self.shape = seed
+        self.disturbance = Disturbance(inputs, start.at("input"), style)
+        self.first = ParentSum(inputs, hidden[0] if hidden else prod(seed), start.at("first"))
+        self.hidden = Hidden(hidden, start.at("hidden"), style) if hidden else None
+        self.last = Dense(hidden[-1], prod(seed), start.at("last")) if hidden else None
+
+    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
+        """One parent's share of the first layer, [*lead, width]."""
+        return self.first.enter(name, self.disturbance(name, value, layout), layout)
+
+    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> Tensor:
+        """[*lead, C, h, w], before normalization and activation."""
+        parts = self.first.parts(entered)
+        if self.hidden is None or self.last is None:
+            return shaped(add_up(parts), self.shape)
+        return shaped(self.last(self.hidden(parts, layout)), self.shape)
+
+
+class GrowingNetwork(Network):
+    """A network whose first map is a seed made from all parents."""
+
+    seed: Seed
+
+    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
+        """One parent's share of the seed's first layer, [*lead, width]."""
+        return self.seed.enter(name, value, layout)
+
+    def shareable(self, name: str) -> bool:
+        return not self.seed.disturbance.changes(name)
+
+
+class DeconvNetwork(GrowingNetwork):
+    """A seed map, transposed convolutions, the last of them one per output; cropped to the output's sides.
+
+    maps: [C, H, W] of the seed and after each transposed convolution but the last.
+    """
+
+    between: Sequence[Between]
+    convolutions: Sequence[TransposedConv]
+    heads: Mapping[str, TransposedConv]
+
+    def __init__(
+        self,
+        inputs: Mapping[str, ParentInput],
+        outputs: Mapping[str, Map],
+        start: Initializer,
+        head_gain: float = 1.0,
+        *,
+        maps: Sequence[Map],
+        kernel: int,
+        stride: int,
+        hidden: Sequence[int],
+        style: Style,
+    ) -> None:
+        super().__init__(inputs)
+        self.shapes = dict(outputs)
+        self.seed = Seed(inputs, maps[0], hidden, start.at("seed"), style)
+        self.between = nn.ModuleList(  # type: ignore[assignment]
+            Between(m[0], start.at(f"{i}"), style) for i, m in enumerate(maps)
+        )
+        self.convolutions = nn.ModuleList(  # type: ignore[assignment]
+            TransposedConv(source, target[0], kernel, stride, start.at(f"{i + 1}"))
+            for i, (source, target) in enumerate(pairwise(maps))
+        )
+        self.heads = nn.ModuleDict(  # type: ignore[assignment]
+            {
+                f"to_{n}": TransposedConv(
+                    maps[-1], head_channels(s), kernel, stride, start.at(f"head/{n}"), gain=head_gain
+                )
+                for n, s in outputs.items()
+            }
+        )
+
+    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+        maps: Tensor = self.between[0](self.seed.finish(entered, layout), layout)
+        for index, convolution in enumerate(self.convolutions, start=1):
+            maps = self.between[index](convolution(maps), layout)
+        return {name: as_image(self.heads[f"to_{name}"](maps), shape) for name, shape in self.shapes.items()}
+
+
+@network_kind("deconv")
+def _deconv(spec: Deconv, inputs: Mapping[str, ParentInput], outputs: Mapping[str, Map]) -> Blueprint:
+    plan = deconv_plan(next(iter(outputs.values()))[:3], spec.channels, spec.stride)
+    options = {"maps": (plan.seed, *plan.layers[:-1]), "kernel": spec.kernel, "stride": spec.stride}
+    return Blueprint(DeconvNetwork, options | {"hidden": spec.hidden, "style": style_of(spec)})

@@ -1,0 +1,124 @@
+"""linear, and the first layer of every network on vectors: a sum of one map per parent, each on its own axes."""
+
+from collections.abc import Mapping
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from compiler.kernels import add_up, linear
+from compiler.networks.blueprint import Blueprint, network_kind
+from compiler.networks.initialization import Initializer
+from compiler.networks.interface import Network, ParentInput, total_width
+from compiler.tensors.call_layout import Layout
+from graphspec.language.networks import Linear
+
+
+class ParentMap(nn.Module):
+    """One parent's share of a linear layer: a matrix, whose columns a category looks up."""
+
+    def __init__(self, parent: ParentInput, width: int, fan_in: int, start: Initializer, gain: float = 1.0) -> None:
+        super().__init__()
+        self.parent = parent
+        self.weight: Tensor = start.uniform("weight", (width, parent.width), fan_in, gain)
+
+    def forward(self, value: Tensor, layout: Layout) -> Tensor:
+        """[*lead, *shape] to [*lead, width]."""
+        return mapped(self.parent, value, self.weight, layout)
+
+
+def mapped(parent: ParentInput, value: Tensor, weight: Tensor, layout: Layout) -> Tensor:
+    """weight [width, parent's width] times a parent's value [*lead, *shape]: [*lead, width].
+
+    Of a category, column (element, class) for each element, added up over the elements.
+    """
+    if parent.encoding != "table" or parent.relaxed(value, layout):
+        return linear(parent.flat(value, layout, weight.dtype), weight)
+    if not parent.shape:
+        return F.embedding(value.long(), weight.t())
+    first = torch.arange(parent.elements, device=value.device) * parent.classes
+    return F.embedding(value.long().flatten(layout.dims) + first, weight.t()).sum(-2)
+
+
+class ParentSum(nn.Module):
+    """bias + sum over parents of a linear map: equal to one linear layer on the concatenation, but a parent that does
+    not vary along an axis is mapped once for it. Initial weights have the concatenation's fan-in."""
+
+    maps: Mapping[str, ParentMap]
+
+    def __init__(
+        self,
+        inputs: Mapping[str, ParentInput],
+        width: int,
+        start: Initializer,
+        *,
+        gain: float = 1.0,
+        fan_in: int | None = None,
+    ) -> None:
+        super().__init__()
+        fan_in = total_width(inputs.values()) if fan_in is None else fan_in
+        maps = {f"from_{n}": ParentMap(inputs[n], width, fan_in, start.at(n), gain) for n in sorted(inputs)}
+        self.maps = nn.ModuleDict(maps)  # type: ignore[assignment]
+        self.bias: Tensor = start.uniform("bias", (width,), fan_in, gain)
+
+    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
+        """One parent's share, [*lead, width]."""
+        share: Tensor = self.maps[f"from_{name}"](value, layout)
+        return share
+
+    def parts(self, entered: Mapping[str, Tensor]) -> list[Tensor]:
+        """What is added up: the bias [width] and each parent's share."""
+        return [self.bias, *(entered[each.parent.name] for each in self.maps.values())]
+
+
+class LinearNetwork(Network):
+    """Straight from the parents to each output: a sum of one map per parent. Several outputs are one product with their
+    weights side by side."""
+
+    heads: Mapping[str, ParentSum]
+
+    def __init__(
+        self,
+        inputs: Mapping[str, ParentInput],
+        outputs: Mapping[str, tuple[int, ...]],
+        start: Initializer,
+        head_gain: float = 1.0,
+    ) -> None:
+        super().__init__(inputs)
+        self.shapes = dict(outputs)
+        self.heads = nn.ModuleDict(  # type: ignore[assignment]
+            {f"to_{n}": ParentSum(inputs, prod(s), start.at(f"head/{n}"), gain=head_gain) for n, s in outputs.items()}
+        )
+
+    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
+        """One parent's share of all outputs, [*lead, total width]."""
+        maps = [head.maps[f"from_{name}"] for head in self.heads.values()]
+        if len(maps) == 1:
+            share: Tensor = maps[0](value, layout)
+            return share
+        return mapped(self.inputs[name], value, torch.cat([each.weight for each in maps]), layout)
+
+    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+        biases = [head.bias for head in self.heads.values()]
+        bias = biases[0] if len(biases) == 1 else torch.cat(biases)
+        return divided(add_up([bias, *(entered[name] for name in self.inputs)]), self.shapes)
+
+    def shareable(self, name: str) -> bool:
+        return True
+
+
+def divided(units: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Units [*lead, total width] as one value [*lead, *shape] per name."""
+    parts = [units] if len(shapes) == 1 else units.split([prod(shape) for shape in shapes.values()], dim=-1)
+    return {name: shaped(part, shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+
+
+def shaped(units: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """[*lead, n] as [*lead, *shape]."""
+    return units if len(shape) == 1 else units.reshape(*units.shape[:-1], *shape)
+
+
+@network_kind("linear")
+def _linear(spec: Linear, inputs: Mapping[str, ParentInput], outputs: Mapping[str, tuple[int, ...]]) -> Blueprint:
+    return Blueprint(LinearNetwork)
