@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from compiler.families import ENTRIES, Distribution, Extras
 from compiler.tensors.noise import Noise
 
 DOUBLE = torch.float64
@@ -38,6 +39,11 @@ recognition: {y: {parents: [x]}, z: {parents: [x, y]}}
 networks: {default: {kind: mlp, hidden: [64, 64], activation: ACTIVATION}}
 objective: {alpha: 3}
 """
+
+
+def distribution(name: str, shape: tuple[int, ...], **parameters: Tensor) -> Distribution:
+    """A family at parameters [B, *shape]."""
+    return Distribution(ENTRIES[name], Extras(shape), parameters)
 
 
 def draw(*shape: int, seed: int, scale: float = 3.0) -> Tensor:

@@ -2,13 +2,11 @@
 
 import pytest
 import torch
-from kernel_cases import DENSITIES, IN_TORCH, INPUTS, SameNoise, close, draw, inputs_of
+from kernel_cases import DENSITIES, IN_TORCH, INPUTS, SameNoise, close, distribution, draw, inputs_of
 from torch import Tensor
 
 from compiler import kernels
 from compiler.families import closed_kl
-from compiler.families.finite import Bernoulli, Categorical
-from compiler.families.location_scale import Laplace, LogNormal, Normal
 from compiler.kernels import (
     FUSED_ACTIVATIONS,
     building_kernels,
@@ -169,16 +167,16 @@ def test_logits_that_are_not_numbers_are_told() -> None:
 def test_families_compute_in_single_precision(kernel: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the kernel takes bfloat16 parameters or torch computes with them, nothing is rounded on the way."""
     if not kernel:
-        monkeypatch.setattr("compiler.families.distribution.fused_density", lambda *_: None)
-        monkeypatch.setattr("compiler.families.divergence.fused_density", lambda *_: None)
+        monkeypatch.setattr("compiler.families.entry.fused_density", lambda *_: None)
+        monkeypatch.setattr("compiler.families.divergences.fused_density", lambda *_: None)
     loc, scale, value = draw(100, 80, seed=1).to(HALF), draw(100, 80, seed=2).abs() + 0.2, draw(100, 80, seed=3)
     for family, parameters in [
-        (Bernoulli, {"logits": loc}),
-        *((f, {"loc": loc, "scale": scale}) for f in (Normal, Laplace)),
+        ("bernoulli", {"logits": loc}),
+        *((f, {"loc": loc, "scale": scale}) for f in ("normal", "laplace")),
     ]:
-        p = family((80,), **parameters)
-        exact = family((80,), **{name: given.double() for name, given in parameters.items()})
-        x = (value > 0).float() if family is Bernoulli else value
+        p = distribution(family, (80,), **parameters)
+        exact = distribution(family, (80,), **{name: given.double() for name, given in parameters.items()})
+        x = (value > 0).float() if family == "bernoulli" else value
         close(p.log_prob(x), exact.log_prob(x.double()), 1e-5)
         close(p.log_prob_each(x), exact.log_prob_each(x.double()), 1e-5)
         close(p.mean, exact.mean, 1e-6)
@@ -190,14 +188,14 @@ def test_families_compute_in_single_precision(kernel: bool, monkeypatch: pytest.
 
 def test_families_without_a_kernel_keep_no_bfloat16() -> None:
     half = torch.ones(4, 3, dtype=HALF)
-    assert LogNormal((3,), loc=half, scale=half).stored["loc"].dtype == torch.float32
-    assert Categorical((), logits=half).stored["logits"].dtype == torch.float32
-    assert Bernoulli((3,), logits=half).stored["logits"].dtype == HALF
+    assert distribution("lognormal", (3,), loc=half, scale=half).stored["loc"].dtype == torch.float32
+    assert distribution("categorical", (), logits=half).stored["logits"].dtype == torch.float32
+    assert distribution("bernoulli", (3,), logits=half).stored["logits"].dtype == HALF
 
 
 def test_a_conversion_made_without_gradients_is_not_kept() -> None:
     logits = torch.zeros(4, 3, dtype=HALF, requires_grad=True)
-    p = Bernoulli((3,), logits=logits)
+    p = distribution("bernoulli", (3,), logits=logits)
     p.draw(torch.full((4, 3), 0.3))
     with torch.no_grad():
         assert not p.mean.requires_grad

@@ -7,7 +7,7 @@ import scipy.stats
 import torch
 from test_objective_exact import build
 
-from compiler.families.location_scale import Laplace
+from compiler.families import ENTRIES, Distribution, Extras
 from compiler.symbolic.program import Pattern
 from compiler.symbolic.schedules import ObjectiveWeights, Rates, value_at
 from compiler.tensors.noise import Noise
@@ -137,6 +137,7 @@ def test_a_budget_upstream_of_a_label_gives_way_to_the_exact_sum() -> None:
 def test_a_laplace_draw_is_the_quantile_of_its_noise() -> None:
     """Mirrored noise would give the same law; the same noise must give the same draw as ever."""
     uniform = torch.tensor([[0.01, 0.3, 0.5, 0.7, 0.999]], dtype=torch.float64)
-    laplace = Laplace((5,), loc=torch.full((1, 5), 0.4), scale=torch.full((1, 5), 1.5))
+    parameters = {"loc": torch.full((1, 5), 0.4), "scale": torch.full((1, 5), 1.5)}
+    laplace = Distribution(ENTRIES["laplace"], Extras((5,)), parameters)
     expected = scipy.stats.laplace(0.4, 1.5).ppf(uniform.numpy())
     assert laplace.reparameterize(uniform).numpy() == pytest.approx(expected, abs=1e-6)

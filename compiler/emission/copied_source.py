@@ -1,4 +1,4 @@
-"""Copies of functions: what an emitted file uses of the pieces (and of the distributions) stands in it word for word.
+"""Copies of functions: what an emitted file uses of the families and of the pieces stands in it word for word.
 
 From: names that occur in the emitted code. To: their sources, each with what it needs itself, in an order that reads.
 """
@@ -11,24 +11,28 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-MODULES = (
+from compiler.families import ENTRIES
+
+SHARED = (
     "compiler.emission.pieces.copied_schedules",
     "compiler.families.series",
+    "compiler.families.edges",
     "compiler.families.gamma_noise",
-    "compiler.families.unit",
     "compiler.families.quantiles",
     "compiler.families.sphere",
     "compiler.families.flow_maps",
     "compiler.model.aggregation",
-    "compiler.emission.pieces.copied_draws",
-    "compiler.emission.pieces.copied_densities",
-    "compiler.emission.pieces.copied_divergences",
-    "compiler.emission.pieces.copied_spheres",
+    "compiler.families.noise_kinds",
+    "compiler.emission.pieces.copied_values",
+)
+"""What families stand on; then come the families themselves, each from the file that its functions are in."""
+
+BEHIND = (
     "compiler.emission.pieces.copied_flows",
     "compiler.emission.pieces.copied_scores",
     "compiler.emission.pieces.copied_layers",
 )
-"""Where pieces come from, in the order in which they stand in an emitted file."""
+"""What follows the families in an emitted file."""
 
 OWN_WORDS = {"broadcast_pair(": "torch.broadcast_tensors("}
 """Helpers of the compiler that only give torch's functions types."""
@@ -44,11 +48,16 @@ class Piece:
     constant: bool
 
 
-@cache
 def pieces() -> dict[str, Piece]:
-    """Every piece by name, in the order of `MODULES` and of their files."""
+    """Every piece by name, in the order of the modules and of their files."""
+    functions = (function for entry in ENTRIES.values() for function in entry.functions())
+    return _pieces((*SHARED, *dict.fromkeys(function.__module__ for function in functions), *BEHIND))
+
+
+@cache
+def _pieces(modules: tuple[str, ...]) -> dict[str, Piece]:
     found: dict[str, tuple[str, ast.stmt]] = {}
-    for module in MODULES:
+    for module in modules:
         found_at = importlib.util.find_spec(module)
         assert found_at is not None and found_at.origin is not None, f"{module} is part of this package"
         text = Path(found_at.origin).read_text(encoding="utf-8")
@@ -64,6 +73,7 @@ def pieces() -> dict[str, Piece]:
 
 
 def _defined(node: ast.stmt) -> Iterator[str]:
+    """What a statement defines; annotated names, such as a file's entries of the table, are the compiler's own."""
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
         yield node.name
     elif isinstance(node, ast.Assign):

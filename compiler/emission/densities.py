@@ -3,11 +3,11 @@
 from math import prod
 from typing import Literal
 
-from compiler.emission import family_code
 from compiler.emission.emission_plan import EmissionPlan, PatternCode
+from compiler.emission.family_code import called, family_code
 from compiler.emission.function import Symbol
-from compiler.emission.text import event_sum, event_text
-from compiler.emission.values import ValueWriter, levels_of
+from compiler.emission.text import event_sum, event_text, number
+from compiler.emission.values import ValueWriter
 from compiler.symbolic.axis_names import canonical
 from compiler.symbolic.objective import Part
 from compiler.symbolic.program import Axes, Step
@@ -84,24 +84,20 @@ class DensityWriter(ValueWriter):
 
         Not where the parents vary along that axis too: there each class is scored under its own parents.
         """
-        name, family = step.factor.variable, step.factor.family
-        assert family is not None
+        name, variable = step.factor.variable, self.plan.graphs.variables[step.factor.variable]
         own = self.steps.get(("q", name))
-        known = family.name in family_code.FAMILIES and family_code.FAMILIES[family.name].classes is not None
         whole = own is not None and own.action == "enumerate" and not own.masked and name not in self.program.sparse
-        scalar = not self.plan.graphs.variables[name].shape
-        return known and whole and scalar and part == "all" and name not in step.parent_axes
+        family = family_code(step.factor, variable)
+        if family is None or not family.entry.by_class or variable.shape:
+            return False
+        return whole and part == "all" and name not in step.parent_axes
 
     def _table(self, step: Step) -> str:
-        family = step.factor.family
-        assert family is not None
-        classes = family_code.FAMILIES[family.name].classes
-        assert classes is not None
-        parameters = self.parameters(step.factor, step.parent_axes)
+        classes = self.family(step.factor).classes(self.parameters(step.factor, step.parent_axes))
         place = self.plan.axes(step.density_axes).index(step.factor.variable)
         if not step.factor.parents:
-            return f"{classes(parameters)}.unsqueeze(-1)"
-        return f"{classes(parameters)}.movedim(-1, {place})"
+            return f"{classes}.unsqueeze(-1)"
+        return f"{classes}.movedim(-1, {place})"
 
     def _of_flow(self, step: Step, value: str, axes: Axes, part: Part) -> str:
         """Log density of all elements together."""
@@ -119,29 +115,25 @@ class DensityWriter(ValueWriter):
     def _each(self, step: Step, value: str, axes: Axes) -> str:
         """Log density of each element."""
         factor, variable = step.factor, self.plan.graphs.variables[step.factor.variable]
-        assert factor.family is not None
-        family, prior = factor.family.name, self.plan.prior(step.factor)
-        if prior == "standard normal":
-            return f"standard_normal_log_prob({value})"
+        family, prior = self.family(factor), self.plan.prior(factor)
         if prior == "uniform":
             return f"-math.log({variable.support})"
+        if prior is not None and family.entry.standard_log_prob is not None:
+            return called(family.entry.standard_log_prob, [value], family.extras)
         parameters = [self.placed(Symbol(step.parent_axes, p), axes) for p in self.parameters(factor, step.parent_axes)]
         if self.doubly and step.action == "reparameterize":
             parameters = [f"{code}.detach()" for code in parameters]
-        if family_code.FAMILIES[family].classes is not None and factor.variable not in self.plan.hot:
+        if family.entry.by_class and factor.variable not in self.plan.hot:
             shift = f" - {variable.minimum}" if variable.minimum else ""
             value = f"one_hot({value}{shift}, {variable.support}, {parameters[0]})"
-        code = family_code.log_prob(family, value, parameters, len(variable.shape), levels_of(factor))
-        assert code is not None
-        return code
+        return family.log_prob(value, parameters)
 
     def each_pair(self, step: Step, draws: str, parameters: list[str]) -> str:
         """Log density of each element of other rows' draws, for the aggregate over the data."""
-        assert step.factor.family is not None
-        code = family_code.log_prob(step.factor.family.name, draws, parameters, 1)
-        if code is None or family_code.FAMILIES[step.factor.family.name].along_axis:
-            raise self.refuse(step.factor, f"the total correlation of {step.factor.family.name}")
-        return code
+        family = self.family(step.factor, "the total correlation")
+        if family.entry.family.multivariate:
+            raise self.refuse(step.factor, f"the total correlation of {family.entry.name}")
+        return family.log_prob(draws, parameters)
 
     def _summed(self, name: str, each: str, part: Part) -> str:
         """Over the event, or over the elements that a mask keeps."""
@@ -181,28 +173,22 @@ class DensityWriter(ValueWriter):
 
     def _divergence(self, name: str, part: Part) -> Symbol:
         q, p = self.steps["q", name], self.steps["p", name]
-        assert q.factor.family is not None and p.factor.family is not None
         axes = canonical((*q.parent_axes, *p.parent_axes))
-        rank = len(self.plan.graphs.variables[name].shape)
         ours = [self.placed(Symbol(q.parent_axes, c), axes) for c in self.parameters(q.factor, q.parent_axes)]
-        prior, family = self.plan.prior(p.factor), family_code.FAMILIES.get(q.factor.family.name)
-        if prior == "standard normal" and q.factor.family.name == "normal":
-            each: str | None = f"standard_normal_kl({', '.join(ours)})"
-        elif prior == "uniform" and family is not None and family.classes is not None:
-            each = f"uniform_kl({family.classes(ours)})"
-        else:
-            theirs = self._prior_parameters(p, ours, axes)
-            each = family_code.closed_kl(q.factor.family.name, p.factor.family.name, ours, theirs, rank)
+        family, prior = self.family(q.factor), self.family(p.factor)
+        each = None if self.plan.prior(p.factor) is None else family.standard_divergence(prior, ours)
         if each is None:
-            raise self.refuse(q.factor, f"KL({q.factor.family.name} || {p.factor.family.name})")
+            each = family.divergence(prior, ours, self._prior_parameters(p, ours, axes))
+        if each is None:
+            raise self.refuse(q.factor, f"KL({family.entry.name} || {prior.entry.name})")
         wanted = f"kl_{self.plan.identifiers[name]}"
         return Symbol(axes, self.assign(wanted, self._summed(name, each, part), axes))
 
     def _prior_parameters(self, step: Step, like: list[str], axes: Axes) -> list[str]:
         """Parameters of p's factor; those of a standard prior in place."""
-        prior = self.plan.prior(step.factor)
-        if prior is None:
+        if self.plan.prior(step.factor) is None:
             found = self.parameters(step.factor, step.parent_axes)
             return [self.placed(Symbol(step.parent_axes, code), axes) for code in found]
-        zeros = f"torch.zeros_like({like[0]})"
-        return [zeros, f"torch.ones_like({like[0]})"] if prior == "standard normal" else [zeros]
+        standard = [info.standard for info in self.family(step.factor).entry.family.parameters]
+        made = {0.0: f"torch.zeros_like({like[0]})", 1.0: f"torch.ones_like({like[0]})"}
+        return [made.get(value, f"torch.full_like({like[0]}, {number(value)})") for value in standard]

@@ -11,6 +11,7 @@ from typing import Literal
 from compiler.emission.copied_source import piece_names
 from compiler.emission.text import Names, camel
 from compiler.emission.writing import refused
+from compiler.families import ENTRIES
 from compiler.model.model import Model
 from compiler.symbolic.axis_names import SAMPLES
 from compiler.symbolic.lowering import one_program_for_all
@@ -23,7 +24,6 @@ from graphspec.language.networks import PythonNetwork
 MOST_PATTERNS = 32
 """A file with more functions than this explains nothing to a reader."""
 
-Prior = Literal["standard normal", "uniform"]
 TensorKind = Literal["value", "given", "label", "known"]
 """What a function is told of a variable: its value (zero where blank), where it is given, the label of a masked
 variable (whose value is computed), or the value with something legal where it is blank."""
@@ -93,13 +93,14 @@ class EmissionPlan:
         factors = (*self.graphs.generative.values(), *self.graphs.recognition.values())
         return any(f.family is not None and f.family.flow for f in factors)
 
-    def prior(self, factor: Factor) -> Prior | None:
-        """A standard prior that is written in place of a module."""
+    def prior(self, factor: Factor) -> str | None:
+        """A standard prior that is written in place of a module: "uniform", or "standard" with the family's name."""
         if not factor.standard or factor.family is None or factor.parents:
             return None
-        if factor.family.name == "normal":
-            return "standard normal"
-        return "uniform" if factor.family.name in ("categorical", "bernoulli") else None
+        entry = ENTRIES.get(factor.family.name)
+        if entry is None or (entry.standard_log_prob is None and not entry.standard_uniform):
+            return None
+        return "uniform" if entry.standard_uniform else f"standard {entry.name}"
 
 
 def make_plan(model: Model) -> EmissionPlan:

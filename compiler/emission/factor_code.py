@@ -8,12 +8,11 @@ from torch import nn
 
 from compiler.emission.dense_code import Outputs
 from compiler.emission.emission_plan import EmissionPlan
-from compiler.emission.family_code import FAMILIES
 from compiler.emission.flow_code import flow_context, flow_factor
 from compiler.emission.network_code import imports_of, network
 from compiler.emission.parameter_code import constant, constrained, given_directly, learned
 from compiler.emission.text import INDENT, docstring, shape_text, statement
-from compiler.emission.writing import ClassText, Entry, refused
+from compiler.emission.writing import ClassText, Entry
 from compiler.factors.conditional import ConditionalModule, DeterministicModule
 from compiler.factors.parameter_sources import (
     ConstantSource,
@@ -87,8 +86,6 @@ def _parameters(plan: EmissionPlan, factor: Factor, module: ConditionalModule, t
     family, variable = module.family, plan.graphs.variables[factor.variable]
     if family.flow:
         return flow_factor(plan, factor, module, text)
-    if family.name not in FAMILIES:
-        raise refused(plan.graphs, (factor.side, factor.variable, "distribution"), f"the distribution {family.name}")
     gain = initial_head_gain(variable)
     computed = [source for source in module.sources if isinstance(source, NetworkSource)]
     found: Outputs = {}

@@ -1,128 +1,130 @@
-"""Each family of distributions as code: log densities, draws from noise, relaxed draws, closed-form divergences."""
+"""Families as code: calls of their functions, or what such a function computes, written in its place.
 
-from collections.abc import Callable, Sequence
+A function of one expression that reads each argument once is written in place where that reads better than its name:
+`q_z_loc + q_z_scale * noise` for `normal_draw`. Nothing here knows one family from another.
+"""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from compiler.emission.text import tuple_text
+from compiler.emission.text import grouped, number, tuple_text
+from compiler.families import ENTRIES, Extras, FamilyEntry, extras_of
+from compiler.families.entry import Function, argument_names
+from graphspec.graphs.graph import Factor, Variable
 
-Parameters = Sequence[str]
-"""Code of the parameters, in the family's order."""
+LONGEST = 60
+"""Characters of an expression that is written in place."""
 
-NORMAL, UNIFORM, GUMBEL, GAMMA = "standard_normal", "uniform", "gumbel", "gamma_proposals"
-SPHERE, COUNT = "sphere_noise", "count_noise"
+
+def called(function: Function, arguments: Sequence[str], extras: Extras) -> str:
+    """A call, with the constants that the function asks for."""
+    return f"{function.__name__}({', '.join([*arguments, *_constants(function, len(arguments), extras)])})"
+
+
+def in_place(function: Function, arguments: Sequence[str], extras: Extras) -> str:
+    """The function's expression with the arguments' code in it; a call where it is long or reads one of them twice."""
+    expression = _expression(function)
+    if expression is None:
+        return called(function, arguments, extras)
+    code = [*arguments, *_constants(function, len(arguments), extras)]
+    given = dict(zip(argument_names(function), code, strict=True))
+    for name in sorted(_reads(expression, given), key=lambda name: name.col_offset, reverse=True):
+        before, behind = expression[: name.col_offset], expression[name.end_col_offset :]
+        argument = before.endswith(("(", ", ")) and behind.startswith((")", ","))
+        expression = before + (given[name.id] if argument else grouped(given[name.id])) + behind
+    return expression
+
+
+def _constants(function: Function, tensors: int, extras: Extras) -> list[str]:
+    return [number(value) if isinstance(value, float) else repr(value) for value in extras.of(function, tensors)]
+
+
+@cache
+def _expression(function: Function) -> str | None:
+    """What the function returns, if that is short and reads every argument once."""
+    source = textwrap.dedent(inspect.getsource(function))
+    (definition,) = ast.parse(source).body
+    assert isinstance(definition, ast.FunctionDef)
+    last = definition.body[-1]
+    if len(definition.body) > 2 or not isinstance(last, ast.Return) or last.value is None:
+        return None  # more than a docstring and what is returned
+    code, names = ast.get_source_segment(source, last.value) or "", argument_names(function)
+    once = sorted(name.id for name in _reads(code, names)) == sorted(names)
+    return code if once and len(code) <= LONGEST and "\n" not in code else None
+
+
+def _reads(expression: str, names: Collection[str]) -> list[ast.Name]:
+    tree = ast.parse(expression, mode="eval")
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in names]
 
 
 @dataclass(frozen=True)
 class FamilyCode:
-    """log_prob: function of (value, *parameters). noise: function that draws it, and trailing sizes after the event.
-    draw: a value from parameters and noise. classes: log probabilities [..., K] from the parameters."""
+    """The family of one factor, and its variable's constants, as code. Parameters are in the family's order."""
 
-    log_prob: str
-    noise: tuple[str, tuple[int, ...]] = (UNIFORM, ())
-    draw: Callable[[Parameters, str], str] | None = None
-    classes: Callable[[Parameters], str] | None = None
-    along_axis: bool = False
+    entry: FamilyEntry
+    extras: Extras
 
+    def inputs(self, parameters: Sequence[str]) -> list[str]:
+        """What the family's functions take: its parameters, or the log probabilities of its classes."""
+        return [self.classes(parameters)] if self.entry.by_class else list(parameters)
 
-FAMILIES: dict[str, FamilyCode] = {
-    "normal": FamilyCode("normal_log_prob", (NORMAL, ()), lambda p, e: f"{p[0]} + {p[1]} * {e}"),
-    "lognormal": FamilyCode("lognormal_log_prob", (NORMAL, ()), lambda p, e: f"torch.exp({p[0]} + {p[1]} * {e})"),
-    "laplace": FamilyCode("laplace_log_prob", draw=lambda p, e: f"{p[0]} + {p[1]} * standard_laplace({e})"),
-    "student_t": FamilyCode(
-        "student_t_log_prob", (UNIFORM, (2,)), lambda p, e: f"{p[1]} + {p[2]} * standard_t({e}, {p[0]})"
-    ),
-    "gamma": FamilyCode("gamma_log_prob", (GAMMA, ()), lambda p, e: f"gamma_draw({p[0]}, {p[1]}, {e})"),
-    "beta": FamilyCode("beta_log_prob", (GAMMA, (2,)), lambda p, e: f"beta_draw({p[0]}, {p[1]}, {e})"),
-    "dirichlet": FamilyCode(
-        "dirichlet_log_prob", (GAMMA, ()), lambda p, e: f"dirichlet_draw({p[0]}, {e}, AXIS)", along_axis=True
-    ),
-    "von_mises_fisher": FamilyCode(
-        "von_mises_fisher_log_prob",
-        (SPHERE, ()),
-        lambda p, e: f"von_mises_fisher_draw({p[0]}, {p[1]}, {e}, AXIS)",
-        along_axis=True,
-    ),
-    "continuous_bernoulli": FamilyCode(
-        "continuous_bernoulli_log_prob", draw=lambda p, e: f"continuous_bernoulli_draw({p[0]}, {e})"
-    ),
-    "bernoulli": FamilyCode("bernoulli_log_prob"),
-    "categorical": FamilyCode("categorical_log_prob", (GUMBEL, ()), classes=lambda p: f"F.log_softmax({p[0]}, dim=-1)"),
-    "ordered_logistic": FamilyCode(
-        "ordered_logistic_log_prob", (GUMBEL, ()), classes=lambda p: f"ordered_logistic_log_probs({p[0]}, {p[1]})"
-    ),
-    "poisson": FamilyCode("poisson_log_prob", (UNIFORM, (2,))),
-    "negative_binomial": FamilyCode("negative_binomial_log_prob", (COUNT, ())),
-    "zero_inflated_poisson": FamilyCode("zero_inflated_poisson_log_prob", (COUNT, ())),
-    "zero_inflated_negative_binomial": FamilyCode("zero_inflated_negative_binomial_log_prob", (COUNT, ())),
-    "discretized_logistic": FamilyCode("discretized_logistic_log_prob"),
-}
+    def classes(self, parameters: Sequence[str]) -> str:
+        """Log probabilities of the classes [..., K]."""
+        assert self.entry.log_probs is not None, f"{self.entry.name} has no classes"
+        return in_place(self.entry.log_probs, parameters, self.extras)
 
-_SAME = {
-    "normal": "normal_kl", "lognormal": "normal_kl", "laplace": "laplace_kl", "gamma": "gamma_kl", "beta": "beta_kl",
-    "bernoulli": "bernoulli_kl", "continuous_bernoulli": "continuous_bernoulli_kl", "dirichlet": "dirichlet_kl",
-    "von_mises_fisher": "von_mises_fisher_kl", "poisson": "poisson_kl",
-}  # fmt: skip
+    def log_prob(self, value: str, parameters: Sequence[str]) -> str:
+        """Log density of each element; `value` of classes as weights [..., K]."""
+        return called(self.entry.log_prob, [value, *self.inputs(parameters)], self.extras)
 
+    def draw(self, parameters: Sequence[str], noise: str) -> str | None:
+        """A differentiable draw; None where the family has none."""
+        function = self.entry.draw
+        return None if function is None else in_place(function, [noise, *self.inputs(parameters)], self.extras)
 
-def log_prob(family: str, value: str, parameters: Parameters, rank: int, levels: int | None = None) -> str | None:
-    """Log density of each element; None where there is no code for the family."""
-    if family not in FAMILIES:
-        return None
-    code = FAMILIES[family]
-    extra = [str(levels)] if levels is not None else [f"-{rank}"] if code.along_axis else []
-    return f"{code.log_prob}({', '.join([value, *parameters, *extra])})"
+    def drawn(self, parameters: Sequence[str], noise: str) -> str:
+        """A draw without gradient, of parameters that have none; of classes the index."""
+        if self.entry.by_class:
+            return f"({self.classes(parameters)} + {noise}).argmax(-1)"
+        function = self.entry.sample or self.entry.draw
+        assert function is not None, f"{self.entry.name} has draws"
+        return in_place(function, [noise, *parameters], self.extras)
 
+    def relaxed(self, parameters: Sequence[str], noise: str, temperature: str, *, hard: bool) -> str | None:
+        """A Concrete draw; hard: straight through. None where the family has none."""
+        if self.entry.relaxed is None:
+            return None
+        code = in_place(self.entry.relaxed, [noise, *self.inputs(parameters), temperature], self.extras)
+        return called(self.entry.hardened, [code], self.extras) if hard and self.entry.hardened is not None else code
 
-def draw(family: str, parameters: Parameters, noise: str, rank: int) -> str | None:
-    """A differentiable draw; None where there is no code for it."""
-    maker = FAMILIES[family].draw if family in FAMILIES else None
-    return None if maker is None else maker(parameters, noise).replace("AXIS", f"-{rank}")
+    def divergence(self, p: "FamilyCode", ours: Sequence[str], theirs: Sequence[str]) -> str | None:
+        """KL(this || p) of each element; None for a pair without a closed form."""
+        function = self.entry.divergences.get(p.entry.name)
+        return None if function is None else called(function, [*self.inputs(ours), *p.inputs(theirs)], self.extras)
+
+    def standard_divergence(self, p: "FamilyCode", ours: Sequence[str]) -> str | None:
+        """The same where p's parameters have their standard values; None where the family has no shorter form of it."""
+        function, same = self.entry.standard_divergence, self.entry.name == p.entry.name
+        if function is None or not (same or (self.entry.by_class and p.entry.by_class)):
+            return None
+        return called(function, self.inputs(ours), self.extras)
+
+    def noise(self, lead: Sequence[str], like: str) -> str:
+        """The call that draws the variable's noise: [*lead, *event, *what the family needs]."""
+        kind, event = self.entry.noise_kind, self.extras.shape
+        sizes = (*event, *kind.sizes, *([self.extras.classes] if self.entry.by_class else []))
+        axis = [f"-{len(event)}"] if kind.along_axis else []
+        arguments = [tuple_text([*lead, *map(str, sizes)]), *axis, like, "generator"]
+        return f"{kind.copied.__name__}({', '.join(arguments)})"
 
 
-DRAWN = ("poisson", "negative_binomial", "zero_inflated_poisson", "zero_inflated_negative_binomial",
-         "discretized_logistic", "bernoulli")  # fmt: skip
-"""Families whose draws are a function `NAME_draw` of parameters and noise, without a gradient."""
-
-
-def drawn_class(family: str, parameters: Parameters, noise: str) -> str | None:
-    """Index of a drawn class; None where the family has no classes."""
-    classes = FAMILIES[family].classes if family in FAMILIES else None
-    return None if classes is None else f"({classes(parameters)} + {noise}).argmax(-1)"
-
-
-def drawn(family: str, parameters: Parameters, noise: str, levels: int | None = None) -> str | None:
-    """A number drawn without a gradient; None where there is no code for it."""
-    extra = [] if levels is None else [str(levels)]
-    return f"{family}_draw({', '.join([*parameters, noise, *extra])})" if family in DRAWN else None
-
-
-def relaxed(family: str, parameters: Parameters, noise: str, temperature: str, *, hard: bool) -> str | None:
-    """A Concrete draw; hard: straight through."""
-    if family == "bernoulli":
-        code, through = f"torch.sigmoid(({parameters[0]} + torch.logit({noise})) / {temperature})", "rounded"
-    elif family in FAMILIES and (classes := FAMILIES[family].classes) is not None:
-        code, through = f"torch.softmax(({classes(parameters)} + {noise}) / {temperature}, dim=-1)", "hardened"
-    else:
-        return None
-    return f"{through}({code})" if hard else code
-
-
-def closed_kl(q_family: str, p_family: str, q: Parameters, p: Parameters, rank: int) -> str | None:
-    """KL(q || p) of each element; None where there is no code for the pair."""
-    if (q_family, p_family) == ("laplace", "normal"):
-        return f"laplace_normal_kl({', '.join([*q, *p])})"
-    if q_family == p_family and q_family in _SAME:
-        axis = [f"-{rank}"] if FAMILIES[q_family].along_axis else []
-        return f"{_SAME[q_family]}({', '.join([*q, *p, *axis])})"
-    ours, theirs = (FAMILIES[f].classes if f in FAMILIES else None for f in (q_family, p_family))
-    return None if ours is None or theirs is None else f"finite_kl({ours(q)}, {theirs(p)})"
-
-
-def noise_call(family: str, lead: Sequence[str], event: Sequence[int], classes: int | None, like: str) -> str:
-    """The call that draws a variable's noise: shape [*lead, *event, *what the family needs]; for a flow normal."""
-    maker, extra = FAMILIES[family].noise if family in FAMILIES else (NORMAL, ())
-    sizes = [*lead, *(str(size) for size in (*event, *extra))]
-    if maker == GUMBEL:
-        sizes.append(str(classes))
-    axis = f"-{len(event)}, " if maker == SPHERE else ""
-    return f"{maker}({tuple_text(sizes)}, {axis}{like}, generator)"
+def family_code(factor: Factor, variable: Variable) -> FamilyCode | None:
+    """None for a flow."""
+    assert factor.family is not None, f"{factor.key} is deterministic"
+    entry = ENTRIES.get(factor.family.name)
+    return None if entry is None else FamilyCode(entry, extras_of(factor.family, factor.options, variable))

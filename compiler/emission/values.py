@@ -4,8 +4,8 @@ The order of statements is the order in which the compiled model runs: recogniti
 then each log density when the objective first asks for it. So equal seeds give equal draws.
 """
 
-from compiler.emission import family_code
 from compiler.emission.emission_plan import EmissionPlan, PatternCode
+from compiler.emission.family_code import FamilyCode, family_code
 from compiler.emission.function import FunctionText, Symbol
 from compiler.emission.text import event_text, tuple_text
 from compiler.factors.parameter_sources import CONTEXT
@@ -125,17 +125,14 @@ class ValueWriter(FunctionText):
         name, variable = factor.variable, self.plan.graphs.variables[factor.variable]
         self.note(f"{name}: {self.program.choices[name].reason}")
         parameters = self.parameters(factor, step.parent_axes)
-        assert factor.family is not None
-        classes = (
-            family_code.FAMILIES[factor.family.name].classes if factor.family.name in family_code.FAMILIES else None
-        )
-        if classes is None:
-            raise self.refuse(factor, f"the likeliest values of {factor.family.name}")
+        family = self.family(factor)
+        if not family.entry.by_class:
+            raise self.refuse(factor, f"the likeliest values of {family.entry.name}")
         self.uses_batch = True
-        noise = family_code.noise_call(factor.family.name, ["batch"], (), variable.support, parameters[0])
+        noise, classes = family.noise(["batch"], parameters[0]), family.classes(parameters)
         identifier = self.plan.identifiers[name]
         index, share = (self.names.fresh(f"{identifier}_{what}") for what in ("index", "log_share"))
-        self.write(f"{index}, {share} = likeliest({classes(parameters)}, {self.program.choices[name].budget}, {noise})")
+        self.write(f"{index}, {share} = likeliest({classes}, {self.program.choices[name].budget}, {noise})")
         place = self.plan.axes(axes).index(name)
         self.shares[name] = Symbol(axes, self.assign(f"log_share_{identifier}", f"{share}.movedim(-1, {place})", axes))
         if name in self.plan.hot:
@@ -147,47 +144,46 @@ class ValueWriter(FunctionText):
         """One draw per sample as a differentiable function of the parameters."""
         factor, axes = step.factor, step.value_axes
         name, variable = factor.variable, self.plan.graphs.variables[factor.variable]
-        assert factor.family is not None
-        family, rank = factor.family.name, len(variable.shape)
         self.note(f"{name} ~ {conditional_text('q', name, factor.parents)} ({self.program.choices[name].reason})")
         parameters = self.parameters(factor, step.parent_axes)
         self.uses_batch = True
         lead = ["SAMPLES", "batch"] if self.plan.samples > 1 else ["batch"]
-        drawn = family_code.noise_call(family, lead, variable.shape, variable.support, parameters[0])
-        noise = self.placed(Symbol((SAMPLES,), drawn), axes)
         placed = [self.placed(Symbol(step.parent_axes, p), axes) for p in parameters]
-        if factor.family.flow:
-            return self._sent(step, placed[0], noise)
+        family = family_code(factor, variable)
+        if family is None:
+            drawn = f"standard_normal({tuple_text([*lead, *map(str, variable.shape)])}, {parameters[0]}, generator)"
+            return self._sent(step, placed[0], self.placed(Symbol((SAMPLES,), drawn), axes))
+        noise = self.placed(Symbol((SAMPLES,), family.noise(lead, parameters[0])), axes)
         if step.action == "score_function":
-            return self._without_gradient(step, [f"{code}.detach()" for code in placed], noise)
+            return self._without_gradient(step, family, [f"{code}.detach()" for code in placed], noise)
         if step.action == "reparameterize":
-            code = family_code.draw(family, placed, noise, rank)
+            code = family.draw(placed, noise)
         else:
             asked = self.plan.graphs.spec.objective.estimators.get(name)
             hard = asked is not None and asked.straight_through
-            code = family_code.relaxed(family, placed, noise, self.weight("temperature", name), hard=hard)
+            code = family.relaxed(placed, noise, self.weight("temperature", name), hard=hard)
         if code is None:
-            raise self.refuse(factor, f"draws of {family}")
+            raise self.refuse(factor, f"draws of {family.entry.name}")
         return self._bind(name, self._with_labels(name, code) if step.masked else code, axes)
 
-    def _without_gradient(self, step: Step, parameters: list[str], noise: str) -> Symbol:
+    def _without_gradient(self, step: Step, family: FamilyCode, parameters: list[str], noise: str) -> Symbol:
         """A draw that no gradient flows through: the score function takes its place."""
-        factor, variable = step.factor, self.plan.graphs.variables[step.factor.variable]
-        name = factor.variable
-        assert factor.family is not None
-        family = factor.family.name
-        code = family_code.drawn_class(family, parameters, noise)
-        if code is not None and name in self.plan.hot:
+        name, variable = step.factor.variable, self.plan.graphs.variables[step.factor.variable]
+        code = family.drawn(parameters, noise)
+        if family.entry.by_class and name in self.plan.hot:
             code = f"one_hot({code}, {variable.support}, {parameters[0].removesuffix('.detach()')})"
-        elif code is not None:
+        elif family.entry.by_class:
             index = self.assign(f"{self.plan.identifiers[name]}_index", code, step.value_axes)
             code = f"{index}.to({self.like()})" + (f" + {variable.minimum}" if variable.minimum else "")
-        else:
-            code = family_code.drawn(family, parameters, noise, levels_of(factor))
-            code = code or family_code.draw(family, parameters, noise, len(variable.shape))
-        if code is None:
-            raise self.refuse(factor, f"draws of {family}")
         return self._bind(name, self._with_labels(name, code) if step.masked else code, step.value_axes)
+
+    def family(self, factor: Factor, wanted: str = "this use") -> FamilyCode:
+        """The family of a factor that is no flow, for which there is no code of what is wanted."""
+        found = family_code(factor, self.plan.graphs.variables[factor.variable])
+        if found is None:
+            assert factor.family is not None
+            raise self.refuse(factor, f"{wanted} of {factor.family.name}")
+        return found
 
     def flow(self, factor: Factor) -> str:
         """The map of a flow."""
@@ -212,10 +208,3 @@ class ValueWriter(FunctionText):
         """A masked variable's value: its label where there is one."""
         mask = self.argument(name, "given") + (".unsqueeze(-1)" if name in self.plan.hot else "")
         return f"torch.where({mask}, {self.argument(name, 'label')}, {hidden})"
-
-
-def levels_of(factor: Factor) -> int | None:
-    """Values of a discretized family."""
-    if factor.family is None or factor.family.name != "discretized_logistic":
-        return None
-    return int(factor.options.get("levels", factor.family.options["levels"][0]))

@@ -2,141 +2,169 @@
 
 The negative binomial is given by its mean mu and its dispersion theta, the inverse overdispersion: its variance is
 mu + mu^2 / theta (scVI's convention), so theta -> infinity is the poisson. `gate_logits` are the log odds that a value
-is an extra zero.
+is an extra zero. Densities are written by how far a count is from its mean (Loader 2000): each of their terms is as
+small as the result, so that single precision keeps its digits whatever the size of the counts.
 """
 
-from abc import abstractmethod
-from collections.abc import Sequence
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from compiler.families.distribution import Distribution
-from compiler.families.gamma_noise import gamma_noise, log_gamma_draw
+from compiler.families.entry import FamilyEntry
+from compiler.families.gamma_noise import log_gamma_draw
+from compiler.families.noise_kinds import COUNT, COUNT_UNIFORMS
 from compiler.families.quantiles import poisson_quantile
-from compiler.families.series import log_rising
-from compiler.tensors.noise import Noise
+from compiler.families.series import less_log, stirling_error
 
 
-class Count(Distribution):
-    """Values 0, 1, 2, ... without end."""
-
-    @abstractmethod
-    def rate_of(self, eps: Tensor) -> Tensor:
-        """Rate of the poisson from which the value is drawn (itself drawn where counts are overdispersed)."""
-
-    def standard_noise(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
-        """A uniform for the value, one for the gate, then gamma noise for the rate."""
-        uniforms = noise.uniform(f"{name}.value", lead, (*self.shape, 2), self.like.dtype).to(self.like.device)
-        return torch.cat([uniforms, gamma_noise(noise, name, lead, self.shape, self.like)], dim=-1)
-
-    def draw(self, eps: Tensor) -> Tensor:
-        with torch.no_grad():
-            return poisson_quantile(self.rate_of(eps[..., 2:]), eps[..., 0])
+def poisson_log_prob(value: Tensor, rate: Tensor) -> Tensor:
+    """log of rate^k exp(-rate) / k! = -(rate - k - k log(rate / k)) - stirling_error(k) - log(2 pi k) / 2."""
+    count = value.to(rate.dtype)
+    many = count.clamp_min(1)
+    apart = many * less_log((rate - many) / many, rate / many)
+    counted = -apart - stirling_error(many) - 0.5 * torch.log(2 * math.pi * many)
+    return torch.where(count == 0, -rate, counted)
 
 
-class Poisson(Count):
-    """P(k) = rate^k exp(-rate) / k!."""
-
-    @property
-    def rate(self) -> Tensor:
-        """Mean and variance, [*lead, *shape]."""
-        return self.parameters["rate"]
-
-    def log_prob_each(self, value: Tensor, *, relaxed: bool = False) -> Tensor:
-        count = value.to(self.rate.dtype)
-        return count * self.rate.log() - self.rate - torch.lgamma(count + 1)
-
-    def standard_noise(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
-        return noise.uniform(f"{name}.value", lead, (*self.shape, 2), self.like.dtype).to(self.like.device)
-
-    def rate_of(self, eps: Tensor) -> Tensor:
-        return self.rate
-
-    @property
-    def mean(self) -> Tensor:
-        return self.rate
-
-    @property
-    def mode(self) -> Tensor:
-        return self.rate.floor()
+def poisson_kl(q_rate: Tensor, p_rate: Tensor) -> Tensor:
+    """Between two poissons: p - q - q log(p / q)."""
+    return q_rate * less_log((p_rate - q_rate) / q_rate, p_rate / q_rate)
 
 
-class NegativeBinomial(Count):
-    """P(k) = Gamma(k + theta) / (Gamma(theta) k!) (theta / (theta + mu))^theta (mu / (theta + mu))^k."""
-
-    @property
-    def mu(self) -> Tensor:
-        """Mean, [*lead, *shape]."""
-        return self.parameters["mean"]
-
-    @property
-    def theta(self) -> Tensor:
-        """Inverse overdispersion, [*lead, *shape]."""
-        return self.parameters["dispersion"]
-
-    def log_prob_each(self, value: Tensor, *, relaxed: bool = False) -> Tensor:
-        mu, theta, count = self.mu, self.theta, value.to(self.mu.dtype)
-        scaled_rise = log_rising(theta, count)
-        total = count * (mu.log() - torch.log1p(mu / theta)) - theta * torch.log1p(mu / theta)
-        return total + scaled_rise - torch.lgamma(count + 1)
-
-    def rate_of(self, eps: Tensor) -> Tensor:
-        return (log_gamma_draw(self.theta, eps) + (self.mu / self.theta).log()).exp()
-
-    @property
-    def mean(self) -> Tensor:
-        return self.mu.expand(*self.lead, *self.shape)
-
-    @property
-    def mode(self) -> Tensor:
-        return (self.mu * (self.theta - 1) / self.theta).floor().clamp_min(0)
+def poisson_draw(eps: Tensor, rate: Tensor) -> Tensor:
+    """A count; eps [..., 2]."""
+    return poisson_quantile(rate, eps[..., 0])
 
 
-class _ZeroInflated(Count):
-    """With probability sigmoid(gate_logits) an extra zero, else a count."""
-
-    @property
-    @abstractmethod
-    def counts(self) -> Count:
-        """The distribution of the values that are no extra zeros."""
-
-    def log_prob_each(self, value: Tensor, *, relaxed: bool = False) -> Tensor:
-        gate = self.parameters["gate_logits"]
-        counted = F.logsigmoid(-gate) + self.counts.log_prob_each(value)
-        at_zero = torch.logaddexp(F.logsigmoid(gate), counted)
-        return torch.where(value == 0, at_zero, counted)
-
-    def rate_of(self, eps: Tensor) -> Tensor:
-        return self.counts.rate_of(eps)
-
-    def draw(self, eps: Tensor) -> Tensor:
-        kept = torch.logit(eps[..., 1]) > self.parameters["gate_logits"].detach()
-        return super().draw(eps) * kept
-
-    @property
-    def mean(self) -> Tensor:
-        return torch.sigmoid(-self.parameters["gate_logits"]) * self.counts.mean
-
-    @property
-    def mode(self) -> Tensor:
-        mode = self.counts.mode.expand(*self.lead, *self.shape)
-        zero = torch.zeros_like(mode)
-        return torch.where(self.log_prob_each(mode) > self.log_prob_each(zero), mode, zero)
+def poisson_mean(rate: Tensor) -> Tensor:
+    """Also the variance."""
+    return rate
 
 
-class ZeroInflatedPoisson(_ZeroInflated):
+def poisson_mode(rate: Tensor) -> Tensor:
+    """The largest count that is not above the rate."""
+    return rate.floor()
+
+
+def negative_binomial_log_prob(value: Tensor, mean: Tensor, dispersion: Tensor) -> Tensor:
+    """Counts with variance mean + mean^2 / dispersion.
+
+    P(k) = Gamma(k + theta) / (Gamma(theta) k!) (theta / (theta + mu))^theta (mu / (theta + mu))^k, every Gamma by
+    Stirling's formula and its error.
+    """
+    count = value.to(mean.dtype)
+    many, whole = count.clamp_min(1), dispersion + mean
+    total, shift = many + dispersion, (many - mean) / whole
+    apart = dispersion * less_log(shift, total / whole)
+    apart = apart + many * less_log(-shift * (dispersion / many), mean / whole * (total / many))
+    errors = stirling_error(total) - stirling_error(dispersion) - stirling_error(many)
+    counted = errors - apart + 0.5 * torch.log(dispersion / total / (2 * math.pi * many))
+    return torch.where(count == 0, -dispersion * torch.log1p(mean / dispersion), counted)
+
+
+def negative_binomial_draw(eps: Tensor, mean: Tensor, dispersion: Tensor) -> Tensor:
+    """A poisson whose rate is a gamma draw; eps from `count_noise`."""
+    rate = (log_gamma_draw(dispersion, eps[..., 2:]) + (mean / dispersion).log()).exp()
+    return poisson_quantile(rate, eps[..., 0])
+
+
+def negative_binomial_mean(mean: Tensor, dispersion: Tensor) -> Tensor:
+    """A parameter."""
+    return mean
+
+
+def negative_binomial_mode(mean: Tensor, dispersion: Tensor) -> Tensor:
+    """Zero up to theta = 1."""
+    return (mean * (dispersion - 1) / dispersion).floor().clamp_min(0)
+
+
+def with_extra_zeros(log_prob: Tensor, value: Tensor, gate_logits: Tensor) -> Tensor:
+    """A zero is extra with probability sigmoid(gate_logits), else the count has `log_prob`."""
+    counted = F.logsigmoid(-gate_logits) + log_prob
+    return torch.where(value == 0, torch.logaddexp(F.logsigmoid(gate_logits), counted), counted)
+
+
+def zero_inflated_poisson_log_prob(value: Tensor, rate: Tensor, gate_logits: Tensor) -> Tensor:
     """A poisson with extra zeros."""
-
-    @property
-    def counts(self) -> Count:
-        return Poisson(self.shape, rate=self.parameters["rate"])
+    return with_extra_zeros(poisson_log_prob(value, rate), value, gate_logits)
 
 
-class ZeroInflatedNegativeBinomial(_ZeroInflated):
+def zero_inflated_poisson_draw(eps: Tensor, rate: Tensor, gate_logits: Tensor) -> Tensor:
+    """A count or an extra zero; eps from `count_noise`."""
+    return poisson_draw(eps, rate) * (torch.logit(eps[..., 1]) > gate_logits)
+
+
+def zero_inflated_poisson_mean(rate: Tensor, gate_logits: Tensor) -> Tensor:
+    """The counts' mean by their share."""
+    return torch.sigmoid(-gate_logits) * rate
+
+
+def zero_inflated_poisson_mode(rate: Tensor, gate_logits: Tensor) -> Tensor:
+    """The counts' mode or zero."""
+    mode = poisson_mode(rate).expand_as(rate + gate_logits)
+    scores = [zero_inflated_poisson_log_prob(value, rate, gate_logits) for value in (mode, torch.zeros_like(mode))]
+    return torch.where(scores[0] > scores[1], mode, torch.zeros_like(mode))
+
+
+def zero_inflated_negative_binomial_log_prob(
+    value: Tensor, mean: Tensor, dispersion: Tensor, gate_logits: Tensor
+) -> Tensor:
     """A negative binomial with extra zeros."""
+    return with_extra_zeros(negative_binomial_log_prob(value, mean, dispersion), value, gate_logits)
 
-    @property
-    def counts(self) -> Count:
-        return NegativeBinomial(self.shape, mean=self.parameters["mean"], dispersion=self.parameters["dispersion"])
+
+def zero_inflated_negative_binomial_draw(eps: Tensor, mean: Tensor, dispersion: Tensor, gate_logits: Tensor) -> Tensor:
+    """A count or an extra zero; eps from `count_noise`."""
+    return negative_binomial_draw(eps, mean, dispersion) * (torch.logit(eps[..., 1]) > gate_logits)
+
+
+def zero_inflated_negative_binomial_mean(mean: Tensor, dispersion: Tensor, gate_logits: Tensor) -> Tensor:
+    """The counts' mean by their share."""
+    return torch.sigmoid(-gate_logits) * mean
+
+
+def zero_inflated_negative_binomial_mode(mean: Tensor, dispersion: Tensor, gate_logits: Tensor) -> Tensor:
+    """The counts' mode or zero."""
+    parameters = (mean, dispersion, gate_logits)
+    mode = negative_binomial_mode(mean, dispersion).expand_as(mean + dispersion + gate_logits)
+    scores = [zero_inflated_negative_binomial_log_prob(v, *parameters) for v in (mode, torch.zeros_like(mode))]
+    return torch.where(scores[0] > scores[1], mode, torch.zeros_like(mode))
+
+
+ENTRIES: tuple[FamilyEntry, ...] = (
+    FamilyEntry(
+        "poisson",
+        log_prob=poisson_log_prob,
+        noise_kind=COUNT_UNIFORMS,
+        mean=poisson_mean,
+        mode=poisson_mode,
+        sample=poisson_draw,
+        divergences={"poisson": poisson_kl},
+    ),
+    FamilyEntry(
+        "negative_binomial",
+        log_prob=negative_binomial_log_prob,
+        noise_kind=COUNT,
+        mean=negative_binomial_mean,
+        mode=negative_binomial_mode,
+        sample=negative_binomial_draw,
+    ),
+    FamilyEntry(
+        "zero_inflated_poisson",
+        log_prob=zero_inflated_poisson_log_prob,
+        noise_kind=COUNT,
+        mean=zero_inflated_poisson_mean,
+        mode=zero_inflated_poisson_mode,
+        sample=zero_inflated_poisson_draw,
+    ),
+    FamilyEntry(
+        "zero_inflated_negative_binomial",
+        log_prob=zero_inflated_negative_binomial_log_prob,
+        noise_kind=COUNT,
+        mean=zero_inflated_negative_binomial_mean,
+        mode=zero_inflated_negative_binomial_mode,
+        sample=zero_inflated_negative_binomial_draw,
+    ),
+)

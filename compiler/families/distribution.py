@@ -1,56 +1,56 @@
-"""What every family of distributions can do, whatever its parameters.
+"""A family at parameters of its own: what factors give, for whoever wants to score, draw or summarise a variable."""
 
-Parameters arrive constrained (bernoulli and categorical: logits) and aligned: each is [*axes, B, *shape] ([*shape, K]
-where there is one value per class), with size 1 where a leading dimension does not vary. `lead` below is [*axes, B].
-"""
-
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from math import prod
-from typing import ClassVar, Self
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from compiler.kernels import fused_density
-from compiler.tensors.broadcasting import broadcast_shape
+from compiler.families.entry import Extras, FamilyEntry
 from compiler.tensors.noise import Noise
-from compiler.tensors.precision import Widened, widened
+from compiler.tensors.precision import Widened
 
 
-class Distribution(ABC):
-    """A batch of conditional distributions of one variable.
+class Distribution:
+    """A batch of conditional distributions of one variable. `lead` below is [*axes, B].
 
-    shape: the event shape of a value.
-    reparameterized: `reparameterize` is differentiable in the parameters and exact (no relaxation).
-    finite: values can be enumerated, so `log_probs` and `probabilities` exist.
+    parameters: {name: [*lead, *shape(, K)]} of the family, constrained and aligned.
     """
 
-    reparameterized: ClassVar[bool] = False
-    finite: ClassVar[bool] = False
-    trailing: ClassVar[dict[str, int]] = {}
-    """Dimensions that a parameter has after the event's (1 for one value per class)."""
-    fused: ClassVar[tuple[str, ...]] = ()
-    """Name of the family's density in `compiler.kernels`, then its parameters in the order expected there."""
+    def __init__(self, entry: FamilyEntry, extras: Extras, parameters: Mapping[str, Tensor]) -> None:
+        self.entry, self.extras = entry, extras
+        spread = entry.spread([parameters[name] for name in entry.names], extras)
+        self.stored = dict(zip(entry.names, spread, strict=True))
 
-    def __init__(self, shape: Sequence[int], **parameters: Tensor) -> None:
-        self.shape = tuple(shape)
-        rank, in_kernel = len(self.shape), self.fused[1:]
-        kept = {name: value if name in in_kernel else widened(value) for name, value in parameters.items()}
-        self.stored = {name: self._spread_event(name, value, rank) for name, value in kept.items()}
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The event."""
+        return self.extras.shape
 
     @property
     def parameters(self) -> Mapping[str, Tensor]:
         """By name, in single precision at least; `stored` may hold bfloat16 that the family's kernel reads."""
         return Widened(self.stored)
 
-    def _spread_event(self, name: str, value: Tensor, rank: int) -> Tensor:
-        """One value for a whole axis of the event stands for each element: sums over the event must count them."""
-        extra = self.trailing.get(name, 0)
-        lead = value.dim() - rank - extra
-        assert lead >= 1, f"{type(self).__name__}.{name}: {tuple(value.shape)} has no batch before event {self.shape}"
-        spread = (*value.shape[:lead], *self.shape, *value.shape[value.dim() - extra :])
-        return value if value.shape == spread else value.expand(spread)
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The parameters as the entry takes them."""
+        return tuple(self.stored.values())
+
+    @property
+    def finite(self) -> bool:
+        """Values can be enumerated, so `log_probs` and `probabilities` exist."""
+        return self.entry.log_probs is not None
+
+    @property
+    def lead(self) -> torch.Size:
+        """[*axes, B], each size 1 where no parameter varies."""
+        return self.entry.lead(self.tensors, self.extras)
+
+    @property
+    def like(self) -> Tensor:
+        """Any parameter: gives dtype and device."""
+        return next(iter(self.parameters.values()))
 
     def rebuilt(self, change: Callable[[Tensor], Tensor]) -> Self:
         """The same family with every parameter changed: `change` maps [*lead, *event] to [*other lead, *event]."""
@@ -74,54 +74,32 @@ class Distribution(ABC):
 
     def detached(self) -> Self:
         """The same distribution through which no gradient flows."""
-        return self.rebuilt(Tensor.detach)
+        other = self.rebuilt(Tensor.detach)
+        other.entry = self.entry.detached()
+        return other
 
-    @property
-    def lead(self) -> torch.Size:
-        """[*axes, B], each size 1 where no parameter varies."""
-        rank = len(self.shape)
-        shapes = [v.shape[: v.dim() - rank - self.trailing.get(n, 0)] for n, v in self.stored.items()]
-        return broadcast_shape(*shapes)
-
-    @property
-    def like(self) -> Tensor:
-        """Any parameter: gives dtype and device."""
-        return next(iter(self.parameters.values()))
-
-    @abstractmethod
     def log_prob_each(self, value: Tensor, *, relaxed: bool = False) -> Tensor:
         """Log density of each element, nats, [*lead, *shape]; with `relaxed`, of a vector of class weights."""
+        return self.entry.each(value, self.tensors, self.extras, relaxed=relaxed)
 
     def log_prob(self, value: Tensor, *, relaxed: bool = False) -> Tensor:
         """Log density of `value` [*lead, *shape] (broadcast against the parameters), summed over the event: [*lead].
 
-        relaxed: `value` holds weights of the classes instead ([*lead, *shape, K]; for a bernoulli the probability of
-        one, [*lead, *shape]) and is scored linearly, sum_k v_k log p_k: at a vertex that is the log probability, and
-        its expectation keeps the gradient of the entropy, which a density on the simplex or an argmax would lose.
+        relaxed: `value` holds weights of the classes instead, [*lead, *shape, K] (`FamilyEntry.each`).
         """
-        summed = self._fused_log_prob(value) if self.fused else None
-        return sum_event(self.log_prob_each(value, relaxed=relaxed), len(self.shape)) if summed is None else summed
-
-    def _fused_log_prob(self, value: Tensor) -> Tensor | None:
-        """The same by one kernel, for families that score relaxed values as any other; None where there is none."""
-        name, *order = self.fused
-        return fused_density(name, [*(self.stored[p] for p in order), value], len(self.shape))
+        return self.entry.summed(value, self.tensors, self.extras, relaxed=relaxed)
 
     def standard_noise(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
-        """Parameter-free noise [*lead, B, ...] that `reparameterize`, `draw` and `relaxed` turn into a value.
-
-        It never depends on the parameters, so one draw serves every value of an enumerated variable upstream.
-        """
-        return noise.uniform(name, lead, self.shape, self.like.dtype).to(self.like.device)
+        """Parameter-free noise [*lead, B, ...] that `reparameterize`, `draw` and `relaxed` turn into a value."""
+        return self.entry.noise(noise, name, lead, self.tensors, self.extras)
 
     def reparameterize(self, eps: Tensor) -> Tensor:
         """The draw that `eps` stands for, as a differentiable function of the parameters: [*lead, *shape]."""
-        raise NotImplementedError(f"{type(self).__name__} has no pathwise derivative")
+        return self.entry.pathwise(eps, self.tensors, self.extras)
 
     def draw(self, eps: Tensor) -> Tensor:
         """The draw that `eps` stands for, without gradient; classes as index, counts as the count: [*lead, *shape]."""
-        with torch.no_grad():
-            return self.reparameterize(eps)
+        return self.entry.sampled(eps, self.tensors, self.extras)
 
     def rsample(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
         """`reparameterize` of fresh noise. Parameters must then have no axis but the ones in `lead`."""
@@ -131,19 +109,33 @@ class Distribution(ABC):
         """`draw` of fresh noise: ancestral sampling."""
         return self.draw(self.standard_noise(noise, name, lead))
 
-    @property
-    @abstractmethod
-    def mean(self) -> Tensor:
-        """Mean [*lead, *shape]; of a category, which has none, the likeliest class."""
+    def relaxed(self, eps: Tensor, temperature: float | Tensor, *, straight_through: bool = False) -> Tensor:
+        """A Concrete draw: class weights [*lead, *shape, K] (bernoulli: [*lead, *shape]).
+
+        straight_through: one-hot in value, relaxed in gradient.
+        """
+        return self.entry.relax(eps, self.tensors, temperature, self.extras, hard=straight_through)
 
     @property
-    @abstractmethod
+    def mean(self) -> Tensor:
+        """Mean [*lead, *shape]; of a category, which has none, the likeliest class."""
+        return self.entry.mean_of(self.tensors, self.extras)
+
+    @property
     def mode(self) -> Tensor:
         """Likeliest value [*lead, *shape]."""
+        return self.entry.mode_of(self.tensors, self.extras)
+
+    def carried(self, onto: "Distribution", value: Tensor) -> Tensor | None:
+        """The value of `onto`, of the same family, that is made of the noise `value` [*lead, *shape] has here.
+
+        None where the family's noise cannot be read off a value.
+        """
+        return self.entry.carry(value, self.tensors, onto.tensors, self.extras)
 
     def log_probs(self) -> Tensor:
         """Log probability of each class of each element, [*lead, *shape, K]."""
-        raise NotImplementedError(f"{type(self).__name__} has no finite support")
+        return self.entry.classes(self.tensors, self.extras)
 
     def support_log_prob(self) -> Tensor:
         """Log probability of each value of a scalar variable, [*lead, K]; shaped ones are scored by `log_prob`."""
@@ -154,31 +146,3 @@ class Distribution(ABC):
     def probabilities(self) -> Tensor:
         """Probability of each class of each element, [*lead, *shape, K]."""
         return self.log_probs().exp()
-
-    def relaxed(self, eps: Tensor, temperature: float | Tensor, *, straight_through: bool = False) -> Tensor:
-        """A Concrete draw: class weights [*lead, *shape, K] (bernoulli: [*lead, *shape]).
-
-        straight_through: one-hot in value, relaxed in gradient.
-        """
-        raise NotImplementedError(f"{type(self).__name__} cannot be relaxed")
-
-
-def sum_event(value: Tensor, rank: int) -> Tensor:
-    """Sum over the last `rank` dimensions."""
-    return value.flatten(-rank).sum(-1) if rank else value
-
-
-def event_size(shape: Sequence[int]) -> int:
-    """Elements of an event."""
-    return prod(shape)
-
-
-def inside_unit(value: Tensor) -> Tensor:
-    """Into the open unit interval by half a float eps at both ends, where densities of legal data may be infinite."""
-    half = torch.finfo(value.dtype).eps / 2
-    return value.clamp(half, 1 - half)
-
-
-def above_zero(value: Tensor) -> Tensor:
-    """Away from zero by the smallest normal number."""
-    return value.clamp_min(torch.finfo(value.dtype).tiny)

@@ -7,15 +7,18 @@ recognition, which is scored only at its own draws, and from value to noise ever
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from compiler.families.distribution import Distribution
+from compiler.families.entry import Extras, FamilyEntry, Function, Parameters
 from compiler.families.flow_maps import FlowMap, flow_draw, flow_log_prob, last_layers
+from compiler.families.noise_kinds import NORMAL, NoiseKind
 from compiler.networks.initialization import Initializer
-from compiler.tensors.noise import Noise
+from compiler.tensors.precision import widened
 
 LAST_GAIN = 0.05
 """Initial weights of the last layer of each transform against the usual ones: a flow starts close to the identity, so
@@ -79,70 +82,94 @@ def _initialize(module: nn.Module, start: Initializer) -> None:
                 parameter.copy_(drawn)
 
 
-class Flow(Distribution):
-    """A multivariate distribution over all elements of a variable.
+def _of_the_map(*_: Tensor) -> Tensor:
+    raise NotImplementedError("a flow's numbers come from its map, by the methods of its entry")
 
-    context: [*lead, C], the only parameter; C is 0 for a root. The density of a draw comes with it and is kept, so that
-    an inverse autoregressive flow is never run backwards for its own draws.
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FlowEntry(FamilyEntry):
+    """A flow as an entry of its own, beside those of the table: a multivariate distribution over all elements.
+
+    Its only parameter is the context of its map, [*lead, C]; C is 0 for a root. The density of a draw comes with it and
+    is kept, so that an inverse autoregressive flow is never run backwards for its own draws.
+    constant: the weights of the map receive no gradient.
     """
 
-    reparameterized = True
+    name: str = "flow"
+    log_prob: Function = _of_the_map
+    noise_kind: NoiseKind = NORMAL
+    mean: Function = _of_the_map
+    mode: Function = _of_the_map
+    transform: FlowMap
+    constant: bool = False
+    own: "Remembered" = field(default_factory=lambda: Remembered())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("context",)
+
+    def detached(self) -> "FlowEntry":
+        return replace(self, constant=True, own=Remembered())
+
+    def each(self, value: Tensor, parameters: Parameters, extras: Extras, *, relaxed: bool = False) -> Tensor:
+        """One density per event: every event axis has size 1."""
+        density, rank = self.own.density_of(value, len(extras.shape)), len(extras.shape)
+        if density is None:
+            context = widened(parameters[0])
+            density = flow_log_prob(self.transform, context, value, extras.shape, constant=self.constant)
+        return density.reshape(*density.shape, *(1,) * rank)
+
+    def pathwise(self, eps: Tensor, parameters: Parameters, extras: Extras) -> Tensor:
+        context = widened(parameters[0])
+        value, density = flow_draw(self.transform, context, eps, extras.shape, constant=self.constant)
+        if not self.constant:
+            self.own.keep(value, density)
+        return value
+
+    def sampled(self, eps: Tensor, parameters: Parameters, extras: Extras) -> Tensor:
+        with torch.no_grad():
+            return self.pathwise(eps, parameters, extras)
+
+    def mean_of(self, parameters: Parameters, extras: Extras) -> Tensor:
+        """Average of `_AVERAGED` fixed draws: exact where the map is affine, an estimate elsewhere."""
+        context, generator = widened(parameters[0]), torch.Generator().manual_seed(0)
+        half = torch.randn(_AVERAGED // 2, *extras.shape, generator=generator, dtype=context.dtype)
+        eps = torch.cat([half, -half]).to(context.device)
+        with_lead = eps.reshape(_AVERAGED, *(1,) * (context.dim() - 1), *extras.shape)
+        return flow_draw(self.transform, context, with_lead, extras.shape)[0].mean(0)
+
+    def mode_of(self, parameters: Parameters, extras: Extras) -> Tensor:
+        """What the likeliest noise becomes: the centre, not always the likeliest value, which has no formula."""
+        context = widened(parameters[0])
+        return self.sampled(context.new_zeros(*(1,) * (context.dim() - 1), *extras.shape), parameters, extras)
+
+    def spread(self, parameters: Parameters, extras: Extras) -> tuple[Tensor, ...]:
+        return tuple(parameters)
+
+    def lead(self, parameters: Parameters, extras: Extras) -> torch.Size:
+        return parameters[0].shape[:-1]
+
+
+class Flow(Distribution):
+    """The distribution that a factor's map gives at a context, [*lead, C]."""
+
+    entry: FlowEntry
 
     def __init__(self, shape: Sequence[int], transform: FlowMap, context: Tensor) -> None:
-        self.shape = tuple(shape)
-        self.transform = transform
-        self.stored = {"context": context}
-        self.apart = False
-        self._own = _Remembered()
+        super().__init__(FlowEntry(transform=transform), Extras(tuple(shape)), {"context": context})
+
+    @property
+    def transform(self) -> FlowMap:
+        """Its map."""
+        return self.entry.transform
 
     @property
     def context(self) -> Tensor:
         """[*lead, C]."""
         return self.parameters["context"]
 
-    @property
-    def lead(self) -> torch.Size:
-        return self.context.shape[:-1]
 
-    def detached(self) -> Self:
-        """Neither the context nor the weights of the map receive a gradient."""
-        other = super().detached()
-        other.apart = True
-        other._own = _Remembered()
-        return other
-
-    def log_prob_each(self, value: Tensor, *, relaxed: bool = False) -> Tensor:
-        """One density per event: every event axis has size 1."""
-        density = self._own.density_of(value, len(self.shape))
-        if density is None:
-            density = flow_log_prob(self.transform, self.context, value, self.shape, constant=self.apart)
-        return density.reshape(*density.shape, *(1,) * len(self.shape))
-
-    def standard_noise(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
-        return noise.normal(name, lead, self.shape, self.like.dtype).to(self.like.device)
-
-    def reparameterize(self, eps: Tensor) -> Tensor:
-        value, density = flow_draw(self.transform, self.context, eps, self.shape, constant=self.apart)
-        if not self.apart:
-            self._own.keep(value, density)
-        return value
-
-    @property
-    def mean(self) -> Tensor:
-        """Average of `_AVERAGED` fixed draws: exact where the map is affine, an estimate elsewhere."""
-        generator = torch.Generator().manual_seed(0)
-        half = torch.randn(_AVERAGED // 2, *self.shape, generator=generator, dtype=self.like.dtype)
-        eps = torch.cat([half, -half]).to(self.like.device)
-        with_lead = eps.reshape(_AVERAGED, *(1,) * len(self.lead), *self.shape)
-        return flow_draw(self.transform, self.context, with_lead, self.shape)[0].mean(0)
-
-    @property
-    def mode(self) -> Tensor:
-        """What the likeliest noise becomes: the centre, not always the likeliest value, which has no formula."""
-        return self.draw(self.like.new_zeros(*(1,) * len(self.lead), *self.shape))
-
-
-class _Remembered:
+class Remembered:
     """The last draw and its log density; found again for the very same numbers (also reshaped), never for others.
 
     Its derivative is the total one, along the draw and along the parameters: what the sum of both paths would be.

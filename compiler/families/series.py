@@ -1,11 +1,10 @@
 """Functions that lose their digits where two large or two equal numbers cancel, by series in those places."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-
-from compiler.tensors.broadcasting import broadcast_pair
 
 _NEAR = 0.5
 # (-1)^(n+1) zeta(2n) / (n pi^(2n)) for n = 1, 2, ...
@@ -43,29 +42,28 @@ def polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
     return result
 
 
-_STIRLING_FROM = 20.0
-_SMALL_RATIO = 0.1
+_STIRLING_FROM = 16.0
 
 
-def log_rising(theta: Tensor, count: Tensor) -> Tensor:
-    """log Gamma(theta + count) - log Gamma(theta) - count log theta, by Stirling's series where theta is large.
+def stirling_error(x: Tensor) -> Tensor:
+    """log Gamma(x + 1) - (x log x - x + log(2 pi x) / 2) for x > 0: about 1 / (12 x), by Stirling's series if large."""
+    large = x > _STIRLING_FROM
+    small, big = torch.where(large, torch.ones_like(x), x), torch.where(large, x, torch.full_like(x, _STIRLING_FROM))
+    direct = torch.lgamma(small + 1) - (small + 0.5) * small.log() + small - 0.5 * math.log(2 * math.pi)
+    series = polynomial(big**-2, (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)) / big
+    return torch.where(large, series, direct)
 
-    There it is theta g(count / theta) - log(1 + count / theta) / 2 + what the series' later terms add,
-    g(x) = (1 + x) log(1 + x) - x. Direct differences would lose every digit in single precision.
+
+_SMALL_STEP = 0.1
+
+
+def less_log(u: Tensor, ratio: Tensor) -> Tensor:
+    """u - log(1 + u) >= 0, from u and from ratio = 1 + u as far as each has digits; about u^2 / 2 near zero.
+
+    There u - log(1 + u) = u s - 2 (s^3 / 3 + s^5 / 5 + ...), s = u / (2 + u).
     """
-    theta, count = broadcast_pair(theta, count)
-    large = theta > _STIRLING_FROM
-    small = torch.where(large, torch.ones_like(theta), theta)
-    direct = torch.lgamma(small + count) - torch.lgamma(small) - count * small.log()
-    big = torch.where(large, theta, torch.full_like(theta, _STIRLING_FROM))
-    top, ratio = big + count, count / big
-    later = (1 / top - 1 / big) / 12 - (top**-3 - big**-3) / 360 + (top**-5 - big**-5) / 1260
-    return torch.where(large, big * _excess(ratio) - 0.5 * torch.log1p(ratio) + later, direct)
-
-
-def _excess(x: Tensor) -> Tensor:
-    """(1 + x) log(1 + x) - x = sum_(n >= 2) (-x)^n / (n (n - 1)), for x >= 0."""
-    near = x < _SMALL_RATIO
-    inner = torch.where(near, x, torch.zeros_like(x))
-    series = polynomial(inner, [(-1) ** n / (n * (n - 1)) for n in range(2, 15)]) * inner**2
-    return torch.where(near, series, (1 + x) * torch.log1p(x) - x)
+    near = u.abs() < _SMALL_STEP
+    inner = torch.where(near, u, torch.zeros_like(u))
+    s = inner / (2 + inner)
+    series = inner * s - 2 * s**3 * polynomial(s**2, [1 / n for n in range(3, 17, 2)])
+    return torch.where(near, series, u - torch.where(near, torch.ones_like(ratio), ratio).log())

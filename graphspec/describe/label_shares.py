@@ -8,7 +8,7 @@ pixels (543 nats) and next to nothing beside 3072 bytes of colour (17000 nats).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import log, log1p, pi
+from math import log
 from typing import Any
 
 from graphspec.graphs.graph import Factor, Graphs, Variable
@@ -82,9 +82,9 @@ def nats_of_element(variable: Variable, factor: Factor) -> float:
     """log K of K values; of a density, its cost at its first scale, at least `LEAST`."""
     family = factor.family
     assert family is not None, f"{variable.name} has a distribution"
-    if family.name == "discretized_logistic":
+    if "levels" in family.options:
         return log(_option(family, factor.options, "levels"))
-    if family.name == "bernoulli":
+    if family.discrete and not variable.discrete:
         return log(2)
     if variable.support is not None:
         return log(variable.support)
@@ -93,17 +93,7 @@ def nats_of_element(variable: Variable, factor: Factor) -> float:
     scale = _scale(family, factor)
     if scale is None:
         return LEAST
-    return max(LEAST, _location_scale(family.name, scale, SPREAD.get(variable.domain or "real", 1.0)))
-
-
-def _location_scale(family: str, scale: float, spread: float) -> float:
-    """Cost of a value `spread` away from the location."""
-    apart = spread / scale
-    if family == "laplace":
-        return 0.8 * apart + log(2 * scale)  # the mean distance is 0.8 of the root mean square of a normal
-    if family == "student_t":
-        return 2.5 * log1p(apart**2 / 4) + log(8 * scale / 3)  # 4 degrees of freedom, where it starts
-    return apart**2 / 2 + log(scale) + 0.5 * log(2 * pi)
+    return max(LEAST, family.cost(scale, SPREAD.get(variable.domain or "real", 1.0)))
 
 
 def _scale(family: Family, factor: Factor) -> float | None:

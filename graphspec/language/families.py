@@ -4,8 +4,9 @@ Parameter names are torch's. `head` parameters come out of a network through the
 names under which the same parameter may be given (a bernoulli's `probs` for its `logits`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import log, log1p, pi
 from typing import Any, Literal
 
 from graphspec.language.variables import Domain
@@ -42,14 +43,30 @@ class ParameterInfo:
     maximum: float | None = None
 
 
+def normal_cost(scale: float, spread: float) -> float:
+    """Nats of a value whose distance from the location is `spread`, root mean square."""
+    return (spread / scale) ** 2 / 2 + log(scale) + 0.5 * log(2 * pi)
+
+
+def laplace_cost(scale: float, spread: float) -> float:
+    """The same; the mean distance is 0.8 of the root mean square of a normal."""
+    return 0.8 * (spread / scale) + log(2 * scale)
+
+
+def student_t_cost(scale: float, spread: float) -> float:
+    """The same at 4 degrees of freedom, where it starts."""
+    return 2.5 * log1p((spread / scale) ** 2 / 4) + log(8 * scale / 3)
+
+
 @dataclass(frozen=True)
 class Family:
-    """One row of the family table.
+    """One row of the family table; its functions on tensors are the entry of the same name in `compiler.families`.
 
     direct: the parameter that a network without weights gives itself (design, Networks).
-    discrete: the values can be counted; `density` False: not a normalised density on every legal domain.
+    discrete: the values can be counted; no normalised density on a domain whose values cannot.
     reparameterized: draws are a differentiable function of the parameters (`rsample`).
     closed_kl: families r for which KL(this || r) has a closed form.
+    cost: nats of a value, from the parameter called scale and the value's distance from the location.
     multivariate: elements of an event depend on each other (direction, simplex: along its first axis; flows: all).
     options: option name -> (default, description).
     flow: no parameters but weights of its own, an invertible map of standard normal noise; its network, if it has
@@ -63,6 +80,7 @@ class Family:
     discrete: bool = False
     reparameterized: bool = False
     closed_kl: frozenset[str] = frozenset()
+    cost: Callable[[float, float], float] = normal_cost
     multivariate: bool = False
     bounded: bool | None = None
     options: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
@@ -106,6 +124,7 @@ _TABLE = (
         "loc",
         reparameterized=True,
         closed_kl=frozenset({"laplace", "normal"}),
+        cost=laplace_cost,
     ),
     Family(
         "student_t",
@@ -113,6 +132,7 @@ _TABLE = (
         (_scale("df", 4.0, floor=1.0), _LOC, _scale()),
         "loc",
         reparameterized=True,
+        cost=student_t_cost,
     ),
     Family(
         "lognormal",

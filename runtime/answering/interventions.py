@@ -11,8 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from compiler.families.distribution import Distribution
-from compiler.families.location_scale import LocationScale, LogNormal
+from compiler.families import Distribution
 from compiler.model.model import Model
 from compiler.tensors.axes import AxisTensor
 from compiler.tensors.blanks import as_value
@@ -128,18 +127,11 @@ def _carried(model: Model, held: Mapping[str, Tensor], kept: Values, moved: froz
             now.compute(factor)
         elif name in moved and name in held:
             before, after = was.distribution(factor), now.distribution(factor)
-            if isinstance(before, LocationScale) and isinstance(after, LocationScale):
-                found[name] = _same_noise(before, after, held[name])
-                now.put(name, found[name])
+            carried = None if before is None or after is None else before.carried(after, held[name])
+            if carried is not None:
+                found[name] = carried
+                now.put(name, carried)
     return found
-
-
-def _same_noise(before: LocationScale, after: LocationScale, value: Tensor) -> Tensor:
-    """The value of `after` with the noise that `value` has under `before`; a lognormal's is that of its logarithm."""
-    logarithmic = isinstance(before, LogNormal)
-    place = value.log() if logarithmic else value
-    moved = after.loc + after.scale * (place - before.loc) / before.scale
-    return moved.exp() if logarithmic else moved
 
 
 class _World:

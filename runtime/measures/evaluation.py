@@ -16,7 +16,7 @@ from torch import Tensor
 from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
-from graphspec.graphs.graph import Graphs, Variable
+from graphspec.graphs.graph import Factor, Graphs, Variable
 from runtime.data import Rows, Units
 from runtime.measures.disentanglement import METRICS, code_columns, compare, factor_columns
 from runtime.measures.metrics import Floats, calibration_error, log_loss, root_mean_square, share_wrong
@@ -125,7 +125,7 @@ def _measure(
         if factors:
             for name, value in model.posterior_means(seen, noise=noise).items():
                 codes.setdefault(name, []).append(value.cpu())
-        greys |= {name for name in _bernoulli_on_unit(graphs) if bool(((seen[name] > 0) & (seen[name] < 1)).any())}
+        greys |= {name for name in _discrete_on_unit(graphs) if bool(((seen[name] > 0) & (seen[name] < 1)).any())}
     predicted = {
         name: _prediction(graphs.variables[name], torch.cat(parts), rows.values[name].cpu(), units.get(name))
         for name, parts in found.items()
@@ -135,7 +135,7 @@ def _measure(
         "rows": len(rows),
         "elbo": total / len(rows) if len(rows) else float("nan"),
         "variables": {name: summarize(prediction) for name, prediction in predicted.items()},
-        "notes": [_not_a_density(name) for name in graphs.observed if name in greys],
+        "notes": [_not_a_density(graphs.generative[name]) for name in graphs.observed if name in greys],
     }
     if codes:
         report["disentanglement"] = compare_codes(
@@ -223,19 +223,21 @@ def _batches(count: int, batch_size: int) -> Iterator[Tensor]:
     yield from torch.arange(count).split(batch_size) if count else ()
 
 
-def _bernoulli_on_unit(graphs: Graphs) -> list[str]:
+def _discrete_on_unit(graphs: Graphs) -> list[str]:
     return [
         name
         for name, factor in graphs.generative.items()
         if graphs.variables[name].role == "observed"
         and graphs.variables[name].domain == "unit"
         and factor.family is not None
-        and factor.family.name == "bernoulli"
+        and factor.family.discrete
     ]
 
 
-def _not_a_density(name: str) -> str:
+def _not_a_density(factor: Factor) -> str:
+    assert factor.family is not None, f"{factor.key} is deterministic"
     return (
-        f"p({name} | ...) is a bernoulli on values between 0 and 1, which is not a density: compare this elbo only "
+        f"p({factor.variable} | ...) is a {factor.family.name} on values between 0 and 1, which is not a density: "
+        "compare this elbo only "
         "with models that use the same distribution on the same data (continuous_bernoulli is a density)"
     )
