@@ -2,12 +2,12 @@
 
 import ast
 
-from compiler.emission.bounds import BoundCode, write_bound
 from compiler.emission.checking import verify_agreement
 from compiler.emission.copied_source import Piece, needed
 from compiler.emission.emission_plan import EmissionPlan, make_plan
 from compiler.emission.factor_code import FactorCode, write_factor
 from compiler.emission.objective_weights import weight_lines
+from compiler.emission.plan_function import BoundCode, write_bound
 from compiler.emission.row_groups import bound_lines, extras_of, loss_lines
 from compiler.emission.text import INDENT, docstring, statement
 from compiler.emission.training import checkpoint_lines, data_lines, loop_lines, training_constants

@@ -2,9 +2,10 @@
 
 import re
 
+from compiler.symbolic.code_text import BRACKETS, split_top
+
 WIDTH = 120
 INDENT = "    "
-BRACKETS = {"(": ")", "[": "]", "{": "}"}
 
 
 def statement(text: str, level: int = 1, remark: str = "") -> list[str]:
@@ -88,19 +89,6 @@ def _groups(text: str) -> list[tuple[int, int]]:
             if depth == 0:
                 found.append((start, place))
     return found
-
-
-def split_top(text: str, separator: str) -> list[str]:
-    """Parts of `text` between separators that stand outside every bracket."""
-    parts, depth, begin, place = [], 0, 0, 0
-    while place < len(text):
-        depth += (text[place] in BRACKETS) - (text[place] in BRACKETS.values())
-        if depth == 0 and text.startswith(separator, place):
-            parts.append(text[begin:place])
-            begin = place = place + len(separator)
-            continue
-        place += 1
-    return [*parts, text[begin:]]
 
 
 def signs(text: str) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """`bound` and `loss`: rows grouped by their pattern of labels, weighed as the spec says."""
 
-from compiler.emission.bounds import EXTRAS, BoundCode
 from compiler.emission.emission_plan import EmissionPlan, PatternCode, TensorKind
+from compiler.emission.plan_function import EXTRAS, BoundCode
 from compiler.emission.text import INDENT, comment, docstring, event_text, number, shape_text, statement
 from compiler.symbolic.lowering import one_program_for_all
 from graphspec.graphs.graph import Variable

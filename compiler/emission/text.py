@@ -5,7 +5,8 @@ import keyword
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from compiler.emission.line_breaking import INDENT, WIDTH, split_top, statement
+from compiler.emission.line_breaking import INDENT, WIDTH, statement
+from compiler.symbolic.code_text import added, event_sum, event_text, grouped, number, split_top, tuple_text
 
 MODULES = ("math", "torch", "nn", "F", "Tensor", "Any", "argparse", "np", "numpy", "load_file", "annotations")
 ARGUMENTS = ("model", "rows", "generator", "epoch", "rho", "lead", "self", "batch", "result", "at", "main", "Model",
@@ -45,21 +46,6 @@ def shape_text(shape: Sequence[int | str], lead: str = "") -> str:
     return f"[{', '.join([lead] * bool(lead) + [str(size) for size in shape])}]"
 
 
-def tuple_text(items: Sequence[int | str]) -> str:
-    """A tuple as Python writes it: `(10,)`."""
-    return f"({items[0]},)" if len(items) == 1 else f"({', '.join(map(str, items))})"
-
-
-def event_text(shape: Sequence[int]) -> str:
-    """A shape as a tuple, also of no sizes."""
-    return tuple_text(shape) if shape else "()"
-
-
-def number(value: float) -> str:
-    """A float as Python reads it back."""
-    return repr(float(value))
-
-
 def comment(text: str, level: int = 1) -> list[str]:
     """`# text`, broken where it is too long."""
     lead = INDENT * level + "# "
@@ -81,27 +67,6 @@ def docstring(text: str, level: int = 1) -> list[str]:
 def safe(text: str) -> str:
     """Text from a spec that may stand inside a docstring."""
     return text.replace("\\", "\\\\").replace('"""', "'''")
-
-
-def added(terms: Sequence[str]) -> str:
-    """`a - b + c` from signed terms (`-b`)."""
-    text = terms[0]
-    for term in terms[1:]:
-        text += f" - {term[1:]}" if term.startswith("-") else f" + {term}"
-    return text
-
-
-def grouped(code: str) -> str:
-    """In parentheses where an operator stands outside every bracket."""
-    return f"({code})" if any(split_top(code, sign)[1:] for sign in (" + ", " - ", " * ", " / ")) else code
-
-
-def event_sum(code: str, rank: int) -> str:
-    """Summed over the last `rank` dimensions."""
-    if rank == 0:
-        return code
-    dims = "-1" if rank == 1 else f"({', '.join(str(-place) for place in range(rank, 0, -1))})"
-    return f"{grouped(code)}.sum({dims})"
 
 
 __all__ = ["INDENT", "WIDTH", "Names", "added", "camel", "comment", "docstring", "event_sum", "event_text", "grouped",

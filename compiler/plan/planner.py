@@ -222,7 +222,8 @@ class Planner(ProgramWriter):
         value = self.added(self._parts(term, "log_weight"), "log_weight")
         total = self._eliminate([*self._factors(value.axes), value], (), "log_mean_weight")
         if self.doubly and value.axes == (SAMPLES,):
-            return self.write("weigh_draws", "log_mean_weight", (total, value), ())
+            draws = tuple((name, len(self.graphs.variables[name].shape)) for name in self.program.hidden)
+            return self.write("weigh_draws", "log_mean_weight", (total, value), (), draws=draws)
         return total
 
     def _aggregate(self, term: LogAggregate) -> Value:
@@ -231,9 +232,11 @@ class Planner(ProgramWriter):
         value, parameters = self.value(term.variable), self.parameters(step.factor)
         lead = canonical(axis for parameter in parameters for axis in parameter.axes)
         weights = (self.marginal(Measure(self.program.weighing_labels()), lead),) if lead else ()
+        # a mixture of products is no product of mixtures: elements are added up first where parents' values are mixed
+        joint = term.form == "joint" and bool(lead)
         pairs = self.write(
             "pairs", f"pairs_{term.variable}", (value, *weights, *parameters), value.axes, rank=2, over=lead,
-            factor=step.factor.key,
+            joint=joint, factor=step.factor.key,
         )  # fmt: skip
         wanted = f"log_q_{term.variable}_{'of_data' if term.form == 'joint' else 'by_element'}"
         labelled = bool(self.program.pattern.labels)

@@ -5,6 +5,7 @@ so that a divergence in closed form costs no draw's density.
 """
 
 from collections.abc import Sequence
+from math import prod
 
 from compiler.plan.plan import Value
 from compiler.plan.writer import Writer
@@ -173,6 +174,8 @@ class ProgramWriter(FactorWriter):
         factor = step.factor
         if side == "q" and part == "all" and name in self._own_density:
             return self._own_density[name]
+        if factor.standard and self.graphs.variables[name].support is not None:
+            return self._even(name, wanted, part)
         if self._of_every_class(step, part):
             axes = canonical((name, *(axis for v in self.parameters(factor) for axis in v.axes)))
             return self.write("table", wanted, self.parameters(factor), axes, factor=factor.key)
@@ -184,6 +187,13 @@ class ProgramWriter(FactorWriter):
             "log_prob", wanted, (value, *masks, *self.parameters(factor)), factor=factor.key, part=part,
             relaxed=relaxed, detached=detached,
         )  # fmt: skip
+
+    def _even(self, name: str, wanted: str, part: Part) -> Value:
+        """Under the standard prior of a finite domain every value has the same probability."""
+        variable = self.graphs.variables[name]
+        masks = () if part == "all" else (self.mask(name),)
+        elements = prod(variable.shape)
+        return self.write("even_log_prob", wanted, masks, support=variable.support, elements=elements, part=part)
 
     def _scored(self, name: str, part: Part) -> Value:
         """The value that a density is taken at: of a blank observed variable not what networks read."""

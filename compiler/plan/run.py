@@ -33,7 +33,7 @@ class Runner:
         self._steps = [
             (
                 line,
-                OPERATIONS[line.op](_with_runners(line, modules), modules),
+                OPERATIONS[line.op].run(_with_runners(line, modules), modules),
                 [value.name for value in line.inputs],
                 [value.name for value in line.outputs],
                 free.get(place, []),

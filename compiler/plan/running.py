@@ -1,7 +1,7 @@
 """What the operations need when a plan runs, and how values are laid on each other's axes."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compiler.plan.plan import Line, Value
+from compiler.plan.plan import Value
 from compiler.symbolic.program import Axes
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
@@ -104,11 +104,6 @@ def laid_out(inputs: Sequence[Value], onto: Axes, run: Run, *, every: bool = Fal
         return run(context, *(t if c is None else c(t) for t, c in zip(tensors, changes, strict=True)))
 
     return with_changes
-
-
-Operation = Callable[[Line, Any], Run]
-"""(line, modules) -> how the line runs."""
-Operations = Mapping[str, Operation]
 
 
 def joined_rows(rows: Sequence[Rows]) -> Rows:

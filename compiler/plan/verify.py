@@ -1,6 +1,6 @@
 """The law of a plan: every value comes about once and before it is read, on the axes that its operation gives it."""
 
-from compiler.plan.laws import LAWS
+from compiler.plan.ops import OPERATIONS
 from compiler.plan.plan import Line, Plan
 from compiler.symbolic.axis_names import canonical
 from graphspec.diagnostics import InternalError
@@ -13,7 +13,7 @@ def verify(plan: Plan) -> Plan:
         for value in line.inputs:
             if known.get(value.name) != value:
                 raise InternalError(f"{line} reads {value}, which is not there, in the plan of {plan.title}")
-        if line.op not in LAWS:
+        if line.op not in OPERATIONS:
             raise InternalError(f"{line} is no operation, in the plan of {plan.title}")
         _check_axes(plan, line)
         for value in line.outputs:
@@ -29,7 +29,7 @@ def verify(plan: Plan) -> Plan:
 
 
 def _check_axes(plan: Plan, line: Line) -> None:
-    lawful = LAWS[line.op](line)
+    lawful = OPERATIONS[line.op].law(line)
     for value in line.outputs:
         if value.axes != canonical(value.axes) or value.axes != lawful:
             raise InternalError(f"{line} should vary over {lawful}, in the plan of {plan.title}")

@@ -11,12 +11,12 @@ def with_score(bound: Tensor, log_q: Tensor) -> Tensor:
     return bound + bound.detach() * (log_q - log_q.detach())
 
 
-def with_scores(estimate: Callable[..., Tensor], log_q: Tensor, *densities: Tensor) -> Tensor:
-    """`estimate` of all draws [B], with sum_s (bound - bound without s) * grad log_q[s] added to its gradient.
+def with_scores(bound: Tensor, estimate: Callable[..., Tensor], log_q: Tensor, *densities: Tensor) -> Tensor:
+    """`bound` [B] of all draws, with sum_s (bound - bound without s) * grad log_q[s] added to its gradient.
 
-    log_q, densities: [S, ..., B] each. The estimate from the other draws is each draw's baseline.
+    log_q, densities: [S, ..., B] each. `estimate` from the other draws is each draw's baseline.
     """
-    bound = total = estimate(*densities)
+    total = bound
     for sample in range(len(log_q)):
         others = [s for s in range(len(log_q)) if s != sample]
         with torch.no_grad():

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from compiler.plan.modules import Modules
+from compiler.plan.operation import Operation, Operations, union
 from compiler.plan.plan import Line
-from compiler.plan.running import Context, Operations, Run, some_rows
+from compiler.plan.running import Context, Run, some_rows
 from compiler.tensors import blanks
 
 
@@ -52,4 +53,8 @@ def apart(line: Line, modules: Modules) -> Run:
     return run
 
 
-BATCHES: Operations = {"rows_of": rows_of, "together": together, "apart": apart}
+BATCHES: Operations = {
+    "rows_of": Operation(union, rows_of),
+    "together": Operation(union, together),
+    "apart": Operation(union, apart),
+}

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from compiler.plan.modules import Modules
+from compiler.plan.operation import Operation, Operations, Writing, nothing, union
 from compiler.plan.plan import Line
-from compiler.plan.running import Context, Operations, Run, laid_out
+from compiler.plan.running import Context, Run, laid_out
 from compiler.symbolic.axis_names import SAMPLES
 
 
@@ -76,10 +77,38 @@ def mixture(line: Line, modules: Modules) -> Run:
     return laid_out(line.inputs, value.axes, run)
 
 
+# as code
+
+
+def weigh_draws_text(line: Line, writing: Writing) -> str:
+    total, log_weights = line.inputs
+    code = writing.code(total)
+    writing.remark("each draw's gradient is scaled by its weight (doubly reparameterised, Tucker et al. 2019)")
+    weight = writing.fresh("weight")
+    writing.write(f"{weight} = torch.softmax({writing.code(log_weights)}.detach(), dim=0)")
+    for name, rank in line.options["draws"]:
+        drawn = writing.identifier(name)
+        writing.write(f"if {drawn}.requires_grad:")
+        scaled = weight + (f"[{', '.join(['...', *['None'] * rank])}]" if rank else "")
+        writing.write(f"{drawn}.register_hook(lambda gradient: gradient * {scaled})", deeper=True)
+    return code
+
+
+def score_text(line: Line, writing: Writing) -> str:
+    return f"with_score({writing.code(line.inputs[0])}, {writing.code(line.inputs[1])})"
+
+
+def scores_text(line: Line, writing: Writing) -> str:
+    """All log densities first, then their estimate as a function of the draws: each draw is left out once."""
+    bound, log_q = (writing.code(value) for value in line.inputs[:2])
+    name, sampled = writing.function(line.options["estimate"], "estimate")
+    return f"with_scores({', '.join([bound, name, log_q, *sampled])})"
+
+
 GRADIENTS: Operations = {
-    "weigh_draws": weigh_draws,
-    "score": score,
-    "scores": scores,
-    "share_score": share_score,
-    "mixture": mixture,
+    "weigh_draws": Operation(nothing, weigh_draws, weigh_draws_text),
+    "score": Operation(nothing, score, score_text),
+    "scores": Operation(nothing, scores, scores_text),
+    "share_score": Operation(union, share_score),
+    "mixture": Operation(nothing, mixture),
 }

@@ -6,11 +6,15 @@ import torch
 from torch import Tensor
 
 from compiler.families.divergences import divergence, divergence_each
+from compiler.families.family_code import FamilyCode, called
 from compiler.plan.aggregation import aggregate as aggregate_pairs
 from compiler.plan.modules import Modules
+from compiler.plan.operation import Operation, Operations, Writing, dimensions, union, with_variable
 from compiler.plan.plan import Line
-from compiler.plan.running import Context, Operations, Run, laid_out
+from compiler.plan.running import Context, Run, laid_out
+from compiler.symbolic.code_text import event_sum, event_text, grouped, number
 from compiler.tensors import blanks
+from graphspec.graphs.graph import Variable
 
 
 def log_prob(line: Line, modules: Modules) -> Run:
@@ -40,6 +44,29 @@ def table(line: Line, modules: Modules) -> Run:
     entry, extras = modules.family(key)
     place = line.outputs[0].axes.index(modules.factor(key).variable)
     return lambda context, *parameters: entry.classes(parameters, extras).movedim(-1, place)
+
+
+def even_log_prob(line: Line, modules: Modules) -> Run:
+    """Log probability under the uniform distribution over a finite support, of all elements or of those in (or outside)
+    a mask."""
+    each, elements, part = -math.log(line.options["support"]), line.options["elements"], line.options["part"]
+
+    def run(context: Context, mask: Tensor | None = None) -> Tensor:
+        if mask is None:
+            return torch.full((1,), elements * each, dtype=context.dtype, device=context.device)
+        kept = mask if part == "given" else ~mask
+        return (kept.flatten(1).sum(1) if kept.dim() > 1 else kept).to(context.dtype) * each
+
+    return run
+
+
+def even_log_prob_text(line: Line, writing: Writing) -> str:
+    options, elements = line.options, line.options["elements"]
+    if not line.inputs:
+        return f"-{elements} * math.log({options['support']})" if elements > 1 else f"-math.log({options['support']})"
+    (mask,) = line.inputs
+    kept = f"({_kept(line, writing.code(mask))}).to({writing.like()})"
+    return f"{event_sum(kept, mask.rank)} * -math.log({options['support']})"
 
 
 def share_repeats(line: Line, modules: Modules) -> Run:
@@ -117,16 +144,18 @@ def centre(line: Line, modules: Modules) -> Run:
 
 
 def pairs(line: Line, modules: Modules) -> Run:
-    """log q(element of each draw | each row): [*value axes, B, B, D], rows' components mixed by their log weights."""
+    """log q(element of each draw | each row): [*value axes, B, B, D], rows' components mixed by their log weights; of
+    all elements together [*value axes, B, B, 1] where the mixture is of joint densities."""
     key, over = line.options["factor"], line.options["over"]
     entry, extras = modules.family(key)
-    ahead = len(line.inputs[0].axes) + 1
+    ahead, joint = len(line.inputs[0].axes) + 1, line.options["joint"]
     lead = (1,) * ahead
 
     def run(context: Context, value: Tensor, *inputs: Tensor) -> Tensor:
         weights, parameters = (inputs[0], inputs[1:]) if over else (None, inputs)
         spread = [t.reshape(*t.shape[: len(over)], *lead, *t.shape[len(over) :]) for t in parameters]
         each = entry.each(value.unsqueeze(ahead), spread, extras).flatten(-len(extras.shape))
+        each = each.sum(-1, keepdim=True) if joint else each
         if weights is None:
             return each
         mixed = weights.reshape(*weights.shape[:-1], *lead, weights.shape[-1], 1)
@@ -154,16 +183,131 @@ def sum_where(each: Tensor, mask: Tensor, lead: int) -> Tensor:
     return kept.flatten(-rank).sum(-1) if rank else kept
 
 
+# as code
+
+
+def log_prob_text(line: Line, writing: Writing) -> str:
+    options, axes = line.options, line.outputs[0].axes
+    key, masked = options["factor"], options["part"] != "all"
+    value, *inputs = line.inputs
+    mask, parameters = (writing.code(inputs[0]), inputs[1:]) if masked else ("", inputs)
+    placed = [writing.on(each, axes) for each in parameters]
+    placed = [f"{code}.detach()" for code in placed] if options["detached"] else placed
+    family, variable = writing.family(key), writing.variable(writing.factor(key).variable)
+    if family is None:
+        constant = ", constant=True" if options["detached"] else ""
+        shape, code = event_text(variable.shape), writing.on(value, axes)
+        each = f"flow_log_prob({writing.flow(key)}, {placed[0]}, {code}, {shape}{constant})"
+        if not masked:
+            return each
+        return f"torch.where({_kept(line, mask + ('.flatten(1)[:, 0]' if variable.shape else ''))}, {each}, 0.0)"
+    return _summed(line, writing, variable, _each(line, writing, family, writing.on(value, axes), placed), mask)
+
+
+def _each(line: Line, writing: Writing, family: FamilyCode, value: str, parameters: list[str]) -> str:
+    """Log density of each element."""
+    key = line.options["factor"]
+    variable = writing.variable(writing.factor(key).variable)
+    if writing.prior(key) is not None and family.entry.standard_log_prob is not None:
+        return called(family.entry.standard_log_prob, [value], family.extras)
+    if family.entry.by_class and not writing.hot(variable.name):
+        shift = f" - {variable.minimum}" if variable.minimum else ""
+        value = f"one_hot({value}{shift}, {variable.support}, {parameters[0]})"
+    return family.log_prob(value, parameters)
+
+
+def _kept(line: Line, mask: str) -> str:
+    return mask if line.options["part"] == "given" else f"~{mask}"
+
+
+def _summed(line: Line, writing: Writing, variable: Variable, each: str, mask: str) -> str:
+    """Over the event, or over the elements that a mask keeps."""
+    rank = len(variable.shape)
+    if not mask:
+        return event_sum(each, rank)
+    mask = f"{mask}[:, :1]" if variable.domain in ("direction", "simplex") else mask
+    return event_sum(f"torch.where({_kept(line, mask)}, {each}, 0.0)", rank)
+
+
+def table_text(line: Line, writing: Writing) -> str:
+    key = line.options["factor"]
+    family, variable = writing.family(key), writing.variable(writing.factor(key).variable)
+    assert family is not None, "an enumerated variable is no flow"
+    classes = family.classes([writing.code(value) for value in line.inputs])
+    if not writing.factor(key).parents:
+        return f"{classes}.unsqueeze(-1)"
+    return f"{classes}.movedim(-1, {line.outputs[0].axes.index(variable.name)})"
+
+
+def share_repeats_text(line: Line, writing: Writing) -> str:
+    hidden, mask = (writing.code(value) for value in line.inputs)
+    count = f"{mask}.to({writing.like()})" + (".flatten(1).sum(1)" if line.inputs[1].rank else "")
+    return f"{hidden} - {count} * math.log({line.options['support']})"
+
+
+def kl_text(line: Line, writing: Writing) -> str:
+    options, axes = line.options, line.outputs[0].axes
+    masked = options["part"] != "all"
+    mask, parameters = (writing.code(line.inputs[0]), line.inputs[1:]) if masked else ("", line.inputs)
+    family, prior = writing.family(options["q"]), writing.family(options["p"])
+    if family is None or prior is None:
+        raise writing.refuse(options["q"], "this divergence")
+    ours = [writing.on(value, axes) for value in parameters[: options["count"]]]
+    each = None if writing.prior(options["p"]) is None else family.standard_divergence(prior, ours)
+    if each is None:
+        each = family.divergence(prior, ours, _prior_parameters(line, writing, prior, ours))
+    if each is None:
+        raise writing.refuse(options["q"], f"KL({family.entry.name} || {prior.entry.name})")
+    return _summed(line, writing, writing.variable(writing.factor(options["q"]).variable), each, mask)
+
+
+def _prior_parameters(line: Line, writing: Writing, prior: FamilyCode, like: list[str]) -> list[str]:
+    """Parameters of p's factor; those of a standard prior in place."""
+    if writing.prior(line.options["p"]) is None:
+        theirs = line.inputs[-len(prior.entry.names) :]
+        return [writing.on(value, line.outputs[0].axes) for value in theirs]
+    made = {0.0: f"torch.zeros_like({like[0]})", 1.0: f"torch.ones_like({like[0]})"}
+    standard = [info.standard for info in prior.entry.family.parameters]
+    return [made.get(value, f"torch.full_like({like[0]}, {number(value)})") for value in standard]
+
+
+def pairs_text(line: Line, writing: Writing) -> str:
+    key, over = line.options["factor"], line.options["over"]
+    value, *inputs = line.inputs
+    parameters = [writing.code(each) for each in (inputs[1:] if over else inputs)]
+    lead, family = len(value.axes) + 1, writing.family(key)
+    variable = writing.variable(writing.factor(key).variable)
+    if family is None or family.entry.family.multivariate:
+        raise writing.refuse(key, "the total correlation")
+    writing.remark(f"each draw of {variable.name} under each row of the batch, by element: [..., B, B, elements]")
+    index = ", ".join([":"] * len(over) + ["None"] * lead)
+    parameters = [f"{code}[{index}]" for code in parameters] if over else parameters
+    each = family.log_prob(f"{writing.code(value)}.unsqueeze({lead})", parameters)
+    rank = len(variable.shape)
+    each = each if rank == 1 else f"{each}.flatten(-{rank})" if rank else f"{each}.unsqueeze(-1)"
+    if not over:
+        return each
+    each = f"{each}.sum(-1, keepdim=True)" if line.options["joint"] else each
+    weights = f"{grouped(writing.code(inputs[0]))}[{index}, :, None]"
+    return f"torch.logsumexp({each} + {weights}, dim={dimensions(over)})"
+
+
+def aggregate_text(line: Line, writing: Writing) -> str:
+    rows, options = writing.data_rows(labelled=line.options["labelled"]), line.options
+    return f'aggregate({writing.code(line.inputs[0])}, "{options["form"]}", "{options["estimator"]}", {rows})'
+
+
 DENSITIES: Operations = {
-    "log_prob": log_prob,
-    "table": table,
-    "share_repeats": share_repeats,
-    "kl": kl,
-    "classes": classes,
-    "probabilities": probabilities,
-    "class_weights": class_weights,
-    "mean_value": mean_value,
-    "centre": centre,
-    "pairs": pairs,
-    "aggregate": aggregate,
+    "log_prob": Operation(union, log_prob, log_prob_text),
+    "even_log_prob": Operation(union, even_log_prob, even_log_prob_text),
+    "table": Operation(with_variable, table, table_text),
+    "share_repeats": Operation(union, share_repeats, share_repeats_text),
+    "kl": Operation(union, kl, kl_text),
+    "classes": Operation(union, classes),
+    "probabilities": Operation(union, probabilities),
+    "class_weights": Operation(union, class_weights),
+    "mean_value": Operation(union, mean_value),
+    "centre": Operation(union, centre),
+    "pairs": Operation(lambda line: line.inputs[0].axes, pairs, pairs_text),
+    "aggregate": Operation(union, aggregate, aggregate_text),
 }

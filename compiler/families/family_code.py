@@ -11,9 +11,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from compiler.emission.text import grouped, number, tuple_text
-from compiler.families import ENTRIES, Extras, FamilyEntry, extras_of
-from compiler.families.entry import Function, argument_names
+from compiler.families.entry import Extras, FamilyEntry, Function, argument_names
+from compiler.families.family_table import ENTRIES, extras_of
+from compiler.symbolic.code_text import grouped, number, tuple_text
 from graphspec.graphs.graph import Factor, Variable
 
 LONGEST = 60
