@@ -11,6 +11,7 @@ import torch
 from data_specs import DIGIT, REALS, prepared, write_npz
 
 from runtime.data import PreparedData
+from runtime.data.splits import apportion
 from runtime.errors import DataError
 
 ROWS = 120
@@ -83,6 +84,17 @@ def test_a_column_names_the_rows(folder: Path) -> None:
     data = rows_of(folder, test={"column": "part", "value": "test"}, validation={"column": "part", "value": "extra"})
     assert data.test.source.tolist() == list(range(1, ROWS, 3))
     assert data.validation.source.tolist() == list(range(2, ROWS, 3))
+
+
+def test_a_column_names_none_that_is_held_out_already(folder: Path) -> None:
+    data = rows_of(folder, test=30, validation={"column": "part", "value": "extra"})
+    test, named = set(data.test.source.tolist()), set(range(2, ROWS, 3))
+    assert test & named and set(data.validation.source.tolist()) == named - test
+
+
+def test_the_largest_remainders_are_rounded_up() -> None:
+    assert apportion(10, {0: 55, 1: 26, 2: 19}) == {0: 5, 1: 3, 2: 2}
+    assert apportion(1, {3: 1, 1: 1}) == {3: 0, 1: 1}, "ties go to the smaller key"
 
 
 @pytest.mark.parametrize("extra", [{}, {"stratify": "y"}, {"group": "group"}])
