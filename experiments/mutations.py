@@ -5,7 +5,8 @@
 Every mutant is one replaced text in one file of a temporary copy of the source; the tests that it names run there, in
 order, and stop at the first failure. A mutant that no test fails on has SURVIVED: it is equivalent to the source
 (EQUIVALENT says why) or a test is missing. Tests that fail on the unchanged copy are left out and listed (`--skip`
-names some without running any). `--only ID,ID` runs some mutants and keeps the other results of the file.
+names some without running any, `--trust` those of the file). `--only ID,ID` runs some mutants and keeps the other
+results of the file.
 """
 
 import argparse
@@ -101,6 +102,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--prefix", default="", help="a command to run each test process under")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds per mutant")
+    parser.add_argument("--trust", action="store_true", help="what fails on the unchanged copy is as the file says")
     parser.add_argument("--skip", default="", help="tests to leave out; the unchanged copy is not tried then")
     options = parser.parse_args()
     prefix = options.prefix.split()
@@ -113,8 +115,14 @@ def main() -> None:
             source = ROOT / part
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
         tests = [t for t in dict.fromkeys(t for m in wanted for t in m.tests) if (folder / t.split("::")[0]).exists()]
-        failing = options.skip.split(",") if options.skip else []
-        for test in () if options.skip else tests:
+        failing = (
+            options.skip.split(",")
+            if options.skip
+            else kept.get("failing_without_mutation", [])
+            if options.trust
+            else []
+        )
+        for test in () if options.skip or options.trust else tests:
             while failed := run_tests(folder, [test, *left_out(failing)], prefix, options.limit)[0]:
                 failing.append(failed)
         usable = frozenset(tests)

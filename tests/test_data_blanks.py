@@ -87,6 +87,21 @@ def test_patterns_and_elements_are_counted(tmp_path: Path) -> None:
     assert manifest["given"]["has"]["training"] == {"all": 1, "some": 2, "none": 1, "elements": 6, "of": 12}
 
 
+def test_patterns_of_several_labels_are_told_apart(tmp_path: Path) -> None:
+    """A part of one label is not the whole of another, and the other way round."""
+    a, b = [[1.0, 1.0], [NAN, NAN], [1.0, NAN], [NAN, NAN]], [[NAN, NAN], [1.0, 1.0], [NAN, NAN], [1.0, NAN]]
+    data = arrays(tmp_path, {"x": REALS, "a": SIZES, "b": SIZES}, x=np.zeros((4, 2)), a=a, b=b)
+    found = data.manifest()["patterns"]["training"]
+    assert found == {"a": 1, "b": 1, "a (in part)": 1, "b (in part)": 1}
+
+
+def test_elements_are_counted_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.data.stored.CHUNK_BYTES", 16)
+    values = np.array([[1.0, NAN]] * 3 + [[1.0, 1.0]] * 2 + [[NAN, NAN]])
+    data = arrays(tmp_path, {"x": REALS, "y": SIZES}, x=np.zeros((6, 2)), y=values)
+    assert data.manifest()["given"]["y"]["training"] == {"all": 2, "some": 3, "none": 1, "elements": 7, "of": 12}
+
+
 def test_scalar_labels_have_no_second_table(tmp_path: Path) -> None:
     data = arrays(tmp_path, {"x": REALS, "y": DIGIT}, x=np.zeros((4, 2)), y=[0, -1, 2, -1])
     assert [line.split() for line in data.describe().splitlines()[:3]] == [

@@ -317,6 +317,13 @@ def test_labels_that_weigh_nothing_are_noticed(objective: str, labels: str, warn
         assert "0.20%" in found[0].message and "gamma: 499" in found[0].hint
 
 
+def test_rows_with_two_labels_count_once() -> None:
+    """Both labels on every row make as many labelled rows as there are, and no row without a label."""
+    variables = f"{{x: {IMAGE}, y: {CLASS}, w: {CLASS}}}"
+    data = "{source: digits, variables: {x: image, y: label, w: label}, labels: {y: 1.0, w: 1.0}}"
+    assert codes(variables, data, "objective: {gamma: 0.5}\n") == []
+
+
 # --- splits ---
 
 

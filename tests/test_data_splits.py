@@ -11,6 +11,7 @@ import torch
 from data_specs import DIGIT, REALS, prepared, write_npz
 
 from runtime.data import PreparedData
+from runtime.data.splits import apportion
 from runtime.errors import DataError
 
 ROWS = 120
@@ -85,6 +86,17 @@ def test_a_column_names_the_rows(folder: Path) -> None:
     assert data.validation.source.tolist() == list(range(2, ROWS, 3))
 
 
+def test_a_column_names_none_that_is_held_out_already(folder: Path) -> None:
+    data = rows_of(folder, test=30, validation={"column": "part", "value": "extra"})
+    test, named = set(data.test.source.tolist()), set(range(2, ROWS, 3))
+    assert test & named and set(data.validation.source.tolist()) == named - test
+
+
+def test_the_largest_remainders_are_rounded_up() -> None:
+    assert apportion(10, {0: 55, 1: 26, 2: 19}) == {0: 5, 1: 3, 2: 2}
+    assert apportion(1, {3: 1, 1: 1}) == {3: 0, 1: 1}, "ties go to the smaller key"
+
+
 @pytest.mark.parametrize("extra", [{}, {"stratify": "y"}, {"group": "group"}])
 def test_folds_are_a_partition(folder: Path, extra: dict[str, str]) -> None:
     folds = [rows_of(folder, test={"fold": f, "of": 3, **extra}, validation=0).test.source for f in range(3)]
@@ -152,6 +164,19 @@ def test_a_share_keeps_proportions(folder: Path) -> None:
     assert classes(kept(data)) == [6, 4, 2]
 
 
+def test_a_share_is_of_the_rows_that_have_a_label(tmp_path: Path) -> None:
+    write_npz(tmp_path / "rows.npz", x=np.zeros((40, 2)), y=np.repeat([0, 1, -1], [10, 10, 20]))
+    assert len(kept(rows_of(tmp_path, test=0, validation=0, labels={"y": 0.5}))) == 10
+
+
+def test_classes_of_a_count_begin_at_its_minimum(tmp_path: Path) -> None:
+    counts = np.repeat([2, 3, 4], [10, 10, 10])
+    write_npz(tmp_path / "rows.npz", x=np.zeros((30, 2)), n=counts)
+    number = {"role": "supervised", "domain": "count", "min": 2, "max": 4}
+    data = rows_of(tmp_path, {"x": REALS, "n": number}, test=0, validation=0, labels={"n": 6})
+    assert np.bincount(counts[kept(data, "n")]).tolist() == [0, 0, 2, 2, 2]
+
+
 def test_per_class_and_with(folder: Path) -> None:
     variables = {**BOTH, "w": REAL_LABEL}
     data = rows_of(folder, variables, labels={"y": {"per_class": 4}, "w": {"with": "y"}})
@@ -176,6 +201,16 @@ def test_the_seed_decides(folder: Path) -> None:
     first, again, other = (rows_of(folder, labels={"y": 9}, seed=seed) for seed in (1, 1, 2))
     assert first.manifest() == again.manifest()
     assert kept(first) != kept(other) and first.test.source.tolist() != other.test.source.tolist()
+
+
+def test_the_seed_decides_who_is_labelled_among_the_same_rows(folder: Path) -> None:
+    one, other = (kept(rows_of(folder, test=0, validation=0, labels={"y": 9}, seed=seed)) for seed in (1, 2))
+    assert one != other
+
+
+def test_odd_labels_are_not_always_those_of_the_same_class(folder: Path) -> None:
+    odd = {int(np.argmax(classes(kept(rows_of(folder, labels={"y": 4}, seed=seed))))) for seed in range(8)}
+    assert len(odd) > 1
 
 
 def test_these_rows_for_good(folder: Path) -> None:
