@@ -96,7 +96,7 @@ def test_patterns_of_several_labels_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_elements_are_counted_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.data.stored.CHUNK_BYTES", 16)
+    monkeypatch.setattr("runtime.data.stream.column_store.CHUNK_BYTES", 16)
     values = np.array([[1.0, NAN]] * 3 + [[1.0, 1.0]] * 2 + [[NAN, NAN]])
     data = arrays(tmp_path, {"x": REALS, "y": SIZES}, x=np.zeros((6, 2)), y=values)
     assert data.manifest()["given"]["y"]["training"] == {"all": 2, "some": 3, "none": 1, "elements": 7, "of": 12}

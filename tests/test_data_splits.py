@@ -11,7 +11,7 @@ import torch
 from data_specs import DIGIT, REALS, prepared, write_npz
 
 from runtime.data import PreparedData
-from runtime.data.splits import apportion
+from runtime.data.preparation.splits import apportion
 from runtime.errors import DataError
 
 ROWS = 120

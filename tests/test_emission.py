@@ -265,6 +265,7 @@ def test_one_masked_program_above_sixteen_patterns() -> None:
         "{bound: importance_weighted}",
         "{beta: {z: {total_correlation: 4, mutual_information: 2}}}",
         "{samples: 2, beta: {z: {total_correlation: 4, estimator: weighted}}}",
+        "{samples: 2, estimators: {y: score_function}, beta: {z: {total_correlation: 4}}}",
         "{beta: {z: {from: 0, to: 2, epochs: 8}}, free_bits: {z: 0.5, y: {from: 2, to: 0.1, epochs: 8}}}",
     ],
 )
@@ -299,10 +300,6 @@ def test_a_network_of_the_users_own_is_imported(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        (
-            SPLIT.replace("OBJECTIVE", "{estimators: {y: score_function}, beta: {z: {total_correlation: 4}}}"),
-            "total correlation beside the score function",
-        ),
         (
             SPLIT.replace("OBJECTIVE", "{beta: {z: {total_correlation: 4}}}").replace(
                 "z: {parents: [x, y]}", "z: {parents: [x, y], distribution: {kind: neural_spline, hidden: [4]}}"

@@ -53,14 +53,7 @@ def some_rows(graphs) -> dict[str, torch.Tensor]:
     return rows
 
 
-MIXED = pytest.mark.xfail(
-    strict=True,
-    reason="below an enumerated parent log q(z) mixes each element of z by itself, so it is no joint density",
-)
-CASES = [
-    pytest.param(path, marks=MIXED if path.stem in ("split", "split-weighted") else (), id=path.stem)
-    for path in (*SPECS, *SMALL_SPECS)
-]
+CASES = [pytest.param(path, id=path.stem) for path in (*SPECS, *SMALL_SPECS)]
 
 
 @pytest.mark.parametrize("path", CASES)

@@ -104,8 +104,10 @@ class FunctionWriter:
 
     def _summands(self) -> Sequence[Value]:
         """The contributions, each of which has a statement of its own."""
-        total = self.written.results["total"]
-        last = next((line for line in self.written.lines if total in line.outputs), None)
+        makers = {value: line for line in self.written.lines for value in line.outputs}
+        last = makers.get(self.written.results["total"])
+        if last is not None and last.op in ("score", "scores"):
+            last = makers.get(last.inputs[0])
         return last.inputs if last is not None and last.op == "add" else ()
 
     def body(self) -> list[str]:
@@ -126,8 +128,8 @@ class FunctionWriter:
         if operation.text is None:
             raise self._without_code(line)
         total = self.written.results["total"]
-        inline = operation.inline and (line.outputs[0].name in self._once or line.op == "reweighted")
-        if inline or line.outputs == (total,):
+        once = operation.inline == "once" and line.outputs[0].name in self._once
+        if once or operation.inline == "always" or line.outputs == (total,):
             self._code[line.outputs[0].name] = operation.text(line, self)
             return
         self._begin()

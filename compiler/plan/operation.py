@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from compiler.families.family_code import FamilyCode
 from compiler.plan.modules import Modules
@@ -91,13 +91,13 @@ class Operation:
     """law: the axes of the outputs, from those of the inputs. run: how a line runs, once its modules are known.
 
     text: the line's right side in the emitted file; None where no objective has such a line. inline: it is written
-    where its value is read, if that is in one place.
+    where its value is read, if that is in one place (`once`), or always.
     """
 
     law: Law
     run: Callable[[Line, Modules], Run]
     text: Text | None = None
-    inline: bool = False
+    inline: Literal["no", "once", "always"] = "no"
 
 
 Operations = Mapping[str, Operation]

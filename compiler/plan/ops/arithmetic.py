@@ -138,9 +138,9 @@ def _one(line: Line, writing: Writing) -> str:
 
 
 ARITHMETIC: Operations = {
-    "add": Operation(union, add, add_text, inline=True),
+    "add": Operation(union, add, add_text, inline="once"),
     "neg": Operation(union, lambda line, modules: lambda context, value: -value,
-                     lambda line, writing: f"-{_one(line, writing)}", inline=True),
+                     lambda line, writing: f"-{_one(line, writing)}", inline="once"),
     "zero": Operation(nothing, lambda line, modules: lambda context: torch.zeros(1, dtype=context.dtype,
                                                                                  device=context.device),
                       lambda line, writing: f"{writing.like()}.new_zeros({writing.batch()})"),
@@ -148,14 +148,14 @@ ARITHMETIC: Operations = {
                      lambda line, writing: f"{_one(line, writing)}.exp()"),
     "logsumexp": Operation(without_axis, logsumexp, logsumexp_text),
     "mean": Operation(nothing, lambda line, modules: lambda context, value: value.mean(0),
-                      lambda line, writing: f"{_one(line, writing)}.mean(0)", inline=True),
-    "weighted_sum": Operation(nothing, weighted_sum, weighted_sum_text, inline=True),
+                      lambda line, writing: f"{_one(line, writing)}.mean(0)", inline="once"),
+    "weighted_sum": Operation(nothing, weighted_sum, weighted_sum_text, inline="once"),
     "at_first": Operation(without_axis, at_first, at_first_text),
-    "centred": Operation(union, centred, centred_text, inline=True),
-    "times": Operation(union, times, times_text, inline=True),
-    "at_most_minus": Operation(union, at_most_minus, at_most_minus_text, inline=True),
+    "centred": Operation(union, centred, centred_text, inline="once"),
+    "times": Operation(union, times, times_text, inline="once"),
+    "at_most_minus": Operation(union, at_most_minus, at_most_minus_text, inline="once"),
     "share_of_sample": Operation(lambda line: (SAMPLES,), share_of_sample,
-                                 lambda line, writing: f"-math.log({writing.samples})", inline=True),
+                                 lambda line, writing: f"-math.log({writing.samples})", inline="always"),
     "effective": Operation(
         nothing, lambda line, modules: lambda context, weights: (-torch.logsumexp(2 * weights.detach(), dim=0)).exp()
     ),  # 1 / sum of squared normalised weights over the samples

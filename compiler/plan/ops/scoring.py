@@ -12,7 +12,7 @@ from compiler.plan.modules import Modules
 from compiler.plan.operation import Operation, Operations, Writing, dimensions, union, with_variable
 from compiler.plan.plan import Line
 from compiler.plan.running import Context, Run, laid_out
-from compiler.symbolic.code_text import event_sum, event_text, grouped, number
+from compiler.symbolic.code_text import added, event_sum, event_text, grouped, number
 from compiler.tensors import blanks
 from graphspec.graphs.graph import Variable
 
@@ -288,8 +288,10 @@ def pairs_text(line: Line, writing: Writing) -> str:
     if not over:
         return each
     each = f"{each}.sum(-1, keepdim=True)" if line.options["joint"] else each
-    weights = f"{grouped(writing.code(inputs[0]))}[{index}, :, None]"
-    return f"torch.logsumexp({each} + {weights}, dim={dimensions(over)})"
+    weights = writing.code(inputs[0])
+    if inputs[0].rows:  # samples alone weigh alike
+        weights = f"{grouped(weights)}[{index}, :, None]"
+    return f"torch.logsumexp({added([each, weights])}, dim={dimensions(over)})"
 
 
 def aggregate_text(line: Line, writing: Writing) -> str:
