@@ -92,15 +92,16 @@ class FunctionText:
         self.extras |= needs
         return code
 
-    def placed(self, symbol: Symbol, onto: Axes) -> str:
-        """Code that broadcasts over `onto`: axes in front come by themselves, others need a None."""
+    def placed(self, symbol: Symbol, onto: Axes, *, whole: bool = False) -> str:
+        """Code that broadcasts over `onto`: axes in front come by themselves (not where the whole layout is asked for),
+        others need a None."""
         own, target = self.plan.axes(symbol.axes), self.plan.axes(onto)
         missing = [axis not in own for axis in target]
-        while missing and missing[0]:
+        while missing and missing[0] and not whole:
             missing.pop(0)
         while missing and not missing[-1]:
             missing.pop()
-        if not any(missing) or not own:
+        if not any(missing) or not (own or whole):
             return symbol.code
         index = ", ".join("None" if gone else ":" for gone in missing)
         return f"{_indexable(symbol.code)}[{index}]"

@@ -59,18 +59,19 @@ class ValueWriter(FunctionText):
         """`model.q_z(h, y)` with every parent on `axes`."""
         parts = []
         for parent in factor.parents:
-            code = self.placed(self.value(parent), axes)
+            code = self.placed(self.value(parent), axes, whole=True)
             parts.append(f"{code}.detach()" if parent in factor.stop_gradient else code)
-        parts += [f"{self.argument(p, 'given')}.to({self.like()})" for p in self.plan.flagged(factor)]
-        if factor.key in self.noisy:
-            parts += [self._lead_of_mask(axes), "generator"]
+        for parent in self.plan.flagged(factor):
+            given = Symbol((), self.argument(parent, "given"))
+            parts.append(f"{self.placed(given, axes, whole=True)}.to({self.like()})")
+        parts += [self._layout(axes)] if factor.key in self.noisy else []
         return f"model.{self.plan.attributes[factor.key]}({', '.join(parts)})"
 
-    def _lead_of_mask(self, axes: Axes) -> str:
+    def _layout(self, axes: Axes) -> str:
+        """Of a call that draws."""
         self.uses_batch = True
-        if SAMPLES not in self.plan.axes(axes):
-            return "(batch,)"
-        return tuple_text(["SAMPLES", *["1"] * (len(axes) - 1), "batch"])
+        sampled = ", sampled=True" if SAMPLES in self.plan.axes(axes) else ""
+        return f"Layout({len(self.plan.axes(axes)) + 1}, Noise(generator, batch){sampled})"
 
     def parameters(self, factor: Factor, axes: Axes) -> tuple[str, ...]:
         """Names of a distribution's parameters at its parents' values; the call is written once."""

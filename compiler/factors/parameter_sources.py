@@ -5,7 +5,7 @@ From: a checked `Factor`. To: modules that give constrained parameters under the
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compiler.factors.parameters import PROBABILITY_MARGIN, Learned, constrain, from_alternative, legal
-from compiler.networks import Network, ParentInput, UserModuleError, build_network, look_beside
+from compiler.networks import Network, ParentInput, UserModuleError, blueprint, look_beside
+from compiler.networks.blueprint import Construction
+from compiler.networks.initialization import Initializer
 from compiler.tensors.blanks import PRESENCE
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.precision import widened
@@ -162,6 +164,8 @@ class Scene:
     seed: int
     dtype: torch.dtype
     allow_python: bool
+    built: dict[Network, Construction] = field(default_factory=dict)
+    """The networks that were built here, and how."""
 
     def network(
         self,
@@ -183,9 +187,12 @@ class Scene:
         if isinstance(spec, PythonNetwork):
             look_beside(self.graphs.source.name)
         try:
-            return build_network(spec, inputs, outputs, seed=self.seed, key=key, dtype=self.dtype, head_gain=head_gain)
+            plan = blueprint(spec, inputs, outputs)
+            network = plan.build(inputs, outputs, Initializer(self.seed, key, self.dtype), head_gain)
         except UserModuleError as error:
             raise self._refused(error, below) from error
+        self.built[network] = Construction(plan, dict(outputs), key, head_gain)
+        return network
 
     def _refused(self, error: UserModuleError, below: str) -> SpecError:
         name = self.factor.network_name

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from compiler.networks.layers import BatchNorm, Between, Disturbance
+from compiler.networks.layers import BatchNorm, draws
 from compiler.networks.user_module import UserNetwork
 from compiler.tensors.axes import AxisTensor, PartOfBatch
 from graphspec.graphs.graph import Factor
@@ -15,14 +15,12 @@ def independent(factors: Iterable[Factor], modules: Mapping[str, nn.Module]) -> 
     the same for the whole batch as for a group. modules: by factor key. Flows are left out: they remember draws.
     """
     steady = (f.key for f in factors if f.family is None or not f.family.flow)
-    return frozenset(key for key in steady if not any(map(_mixes, modules[key].modules())))
+    return frozenset(key for key in steady if not draws(modules[key]) and not _mixes(modules[key]))
 
 
-def _mixes(part: nn.Module) -> bool:
-    """Batch statistics, dropout, noise, or a module of a user's own, which may do either."""
-    if isinstance(part, (Between, Disturbance)) and part.rate > 0:
-        return True
-    return isinstance(part, (BatchNorm, UserNetwork)) or (isinstance(part, Disturbance) and part.noise > 0)
+def _mixes(factor: nn.Module) -> bool:
+    """Batch statistics, or a module of a user's own, which may do anything."""
+    return any(isinstance(part, (BatchNorm, UserNetwork)) for part in factor.modules())
 
 
 def parts_of_batch(

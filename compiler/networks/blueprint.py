@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from compiler.networks.initialization import Initializer
 from compiler.networks.interface import Network, ParentInput
-from compiler.networks.layers import Style
+from compiler.networks.layers import BatchNorm, Disturbance, Dropout, LayerNorm, Style
 
 Shapes = Mapping[str, tuple[int, ...]]
 Inputs = Mapping[str, ParentInput]
@@ -28,6 +28,16 @@ class Blueprint:
         return self.network(inputs, outputs, start, head_gain, **self.options)
 
 
+@dataclass(frozen=True)
+class Construction:
+    """How one network of a model was built: its outputs, where its initial weights come from, the gain of its heads."""
+
+    blueprint: Blueprint
+    outputs: Shapes
+    key: str
+    head_gain: float
+
+
 Drawn = Callable[[Any, Inputs, Shapes], Blueprint]
 Function = TypeVar("Function", bound=Drawn)
 KINDS: dict[str, Drawn] = {}
@@ -47,4 +57,10 @@ def network_kind(kind: str) -> Callable[[Function], Function]:
 
 def style_of(spec: Any) -> Style:
     """What an architecture with layers says of what stands around them."""
-    return Style(spec.activation, spec.normalization, spec.dropout, spec.input_noise, spec.input_dropout)
+    disturbed = spec.input_noise or spec.input_dropout
+    return Style(
+        spec.activation,
+        {"batch": BatchNorm, "layer": LayerNorm}.get(spec.normalization),
+        Dropout(spec.dropout) if spec.dropout else None,
+        Disturbance(spec.input_noise, spec.input_dropout) if disturbed else None,
+    )

@@ -10,11 +10,11 @@ from compiler.kernels import add_up
 from compiler.networks.blueprint import Blueprint, network_kind, style_of
 from compiler.networks.conv_layers import Map, TransposedConv, as_image, head_channels
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import Network, ParentInput
-from compiler.networks.layers import Between, Disturbance, Style
+from compiler.networks.interface import ParentInput, by_name, in_line
+from compiler.networks.layers import Between, LayeredNetwork, Style
 from compiler.networks.linear import ParentSum, shaped
 from compiler.networks.mlp import Dense, Hidden
-from compiler.tensors.call_layout import Layout
+from compiler.tensors.call_layout import Lead
 from graphspec.graphs.shapes import deconv_plan
 from graphspec.language.networks import Deconv
 
@@ -27,16 +27,11 @@ class Seed(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = seed
-        self.disturbance = Disturbance(inputs, start.at("input"), style)
         self.first = ParentSum(inputs, hidden[0] if hidden else prod(seed), start.at("first"))
         self.hidden = Hidden(hidden, start.at("hidden"), style) if hidden else None
         self.last = Dense(hidden[-1], prod(seed), start.at("last")) if hidden else None
 
-    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
-        """One parent's share of the first layer, [*lead, width]."""
-        return self.first.enter(name, self.disturbance(name, value, layout), layout)
-
-    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> Tensor:
+    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> Tensor:
         """[*lead, C, h, w], before normalization and activation."""
         parts = self.first.parts(entered)
         if self.hidden is None or self.last is None:
@@ -44,17 +39,18 @@ class Seed(nn.Module):
         return shaped(self.last(self.hidden(parts, layout)), self.shape)
 
 
-class GrowingNetwork(Network):
-    """A network whose first map is a seed made from all parents."""
+class GrowingNetwork(LayeredNetwork):
+    """A network whose first map, [C, h, w], is a seed made from all parents."""
 
-    seed: Seed
+    def __init__(
+        self, inputs: Mapping[str, ParentInput], seed: Map, hidden: Sequence[int], start: Initializer, style: Style
+    ) -> None:
+        super().__init__(inputs, start.at("input").path, style)
+        self.seed = Seed(inputs, seed, hidden, start, style)
 
-    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
-        """One parent's share of the seed's first layer, [*lead, width]."""
-        return self.seed.enter(name, value, layout)
-
-    def shareable(self, name: str) -> bool:
-        return not self.seed.disturbance.changes(name)
+    def read(self, name: str, value: Tensor, layout: Lead) -> Tensor:
+        """[*lead, width] of the seed's first layer."""
+        return self.seed.first.enter(name, value, layout)
 
 
 class DeconvNetwork(GrowingNetwork):
@@ -62,10 +58,6 @@ class DeconvNetwork(GrowingNetwork):
 
     maps: [C, H, W] of the seed and after each transposed convolution but the last.
     """
-
-    between: Sequence[Between]
-    convolutions: Sequence[TransposedConv]
-    heads: Mapping[str, TransposedConv]
 
     def __init__(
         self,
@@ -80,17 +72,14 @@ class DeconvNetwork(GrowingNetwork):
         hidden: Sequence[int],
         style: Style,
     ) -> None:
-        super().__init__(inputs)
+        super().__init__(inputs, maps[0], hidden, start.at("seed"), style)
         self.shapes = dict(outputs)
-        self.seed = Seed(inputs, maps[0], hidden, start.at("seed"), style)
-        self.between = nn.ModuleList(  # type: ignore[assignment]
-            Between(m[0], start.at(f"{i}"), style) for i, m in enumerate(maps)
-        )
-        self.convolutions = nn.ModuleList(  # type: ignore[assignment]
+        self.between = in_line(Between(m[0], start.at(f"{i}"), style) for i, m in enumerate(maps))
+        self.convolutions = in_line(
             TransposedConv(source, target[0], kernel, stride, start.at(f"{i + 1}"))
             for i, (source, target) in enumerate(pairwise(maps))
         )
-        self.heads = nn.ModuleDict(  # type: ignore[assignment]
+        self.heads = by_name(
             {
                 f"to_{n}": TransposedConv(
                     maps[-1], head_channels(s), kernel, stride, start.at(f"head/{n}"), gain=head_gain
@@ -99,7 +88,7 @@ class DeconvNetwork(GrowingNetwork):
             }
         )
 
-    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         maps: Tensor = self.between[0](self.seed.finish(entered, layout), layout)
         for index, convolution in enumerate(self.convolutions, start=1):
             maps = self.between[index](convolution(maps), layout)

@@ -8,7 +8,7 @@ from compiler.kernels import add_up
 from compiler.networks.blueprint import Blueprint, network_kind
 from compiler.networks.initialization import Initializer
 from compiler.networks.interface import VALUE, Network, ParentInput
-from compiler.tensors.call_layout import Layout
+from compiler.tensors.call_layout import Lead
 from graphspec.language.networks import Elementwise
 
 
@@ -34,10 +34,10 @@ class ElementwiseNetwork(Network):
             for parent, count in features.items():
                 self.weights[f"from_{parent}_to_{name}"] = here.uniform(parent, (count, *shape), fan_in, head_gain)
 
-    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         return {name: self._output(name, entered, layout) for name in self.shapes}
 
-    def _output(self, name: str, entered: Mapping[str, Tensor], layout: Layout) -> Tensor:
+    def _output(self, name: str, entered: Mapping[str, Tensor], layout: Lead) -> Tensor:
         parts = [self.biases[f"to_{name}"]]
         for parent in self.inputs:
             weight = self.weights[f"from_{parent}_to_{name}"]
@@ -45,7 +45,7 @@ class ElementwiseNetwork(Network):
         return add_up(parts)
 
 
-def _weighted(parent: ParentInput, value: Tensor, weight: Tensor, layout: Layout) -> Tensor:
+def _weighted(parent: ParentInput, value: Tensor, weight: Tensor, layout: Lead) -> Tensor:
     """weight [K, *shape] or [K, *shape, classes of the output] times the value of each element, [*lead, ...]."""
     extra = (None,) * (weight.dim() - 1 - len(parent.shape))
     if parent.encoding != "table":

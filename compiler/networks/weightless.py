@@ -14,7 +14,7 @@ from compiler.networks.blueprint import Blueprint, network_kind
 from compiler.networks.initialization import Initializer
 from compiler.networks.interface import VALUE, Network, ParentInput
 from compiler.tensors.broadcasting import broadcast_shape
-from compiler.tensors.call_layout import Layout
+from compiler.tensors.call_layout import Lead
 from graphspec.language.networks import AffineRead, AffineWrite, Dot, Identity, Product, SumOf
 
 Shape = tuple[int, ...]
@@ -39,7 +39,7 @@ class ElementaryNetwork(Network):
         self.shape = outputs.get(self.output)
         self.operation, self.minimum, self.maximum = operation, minimum, maximum
 
-    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         values = [entered[name] for name in self.inputs]
         rank = max(value.dim() for value in values) - layout.dims
         result = self._dot(values, rank, layout) if self.operation == "dot" else self._elementwise(values, rank, layout)
@@ -50,19 +50,19 @@ class ElementaryNetwork(Network):
         spread = padded(result, layout.dims, len(self.shape), layout)
         return {self.output: spread.expand(*spread.shape[: layout.dims], *self.shape)}
 
-    def _elementwise(self, values: list[Tensor], rank: int, layout: Layout) -> Tensor:
+    def _elementwise(self, values: list[Tensor], rank: int, layout: Lead) -> Tensor:
         result, *others = (padded(value, layout.dims, rank, layout) for value in values)
         for other in others:
             result = result + other if self.operation == "sum" else result * other
         return result
 
-    def _dot(self, values: list[Tensor], rank: int, layout: Layout) -> Tensor:
+    def _dot(self, values: list[Tensor], rank: int, layout: Lead) -> Tensor:
         """Sum along the first axis of both events; their other axes meet from the right."""
         first, second = (padded(value, layout.dims + 1, rank, layout) for value in values)
         return (first * second).sum(-rank, keepdim=True)
 
 
-def padded(value: Tensor, place: int, rank: int, layout: Layout) -> Tensor:
+def padded(value: Tensor, place: int, rank: int, layout: Lead) -> Tensor:
     """[*lead, *event] with dimensions of size 1 from `place` on, so that its event has `rank` of them."""
     missing = layout.dims + rank - value.dim()
     return value.reshape(*value.shape[:place], *(1,) * missing, *value.shape[place:]) if missing else value
@@ -91,7 +91,7 @@ class AffineNetwork(Network):
         self.image, self.pose, self.inverse = image, pose, inverse
         self.output, self.shape = next(iter(outputs.items()))
 
-    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         image, pose = entered[self.image], entered[self.pose]
         lead = broadcast_shape(image.shape[:-3], pose.shape[:-1])
         flat = image.expand(*lead, *image.shape[-3:]).reshape(-1, *image.shape[-3:])
