@@ -9,8 +9,7 @@ from torch import Tensor
 
 from graphspec.language import Augment
 from runtime.data.randomness import Portion
-from runtime.data.stream.augmentation import augment_images
-from runtime.data.stream.colours import LUMA, recolour
+from runtime.data.stream.augmentation import LUMA, augment_images, recolour
 
 
 def changed(images: Tensor, seed: int = 0, **changes: float) -> Tensor:

@@ -18,9 +18,8 @@ from runtime.errors import RunError
 from runtime.figures.confusion import draw_confusion
 from runtime.figures.learning_curves import curves, draw_curves
 from runtime.figures.panel_files import default_path, is_picture, write_panel
-from runtime.figures.panel_grid import BREAK, GAP, MARGIN, draw_panel
+from runtime.figures.panel_grid import BREAK, GAP, MARGIN, draw_panel, enlarged, pictures
 from runtime.figures.panel_tables import panel_table
-from runtime.figures.pictures import enlarged, pictures
 
 X = Variable("x", "observed", "unit", (3, 8, 8))
 SPEC = """

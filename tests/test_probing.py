@@ -22,8 +22,7 @@ from runtime.errors import RunError
 from runtime.probing import instrument as instruments
 from runtime.probing.instrument import Instrument, instrument_for, with_all_labels
 from runtime.probing.intervention_accuracy import intervention_accuracy
-from runtime.probing.leakage import leakage
-from runtime.probing.measuring import figures_of, measure_interventions, measure_leakage, readable, settable
+from runtime.probing.measuring import figures_of, leakage, measure_interventions, measure_leakage, readable, settable
 from runtime.probing.reader import Reader, encoded
 from runtime.runs.run_folder import open_run
 

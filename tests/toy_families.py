@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from compiler.families.classes import class_draw, class_kl, class_log_prob, class_mean, class_mode, class_relaxed
 from compiler.families.entry import FamilyEntry
-from compiler.families.noise_kinds import GUMBEL, UNIFORM
+from compiler.families.finite import class_entry
+from compiler.families.noise_kinds import UNIFORM
 from graphspec.language.families import Family, ParameterInfo
 
 
@@ -19,11 +19,6 @@ def logistic_log_prob(value: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
 def logistic_draw(u: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
     """The inverse distribution function."""
     return loc + scale * torch.logit(u)
-
-
-def logistic_mean(loc: Tensor, scale: Tensor) -> Tensor:
-    """The location, also the mode."""
-    return loc
 
 
 def binomial_log_probs(logits: Tensor, classes: int) -> Tensor:
@@ -53,23 +48,8 @@ ROWS: tuple[Family, ...] = (
 )
 ENTRIES: tuple[FamilyEntry, ...] = (
     FamilyEntry(
-        "logistic",
-        log_prob=logistic_log_prob,
-        noise_kind=UNIFORM,
-        mean=logistic_mean,
-        mode=logistic_mean,
-        draw=logistic_draw,
+        "logistic", logistic_log_prob, UNIFORM, draw=logistic_draw,
+        mean=lambda loc, scale: loc, mode=lambda loc, scale: loc,
     ),
-    FamilyEntry(
-        "binomial",
-        log_prob=class_log_prob,
-        noise_kind=GUMBEL,
-        mean=class_mean,
-        mode=class_mode,
-        sample=class_draw,
-        log_probs=binomial_log_probs,
-        by_class=True,
-        relaxed=class_relaxed,
-        divergences={"binomial": class_kl},
-    ),
-)
+    class_entry("binomial", binomial_log_probs, standard_uniform=False),
+)  # fmt: skip

@@ -9,7 +9,7 @@ import re
 import symtable
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -18,10 +18,7 @@ from compiler.networks.blueprint import KINDS
 
 SHARED = (
     "compiler.emission.pieces.copied_schedules",
-    "compiler.families.series",
-    "compiler.families.edges",
-    "compiler.families.gamma_noise",
-    "compiler.families.quantiles",
+    "compiler.families.numerics",
     "compiler.families.sphere",
     "compiler.families.flow_maps",
     "compiler.model.aggregation",
@@ -100,7 +97,7 @@ def _pieces(chosen: tuple[tuple[str, bool], ...]) -> dict[str, Piece]:
                         name, Piece(name, source, frozenset(names_in(source)), isinstance(node, ast.Assign), behind)
                     )
                     assert known.source == source, f"two different pieces are called {name}"
-    return found
+    return {name: replace(piece, needs=piece.needs & found.keys() - {name}) for name, piece in found.items()}
 
 
 def _text(module: str) -> str:
@@ -146,7 +143,7 @@ def needed(code: str) -> list[Piece]:
     wanted = names_in(code) & known.keys()
     pending = list(wanted)
     while pending:
-        for name in known[pending.pop()].needs & known.keys() - wanted:
+        for name in known[pending.pop()].needs - wanted:
             wanted.add(name)
             pending.append(name)
     by_source = {piece.source: piece for name, piece in known.items() if name in wanted}

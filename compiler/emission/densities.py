@@ -4,7 +4,7 @@ from math import prod
 from typing import Literal
 
 from compiler.emission.emission_plan import EmissionPlan, PatternCode
-from compiler.emission.family_code import called, family_code
+from compiler.emission.family_code import called, coded_family
 from compiler.emission.function import Symbol
 from compiler.emission.text import event_sum, event_text, number
 from compiler.emission.values import ValueWriter
@@ -87,7 +87,7 @@ class DensityWriter(ValueWriter):
         name, variable = step.factor.variable, self.plan.graphs.variables[step.factor.variable]
         own = self.steps.get(("q", name))
         whole = own is not None and own.action == "enumerate" and not own.masked and name not in self.program.sparse
-        family = family_code(step.factor, variable)
+        family = coded_family(step.factor, variable)
         if family is None or not family.entry.by_class or variable.shape:
             return False
         return whole and part == "all" and name not in step.parent_axes

@@ -123,7 +123,7 @@ class FamilyCode:
         return f"{kind.copied.__name__}({', '.join(arguments)})"
 
 
-def family_code(factor: Factor, variable: Variable) -> FamilyCode | None:
+def coded_family(factor: Factor, variable: Variable) -> FamilyCode | None:
     """None for a flow."""
     assert factor.family is not None, f"{factor.key} is deterministic"
     entry = ENTRIES.get(factor.family.name)

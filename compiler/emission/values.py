@@ -5,7 +5,7 @@ then each log density when the objective first asks for it. So equal seeds give 
 """
 
 from compiler.emission.emission_plan import EmissionPlan, PatternCode
-from compiler.emission.family_code import FamilyCode, family_code
+from compiler.emission.family_code import FamilyCode, coded_family
 from compiler.emission.function import FunctionText, Symbol
 from compiler.emission.text import event_text, tuple_text
 from compiler.factors.parameter_sources import CONTEXT
@@ -150,7 +150,7 @@ class ValueWriter(FunctionText):
         self.uses_batch = True
         lead = ["SAMPLES", "batch"] if self.plan.samples > 1 else ["batch"]
         placed = [self.placed(Symbol(step.parent_axes, p), axes) for p in parameters]
-        family = family_code(factor, variable)
+        family = coded_family(factor, variable)
         if family is None:
             drawn = f"standard_normal({tuple_text([*lead, *map(str, variable.shape)])}, {parameters[0]}, generator)"
             return self._sent(step, placed[0], self.placed(Symbol((SAMPLES,), drawn), axes))
@@ -180,7 +180,7 @@ class ValueWriter(FunctionText):
 
     def family(self, factor: Factor, wanted: str = "this use") -> FamilyCode:
         """The family of a factor that is no flow, for which there is no code of what is wanted."""
-        found = family_code(factor, self.plan.graphs.variables[factor.variable])
+        found = coded_family(factor, self.plan.graphs.variables[factor.variable])
         if found is None:
             assert factor.family is not None
             raise self.refuse(factor, f"{wanted} of {factor.family.name}")

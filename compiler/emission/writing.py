@@ -10,7 +10,7 @@ from compiler.networks.interface import ParentInput
 from graphspec.diagnostics import SpecError
 from graphspec.graphs.graph import Graphs
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Path
 
 Outputs = dict[str, str]
 """Code of each output's unconstrained value, by the parameter's name."""

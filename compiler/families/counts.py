@@ -2,35 +2,45 @@
 
 The negative binomial is given by its mean mu and its dispersion theta, the inverse overdispersion: its variance is
 mu + mu^2 / theta (scVI's convention), so theta -> infinity is the poisson. `gate_logits` are the log odds that a value
-is an extra zero. Densities are written by how far a count is from its mean (Loader 2000): each of their terms is as
-small as the result, so that single precision keeps its digits whatever the size of the counts.
+is an extra zero. Densities are written by how far a count is from its mean (after Loader 2000): no term is much larger
+than the result, so that single precision keeps its digits whatever the size of the counts.
 """
-
-import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from compiler.families.entry import FamilyEntry
-from compiler.families.gamma_noise import log_gamma_draw
+from compiler.families.entry import FamilyEntry, Function
+from compiler.families.gammas import log_gamma_draw
 from compiler.families.noise_kinds import COUNT, COUNT_UNIFORMS
-from compiler.families.quantiles import poisson_quantile
-from compiler.families.series import less_log, stirling_error
+from compiler.families.numerics import log_one_plus, stirling_rest
+from compiler.tensors.broadcasting import broadcast_pair, broadcast_shape
 
 
 def poisson_log_prob(value: Tensor, rate: Tensor) -> Tensor:
-    """log of rate^k exp(-rate) / k! = -(rate - k - k log(rate / k)) - stirling_error(k) - log(2 pi k) / 2."""
+    """log of rate^k exp(-rate) / k!: minus the divergence from a rate of k, less what log k! is beyond k log k - k."""
     count = value.to(rate.dtype)
-    many = count.clamp_min(1)
-    apart = many * less_log((rate - many) / many, rate / many)
-    counted = -apart - stirling_error(many) - 0.5 * torch.log(2 * math.pi * many)
-    return torch.where(count == 0, -rate, counted)
+    return -poisson_kl(count, rate) - stirling_rest(count)
+
+
+def poisson_quantile(rate: Tensor, u: Tensor) -> Tensor:
+    """Smallest count k with P(K <= k) >= u, by bisection on the regularised incomplete gamma function."""
+    dtype = rate.dtype
+    rate, u = (t.to(torch.float64) for t in broadcast_pair(rate, u))
+    low = torch.full_like(rate, -1.0)
+    high = torch.ceil(rate + 12 * rate.sqrt() + 40)
+    for _ in range(int(torch.log2(high.max() + 1).ceil()) + 1 if high.numel() else 0):
+        middle = torch.floor((low + high) / 2)
+        enough = torch.special.gammaincc(middle + 1, rate) >= u
+        enough &= middle >= 0
+        low, high = torch.where(enough, low, middle), torch.where(enough, middle, high)
+    return high.to(dtype)
 
 
 def poisson_kl(q_rate: Tensor, p_rate: Tensor) -> Tensor:
-    """Between two poissons: p - q - q log(p / q)."""
-    return q_rate * less_log((p_rate - q_rate) / q_rate, p_rate / q_rate)
+    """Between two poissons: q log(q / p) - q + p."""
+    apart = q_rate - p_rate
+    return q_rate * log_one_plus(apart / p_rate) - apart
 
 
 def poisson_draw(eps: Tensor, rate: Tensor) -> Tensor:
@@ -38,41 +48,24 @@ def poisson_draw(eps: Tensor, rate: Tensor) -> Tensor:
     return poisson_quantile(rate, eps[..., 0])
 
 
-def poisson_mean(rate: Tensor) -> Tensor:
-    """Also the variance."""
-    return rate
-
-
-def poisson_mode(rate: Tensor) -> Tensor:
-    """The largest count that is not above the rate."""
-    return rate.floor()
-
-
 def negative_binomial_log_prob(value: Tensor, mean: Tensor, dispersion: Tensor) -> Tensor:
     """Counts with variance mean + mean^2 / dispersion.
 
-    P(k) = Gamma(k + theta) / (Gamma(theta) k!) (theta / (theta + mu))^theta (mu / (theta + mu))^k, every Gamma by
-    Stirling's formula and its error.
+    P(k) = Gamma(k + theta) / (Gamma(theta) k!) (theta / (theta + mu))^theta (mu / (theta + mu))^k. Its powers make
+    (theta + k) times the divergence between two shares, k / (theta + k) and mu / (theta + mu).
     """
     count = value.to(mean.dtype)
-    many, whole = count.clamp_min(1), dispersion + mean
-    total, shift = many + dispersion, (many - mean) / whole
-    apart = dispersion * less_log(shift, total / whole)
-    apart = apart + many * less_log(-shift * (dispersion / many), mean / whole * (total / many))
-    errors = stirling_error(total) - stirling_error(dispersion) - stirling_error(many)
-    counted = errors - apart + 0.5 * torch.log(dispersion / total / (2 * math.pi * many))
-    return torch.where(count == 0, -dispersion * torch.log1p(mean / dispersion), counted)
+    total = count + dispersion
+    shift = (count - mean) / total
+    apart = count * log_one_plus(shift * (dispersion / mean)) + dispersion * log_one_plus(-shift)
+    rest = stirling_rest(total) - stirling_rest(dispersion) - stirling_rest(count)
+    return rest - torch.log1p(count / dispersion) - apart
 
 
 def negative_binomial_draw(eps: Tensor, mean: Tensor, dispersion: Tensor) -> Tensor:
     """A poisson whose rate is a gamma draw; eps from `count_noise`."""
     rate = (log_gamma_draw(dispersion, eps[..., 2:]) + (mean / dispersion).log()).exp()
     return poisson_quantile(rate, eps[..., 0])
-
-
-def negative_binomial_mean(mean: Tensor, dispersion: Tensor) -> Tensor:
-    """A parameter."""
-    return mean
 
 
 def negative_binomial_mode(mean: Tensor, dispersion: Tensor) -> Tensor:
@@ -96,18 +89,6 @@ def zero_inflated_poisson_draw(eps: Tensor, rate: Tensor, gate_logits: Tensor) -
     return poisson_draw(eps, rate) * (torch.logit(eps[..., 1]) > gate_logits)
 
 
-def zero_inflated_poisson_mean(rate: Tensor, gate_logits: Tensor) -> Tensor:
-    """The counts' mean by their share."""
-    return torch.sigmoid(-gate_logits) * rate
-
-
-def zero_inflated_poisson_mode(rate: Tensor, gate_logits: Tensor) -> Tensor:
-    """The counts' mode or zero."""
-    mode = poisson_mode(rate).expand_as(rate + gate_logits)
-    scores = [zero_inflated_poisson_log_prob(value, rate, gate_logits) for value in (mode, torch.zeros_like(mode))]
-    return torch.where(scores[0] > scores[1], mode, torch.zeros_like(mode))
-
-
 def zero_inflated_negative_binomial_log_prob(
     value: Tensor, mean: Tensor, dispersion: Tensor, gate_logits: Tensor
 ) -> Tensor:
@@ -120,51 +101,31 @@ def zero_inflated_negative_binomial_draw(eps: Tensor, mean: Tensor, dispersion: 
     return negative_binomial_draw(eps, mean, dispersion) * (torch.logit(eps[..., 1]) > gate_logits)
 
 
-def zero_inflated_negative_binomial_mean(mean: Tensor, dispersion: Tensor, gate_logits: Tensor) -> Tensor:
-    """The counts' mean by their share."""
-    return torch.sigmoid(-gate_logits) * mean
-
-
-def zero_inflated_negative_binomial_mode(mean: Tensor, dispersion: Tensor, gate_logits: Tensor) -> Tensor:
-    """The counts' mode or zero."""
-    parameters = (mean, dispersion, gate_logits)
-    mode = negative_binomial_mode(mean, dispersion).expand_as(mean + dispersion + gate_logits)
-    scores = [zero_inflated_negative_binomial_log_prob(v, *parameters) for v in (mode, torch.zeros_like(mode))]
-    return torch.where(scores[0] > scores[1], mode, torch.zeros_like(mode))
+def likelier(log_prob: Function, mode: Tensor, *parameters: Tensor) -> Tensor:
+    """`mode` or zero, whichever is likelier."""
+    mode = mode.expand(broadcast_shape(*(parameter.shape for parameter in parameters)))
+    zero = torch.zeros_like(mode)
+    return torch.where(log_prob(mode, *parameters) > log_prob(zero, *parameters), mode, zero)
 
 
 ENTRIES: tuple[FamilyEntry, ...] = (
     FamilyEntry(
-        "poisson",
-        log_prob=poisson_log_prob,
-        noise_kind=COUNT_UNIFORMS,
-        mean=poisson_mean,
-        mode=poisson_mode,
-        sample=poisson_draw,
-        divergences={"poisson": poisson_kl},
+        "poisson", poisson_log_prob, COUNT_UNIFORMS, sample=poisson_draw, divergences={"poisson": poisson_kl},
+        mean=lambda rate: rate, mode=lambda rate: rate.floor(),
     ),
     FamilyEntry(
-        "negative_binomial",
-        log_prob=negative_binomial_log_prob,
-        noise_kind=COUNT,
-        mean=negative_binomial_mean,
-        mode=negative_binomial_mode,
-        sample=negative_binomial_draw,
+        "negative_binomial", negative_binomial_log_prob, COUNT, sample=negative_binomial_draw,
+        mean=lambda mean, dispersion: mean, mode=negative_binomial_mode,
     ),
     FamilyEntry(
-        "zero_inflated_poisson",
-        log_prob=zero_inflated_poisson_log_prob,
-        noise_kind=COUNT,
-        mean=zero_inflated_poisson_mean,
-        mode=zero_inflated_poisson_mode,
-        sample=zero_inflated_poisson_draw,
+        "zero_inflated_poisson", zero_inflated_poisson_log_prob, COUNT, sample=zero_inflated_poisson_draw,
+        mean=lambda rate, gate: torch.sigmoid(-gate) * rate,
+        mode=lambda rate, gate: likelier(zero_inflated_poisson_log_prob, rate.floor(), rate, gate),
     ),
     FamilyEntry(
-        "zero_inflated_negative_binomial",
-        log_prob=zero_inflated_negative_binomial_log_prob,
-        noise_kind=COUNT,
-        mean=zero_inflated_negative_binomial_mean,
-        mode=zero_inflated_negative_binomial_mode,
+        "zero_inflated_negative_binomial", zero_inflated_negative_binomial_log_prob, COUNT,
         sample=zero_inflated_negative_binomial_draw,
+        mean=lambda mean, dispersion, gate: torch.sigmoid(-gate) * mean,
+        mode=lambda *p: likelier(zero_inflated_negative_binomial_log_prob, negative_binomial_mode(*p[:2]), *p),
     ),
-)
+)  # fmt: skip

@@ -9,7 +9,7 @@ Parameters here are a tuple in the family's order, constrained (bernoulli and ca
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
@@ -121,8 +121,6 @@ class FamilyEntry:
         """What the family's functions take: the parameters in single precision at least, or the classes' logs."""
         return (self.classes(parameters, extras),) if self.by_class else tuple(map(widened, parameters))
 
-    # densities
-
     def each(self, value: Tensor, parameters: Parameters, extras: Extras, *, relaxed: bool = False) -> Tensor:
         """Log density of each element, nats, [*lead, *event]; multivariate: size 1 along the axis of dependence.
 
@@ -145,8 +143,6 @@ class FamilyEntry:
     def classes(self, parameters: Parameters, extras: Extras) -> Tensor:
         """Log probability of each class of each element, [*lead, *event, K]."""
         return self._asked(self.log_probs, "has no finite support", tuple(map(widened, parameters)), extras)
-
-    # draws
 
     def noise(self, noise: Noise, name: str, lead: Sequence[int], parameters: Parameters, extras: Extras) -> Tensor:
         """Noise [*lead, B, *event, ...] for draws of variable `name`; of the parameters it takes sizes and dtype only.
@@ -184,8 +180,6 @@ class FamilyEntry:
             return None
         return call(self.carried, (value, *map(widened, before), *map(widened, after)), extras)
 
-    # moments
-
     def mean_of(self, parameters: Parameters, extras: Extras) -> Tensor:
         """Mean [*lead, *event]; of a category, which has none, the likeliest class."""
         return self._whole(call(self.mean, self.inputs(parameters, extras), extras), parameters, extras)
@@ -194,8 +188,6 @@ class FamilyEntry:
         """Likeliest value [*lead, *event]."""
         return self._whole(call(self.mode, self.inputs(parameters, extras), extras), parameters, extras)
 
-    # layout
-
     def spread(self, parameters: Parameters, extras: Extras) -> tuple[Tensor, ...]:
         """Each parameter over the whole event: sums over the event must count every element.
 
@@ -203,8 +195,7 @@ class FamilyEntry:
         is: what is computed from it alone is computed once.
         """
         kept = parameters if self.kernel is not None else map(widened, parameters)
-        infos = self.family.parameters
-        return tuple(self._over_event(info, value, extras) for info, value in zip(infos, kept, strict=True))
+        return tuple(self._over_event(info, value, extras) for info, value in self._pairs(kept))
 
     def _over_event(self, info: ParameterInfo, value: Tensor, extras: Extras) -> Tensor:
         end = value.dim() - _trailing(info)
@@ -215,16 +206,19 @@ class FamilyEntry:
 
     def lead(self, parameters: Parameters, extras: Extras) -> torch.Size:
         """[*axes, B], each size 1 where no parameter varies."""
-        pairs, rank = zip(self.family.parameters, parameters, strict=True), len(extras.shape)
+        pairs, rank = self._pairs(parameters), len(extras.shape)
         return broadcast_shape(*(value.shape[: value.dim() - rank - _trailing(info)] for info, value in pairs))
 
     def _whole(self, value: Tensor, parameters: Parameters, extras: Extras) -> Tensor:
         return value.expand(*self.lead(parameters, extras), *extras.shape)
 
     def _count(self, parameters: Parameters) -> int:
-        """K, from a parameter with one number for each class or gap between two."""
-        pairs = zip(self.family.parameters, parameters, strict=True)
-        return next(p.shape[-1] + (info.extent == "between_classes") for info, p in pairs if _trailing(info))
+        """K, from a parameter with one number for each class or for each gap between two."""
+        ((info, value),) = [pair for pair in self._pairs(parameters) if _trailing(pair[0])]
+        return value.shape[-1] + (info.extent == "between_classes")
+
+    def _pairs(self, parameters: Iterable[Tensor]) -> Iterable[tuple[ParameterInfo, Tensor]]:
+        return zip(self.family.parameters, parameters, strict=True)
 
     def _asked(self, function: Function | None, lacking: str, tensors: Sequence[Any], extras: Extras) -> Tensor:
         if function is None:

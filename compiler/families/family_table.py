@@ -5,30 +5,14 @@ from typing import Any
 
 from torch import Tensor
 
-from compiler.families import (
-    bernoulli,
-    beta,
-    classes,
-    continuous_bernoulli,
-    counts,
-    dirichlet,
-    discretized_logistic,
-    gamma,
-    laplace,
-    normal,
-    student_t,
-    von_mises_fisher,
-)
+from compiler.families import counts, finite, gammas, location_scale, unit, von_mises_fisher
 from compiler.families.distribution import Distribution
 from compiler.families.entry import Extras, FamilyEntry
 from graphspec.diagnostics import InternalError
 from graphspec.graphs.graph import Variable
 from graphspec.language.families import Family
 
-_FILES = (
-    *(normal, laplace, student_t, gamma, beta, dirichlet, von_mises_fisher),
-    *(bernoulli, continuous_bernoulli, classes, counts, discretized_logistic),
-)
+_FILES = (location_scale, gammas, von_mises_fisher, finite, unit, counts)
 ENTRIES: dict[str, FamilyEntry] = {entry.name: entry for file in _FILES for entry in file.ENTRIES}
 """Every family but the flows, which have weights of their own (`families.flows`)."""
 

@@ -158,16 +158,6 @@ class Flow(Distribution):
     def __init__(self, shape: Sequence[int], transform: FlowMap, context: Tensor) -> None:
         super().__init__(FlowEntry(transform=transform), Extras(tuple(shape)), {"context": context})
 
-    @property
-    def transform(self) -> FlowMap:
-        """Its map."""
-        return self.entry.transform
-
-    @property
-    def context(self) -> Tensor:
-        """[*lead, C]."""
-        return self.parameters["context"]
-
 
 class Remembered:
     """The last draw and its log density; found again for the very same numbers (also reshaped), never for others.

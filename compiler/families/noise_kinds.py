@@ -11,7 +11,6 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from compiler.families.gamma_noise import PROPOSALS, gamma_noise
 from compiler.tensors.noise import Noise
 
 FromNoise: TypeAlias = Callable[[Noise, str, Sequence[int], Sequence[int], Tensor], Tensor]
@@ -29,6 +28,10 @@ class NoiseKind:
     drawn: FromNoise
     sizes: tuple[int, ...] = ()
     along_axis: bool = False
+
+
+PROPOSALS = 8
+"""Of a gamma draw (`families.gammas`)."""
 
 
 def standard_normal(shape: Sequence[int], like: Tensor, generator: torch.Generator) -> Tensor:
@@ -78,6 +81,12 @@ def _uniforms(noise: Noise, name: str, lead: Sequence[int], event: Sequence[int]
 
 def _gumbels(noise: Noise, name: str, lead: Sequence[int], event: Sequence[int], like: Tensor) -> Tensor:
     return -(-_uniforms(noise, name, lead, event, like).log()).log()
+
+
+def gamma_noise(noise: Noise, name: str, lead: Sequence[int], event: Sequence[int], like: Tensor) -> Tensor:
+    """[*lead, B, *event, 2 * PROPOSALS + 1]: the same as `gamma_proposals` from a model's noise."""
+    normals = _normals(noise, f"{name}.proposals", lead, (*event, PROPOSALS), like)
+    return torch.cat([normals, _uniforms(noise, f"{name}.accept", lead, (*event, PROPOSALS + 1), like)], dim=-1)
 
 
 def _count_uniforms(noise: Noise, name: str, lead: Sequence[int], event: Sequence[int], like: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compiler.families.series import langevin, log_sinhc, polynomial
+from compiler.families.numerics import langevin, log_sinhc, polynomial
 from compiler.tensors.broadcasting import broadcast_pair
 
 _ORDER = 30.0

@@ -8,9 +8,9 @@ Source: Mardia and Jupp, Directional Statistics (2000), 9.3.
 import torch
 from torch import Tensor
 
-from compiler.families.edges import above_zero
 from compiler.families.entry import FamilyEntry
 from compiler.families.noise_kinds import SPHERE
+from compiler.families.numerics import above_zero
 from compiler.families.sphere import excess, log_area, polar_angle, shortfall
 
 
@@ -43,11 +43,6 @@ def von_mises_fisher_draw(eps: Tensor, loc: Tensor, concentration: Tensor, axis:
     return vector - along * mirror
 
 
-def von_mises_fisher_mean(loc: Tensor, concentration: Tensor) -> Tensor:
-    """The mean direction: of unit length, unlike the vector E[x]; at concentration 0 it carries no meaning."""
-    return loc
-
-
 def von_mises_fisher_kl(
     q_loc: Tensor, q_concentration: Tensor, p_loc: Tensor, p_concentration: Tensor, axis: int
 ) -> Tensor:
@@ -64,12 +59,9 @@ def von_mises_fisher_kl(
 
 ENTRIES: tuple[FamilyEntry, ...] = (
     FamilyEntry(
-        "von_mises_fisher",
-        log_prob=von_mises_fisher_log_prob,
-        noise_kind=SPHERE,
-        mean=von_mises_fisher_mean,
-        mode=von_mises_fisher_mean,
-        draw=von_mises_fisher_draw,
+        "von_mises_fisher", von_mises_fisher_log_prob, SPHERE, draw=von_mises_fisher_draw,
+        mean=lambda loc, concentration: loc, mode=lambda loc, concentration: loc,
         divergences={"von_mises_fisher": von_mises_fisher_kl},
     ),
-)
+)  # fmt: skip
+"""The mean is the mean direction: of unit length, unlike the vector E[x]; at concentration 0 it carries no meaning."""

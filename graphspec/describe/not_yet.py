@@ -10,7 +10,7 @@ from graphspec.diagnostics import Span, SpecError
 from graphspec.graphs.graph import SIDES, Factor, Graphs
 from graphspec.language.networks import Gru
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Path
 
 NOWHERE = Span(0, 0, 0, 0)
 Finding = tuple[Path, str]

@@ -10,7 +10,7 @@ from graphspec.language.domains import DOMAINS
 from graphspec.language.variables import default_domain
 from graphspec.reading.suggestions import listed
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Path
 
 VECTOR_DOMAINS: tuple[Domain, ...] = ("direction", "simplex")
 SMALLEST_COUNT = 0
@@ -45,13 +45,8 @@ def variable_of(name: str, declared: VariableSpec, report: Report, *, derived: b
 def _shape_is_clear(declared: VariableSpec, report: Report, path: Path) -> bool:
     if declared.size is None or declared.shape is None:
         return True
-    report.error(
-        "GS047",
-        (*path, "size"),
-        "both `size` and `shape` say how large this is",
-        key=True,
-        hint="keep one: `size: 3` is short for `shape: [3]`",
-    )
+    hint = "keep one: `size: 3` is short for `shape: [3]`"
+    report.error("GS047", (*path, "size"), "both `size` and `shape` say how large this is", key=True, hint=hint)
     return declared.shape == (declared.size,)
 
 
@@ -59,12 +54,9 @@ def _role_allows(declared: VariableSpec, domain: Domain | None, report: Report, 
     if declared.role != "deterministic" or domain is None or not DOMAINS[domain].discrete:
         return True
     instead = {"binary": "unit", "category": "simplex", "count": "positive"}[domain]
-    report.error(
-        "GS049",
-        (*path, "domain"),
-        f"a deterministic variable cannot be a {domain}: the output of a function is not counted",
-        hint=f"use `domain: {instead}` for its expected value, or make it latent",
-    )
+    message = f"a deterministic variable cannot be a {domain}: the output of a function is not counted"
+    hint = f"use `domain: {instead}` for its expected value, or make it latent"
+    report.error("GS049", (*path, "domain"), message, hint=hint)
     return False
 
 
@@ -75,12 +67,8 @@ def _vector_shape(declared: VariableSpec, domain: Domain | None, report: Report,
         return True
     field = next((f for f in ("shape", "size") if getattr(declared, f) is not None), "domain")
     what = "a unit vector" if domain == "direction" else "a vector of shares that add up to one"
-    report.error(
-        "GS045",
-        (*path, field),
-        f"a {domain} is {what} along its first axis, which needs at least two elements",
-        hint="for example `size: 3`",
-    )
+    message = f"a {domain} is {what} along its first axis, which needs at least two elements"
+    report.error("GS045", (*path, field), message, hint="for example `size: 3`")
     return False
 
 
@@ -113,13 +101,8 @@ def _missing_is_allowed(declared: VariableSpec, report: Report, path: Path) -> N
         "latent": "no row has a latent variable: remove `missing`",
         "deterministic": "a deterministic variable is computed, never read from rows: remove `missing`",
     }
-    report.error(
-        "GS046",
-        (*path, "missing"),
-        f"`missing: true` is for observed variables, and this is {declared.role}",
-        key=True,
-        hint=hints[declared.role],
-    )
+    message = f"`missing: true` is for observed variables, and this is {declared.role}"
+    report.error("GS046", (*path, "missing"), message, key=True, hint=hints[declared.role])
 
 
 def _support(declared: VariableSpec, domain: Domain | None, report: Report, path: Path) -> tuple[int | None, int]:
@@ -146,12 +129,9 @@ def _names_differ(declared: VariableSpec, report: Report, path: Path) -> None:
 
 def _two_names(declared: VariableSpec, report: Report, path: Path) -> None:
     if declared.names is not None and len(declared.names) != 2:
-        report.error(
-            "GS044",
-            (*path, "names"),
-            f"a binary has two values, and here are {len(declared.names)} names",
-            hint="`names: [NO, YES]` names 0, then 1; with more values use `domain: category`",
-        )
+        message = f"a binary has two values, and here are {len(declared.names)} names"
+        hint = "`names: [NO, YES]` names 0, then 1; with more values use `domain: category`"
+        report.error("GS044", (*path, "names"), message, hint=hint)
 
 
 def _classes(declared: VariableSpec, report: Report, path: Path) -> int | None:
@@ -171,12 +151,8 @@ def _classes(declared: VariableSpec, report: Report, path: Path) -> int | None:
             return None
         return count
     if declared.classes is None:
-        report.error(
-            "GS044",
-            (*path, "domain"),
-            "a category must say how many values it has",
-            hint="add `classes: 10`, or `names: [cat, dog]`",
-        )
+        hint = "add `classes: 10`, or `names: [cat, dog]`"
+        report.error("GS044", (*path, "domain"), "a category must say how many values it has", hint=hint)
     return declared.classes
 
 
@@ -188,13 +164,8 @@ def _count(declared: VariableSpec, report: Report, path: Path) -> tuple[int | No
         start = SMALLEST_COUNT
     if high is None:
         if start > SMALLEST_COUNT:
-            report.error(
-                "GS044",
-                (*path, "min"),
-                "a count without `max` starts at 0",
-                key=True,
-                hint="add `max`, or remove `min`",
-            )
+            hint = "add `max`, or remove `min`"
+            report.error("GS044", (*path, "min"), "a count without `max` starts at 0", key=True, hint=hint)
         return None, SMALLEST_COUNT
     if high <= start:
         said = "the largest value is below the smallest" if high < start else "a count with one value is a constant"

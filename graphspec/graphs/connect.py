@@ -25,14 +25,14 @@ def connect(outline: Outline, report: Report) -> Graphs | None:
     spec = outline.spec
     derived = derive_recognition(outline) if spec.recognition.auto and invertible(outline) else NOTHING
     outline = _with_derived(outline, derived)
-    scene = FactorContext(outline, _variables(outline, derived, report), report)
+    context = FactorContext(outline, _variables(outline, derived, report), report)
     functions = _functions_in_order(outline)
-    _forget_shapes(scene, {name for _, name in functions})
+    _forget_shapes(context, {name for _, name in functions})
     for side, name in functions:
-        resolve_shape(scene, side, name)
-    factors = {side: _factors(scene, side, derived) for side in SIDES}
-    variables = {name: variable for name, variable in scene.variables.items() if variable is not None}
-    if not _complete(scene, factors):
+        resolve_shape(context, side, name)
+    factors = {side: _factors(context, side, derived) for side in SIDES}
+    variables = {name: variable for name, variable in context.variables.items() if variable is not None}
+    if not _complete(context, factors):
         return None
     generative, recognition = (_known(factors[side].values()) for side in SIDES)
     return Graphs(spec, report.document.source, variables, generative, recognition, document=report.document)
@@ -57,12 +57,12 @@ def _variables(outline: Outline, derived: Derived, report: Report) -> dict[str, 
     }
 
 
-def _forget_shapes(scene: FactorContext, computable: set[str]) -> None:
+def _forget_shapes(context: FactorContext, computable: set[str]) -> None:
     """A feature on a cycle, or defined nowhere, has no shape; whoever reads it is judged without."""
-    for name, declared in scene.outline.variables.items():
+    for name, declared in context.outline.variables.items():
         sized = declared.shape is not None or declared.size is not None
         if declared.role == "deterministic" and not sized and name not in computable:
-            scene.variables[name] = None
+            context.variables[name] = None
 
 
 def _functions_in_order(outline: Outline) -> list[tuple[Side, str]]:
@@ -78,18 +78,18 @@ def _functions_in_order(outline: Outline) -> list[tuple[Side, str]]:
     return [(homes[name], name) for name in nx.topological_sort(graph)]
 
 
-def _factors(scene: FactorContext, side: Side, derived: Derived) -> dict[str, Factor | None]:
+def _factors(context: FactorContext, side: Side, derived: Derived) -> dict[str, Factor | None]:
     return {
-        name: resolve_factor(scene, side, name, derived=side == "recognition" and name in derived.factors)
-        for name in scene.outline.factors(side)
+        name: resolve_factor(context, side, name, derived=side == "recognition" and name in derived.factors)
+        for name in context.outline.factors(side)
     }
 
 
-def _complete(scene: FactorContext, factors: Mapping[Side, Mapping[str, Factor | None]]) -> bool:
+def _complete(context: FactorContext, factors: Mapping[Side, Mapping[str, Factor | None]]) -> bool:
     """Everything is resolved and hangs together, so that `Graphs` keeps its promises."""
-    outline = scene.outline
+    outline = context.outline
     resolved = all(factor is not None for side in factors.values() for factor in side.values())
-    known = all(variable is not None for variable in scene.variables.values())
+    known = all(variable is not None for variable in context.variables.values())
     if not (outline.whole and resolved and known) or outline.cyclic:
         return False
     placed = all(_stands_where_it_should(outline, name) for name in outline.variables)

@@ -16,7 +16,7 @@ from graphspec.graphs.graph import SIDES, Side
 from graphspec.language import FactorSpec, Role, Spec, VariableSpec
 from graphspec.reading.suggestions import suggest
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Path
 
 SEQUENCE_MARK = "@"
 MOST_GUESSES = 100_000

@@ -11,7 +11,7 @@ from graphspec.language.domains import DOMAINS
 from graphspec.language.families import FAMILIES, Family
 from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Mapping, Path
 
 _SMALLEST_OPTION = {"levels": 2}
 
@@ -52,15 +52,7 @@ def _default_family(variable: Variable, factor: FactorSpec, side: Side, report: 
 
 def _kind_path(distribution: DistributionSpec, report: Report, path: Path) -> Path:
     place = (*path, "distribution")
-    written = _written(report, place)
-    return (*place, "kind") if isinstance(written, dict) else place
-
-
-def _written(report: Report, path: Path) -> Any:
-    value: Any = report.document.value
-    for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
+    return (*place, "kind") if isinstance(report.document.node(place), Mapping) else place
 
 
 def legal_families(variable: Variable) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from graphspec.language.families import Family, ParameterInfo
 from graphspec.language.networks import AffineRead, AffineWrite, Resnet
 from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Path
 
 DEFAULT = "default"
 
@@ -58,12 +58,8 @@ def _lost(name: str, report: Report) -> bool:
 def check_network(network: NetworkSpec, report: Report, path: Path) -> None:
     """What an architecture says wrongly about itself."""
     if isinstance(network, Resnet) and network.kernel % 2 == 0:
-        report.error(
-            "GS067",
-            (*path, "kernel"),
-            f"a residual block adds its input to its output, so its kernel is odd, not {network.kernel}",
-            hint=f"use {network.kernel - 1 or 1} or {network.kernel + 1}",
-        )
+        message = f"a residual block adds its input to its output, so its kernel is odd, not {network.kernel}"
+        report.error("GS067", (*path, "kernel"), message, hint=f"use {network.kernel - 1 or 1} or {network.kernel + 1}")
 
 
 def check_roles_of_parents(network: NetworkSpec, parents: tuple[str, ...], report: Report, path: Path) -> bool:
@@ -75,12 +71,8 @@ def check_roles_of_parents(network: NetworkSpec, parents: tuple[str, ...], repor
         name = getattr(network, field)
         if name not in parents:
             place = (*path, "network", field)
-            report.error(
-                "GS042",
-                place,
-                f"{name} is not a parent of this factor",
-                hint=did_you_mean(name, parents, "add it to `parents`", quote="'"),
-            )
+            hint = did_you_mean(name, parents, "add it to `parents`", quote="'")
+            report.error("GS042", place, f"{name} is not a parent of this factor", hint=hint)
             good = False
     return good
 
@@ -93,12 +85,9 @@ def check_direct(
         return None
     for name, parent in parents.items():
         if parent.domain == "category":
-            report.error(
-                "GS066",
-                (*path, "network"),
-                f"{network.kind} computes with numbers, and {name} is a category",
-                hint="a category enters through weights: give it to a deterministic variable first",
-            )
+            message = f"{network.kind} computes with numbers, and {name} is a category"
+            hint = "a category enters through weights: give it to a deterministic variable first"
+            report.error("GS066", (*path, "network"), message, hint=hint)
             return None
     try:
         shape = direct_shape(network, {name: parent.shape for name, parent in parents.items()}, target)
@@ -110,10 +99,13 @@ def check_direct(
     return shape
 
 
-def check_shapes(
-    network: NetworkSpec, parents: Mapping[str, Variable], target: Shape, report: Report, path: Path
+def check_gives(
+    network: NetworkSpec, parents: Mapping[str, Variable], target: Shape, what: str, report: Report, path: Path
 ) -> None:
-    """A network with weights can read these parents and give values of shape `target`."""
+    """The network can read these parents and give `what`, of shape `target`."""
+    if isinstance(network, WEIGHTLESS):
+        check_direct(network, parents, target, what, report, path)
+        return
     shapes = {name: parent.shape for name, parent in parents.items()}
     try:
         check_inputs(network, shapes)
@@ -145,10 +137,8 @@ def check_gives_something(
         return False
     if factor.network is not None and not heads and family.parameters:
         given = listed(factor.parameters)
-        report.error(
-            "GS064", place, f"`parameters` gives {given}, and nothing is left for the network to give",
-            hint="remove `network`, or a parameter",
-        )  # fmt: skip
+        message = f"`parameters` gives {given}, and nothing is left for the network to give"
+        report.error("GS064", place, message, hint="remove `network`, or a parameter")
         return False
     if not isinstance(network, WEIGHTLESS) or not factor.parents or not (heads or family.flow):
         return True
@@ -160,10 +150,8 @@ def _direct_is_all(
 ) -> bool:
     direct = family.parameter(family.direct)
     if direct is None:
-        report.error(
-            "GS066", place, f"{network.kind} gives a parameter itself, and {family.name} has none to be given so",
-            hint="use a network with weights, for example linear",
-        )  # fmt: skip
+        message = f"{network.kind} gives a parameter itself, and {family.name} has none to be given so"
+        report.error("GS066", place, message, hint="use a network with weights, for example linear")
         return False
     if direct not in heads:
         report.error(

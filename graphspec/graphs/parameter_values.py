@@ -15,7 +15,7 @@ from graphspec.language import FactorSpec, LearnedParameter, NetworkParameter, P
 from graphspec.language.families import Family, ParameterInfo
 from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Path
 
 PROBABILITIES = ("probs", "gate")
 """Alternative names whose values are probabilities."""
@@ -35,24 +35,13 @@ def check_parameters(
         if info is None:
             known = family.parameter_names()
             has = f"its parameters are {listed(known)}" if known else "it has none that can be set"
-            report.error(
-                "GS053",
-                place,
-                f"{family.name} has no parameter '{name}'; {has}",
-                key=True,
-                hint=did_you_mean(name, known, quote="'"),
-            )
+            hint = did_you_mean(name, known, quote="'")
+            report.error("GS053", place, f"{family.name} has no parameter '{name}'; {has}", key=True, hint=hint)
         elif info.name in owner:
             first = owner[info.name]
             related = (report.related((*path, "parameters", first), f"'{first}' is given here", key=True),)
-            report.error(
-                "GS055",
-                place,
-                f"'{name}' and '{first}' are the same parameter of {family.name}, given twice",
-                key=True,
-                hint="keep one of them",
-                related=related,
-            )
+            message = f"'{name}' and '{first}' are the same parameter of {family.name}, given twice"
+            report.error("GS055", place, message, key=True, hint="keep one of them", related=related)
         else:
             owner[info.name] = name
             kept[name] = value
@@ -96,12 +85,9 @@ def _check_value(
     elif info.link == "normalize":
         _report_length(name, shape, report, place)
     elif name == "probs" and info.extent == "class" and not isclose(value * shape[-1], 1, abs_tol=SUM_TOLERANCE):
-        report.error(
-            "GS054",
-            place,
-            f"{shape[-1]} classes of probability {value:g} add up to {value * shape[-1]:g}, not 1",
-            hint="give a list with one probability per class, or leave `parameters` out for equal ones",
-        )
+        message = f"{shape[-1]} classes of probability {value:g} add up to {value * shape[-1]:g}, not 1"
+        hint = "give a list with one probability per class, or leave `parameters` out for equal ones"
+        report.error("GS054", place, message, hint=hint)
 
 
 def _check_learned(
@@ -140,12 +126,8 @@ def _check_list(
         return
     if not fits(given, shape):
         per_class = ", one number per class last" if info.extent == "class" else ""
-        report.error(
-            "GS054",
-            place,
-            f"'{name}' has shape {show(given)}, and {show(shape)} is needed{per_class}",
-            hint="a single number stands for all elements",
-        )
+        message = f"'{name}' has shape {show(given)}, and {show(shape)} is needed{per_class}"
+        report.error("GS054", place, message, hint="a single number stands for all elements")
         return
     rows = _rows(value)
     for row in rows:
@@ -169,12 +151,8 @@ def _flat(value: Any) -> list[float]:
 
 
 def _report_length(name: str, shape: Shape, report: Report, place: Path) -> None:
-    report.error(
-        "GS054",
-        place,
-        f"'{name}' is a direction: its {shape[0]} numbers along the first axis must have length 1",
-        hint=f"for example {json.dumps(_first_unit(shape))}",
-    )
+    message = f"'{name}' is a direction: its {shape[0]} numbers along the first axis must have length 1"
+    report.error("GS054", place, message, hint=f"for example {json.dumps(_first_unit(shape))}")
 
 
 def _check_rows(name: str, rows: list[list[float]], info: ParameterInfo, report: Report, place: Path) -> None:
@@ -208,14 +186,17 @@ def _rows(value: Any) -> list[list[float]]:
     return [row for item in value for row in _rows(item)]
 
 
+def heads_of(family: Family, given: Mapping[str, ParameterSpec]) -> tuple[ParameterInfo, ...]:
+    """The parameters that the factor's network gives: those `parameters` does not list."""
+    taken = {info.name for name in given if (info := family.parameter(name)) is not None}
+    return tuple(info for info in family.parameters if info.name not in taken)
+
+
 def standard_values(variable: Variable, family: Family, given: Mapping[str, ParameterSpec]) -> dict[str, ParameterSpec]:
     """The domain's standard prior for every parameter that a root of p does not give: normal(0, 1) and so on.
     Cutpoints make all classes equally likely: logit(k / K)."""
-    taken = {info.name for name in given if (info := family.parameter(name)) is not None}
     values: dict[str, ParameterSpec] = {}
-    for info in family.parameters:
-        if info.name in taken:
-            continue
+    for info in heads_of(family, given):
         if info.link == "ordered":
             classes = variable.support or 0
             values[info.name] = tuple(log(k / (classes - k)) for k in range(1, classes))

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 RESERVED_NAMES = frozenset({"auto", "default", "exact"})
 IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
@@ -12,6 +12,15 @@ class Section(BaseModel):
     """A mapping of the language: unknown fields are mistakes, values never change after reading."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class NamedSection(Section):
+    """A mapping for which the word of its `kind` may stand alone."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_a_bare_name(cls, value: Any) -> Any:
+        return {"kind": value} if isinstance(value, str) else value
 
 
 class Schedule(Section):

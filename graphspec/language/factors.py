@@ -14,13 +14,13 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
-from graphspec.language.base import Section, as_tuple
+from graphspec.language.base import NamedSection, Section, as_tuple
 from graphspec.language.networks import NetworkReference
 
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 
 
-class DistributionSpec(Section):
+class DistributionSpec(NamedSection):
     """A family by NAME, or `{kind: NAME, ...options}`."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
@@ -31,11 +31,6 @@ class DistributionSpec(Section):
     def options(self) -> dict[str, Any]:
         """Family options other than `kind`; names and ranges are checked against the family table."""
         return dict(self.__pydantic_extra__ or {})
-
-    @model_validator(mode="before")
-    @classmethod
-    def _accept_a_bare_name(cls, value: Any) -> Any:
-        return {"kind": value} if isinstance(value, str) else value
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
-from graphspec.language.base import NumberOrSchedule, Section
+from graphspec.language.base import NamedSection, NumberOrSchedule, Section
 
 OVER_RHO = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*/\s*rho\s*$")
 
@@ -100,7 +100,7 @@ ValueBudget = Annotated[
 ]
 
 
-class EstimatorSpec(Section):
+class EstimatorSpec(NamedSection):
     """How the expectation over one hidden variable is taken: a name, or `{kind: NAME, ...}`."""
 
     kind: Literal["reparameterize", "enumerate", "relax", "score_function"] = Field(description="The estimator.")
@@ -110,11 +110,6 @@ class EstimatorSpec(Section):
         default=None,
         description="enumerate: sum this many values, sample the rest; auto: one where that saves much work, else all.",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _accept_a_bare_name(cls, value: Any) -> Any:
-        return {"kind": value} if isinstance(value, str) else value
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -7,7 +7,7 @@ file is still checked. Not here: what `check` accepts and only `compile` or `tra
 from typing import Any
 
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Path
 
 NEIGHBOURS = ("@previous", "@next")
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from graphspec.diagnostics import Diagnostic, SourceText, Span, SpecError
 from graphspec.reading.schema_walk import declared_at, fields_of, sections_of
 from graphspec.text.composing import MAX_DEPTH, compose
-from graphspec.text.source import Document, Path
-from graphspec.text.tree import Entry, Mapping, Node, Scalar, Sequence
+from graphspec.text.source import Document
+from graphspec.text.tree import Entry, Mapping, Node, Path, Scalar, Sequence, edited
 
 OVERRIDE_NAME = "--set"
 _EXAMPLE = "write it like --set training.epochs=10; null deletes a field"
@@ -78,7 +78,7 @@ def _apply(document: Document, override: _Override) -> Document:
     root: Node = document.root
     rival = _RIVALS.get(tuple(override.keys))
     if rival and not override.deletes and document.node(rival[:1]) and document.node(rival):
-        root = _removed(root, rival)
+        root = edited(root, rival, lambda entry: None)
     try:
         root = _changed(root, override, 0)
     except _Refused as refused:
@@ -138,17 +138,6 @@ def _changed_sequence(node: Sequence, override: _Override, step: int) -> Sequenc
     else:
         middle = () if override.deletes else (override.value,)
     return replace(node, items=(*items[:position], *middle, *items[position + 1 :]))
-
-
-def _removed(node: Node, path: Path) -> Node:
-    assert isinstance(node, Mapping)
-    entries = []
-    for entry in node.entries:
-        if entry.key != path[0]:
-            entries.append(entry)
-        elif len(path) > 1:
-            entries.append(replace(entry, value=_removed(entry.value, path[1:])))
-    return replace(node, entries=tuple(entries))
 
 
 def _compose_at(text: str, column: int, source: SourceText) -> tuple[Node | None, list[Diagnostic]]:

@@ -12,8 +12,8 @@ from pydantic import Tag
 
 from graphspec.language import FactorSpec, RecognitionSection, Spec
 from graphspec.language.base import Section
-from graphspec.text.source import Document, Path
-from graphspec.text.tree import Mapping, Node, Sequence
+from graphspec.text.source import Document
+from graphspec.text.tree import Mapping, Node, Path, child
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,10 @@ def follow(loc: tuple[str | int, ...], document: Document) -> Place:
         if tag:
             continue
         declared = chosen
-        exists = _has(node, step)
         # A value may stand for a longer form ({from: RUN} for a list of one): then the step is not in the text.
-        if exists or (isinstance(node, Mapping) and isinstance(step, str)):
+        if (isinstance(node, Mapping) and isinstance(step, str)) or child(node, step) is not None:
             path.append(step)
-            node = _child(node, step)
+            node = child(node, step)
     return Place(tuple(path), declared, chosen)
 
 
@@ -143,15 +142,3 @@ def _bare(kind: Any) -> Any:
 
 def _is_union(kind: Any) -> bool:
     return get_origin(kind) in (Union, UnionType)
-
-
-def _has(node: Node | None, step: str | int) -> bool:
-    if isinstance(node, Mapping):
-        return isinstance(step, str) and step in node.index
-    return isinstance(node, Sequence) and isinstance(step, int) and 0 <= step < len(node.items)
-
-
-def _child(node: Node | None, step: str | int) -> Node | None:
-    if isinstance(node, Mapping) and isinstance(step, str) and step in node.index:
-        return node.index[step].value
-    return node.items[step] if isinstance(node, Sequence) and isinstance(step, int) else None

@@ -1,228 +1,156 @@
 """Other people's words for the things of the language."""
 
-# What users of other tools write -> our words, best first. A word is taken only where it is legal.
+_TABLE = """
+# sections
+recognition: encoder guide inference inference_network posterior q
+generative: decoder generator model p
+variables: nodes vars
+networks: architectures modules nets
+objective: loss
+data source: dataset
+training: trainer optimization
+graphspec: version
+name: title
+description: comment
+# fields
+kind domain role: type
+distribution kind: family
+distribution: dist
+network: net
+network kind: architecture
+parents: inputs input given depends_on
+parameters: params param
+stop_gradient: detach
+allow: silence ignore
+classes: num_classes n_classes k
+classes names: categories
+names labels: labels
+names: class_names
+size: dim
+shape size: dims
+size: dimension
+shape size: dimensions
+hidden size: width
+hidden: units
+hidden blocks: layers
+hidden: hidden_sizes hidden_dims hidden_layers hidden_size hidden_dim
+channels: filters
+channels hidden: features
+kernel: kernel_size
+stride: strides
+activation: nonlinearity act
+normalization: norm
+normalization batch: batch_norm
+learning_rate: lr step_size learningrate
+epochs: num_epochs max_epochs n_epochs epoch steps
+batch_size: bs batch batchsize
+seed: random_state random_seed
+weight_decay: l2
+gradient_clip: clip grad_clip clip_norm
+patience: early_stopping
+precision: amp
+samples: num_samples n_samples importance_samples particles
+estimators: estimator
+beta: kl_weight
+source: path
+source rows: file
+validation: valid val dev
+variables columns: columns
+labels: supervision
+minimum min: min
+maximum max: max
+min minimum: minimum
+max maximum: maximum
+with: same_as like
+from begin: start
+to: end
+initial initialize: init
+initial: init_value
+initialize: pretrained
+initialize from: checkpoint
+freeze: frozen
+dropout: dropout_rate
+target: module
+category classes target: class
+args: kwargs
+# roles and domains
+observed: visible
+observed data: data
+supervised: label labelled semi_supervised
+supervised target: target
+latent hidden: hidden
+latent: unobserved latents
+deterministic: feature function
+real: float continuous
+unit: image pixels unit_interval probability
+binary: bool boolean
+category: discrete
+category categorical: categorical
+category: class_index
+count: int integer
+positive count: nonnegative
+direction: sphere unit_vector
+simplex: probabilities
+# distributions
+normal: gaussian gauss diagonal_gaussian
+lognormal: log_normal
+student_t: studentt t
+categorical: softmax multinomial onehotcategorical one_hot
+categorical category: category
+bernoulli sigmoid: sigmoid
+bernoulli binary: binary
+normal: mse
+bernoulli: bce
+categorical: cross_entropy
+gamma exponential: exponential
+ordered_logistic: ordinal
+negative_binomial: nb
+zero_inflated_poisson: zip
+zero_inflated_negative_binomial: zinb
+von_mises_fisher: vmf
+neural_spline: nsf spline
+inverse_autoregressive: iaf
+masked_autoregressive: maf
+discretized_logistic: mixture_of_logistics
+# parameters
+loc mean: mu mean
+scale: sigma std stddev variance
+concentration concentration1: alpha
+rate: lambda
+probs: p_
+# kinds of networks, activations, normalization, optimizers, estimators
+cnn: conv convnet convolution conv2d
+deconv: convtranspose conv_transpose transposed
+mlp linear: dense fc
+mlp: fully_connected feedforward nn
+linear: affine
+resnet: residual
+gru: rnn lstm
+identity none: none
+product: multiply
+sum: add
+python: custom
+silu: swish
+leaky_relu: leakyrelu lrelu
+sigmoid: logistic
+identity linear: linear
+batch normalization: batchnorm
+layer normalization: layernorm layer_norm
+reparameterize: reparam pathwise
+enumerate: exact marginalize
+enumerate sum: sum
+relax: gumbel gumbel_softmax concrete
+score_function: reinforce
+importance_weighted: iwae
+elbo: vae
+fp32: float32
+bf16: bfloat16 fp16
+"""
+"""One line: our words, best first, and what users of other tools write for them."""
+
 SYNONYMS: dict[str, tuple[str, ...]] = {
-    # sections
-    "encoder": ("recognition",),
-    "guide": ("recognition",),
-    "inference": ("recognition",),
-    "inference_network": ("recognition",),
-    "posterior": ("recognition",),
-    "q": ("recognition",),
-    "decoder": ("generative",),
-    "generator": ("generative",),
-    "model": ("generative",),
-    "p": ("generative",),
-    "nodes": ("variables",),
-    "vars": ("variables",),
-    "architectures": ("networks",),
-    "modules": ("networks",),
-    "nets": ("networks",),
-    "loss": ("objective",),
-    "dataset": ("data", "source"),
-    "trainer": ("training",),
-    "optimization": ("training",),
-    "version": ("graphspec",),
-    "title": ("name",),
-    "comment": ("description",),
-    # fields
-    "type": ("kind", "domain", "role"),
-    "family": ("distribution", "kind"),
-    "dist": ("distribution",),
-    "net": ("network",),
-    "architecture": ("network", "kind"),
-    "inputs": ("parents",),
-    "input": ("parents",),
-    "given": ("parents",),
-    "depends_on": ("parents",),
-    "params": ("parameters",),
-    "param": ("parameters",),
-    "detach": ("stop_gradient",),
-    "silence": ("allow",),
-    "ignore": ("allow",),
-    "num_classes": ("classes",),
-    "n_classes": ("classes",),
-    "k": ("classes",),
-    "categories": ("classes", "names"),
-    "labels": ("names", "labels"),
-    "class_names": ("names",),
-    "dim": ("size",),
-    "dims": ("shape", "size"),
-    "dimension": ("size",),
-    "dimensions": ("shape", "size"),
-    "width": ("hidden", "size"),
-    "units": ("hidden",),
-    "layers": ("hidden", "blocks"),
-    "hidden_sizes": ("hidden",),
-    "hidden_dims": ("hidden",),
-    "hidden_layers": ("hidden",),
-    "hidden_size": ("hidden",),
-    "hidden_dim": ("hidden",),
-    "filters": ("channels",),
-    "features": ("channels", "hidden"),
-    "kernel_size": ("kernel",),
-    "strides": ("stride",),
-    "nonlinearity": ("activation",),
-    "act": ("activation",),
-    "norm": ("normalization",),
-    "batch_norm": ("normalization", "batch"),
-    "lr": ("learning_rate",),
-    "step_size": ("learning_rate",),
-    "learningrate": ("learning_rate",),
-    "num_epochs": ("epochs",),
-    "max_epochs": ("epochs",),
-    "n_epochs": ("epochs",),
-    "epoch": ("epochs",),
-    "steps": ("epochs",),
-    "bs": ("batch_size",),
-    "batch": ("batch_size",),
-    "batchsize": ("batch_size",),
-    "random_state": ("seed",),
-    "random_seed": ("seed",),
-    "l2": ("weight_decay",),
-    "clip": ("gradient_clip",),
-    "grad_clip": ("gradient_clip",),
-    "clip_norm": ("gradient_clip",),
-    "early_stopping": ("patience",),
-    "amp": ("precision",),
-    "num_samples": ("samples",),
-    "n_samples": ("samples",),
-    "importance_samples": ("samples",),
-    "particles": ("samples",),
-    "estimator": ("estimators",),
-    "kl_weight": ("beta",),
-    "path": ("source",),
-    "file": ("source", "rows"),
-    "valid": ("validation",),
-    "val": ("validation",),
-    "dev": ("validation",),
-    "columns": ("variables", "columns"),
-    "supervision": ("labels",),
-    "min": ("minimum", "min"),
-    "max": ("maximum", "max"),
-    "minimum": ("min", "minimum"),
-    "maximum": ("max", "maximum"),
-    "same_as": ("with",),
-    "like": ("with",),
-    "start": ("from", "begin"),
-    "end": ("to",),
-    "init": ("initial", "initialize"),
-    "init_value": ("initial",),
-    "pretrained": ("initialize",),
-    "checkpoint": ("initialize", "from"),
-    "frozen": ("freeze",),
-    "dropout_rate": ("dropout",),
-    "module": ("target",),
-    "class": ("category", "classes", "target"),
-    "kwargs": ("args",),
-    # roles and domains
-    "visible": ("observed",),
-    "data": ("observed", "data"),
-    "label": ("supervised",),
-    "labelled": ("supervised",),
-    "semi_supervised": ("supervised",),
-    "target": ("supervised", "target"),
-    "hidden": ("latent", "hidden"),
-    "unobserved": ("latent",),
-    "latents": ("latent",),
-    "feature": ("deterministic",),
-    "function": ("deterministic",),
-    "float": ("real",),
-    "continuous": ("real",),
-    "image": ("unit",),
-    "pixels": ("unit",),
-    "unit_interval": ("unit",),
-    "probability": ("unit",),
-    "bool": ("binary",),
-    "boolean": ("binary",),
-    "discrete": ("category",),
-    "categorical": ("category", "categorical"),
-    "class_index": ("category",),
-    "int": ("count",),
-    "integer": ("count",),
-    "nonnegative": ("positive", "count"),
-    "sphere": ("direction",),
-    "unit_vector": ("direction",),
-    "probabilities": ("simplex",),
-    # distributions
-    "gaussian": ("normal",),
-    "gauss": ("normal",),
-    "diagonal_gaussian": ("normal",),
-    "log_normal": ("lognormal",),
-    "studentt": ("student_t",),
-    "t": ("student_t",),
-    "softmax": ("categorical",),
-    "multinomial": ("categorical",),
-    "onehotcategorical": ("categorical",),
-    "one_hot": ("categorical",),
-    "category": ("categorical", "category"),
-    "sigmoid": ("bernoulli", "sigmoid"),
-    "binary": ("bernoulli", "binary"),
-    "mse": ("normal",),
-    "bce": ("bernoulli",),
-    "cross_entropy": ("categorical",),
-    "exponential": ("gamma", "exponential"),
-    "ordinal": ("ordered_logistic",),
-    "nb": ("negative_binomial",),
-    "zip": ("zero_inflated_poisson",),
-    "zinb": ("zero_inflated_negative_binomial",),
-    "vmf": ("von_mises_fisher",),
-    "nsf": ("neural_spline",),
-    "spline": ("neural_spline",),
-    "iaf": ("inverse_autoregressive",),
-    "maf": ("masked_autoregressive",),
-    "mixture_of_logistics": ("discretized_logistic",),
-    # parameters
-    "mu": ("loc", "mean"),
-    "mean": ("loc", "mean"),
-    "sigma": ("scale",),
-    "std": ("scale",),
-    "stddev": ("scale",),
-    "variance": ("scale",),
-    "alpha": ("concentration", "concentration1"),
-    "lambda": ("rate",),
-    "p_": ("probs",),
-    # kinds of networks, activations, normalization, optimizers, estimators
-    "conv": ("cnn",),
-    "convnet": ("cnn",),
-    "convolution": ("cnn",),
-    "conv2d": ("cnn",),
-    "convtranspose": ("deconv",),
-    "conv_transpose": ("deconv",),
-    "transposed": ("deconv",),
-    "dense": ("mlp", "linear"),
-    "fc": ("mlp", "linear"),
-    "fully_connected": ("mlp",),
-    "feedforward": ("mlp",),
-    "nn": ("mlp",),
-    "affine": ("linear",),
-    "residual": ("resnet",),
-    "rnn": ("gru",),
-    "lstm": ("gru",),
-    "none": ("identity", "none"),
-    "multiply": ("product",),
-    "add": ("sum",),
-    "custom": ("python",),
-    "swish": ("silu",),
-    "leakyrelu": ("leaky_relu",),
-    "lrelu": ("leaky_relu",),
-    "logistic": ("sigmoid",),
-    "linear": ("identity", "linear"),
-    "batchnorm": ("batch", "normalization"),
-    "layernorm": ("layer", "normalization"),
-    "layer_norm": ("layer", "normalization"),
-    "reparam": ("reparameterize",),
-    "pathwise": ("reparameterize",),
-    "exact": ("enumerate",),
-    "marginalize": ("enumerate",),
-    "sum": ("enumerate", "sum"),
-    "gumbel": ("relax",),
-    "gumbel_softmax": ("relax",),
-    "concrete": ("relax",),
-    "reinforce": ("score_function",),
-    "iwae": ("importance_weighted",),
-    "vae": ("elbo",),
-    "float32": ("fp32",),
-    "bfloat16": ("bf16",),
-    "fp16": ("bf16",),
+    theirs: tuple(ours.split())
+    for ours, _, words in (line.partition(":") for line in _TABLE.splitlines() if not line.startswith("#"))
+    for theirs in words.split()
 }
+"""What users of other tools write -> our words, best first. A word is taken only where it is legal."""

@@ -2,22 +2,24 @@
 
 From: `Document`. To: `Spec`, or None where too much is wrong to go on. What can be repaired by an obvious guess (a
 misspelled field, a word that has a synonym) is reported and repaired, so that later rules see the rest and all
-mistakes come at once. Not here: rules over the two graphs (`connect.py`, `rules/`).
+mistakes come at once. Not here: rules over the two graphs (`graphs/`, `rules/`).
 """
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 
 from pydantic import ValidationError
 
 from graphspec.language import Spec
 from graphspec.language.base import IDENTIFIER, RESERVED_NAMES
 from graphspec.reading.later import take_out_later
-from graphspec.reading.repairs import repaired
 from graphspec.reading.suggestions import listed
 from graphspec.reading.wording import Finding, Repair, translate
 from graphspec.text.report import Report
-from graphspec.text.source import Document, Path
-from graphspec.text.tree import Mapping, Scalar
+from graphspec.text.source import Document
+from graphspec.text.tree import Entry, Mapping, Node, Path, Scalar, Sequence, edited
 
 LANGUAGE_VERSION = 1
 ROUNDS = 5
@@ -60,7 +62,7 @@ def _validated(document: Document, report: Report) -> Spec | None:
         repairs = [_repair(finding) for finding in findings]
         dropped |= {repair.path for repair in repairs if repair.action == "drop"}
         report.dropped |= {path for path in dropped if path[0] not in INDEPENDENT}
-        document = repaired(document, repairs)
+        document = _repaired(document, repairs)
     return None
 
 
@@ -81,15 +83,9 @@ def _without_faulty_data(spec: Spec, dropped: set[Path]) -> Spec:
 
 def _report(finding: Finding, report: Report) -> None:
     related = tuple(report.related(path, words, key=True) for path, words in finding.related)
-    report.error(
-        finding.code,
-        finding.path,
-        finding.message,
-        key=finding.key,
-        label=finding.label,
-        hint=finding.hint,
-        related=related,
-    )
+    message = finding.message
+    hint = finding.hint
+    report.error(finding.code, finding.path, message, key=finding.key, label=finding.label, hint=hint, related=related)
 
 
 def _repair(finding: Finding) -> Repair:
@@ -98,6 +94,32 @@ def _repair(finding: Finding) -> Repair:
         return finding.repair
     missing = finding.code == "GS011" and len(finding.path) > 1
     return Repair("drop", finding.path[:-1] if missing else finding.path)
+
+
+def _repaired(document: Document, repairs: Iterable[Repair]) -> Document:
+    """The document with every repair applied, in which places are still the author's; a repair whose path is gone by
+    then is passed over."""
+    root: Node = document.root
+    # Later positions first: dropping an entry of a list moves those after it.
+    for repair in sorted(repairs, key=lambda repair: [str(step).rjust(12) for step in repair.path], reverse=True):
+        root = edited(root, repair.path, partial(_mended, repair))
+    assert isinstance(root, Mapping)
+    return replace(document, root=root)
+
+
+def _mended(repair: Repair, entry: Entry) -> Entry | None:
+    """The new key, or the new value at the same place; None: dropped."""
+    node = entry.value
+    match repair.action:
+        case "rename":
+            return replace(entry, key=str(repair.value))
+        case "set":
+            return replace(entry, value=Scalar(node.span, node.source, repair.value, str(repair.value)))
+        case "wrap":
+            return replace(entry, value=Sequence(node.span, node.source, (node,)))
+        case "empty":
+            return replace(entry, value=Mapping(node.span, node.source, ()))
+    return None
 
 
 def _check_version(document: Document, report: Report) -> None:

@@ -25,9 +25,9 @@ from graphspec.reading.schema_walk import (
 )
 from graphspec.reading.suggestions import did_you_mean, listed, suggest
 from graphspec.text.scalars import resolve_scalar
-from graphspec.text.source import Document, Path
+from graphspec.text.source import Document
 from graphspec.text.tree import Mapping as TreeMapping
-from graphspec.text.tree import Node, Scalar
+from graphspec.text.tree import Node, Path, Scalar
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,10 @@
 import networkx as nx
 
 from graphspec.graphs.graph import Graphs, Variable
-from graphspec.language import DataSection, Role, Spec
+from graphspec.language import DataSection, Spec
 from graphspec.language.networks import PythonNetwork
-from graphspec.rules.declared import allowed, check_name
+from graphspec.rules.declared import SUPERVISED, allowed, check_name
 from graphspec.text.report import Report
-
-SUPERVISED: tuple[Role, ...] = ("supervised",)
 
 
 def check_consistency(spec: Spec, variables: dict[str, Variable], graphs: Graphs | None, report: Report) -> None:

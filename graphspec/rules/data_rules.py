@@ -19,7 +19,7 @@ from graphspec.rules.image_rules import check_options
 from graphspec.rules.label_rules import check_labels
 from graphspec.rules.split_rules import check_splits
 from graphspec.text.report import Report
-from graphspec.text.source import Path as Place
+from graphspec.text.tree import Path as Place
 
 UNKNOWN = SourceInfo(None, {})
 

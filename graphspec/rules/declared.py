@@ -10,9 +10,10 @@ from graphspec.graphs.graph import Variable
 from graphspec.language import Role, Spec
 from graphspec.reading.suggestions import did_you_mean, few
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Path
 
 HIDDEN: tuple[Role, ...] = ("latent", "supervised")
+SUPERVISED: tuple[Role, ...] = ("supervised",)
 
 
 def declared(spec: Spec, report: Report) -> dict[str, Variable]:

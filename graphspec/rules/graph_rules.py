@@ -13,17 +13,15 @@ from graphspec.graphs.graph import SIDES, Side
 from graphspec.language import FactorSpec, NetworkParameter, Spec
 from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
-from graphspec.text.source import Path
+from graphspec.text.tree import Path, Sequence, plain
 
 FIRST_WARNING = "GS100"
 
 
 def parent_path(report: Report, path: Path, name: str, *, last: bool = False) -> Path:
     """Where `name` stands in the list at `path` (its last place with `last`); the list itself if it is not there."""
-    written: object = report.document.value
-    for step in path:
-        written = written.get(step) if isinstance(written, dict) and isinstance(step, str) else None
-    items = written if isinstance(written, list) else []
+    written = report.document.node(path)
+    items = plain(written) if isinstance(written, Sequence) else []
     places = [place for place, item in enumerate(items) if str(item).partition(SEQUENCE_MARK)[0] == name]
     return (*path, places[-1] if last else places[0]) if places else path
 
@@ -161,13 +159,9 @@ def _check_hidden(outline: Outline, name: str, report: Report) -> None:
     role, place = outline.role(name), ("variables", name)
     if _lacks(outline, "generative", name):
         use = {"latent": "nothing would depend on it", "supervised": "the model would not say how likely a label is"}
-        report.error(
-            "GS035",
-            place,
-            f"{role} {name} has no factor in generative: {use[str(role)]}",
-            key=True,
-            hint=f"add `{name}: {{}}` for a root with the domain's standard prior, or name its parents",
-        )
+        message = f"{role} {name} has no factor in generative: {use[str(role)]}"
+        hint = f"add `{name}: {{}}` for a root with the domain's standard prior, or name its parents"
+        report.error("GS035", place, message, key=True, hint=hint)
     if not outline.spec.recognition.auto and _lacks(outline, "recognition", name):
         observed = ", ".join(outline.observed[:3])
         report.error(
@@ -196,10 +190,9 @@ def _check_leaf(outline: Outline, name: str, report: Report) -> None:
     graph, place = outline.graph("generative"), ("variables", name, "missing")
     children = list(graph.successors(name)) if name in graph else []
     if children:
-        report.error(
-            "GS046", place, f"{name} may be blank, and {listed(children)} in generative depends on it", key=True,
-            hint="only leaves of the generative graph may be `missing`; what others depend on can be supervised",
-        )  # fmt: skip
+        message = f"{name} may be blank, and {listed(children)} in generative depends on it"
+        hint = "only leaves of the generative graph may be `missing`; what others depend on can be supervised"
+        report.error("GS046", place, message, key=True, hint=hint)
     elif _lacks(outline, "generative", name):
         report.error(
             "GS046", place, f"{name} may be blank, and generative does not model it", key=True,

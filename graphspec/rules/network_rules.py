@@ -28,10 +28,5 @@ def check_unused_networks(outline: Outline, report: Report) -> None:
         return
     for name in spec.networks:
         if name not in used:
-            report.warning(
-                "GS100",
-                ("networks", name),
-                f"no factor uses the network '{name}'",
-                key=True,
-                hint=f"write `network: {name}` in a factor, or remove it",
-            )
+            hint = f"write `network: {name}` in a factor, or remove it"
+            report.warning("GS100", ("networks", name), f"no factor uses the network '{name}'", key=True, hint=hint)

@@ -1,14 +1,12 @@
 """Rules of the `objective` section: which variable each weight may name, and which settings exclude each other."""
 
 from graphspec.graphs.graph import Graphs, Variable
-from graphspec.language import OverRho, Role, Spec, TotalCorrelation
+from graphspec.language import OverRho, Spec, TotalCorrelation
 from graphspec.rules.consistency_rules import check_consistency
-from graphspec.rules.declared import HIDDEN, check_name, declared, names_with
+from graphspec.rules.declared import HIDDEN, SUPERVISED, check_name, declared, names_with
 from graphspec.rules.estimator_rules import check_estimators
 from graphspec.rules.number_rules import check_numbers
 from graphspec.text.report import Report
-
-SUPERVISED: tuple[Role, ...] = ("supervised",)
 
 
 def check_objective(spec: Spec, graphs: Graphs | None, report: Report) -> None:

@@ -37,13 +37,8 @@ def check_informed_latents(graphs: Graphs, report: Report) -> None:
     for name in graphs.latent:
         if name in informed or name in auxiliary or silenced(graphs.spec, "GS101", name):
             continue
-        report.warning(
-            "GS101",
-            ("variables", name),
-            f"nothing observed depends on latent {name}",
-            key=True,
-            hint=f"the data cannot say anything about it: make {name} a parent of something observed, or remove it",
-        )
+        hint = f"the data cannot say anything about it: make {name} a parent of something observed, or remove it"
+        report.warning("GS101", ("variables", name), f"nothing observed depends on latent {name}", key=True, hint=hint)
 
 
 def check_estimators_are_quiet(graphs: Graphs, report: Report) -> None:
@@ -80,13 +75,9 @@ def check_enumerations(graphs: Graphs, report: Report) -> None:
     widest = max(sizes, key=sizes.__getitem__)
     product = " × ".join(amount(size, " ") for size in sizes.values())
     said = f"{listed(sizes)} together have {product + ' = ' if len(sizes) > 1 else ''}{amount(total, ' ')} values"
-    report.warning(
-        "GS103",
-        ("objective", "estimators", widest),
-        f"{said}, and each row is computed for every one",
-        key=True,
-        hint=f"`estimators: {{{widest}: relax}}` draws instead of summing",
-    )
+    message = f"{said}, and each row is computed for every one"
+    hint = f"`estimators: {{{widest}: relax}}` draws instead of summing"
+    report.warning("GS103", ("objective", "estimators", widest), message, key=True, hint=hint)
 
 
 def check_parents_are_read(graphs: Graphs, report: Report) -> None:

@@ -1,7 +1,8 @@
 """Collecting findings. Rules speak in paths (`("variables", "y", "classes")`); the document knows where those stand."""
 
-from graphspec.diagnostics import Diagnostic, Related, Severity, SourceText, Span
-from graphspec.text.source import Document, Path
+from graphspec.diagnostics import Diagnostic, Related, Severity
+from graphspec.text.source import Document
+from graphspec.text.tree import Path
 
 
 class Report:
@@ -27,54 +28,29 @@ class Report:
         label: str = "",
         hint: str = "",
         related: tuple[Related, ...] = (),
+        severity: Severity = "error",
     ) -> None:
         """A mistake at `path` (its value, or with `key` the key itself): the spec cannot be used."""
-        self._add("error", code, path, message, key, label, hint, related)
+        span, source = self.document.locate(path, key=key)
+        found = Diagnostic(code, message, span, source, severity, label, hint, related)
+        if found not in self._told:
+            self._told.add(found)
+            self.diagnostics.append(found)
 
-    def warning(
-        self,
-        code: str,
-        path: Path,
-        message: str,
-        *,
-        key: bool = False,
-        label: str = "",
-        hint: str = "",
-        related: tuple[Related, ...] = (),
-    ) -> None:
+    def warning(self, code: str, path: Path, message: str, *, key: bool = False, hint: str = "") -> None:
         """Something that works but will probably disappoint; `allow: [CODE]` on a variable or factor silences it."""
-        self._add("warning", code, path, message, key, label, hint, related)
+        self.error(code, path, message, key=key, hint=hint, severity="warning")
 
     def note(self, code: str, path: Path, message: str, *, key: bool = False, hint: str = "") -> None:
         """Worth knowing; never an error."""
-        self._add("note", code, path, message, key, "", hint, ())
+        self.error(code, path, message, key=key, hint=hint, severity="note")
 
     def related(self, path: Path, message: str, *, key: bool = False) -> Related:
         """A second place, for `related=`."""
-        span, source = self._place(path, key)
+        span, source = self.document.locate(path, key=key)
         return Related(message, span, source)
 
     @property
     def failed(self) -> bool:
         """At least one error so far."""
         return any(d.severity == "error" for d in self.diagnostics)
-
-    def _place(self, path: Path, key: bool) -> tuple[Span, SourceText]:
-        return self.document.locate(path, key=key)
-
-    def _add(
-        self,
-        severity: Severity,
-        code: str,
-        path: Path,
-        message: str,
-        key: bool,
-        label: str,
-        hint: str,
-        related: tuple[Related, ...],
-    ) -> None:
-        span, source = self._place(path, key)
-        found = Diagnostic(code, message, span, source, severity, label, hint, related)
-        if found not in self._told:
-            self._told.add(found)
-            self.diagnostics.append(found)

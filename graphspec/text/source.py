@@ -10,9 +10,7 @@ from typing import Any
 
 from graphspec.diagnostics import Diagnostic, SourceText, Span, SpecError
 from graphspec.text.composing import compose
-from graphspec.text.tree import Mapping, Node, Scalar, Sequence, plain
-
-Path = tuple[str | int, ...]
+from graphspec.text.tree import Mapping, Node, Path, Scalar, Sequence, child, plain
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Document:
         """What stands at `path`, None if nothing does."""
         found: Node | None = self.root
         for step in path:
-            found = _child(found, step)
+            found = child(found, step)
         return found
 
     def locate(self, path: Path, *, key: bool = False) -> tuple[Span, SourceText]:
@@ -44,7 +42,7 @@ class Document:
             place = (self.root.entries[0].span, self.root.entries[0].source)
         here: Node = self.root
         for depth, step in enumerate(path):
-            below = _child(here, step)
+            below = child(here, step)
             if below is None:
                 return place
             key_place = _key_place(here, step)
@@ -53,15 +51,6 @@ class Document:
             place = key_place if key_place and wants_key else (below.span, below.source)
             here = below
         return place
-
-
-def _child(node: Node | None, step: str | int) -> Node | None:
-    if isinstance(node, Mapping) and isinstance(step, str):
-        entry = node.index.get(step)
-        return entry.value if entry else None
-    if isinstance(node, Sequence) and isinstance(step, int) and 0 <= step < len(node.items):
-        return node.items[step]
-    return None
 
 
 def _key_place(node: Node, step: str | int) -> tuple[Span, SourceText] | None:

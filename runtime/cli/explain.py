@@ -1,10 +1,13 @@
 """`graphspec explain`: the derived objective of a spec, or what a diagnostic's code means."""
 
 import re
+from textwrap import fill
 from typing import Annotated, Literal
 
 import typer
 
+from graphspec.codes import CODES
+from graphspec.reading.suggestions import did_you_mean
 from runtime.cli.common import DataDirOption, SetOption, print_json
 
 CODE = re.compile(r"^GS\d{3}$", re.IGNORECASE)
@@ -24,9 +27,7 @@ def explain(
               graphspec explain GS031
     """
     if CODE.match(subject):
-        from runtime.cli.explain_code import explain_code
-
-        explain_code(subject.upper())
+        typer.echo(explanation_of(subject))
         return
     from compiler.symbolic.explanation import explain as derive_explanation
     from compiler.symbolic.explanation_text import as_json, as_latex, as_text
@@ -40,3 +41,18 @@ def explain(
         print_json(as_json(explanation))
     else:
         typer.echo(as_latex(explanation) if output == "latex" else as_text(explanation))
+
+
+def explanation_of(code: str) -> str:
+    """Title and explanation of a diagnostic. Raises typer.BadParameter (exit 2) for a code that is none."""
+    entry = CODES.get(code.upper())
+    if entry is None:
+        guess = did_you_mean(code.upper(), CODES)
+        raise typer.BadParameter(f"there is no diagnostic {code}; {guess or 'codes run from GS001 to GS119'}")
+    paragraphs = [_wrapped(paragraph) for paragraph in entry.explanation.split("\n\n")]
+    return "\n\n".join([f"{code.upper()}: {entry.title}", *paragraphs])
+
+
+def _wrapped(paragraph: str) -> str:
+    """Prose at a width that reads well; examples, which are indented, as they stand."""
+    return paragraph if paragraph.startswith(" ") else fill(paragraph, 100, break_long_words=False)

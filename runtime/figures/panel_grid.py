@@ -14,11 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from graphspec.graphs.graph import Variable
-from runtime.answering.panels import Panel
+from runtime.answering.panels import Panel, picture_shape
 from runtime.data import Units
 from runtime.data.read.torchvision_shim import import_torchvision
 from runtime.figures.panel_tables import in_data_units
-from runtime.figures.pictures import enlarged, pictures
 
 MARGIN = 18
 GAP = 3
@@ -28,6 +27,8 @@ BREAK = 16
 SMALLEST_CELL = 64
 """Pictures are enlarged by a whole factor until their shorter side has at least this many pixels."""
 TITLE, TEXT, SMALL = 16, 14, 12
+OUTLIERS = (0.01, 0.99)
+"""Quantiles that become black and white where a variable has no range of its own."""
 INK, FAINT, WRONG = (25, 25, 25), (95, 95, 95), (200, 30, 30)
 LONGEST_NAME = 28
 
@@ -183,3 +184,31 @@ def _fitting(text: str, width: int, size: int) -> str:
     while len(text) > 1 and _text_width(text, size) > width:
         text = text[:-2] + "\N{HORIZONTAL ELLIPSIS}"
     return text
+
+
+def pictures(values: Tensor, variable: Variable) -> Tensor:
+    """[R, C, *shape] -> [R, C, channels, H, W] float32 in [0, 1]; a blank value is white.
+
+    `unit` and `binary` are shown as they are; every other domain is stretched over the values of this panel.
+    """
+    shape = picture_shape(variable)
+    assert shape is not None, f"{variable.name} is not a picture"
+    cells = values.detach().float().reshape(*values.shape[:2], *shape)
+    if variable.domain not in ("unit", "binary"):
+        cells = _stretched(cells)
+    return cells.clamp(0, 1).nan_to_num(1.0)
+
+
+def _stretched(cells: Tensor) -> Tensor:
+    known = cells[cells.isfinite()]
+    if not len(known):
+        return cells
+    step = max(1, len(known) // 1_000_000)  # torch.quantile refuses very large inputs
+    low, high = torch.quantile(known[::step], torch.tensor(OUTLIERS)).tolist()
+    stretched: Tensor = (cells - low) / max(high - low, 1e-12)
+    return stretched
+
+
+def enlarged(cells: Tensor, factor: int) -> Tensor:
+    """Each pixel of [..., H, W] as a square of `factor` pixels: small pictures stay exact."""
+    return cells.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)

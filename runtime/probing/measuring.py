@@ -1,5 +1,6 @@
 """What to set and what to read, from the roles of a spec; and the report that `evaluate --interventions` adds."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from runtime.data import Rows
 from runtime.data.read.unpacked_copies import Tell
 from runtime.probing.instrument import CHUNK, Instrument, instrument_for, labelled_rows, target_values, with_all_labels
 from runtime.probing.intervention_accuracy import ROWS, intervention_accuracy
-from runtime.probing.leakage import leakage
 
 MOST_VALUES = 200
 """Variables with more values are not measured: no instrument of this kind tells so many apart."""
+FOLDS, ITERATIONS = 5, 2000
+Floats = NDArray[np.float64]
 
 
 def measure_interventions(
@@ -163,3 +165,36 @@ def _numbers(variable: Variable, value: Tensor) -> Tensor:
     if variable.domain == "category" and variable.support is not None:
         return F.one_hot(value.long(), variable.support).flatten(1).double()
     return value.reshape(len(value), -1).double()
+
+
+def leakage(codes: Floats, labels: NDArray[np.int64], seed: int = 0) -> dict[str, Any] | None:
+    """How well a label can be read, by a straight line, from what a latent keeps of a row.
+
+    {accuracy, std, chance, folds} of logistic regression that predicts `labels` [n] from `codes` [n, d].
+
+    accuracy, std: mean and standard deviation over folds of the share of held-out rows read right; chance: the share
+    of the most common label. Codes are standardized on each fold's training rows; folds are stratified. Labels with
+    fewer rows than folds are left out; None where fewer than two remain.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    values, counts = np.unique(labels, return_counts=True)
+    common = np.isin(labels, values[counts >= FOLDS])
+    codes, labels = codes[common], labels[common]
+    if len(np.unique(labels)) < 2:
+        return None
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    line = make_pipeline(StandardScaler(), LogisticRegression(max_iter=ITERATIONS))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a line that nearly converged reads as well
+        scores = cross_val_score(line, codes, labels, cv=folds)
+    return {
+        "accuracy": float(scores.mean()),
+        "std": float(scores.std()),
+        "chance": float(np.bincount(np.unique(labels, return_inverse=True)[1]).max() / len(labels)),
+        "folds": FOLDS,
+    }

@@ -16,7 +16,6 @@ from runtime.sweeping.sweep_folder import SweepFolder
 from runtime.sweeping.sweep_plan import AS_WRITTEN, Column, Point, SweepPlan
 
 Stats = dict[str, Any]
-SPLITS = ("test", "validation")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from typing import IO, Generic, Protocol, TypeVar
 
 import runtime
 
-LOG = "train.log"
 _ROOT = Path(runtime.__file__).resolve().parents[1]
 _PAUSE = 0.2
 _PATIENCE = 60.0

@@ -1,4 +1,4 @@
-"""From: a checked spec and its `data` section. To: `PreparedData`. The steps in order, each in a module of its own."""
+"""From: a checked spec and its `data` section. To: `PreparedData`. The steps, in order."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -13,12 +13,11 @@ from graphspec.language import ColumnSpec, DataSection
 from runtime.data.preparation.budgets import Budgets, Mask
 from runtime.data.preparation.splits import Splits, split_columns, split_rows
 from runtime.data.preparation.values import Values, read_values
-from runtime.data.preparation.whole_labels import without_parts
 from runtime.data.read.reading import read_table
 from runtime.data.read.table import Table, whole
 from runtime.data.read.unpacked_copies import Tell
 from runtime.data.stream.column_store import Held, Mapped, Selection, Stored, scaled
-from runtime.data.stream.patterns import count_given
+from runtime.data.stream.patterns import count_given, given_elements
 from runtime.data.stream.rows import PreparedData, Rows, Units
 from runtime.errors import DataError
 
@@ -202,3 +201,25 @@ def _budgeted(stored: Stored, kept: Mask, training: NDArray[np.int64]) -> Held:
     hidden = stored.tensor.clone()
     hidden[torch.from_numpy(hide)] = float("nan") if hidden.is_floating_point() else -1
     return Held(hidden)
+
+
+def without_parts(graphs: Graphs, name: str, values: Values) -> tuple[Values, tuple[str, ...]]:
+    """The values of label `name`, rows that lack an element blanked, and a note if that took a label away.
+
+    For labels that a flow gives in either graph: the density of part of one is not known, so a part is no label, for
+    the model (docs/objective.md) and so for budgets and streams. (A direction or simplex that lacks an element has no
+    length, and is blank as soon as it is read.)
+    """
+    if graphs.variables[name].domain != "real" or not graphs.indivisible(name):
+        return values, ()
+    there = given_elements(values.tensor)
+    whole = there.reshape(len(there), -1).all(dim=1)
+    lost = int(np.count_nonzero(values.present)) - int(whole.sum())
+    blank = ~whole.reshape(-1, *(1,) * (there.dim() - 1))
+    kept = Values(Held(values.tensor.masked_fill(blank, float("nan"))), np.asarray(whole.numpy()))
+    return kept, (_note(name, lost),) if lost else ()
+
+
+def _note(name: str, lost: int) -> str:
+    rows = "1 row has" if lost == 1 else f"{lost} rows have"
+    return f"{rows} only part of {name}, which a flow gives as a whole: counted as without a label"

@@ -1,4 +1,5 @@
-"""Random changes of training images: one warp per image, one `grid_sample` per batch, on the batch's device."""
+"""Random changes of training images, on the batch's device: one warp per image by one `grid_sample` per batch, and
+brightness, contrast, saturation and hue by a few operations per batch."""
 
 import math
 from collections.abc import Callable
@@ -9,11 +10,13 @@ from torch.nn import functional
 
 from graphspec.language import Augment
 from runtime.data.randomness import Portion, draw_rows
-from runtime.data.stream.colours import recolour
 
 _Uniform = Callable[[float], Tensor]
 _SMOOTHNESS = 7
 """An elastic warp's bumps are about 1/7 of the image wide (4 pixels of 28, as Simard et al. 2003 use)."""
+LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in the grey of a pixel (ITU-R BT.601)."""
+_TO_YIQ = (LUMA, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
 
 def augment_images(
@@ -25,7 +28,7 @@ def augment_images(
     portion: Portion | None = None,
 ) -> Tensor:
     """Each image shifted, turned, scaled, sheared, warped and mirrored at random, bilinear; edges are continued. Then
-    its colours are changed (`colours.recolour`).
+    its colours are changed (`recolour`).
 
     images: [B, C, H, W] floats. Every parameter is uniform within its bounds, except the elastic warp, whose
     displacement is a smooth normal field of standard deviation `elastic` pixels. A whole number of `shift` draws
@@ -139,3 +142,47 @@ def _smoothing(side: int, like: Tensor) -> Tensor:
     weights = torch.exp(-((pixels[:, None] - knots) ** 2) / (2 * length**2))
     lengths: Tensor = torch.linalg.vector_norm(weights, dim=1, keepdim=True)
     return weights / lengths
+
+
+def recolour(images: Tensor, changes: Augment, generator: torch.Generator, portion: Portion | None = None) -> Tensor:
+    """Each image with brightness, contrast, saturation and hue changed at random, in this order.
+
+    images: [B, C, H, W], C = 3 for saturation and hue. With f uniform in [1 - bound, 1 + bound] and one of each an
+    image: brightness f x; contrast f x + (1 - f) (mean grey of the image); saturation f x + (1 - f) (its grey);
+    hue: chroma turned by at most `hue` of a full circle, luma unchanged (in YIQ, where that is linear; torchvision's
+    ColorJitter turns HSV). Nothing is clamped here; blank pixels (NaN) stay blank. portion: as for `augment_images`.
+    """
+
+    def uniform(bound: float) -> Tensor:
+        options = {"generator": generator, "device": images.device, "dtype": images.dtype}
+        drawn = draw_rows(torch.rand, (len(images),), 0, portion, **options)
+        return ((2 * drawn - 1) * bound)[:, None, None, None]
+
+    if changes.brightness:
+        images = images * (1 + uniform(changes.brightness))
+    if changes.contrast:
+        factor = 1 + uniform(changes.contrast)
+        images = torch.lerp(_grey(images).nanmean(dim=(1, 2, 3), keepdim=True), images, factor)
+    if changes.saturation:
+        images = torch.lerp(_grey(images), images, 1 + uniform(changes.saturation))
+    if changes.hue:
+        images = _turned(images, uniform(changes.hue).flatten() * (2 * math.pi))
+    return images
+
+
+def _grey(images: Tensor) -> Tensor:
+    """[B, 1, H, W]: luma of a colour image, the mean over channels of any other."""
+    if images.shape[1] != 3:
+        return images.mean(dim=1, keepdim=True)
+    shares = torch.tensor(LUMA, dtype=images.dtype, device=images.device)
+    return (images * shares[:, None, None]).sum(dim=1, keepdim=True)
+
+
+def _turned(images: Tensor, angle: Tensor) -> Tensor:
+    """Chroma turned by `angle` [B] radians."""
+    yiq = torch.tensor(_TO_YIQ, dtype=torch.float64)
+    cosine, sine, one, zero = (f(angle.double()) for f in (torch.cos, torch.sin, torch.ones_like, torch.zeros_like))
+    rows = ((one, zero, zero), (zero, cosine, -sine), (zero, sine, cosine))
+    turn = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+    matrix = torch.linalg.inv(yiq).to(turn) @ turn @ yiq.to(turn)
+    return torch.einsum("bij,bjhw->bihw", matrix.to(images.dtype), images)

@@ -1,4 +1,4 @@
-"""Functions that lose their digits where two large or two equal numbers cancel, by series in those places."""
+"""What keeps digits: series where two large or two equal numbers cancel, values moved off the ends of a support."""
 
 import math
 from collections.abc import Sequence
@@ -42,28 +42,26 @@ def polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
     return result
 
 
-_STIRLING_FROM = 16.0
+def stirling_rest(x: Tensor) -> Tensor:
+    """log Gamma(x + 1) - (x log x - x): 0 at 0; log(2 pi x) / 2 + 1 / (12 x) - ... if x is large (Stirling)."""
+    few, reciprocal = x.clamp_max(64), 1 / x.clamp_min(64)
+    direct = torch.lgamma(few + 1) + few * (1 - above_zero(few).log())
+    square = reciprocal * reciprocal
+    series = reciprocal * (1 / 12 - square * (1 / 360 - square * (1 / 1260)))
+    return torch.where(x > 64, series - 0.5 * torch.log(reciprocal * (0.5 / math.pi)), direct)
 
 
-def stirling_error(x: Tensor) -> Tensor:
-    """log Gamma(x + 1) - (x log x - x + log(2 pi x) / 2) for x > 0: about 1 / (12 x), by Stirling's series if large."""
-    large = x > _STIRLING_FROM
-    small, big = torch.where(large, torch.ones_like(x), x), torch.where(large, x, torch.full_like(x, _STIRLING_FROM))
-    direct = torch.lgamma(small + 1) - (small + 0.5) * small.log() + small - 0.5 * math.log(2 * math.pi)
-    series = polynomial(big**-2, (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)) / big
-    return torch.where(large, series, direct)
+def log_one_plus(x: Tensor) -> Tensor:
+    """log(1 + x), finite down to x = -1."""
+    return torch.log1p(x.clamp_min(torch.finfo(x.dtype).eps / 2 - 1))
 
 
-_SMALL_STEP = 0.1
+def inside_unit(value: Tensor) -> Tensor:
+    """Into the open unit interval, by half a float eps at both ends, where densities of legal data may be infinite."""
+    half = torch.finfo(value.dtype).eps / 2
+    return value.clamp(half, 1 - half)
 
 
-def less_log(u: Tensor, ratio: Tensor) -> Tensor:
-    """u - log(1 + u) >= 0, from u and from ratio = 1 + u as far as each has digits; about u^2 / 2 near zero.
-
-    There u - log(1 + u) = u s - 2 (s^3 / 3 + s^5 / 5 + ...), s = u / (2 + u).
-    """
-    near = u.abs() < _SMALL_STEP
-    inner = torch.where(near, u, torch.zeros_like(u))
-    s = inner / (2 + inner)
-    series = inner * s - 2 * s**3 * polynomial(s**2, [1 / n for n in range(3, 17, 2)])
-    return torch.where(near, series, u - torch.where(near, torch.ones_like(ratio), ratio).log())
+def above_zero(value: Tensor) -> Tensor:
+    """Away from zero by the smallest normal number."""
+    return value.clamp_min(torch.finfo(value.dtype).tiny)
