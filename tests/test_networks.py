@@ -17,8 +17,8 @@ from compiler.tensors.axes import SAMPLES, AxisTensor, union
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise, RowNoise
 from graphspec.diagnostics import InternalError
-from graphspec.graphs.shapes import conv_plan, deconv_plan, direct_shape, feature_shape
 from graphspec.language import NetworkSpec
+from graphspec.language.shapes import conv_plan, deconv_plan
 
 DOUBLE = torch.float64
 F32 = torch.float32
@@ -251,7 +251,7 @@ def test_shapes_are_those_of_the_plan(side: tuple[int, int], kernel: int, stride
     net = network(spec, ParentInput("x", "identity", shape), outputs={})
     found = run(net, 2, x=random(2, *shape))[VALUE].event_shape
     assert found == conv_plan(shape, channels, kernel, stride)[-1]
-    assert found == feature_shape(SPECS.validate_python(spec), {"x": shape})
+    assert found == SPECS.validate_python(spec).feature_shape({"x": shape})
     up = {"kind": "deconv", "channels": channels, "kernel": kernel, "stride": stride}
     net = network(up, Z, outputs={"loc": shape, "logits": (*shape, 5)})
     grown = run(net, 2, z=random(2, 4))
@@ -268,7 +268,7 @@ def test_resnet_shapes(shape: tuple[int, int, int], kernel: int) -> None:
     found = run(network(down, ParentInput("x", "identity", shape), outputs={}), 2, x=random(2, *shape))[
         VALUE
     ].event_shape
-    assert found == feature_shape(SPECS.validate_python(down), {"x": shape})
+    assert found == SPECS.validate_python(down).feature_shape({"x": shape})
     up = {**down, "direction": "up", "hidden": [5]}
     assert run(network(up, Z, outputs={"loc": shape}), 2, z=random(2, 4))["loc"].event_shape == shape
 
@@ -358,7 +358,7 @@ def test_dot_runs_along_the_first_axis() -> None:
     found = run(net, 2, n=n, l=AxisTensor(("l",), lights))[VALUE]
     expected = torch.einsum("bchw,kc->kbhw", n, lights[:, 0]).clamp_min(0)[:, :, None]
     torch.testing.assert_close(found.data, expected)
-    assert found.event_shape == direct_shape(SPECS.validate_python(spec), {"n": (3, 4, 5), "l": (3,)}, None)
+    assert found.event_shape == SPECS.validate_python(spec).direct_shape({"n": (3, 4, 5), "l": (3,)}, None)
 
 
 def test_affine_write_places_and_read_takes_back() -> None:

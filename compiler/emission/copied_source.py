@@ -38,7 +38,7 @@ BEHIND = (
 
 LAYERS = (
     "compiler.tensors.blanks",
-    "graphspec.graphs.shapes",
+    "graphspec.language.shapes",
     "compiler.networks.initialization",
     "compiler.networks.interface",
     "compiler.kernels.plain",
@@ -51,7 +51,7 @@ LAYERS = (
 
 SINGLE = {
     "compiler.tensors.blanks": {"PRESENCE"},
-    "graphspec.graphs.shapes": {"conv_padding", "conv_sides"},
+    "graphspec.language.shapes": {"conv_padding", "conv_sides"},
 }
 """Files of which a few names are copied, and no others."""
 

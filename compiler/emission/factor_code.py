@@ -23,7 +23,8 @@ from compiler.factors.parameter_sources import (
 from compiler.model.model import module_name
 from compiler.symbolic.program import conditional_text
 from graphspec.graphs.graph import Factor, Variable
-from graphspec.graphs.shapes import parameter_shape, size_of
+from graphspec.graphs.parameter_shape import parameter_shape
+from graphspec.language.shapes import size_of
 
 
 @dataclass(frozen=True)

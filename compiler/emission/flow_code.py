@@ -11,7 +11,7 @@ from compiler.factors.conditional import ConditionalModule
 from compiler.factors.parameter_sources import CONTEXT, ContextSource
 from compiler.families.flows import LAST_GAIN, zuko_flow
 from graphspec.graphs.graph import Factor
-from graphspec.graphs.shapes import Shape, context_shape, size_of
+from graphspec.language.shapes import Shape, size_of
 
 
 def flow_factor(plan: EmissionPlan, factor: Factor, module: ConditionalModule, text: ClassText) -> Outputs:
@@ -39,7 +39,7 @@ def flow_context(plan: EmissionPlan, factor: Factor) -> Shape:
         return (0,)
     variables = plan.graphs.variables
     parents = {name: variables[name].shape for name in factor.parents}
-    return context_shape(factor.network, parents, variables[factor.variable].shape, _options(factor)["hidden"][0])[0]
+    return factor.network.context_shape(parents, variables[factor.variable].shape, _options(factor)["hidden"][0])[0]
 
 
 def _options(factor: Factor) -> dict[str, Any]:

@@ -12,11 +12,7 @@ from compiler.emission.writing import ClassText, Outputs
 from compiler.networks import VALUE, Network
 from compiler.networks.blueprint import Construction
 from compiler.networks.layers import draws
-from compiler.networks.user_module import UserClass, UserNetwork
-from compiler.networks.weightless import AffineNetwork, ElementaryNetwork
-
-OWN_UNITS = (UserNetwork, ElementaryNetwork, AffineNetwork)
-"""Networks that read their parents in the parents' own units."""
+from compiler.networks.user_module import UserClass
 
 
 def network(text: ClassText, module: Network, made: Construction, wanted: str = "network") -> Outputs:
@@ -25,7 +21,7 @@ def network(text: ClassText, module: Network, made: Construction, wanted: str = 
     Raises SpecError (GS090) where the network would read classes instead of numbers.
     """
     hot = [text.entries[name] for name in module.inputs if text.entries[name].hot]
-    if isinstance(module, OWN_UNITS) and any(e.parent.encoding != "table" for e in hot):
+    if made.own_units and any(e.parent.encoding != "table" for e in hot):
         raise text.refuse("a relaxed count in a network that reads its parents as they are")
     text.noisy = text.noisy or draws(module)
     text.init.append(f"parents = {code_of(module.inputs)}")

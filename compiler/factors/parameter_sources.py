@@ -21,7 +21,7 @@ from compiler.tensors.call_layout import Layout
 from compiler.tensors.precision import widened
 from graphspec.diagnostics import Diagnostic, SpecError
 from graphspec.graphs.graph import Factor, Graphs, Variable
-from graphspec.graphs.shapes import context_shape, parameter_shape, size_of
+from graphspec.graphs.parameter_shape import parameter_shape
 from graphspec.language import (
     DEFAULT_NETWORK,
     WEIGHTLESS,
@@ -32,6 +32,7 @@ from graphspec.language import (
 )
 from graphspec.language.families import ParameterInfo
 from graphspec.language.networks import PythonNetwork
+from graphspec.language.shapes import size_of
 
 LATENT_HEAD_GAIN = 0.05
 """Initial weights of a continuous latent variable's heads against the usual ones: of order 1e-3 after a layer of 500
@@ -178,7 +179,7 @@ class Scene:
     ) -> Network:
         """The network over `parents`; below: the parameter that it alone gives. Raises SpecError for user modules."""
         inputs = {name: parent_input(self.graphs.variables[name]) for name in parents}
-        if not isinstance(spec, (*WEIGHTLESS, PythonNetwork)):
+        if not spec.own_units:
             inputs |= presence_inputs([self.graphs.variables[name] for name in parents])
         key = f"{self.factor.key}/{below}" if below else self.factor.key
         if isinstance(spec, PythonNetwork) and not self.allow_python:
@@ -191,7 +192,7 @@ class Scene:
             network = plan.build(inputs, outputs, Initializer(self.seed, key, self.dtype), head_gain)
         except UserModuleError as error:
             raise self._refused(error, below) from error
-        self.built[network] = Construction(plan, dict(outputs), key, head_gain)
+        self.built[network] = Construction(plan, dict(outputs), key, head_gain, spec.own_units)
         return network
 
     def _refused(self, error: UserModuleError, below: str) -> SpecError:
@@ -237,7 +238,7 @@ def flow_context(scene: Scene, variable: Variable, width: int) -> tuple[Paramete
     if factor.network is None or not factor.parents:
         return ContextSource(None, scene.dtype), 0
     shapes = {name: variables[name].shape for name in factor.parents}
-    shape, hidden = context_shape(factor.network, shapes, variable.shape, width)
+    shape, hidden = factor.network.context_shape(shapes, variable.shape, width)
     network = scene.network(factor.network, factor.parents, {} if hidden else {CONTEXT: shape})
     return ContextSource(network, scene.dtype), size_of(shape)
 

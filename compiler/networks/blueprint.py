@@ -30,12 +30,16 @@ class Blueprint:
 
 @dataclass(frozen=True)
 class Construction:
-    """How one network of a model was built: its outputs, where its initial weights come from, the gain of its heads."""
+    """How one network of a model was built: its outputs, where its initial weights come from, the gain of its heads.
+
+    own_units: its parents enter as they are.
+    """
 
     blueprint: Blueprint
     outputs: Shapes
     key: str
     head_gain: float
+    own_units: bool
 
 
 Drawn = Callable[[Any, Inputs, Shapes], Blueprint]

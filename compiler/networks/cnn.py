@@ -15,8 +15,8 @@ from compiler.networks.layers import Between, LayeredNetwork, Style
 from compiler.networks.linear import ParentSum
 from compiler.networks.mlp import Dense, Heads, Hidden
 from compiler.tensors.call_layout import Lead
-from graphspec.graphs.shapes import conv_plan
 from graphspec.language.networks import Cnn
+from graphspec.language.shapes import conv_plan
 
 
 def reads_as_image(parent: ParentInput) -> bool:

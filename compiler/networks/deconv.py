@@ -15,8 +15,8 @@ from compiler.networks.layers import Between, LayeredNetwork, Style
 from compiler.networks.linear import ParentSum, shaped
 from compiler.networks.mlp import Dense, Hidden
 from compiler.tensors.call_layout import Lead
-from graphspec.graphs.shapes import deconv_plan
 from graphspec.language.networks import Deconv
+from graphspec.language.shapes import deconv_plan
 
 
 class Seed(nn.Module):

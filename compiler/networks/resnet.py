@@ -15,8 +15,8 @@ from compiler.networks.initialization import Initializer
 from compiler.networks.interface import ParentInput, by_name, in_line
 from compiler.networks.layers import Between, LayeredNetwork, Style
 from compiler.tensors.call_layout import Lead
-from graphspec.graphs.shapes import RESNET_STRIDE, conv_plan, deconv_plan
 from graphspec.language.networks import Resnet
+from graphspec.language.shapes import RESNET_STRIDE, conv_plan, deconv_plan
 
 BRANCH_GAIN = 0.1
 """Gain of each branch's last convolution: blocks start near the identity, so depth is safe without normalization."""
