@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from compiler.networks import VALUE, Network, ParentInput, UserModuleError, build_network
+from compiler.networks import VALUE, Network, ParentInput, Setup, UserModuleError, blueprint
+from compiler.networks.initialization import Initializer
 from compiler.networks.layers import BatchNorm
 from compiler.tensors.axes import SAMPLES, AxisTensor, union
 from compiler.tensors.call_layout import Layout
@@ -31,11 +32,9 @@ IMAGE = ParentInput("x", "identity", (1, 9, 6))
 
 def network(spec: Mapping[str, Any], *parents: ParentInput, seed: int = 0, **options: Any) -> Network:
     outputs = options.pop("outputs", {"loc": (5,), "scale": (5,)})
-    built = build_network(
-        SPECS.validate_python(spec), {p.name: p for p in parents}, outputs,
-        seed=seed, key="generative.x", dtype=options.pop("dtype", DOUBLE), **options,
-    )  # fmt: skip
-    return built
+    key, dtype = options.pop("key", "generative.x"), options.pop("dtype", DOUBLE)
+    setup = Setup({p.name: p for p in parents}, outputs, Initializer(seed, key, dtype), **options)
+    return blueprint(SPECS.validate_python(spec), setup).build(setup)
 
 
 def run(net: nn.Module, noise: Noise | int = 4, **values: AxisTensor | Tensor) -> dict[str, AxisTensor]:
@@ -126,10 +125,9 @@ def test_the_order_of_parents_never_matters(
 
 
 def test_initial_weights_depend_on_seed_and_key_only() -> None:
-    spec = SPECS.validate_python(MLP)
     single, double = (network(MLP, Y, Z, dtype=dtype) for dtype in (torch.float32, DOUBLE))
     again, other = network(MLP, Y, Z), network(MLP, Y, Z, seed=1)
-    elsewhere = build_network(spec, {"y": Y, "z": Z}, {"loc": (5,), "scale": (5,)}, seed=0, key="q", dtype=DOUBLE)
+    elsewhere = network(MLP, Y, Z, key="q")
     torch.manual_seed(99)
     for name, value in double.state_dict().items():
         assert torch.equal(value, again.state_dict()[name])

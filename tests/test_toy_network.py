@@ -39,8 +39,7 @@ from torch import Tensor
 
 from compiler.kernels import add_up
 from compiler.networks.blueprint import Blueprint, network_kind
-from compiler.networks.initialization import Initializer
-from compiler.networks.interface import Network, ParentInput, by_name
+from compiler.networks.interface import Setup, Network, by_name
 from compiler.networks.linear import ParentSum, divided
 from compiler.tensors.call_layout import Lead
 from graphspec.language.networks.polynomial import Polynomial
@@ -49,20 +48,11 @@ from graphspec.language.networks.polynomial import Polynomial
 class PolynomialNetwork(Network):
     """The sum over powers of a linear map of the parents' elements to that power."""
 
-    def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, tuple[int, ...]],
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        degree: int,
-    ) -> None:
-        super().__init__(inputs)
-        self.shapes, width = dict(outputs), sum(prod(shape) for shape in outputs.values())
-        self.powers = by_name(
-            {f"{n + 1}": ParentSum(inputs, width, start.at(f"{n + 1}"), gain=head_gain) for n in range(degree)}
-        )
+    def __init__(self, setup: Setup, degree: int) -> None:
+        super().__init__(setup)
+        width, gain = sum(prod(shape) for shape in self.shapes.values()), setup.head_gain
+        powers = [f"{n + 1}" for n in range(degree)]
+        self.powers = by_name({n: ParentSum(self.inputs, width, setup.start.at(n), gain=gain) for n in powers})
 
     def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         parts = []
@@ -73,9 +63,7 @@ class PolynomialNetwork(Network):
 
 
 @network_kind("polynomial")
-def _polynomial(
-    spec: Polynomial, inputs: Mapping[str, ParentInput], outputs: Mapping[str, tuple[int, ...]]
-) -> Blueprint:
+def _polynomial(spec: Polynomial, setup: Setup) -> Blueprint:
     return Blueprint(PolynomialNetwork, {"degree": spec.degree})
 '''
 

@@ -17,9 +17,8 @@ from compiler.factors.parameter_sources import (
     ConstantSource,
     LearnedSource,
     NetworkSource,
-    parent_input,
-    presence_inputs,
 )
+from compiler.factors.scene import parent_input, presence_inputs
 from compiler.model.model import module_name
 from compiler.symbolic.program import conditional_text
 from graphspec.graphs.graph import Factor, Variable

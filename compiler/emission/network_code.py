@@ -24,17 +24,16 @@ def network(text: ClassText, module: Network, made: Construction, wanted: str = 
     if made.own_units and any(e.parent.encoding != "table" for e in hot):
         raise text.refuse("a relaxed count in a network that reads its parents as they are")
     text.noisy = text.noisy or draws(module)
+    setup, options = made.setup, made.blueprint.options
+    gain = f", head_gain={setup.head_gain}" if setup.head_gain != 1.0 else ""
     text.init.append(f"parents = {code_of(module.inputs)}")
-    text.init.append(f'start = Initializer(SEED, "{made.key}", torch.get_default_dtype())')
-    options = {f"{name}=": value for name, value in made.blueprint.options.items()}
-    gain = {"head_gain=": made.head_gain} if made.head_gain != 1.0 else {}
-    given = [f"{name}{code_of(value)}" for name, value in (gain | options).items()]
-    text.imports |= {(o.module, o.name) for o in made.blueprint.options.values() if isinstance(o, UserClass)}
-    kind = made.blueprint.network.__name__
-    built = f"{kind}({', '.join(['parents', code_of(made.outputs), 'start', *given])})"
-    layer = text.own(wanted, built, text.paths[module])
+    text.init.append(f'start = Initializer(SEED, "{setup.start.path}", torch.get_default_dtype())')
+    text.init.append(f"setup = Setup(parents, {code_of(setup.outputs)}, start{gain})")
+    text.imports |= {(o.module, o.name) for o in options.values() if isinstance(o, UserClass)}
+    given = ", ".join(["setup", *(f"{name}={code_of(value)}" for name, value in options.items())])
+    layer = text.own(wanted, f"{made.blueprint.network.__name__}({given})", text.paths[module])
     values = ", ".join(f"{code_of(name)}: {text.entries[name].argument}" for name in module.inputs)
-    return _outputs(text, f"{layer}({{{values}}}, {text.layout()})", list(made.outputs) or [VALUE])
+    return _outputs(text, f"{layer}({{{values}}}, {text.layout()})", list(setup.outputs) or [VALUE])
 
 
 def _outputs(text: ClassText, call: str, names: list[str]) -> Outputs:

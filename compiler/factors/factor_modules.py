@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compiler.factors.parameter_sources import CONTEXT, ParameterSource, Scene, flow_context, parameter_sources
+from compiler.factors.parameter_sources import CONTEXT, ParameterSource, flow_context, parameter_sources
+from compiler.factors.scene import Scene
 from compiler.families.flow_maps import FlowMap
 from compiler.families.flows import build_flow_map
 from compiler.networks import VALUE, Network

@@ -5,7 +5,6 @@ From: a checked `Factor`. To: modules that give constrained parameters under the
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,14 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compiler.factors.parameters import PROBABILITY_MARGIN, Learned, constrain, from_alternative, legal
-from compiler.networks import Network, ParentInput, UserModuleError, blueprint, look_beside
-from compiler.networks.blueprint import Construction
-from compiler.networks.initialization import Initializer
-from compiler.tensors.blanks import PRESENCE
+from compiler.factors.scene import Scene
+from compiler.networks import Network
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.precision import widened
-from graphspec.diagnostics import Diagnostic, SpecError
-from graphspec.graphs.graph import Factor, Graphs, Variable
+from graphspec.graphs.graph import Graphs, Variable
 from graphspec.graphs.parameter_shape import parameter_shape
 from graphspec.language import (
     DEFAULT_NETWORK,
@@ -31,7 +27,6 @@ from graphspec.language import (
     ParameterSpec,
 )
 from graphspec.language.families import ParameterInfo
-from graphspec.language.networks import PythonNetwork
 from graphspec.language.shapes import size_of
 
 LATENT_HEAD_GAIN = 0.05
@@ -143,65 +138,6 @@ class ContextSource(ParameterSource):
 def _without_axes(value: Tensor, layout: Layout) -> Tensor:
     """[1, *shape] as [1, ..., 1, *shape]."""
     return value if layout.dims == 1 else value.reshape(*(1,) * (layout.dims - 1), *value.shape)
-
-
-def parent_input(variable: Variable) -> ParentInput:
-    """How a variable enters the networks of its children."""
-    return ParentInput(variable.name, variable.info.encoding, variable.shape, variable.support, variable.minimum)
-
-
-def presence_inputs(parents: Sequence[Variable]) -> dict[str, ParentInput]:
-    """A flag per element beside every parent that may be blank, so that a blank zero is not taken for a value."""
-    flags = (ParentInput(v.name + PRESENCE, "identity", v.shape) for v in parents if v.missing)
-    return {flag.name: flag for flag in flags}
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What building the sources of one factor needs."""
-
-    factor: Factor
-    graphs: Graphs
-    seed: int
-    dtype: torch.dtype
-    allow_python: bool
-    built: dict[Network, Construction] = field(default_factory=dict)
-    """The networks that were built here, and how."""
-
-    def network(
-        self,
-        spec: NetworkSpec,
-        parents: Sequence[str],
-        outputs: Mapping[str, tuple[int, ...]],
-        *,
-        below: str = "",
-        head_gain: float = 1.0,
-    ) -> Network:
-        """The network over `parents`; below: the parameter that it alone gives. Raises SpecError for user modules."""
-        inputs = {name: parent_input(self.graphs.variables[name]) for name in parents}
-        if not spec.own_units:
-            inputs |= presence_inputs([self.graphs.variables[name] for name in parents])
-        key = f"{self.factor.key}/{below}" if below else self.factor.key
-        if isinstance(spec, PythonNetwork) and not self.allow_python:
-            message = f"{self.factor.key} runs code of your own, {spec.target}"
-            raise self._refused(UserModuleError(message, "start again with --allow-python if you trust it"), below)
-        if isinstance(spec, PythonNetwork):
-            look_beside(self.graphs.source.name)
-        try:
-            plan = blueprint(spec, inputs, outputs)
-            network = plan.build(inputs, outputs, Initializer(self.seed, key, self.dtype), head_gain)
-        except UserModuleError as error:
-            raise self._refused(error, below) from error
-        self.built[network] = Construction(plan, dict(outputs), key, head_gain, spec.own_units)
-        return network
-
-    def _refused(self, error: UserModuleError, below: str) -> SpecError:
-        name = self.factor.network_name
-        inline = (self.factor.side, self.factor.variable, *(("parameters", below) if below else ()), "network")
-        path = ("networks", name) if name and not below else inline
-        document = self.graphs.document
-        span, source = document.locate((*path, "target")) if document else (None, self.graphs.source)
-        return SpecError([Diagnostic("GS069", error.message, span, source, hint=error.hint)])
 
 
 def parameter_sources(scene: Scene, variable: Variable) -> list[ParameterSource]:

@@ -4,48 +4,35 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from compiler.networks.initialization import Initializer
-from compiler.networks.interface import Network, ParentInput
+from compiler.networks.interface import Network, Setup
 from compiler.networks.layers import BatchNorm, Disturbance, Dropout, LayerNorm, Style
-
-Shapes = Mapping[str, tuple[int, ...]]
-Inputs = Mapping[str, ParentInput]
 
 
 @dataclass(frozen=True)
 class Blueprint:
-    """Enough to build a network, and to write the call that builds it.
-
-    Every class takes the parents, the outputs, where its initial weights come from and the gain of its heads, then
-    options of its own.
-    """
+    """Enough to build a network, and to write the call that builds it: its class, and options beside the setup."""
 
     network: Callable[..., Network]
     options: Mapping[str, object] = field(default_factory=dict)
 
-    def build(self, inputs: Inputs, outputs: Shapes, start: Initializer, head_gain: float) -> Network:
+    def build(self, setup: Setup) -> Network:
         """The network itself."""
-        return self.network(inputs, outputs, start, head_gain, **self.options)
+        return self.network(setup, **self.options)
 
 
 @dataclass(frozen=True)
 class Construction:
-    """How one network of a model was built: its outputs, where its initial weights come from, the gain of its heads.
-
-    own_units: its parents enter as they are.
-    """
+    """How one network of a model was built. own_units: its parents enter as they are."""
 
     blueprint: Blueprint
-    outputs: Shapes
-    key: str
-    head_gain: float
+    setup: Setup
     own_units: bool
 
 
-Drawn = Callable[[Any, Inputs, Shapes], Blueprint]
+Drawn = Callable[[Any, Setup], Blueprint]
 Function = TypeVar("Function", bound=Drawn)
 KINDS: dict[str, Drawn] = {}
-"""What makes the blueprint of each kind from (spec, inputs, outputs)."""
+"""What makes the blueprint of each kind from (spec, setup)."""
 
 
 def network_kind(kind: str) -> Callable[[Function], Function]:

@@ -10,7 +10,7 @@ from compiler.kernels import add_up
 from compiler.networks.blueprint import Blueprint, network_kind, style_of
 from compiler.networks.conv_layers import Conv, Map
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import VALUE, ParentInput, by_name, in_line, total_width
+from compiler.networks.interface import VALUE, ParentInput, Setup, by_name, in_line, total_width
 from compiler.networks.layers import Between, LayeredNetwork, Style
 from compiler.networks.linear import ParentSum
 from compiler.networks.mlp import Dense, Heads, Hidden
@@ -97,26 +97,16 @@ class CnnNetwork(LayeredNetwork):
     """Convolutions over image parents, hidden layers, heads. maps: [C, H, W] after each convolution."""
 
     def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, Map],
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        maps: Sequence[Map],
-        kernel: int,
-        stride: int,
-        hidden: Sequence[int],
-        style: Style,
+        self, setup: Setup, maps: Sequence[Map], kernel: int, stride: int, hidden: Sequence[int], style: Style
     ) -> None:
-        super().__init__(inputs, start.at("input").path, style)
-        self.first = FirstConv(inputs, maps[0][0], kernel, stride, start.at("first"))
-        self.between = in_line(Between(m[0], start.at(f"{i}"), style) for i, m in enumerate(maps))
+        super().__init__(setup, setup.start.at("input").path, style)
+        self.first = FirstConv(self.inputs, maps[0][0], kernel, stride, setup.start.at("first"))
+        self.between = in_line(Between(m[0], setup.start.at(f"{i}"), style) for i, m in enumerate(maps))
         self.convolutions = in_line(
-            Conv(source, target[0], kernel, stride, start.at(f"{i + 1}"))
+            Conv(source, target[0], kernel, stride, setup.start.at(f"{i + 1}"))
             for i, (source, target) in enumerate(pairwise(maps))
         )
-        self.readout = Readout(maps[-1], outputs, start.at("readout"), head_gain, hidden, style)
+        self.readout = Readout(maps[-1], self.shapes, setup.start.at("readout"), setup.head_gain, hidden, style)
 
     def read(self, name: str, value: Tensor, layout: Lead) -> Tensor:
         """An image's first maps, or another parent's bias per channel."""
@@ -136,7 +126,7 @@ def first_image(inputs: Mapping[str, ParentInput]) -> Map:
 
 
 @network_kind("cnn")
-def _cnn(spec: Cnn, inputs: Mapping[str, ParentInput], outputs: Mapping[str, Map]) -> Blueprint:
-    maps = conv_plan(first_image(inputs), spec.channels, spec.kernel, spec.stride)
+def _cnn(spec: Cnn, setup: Setup) -> Blueprint:
+    maps = conv_plan(first_image(setup.inputs), spec.channels, spec.kernel, spec.stride)
     options = {"maps": maps, "kernel": spec.kernel, "stride": spec.stride, "hidden": spec.hidden}
     return Blueprint(CnnNetwork, options | {"style": style_of(spec)})

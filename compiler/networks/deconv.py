@@ -10,7 +10,7 @@ from compiler.kernels import add_up
 from compiler.networks.blueprint import Blueprint, network_kind, style_of
 from compiler.networks.conv_layers import Map, TransposedConv, as_image, head_channels
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import ParentInput, by_name, in_line
+from compiler.networks.interface import ParentInput, Setup, by_name, in_line
 from compiler.networks.layers import Between, LayeredNetwork, Style
 from compiler.networks.linear import ParentSum, shaped
 from compiler.networks.mlp import Dense, Hidden
@@ -42,11 +42,10 @@ class Seed(nn.Module):
 class GrowingNetwork(LayeredNetwork):
     """A network whose first map, [C, h, w], is a seed made from all parents."""
 
-    def __init__(
-        self, inputs: Mapping[str, ParentInput], seed: Map, hidden: Sequence[int], start: Initializer, style: Style
-    ) -> None:
-        super().__init__(inputs, start.at("input").path, style)
-        self.seed = Seed(inputs, seed, hidden, start, style)
+    def __init__(self, setup: Setup, seed: Map, hidden: Sequence[int], style: Style) -> None:
+        start = setup.start.at("seed")
+        super().__init__(setup, start.at("input").path, style)
+        self.seed = Seed(self.inputs, seed, hidden, start, style)
 
     def read(self, name: str, value: Tensor, layout: Lead) -> Tensor:
         """[*lead, width] of the seed's first layer."""
@@ -60,31 +59,20 @@ class DeconvNetwork(GrowingNetwork):
     """
 
     def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, Map],
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        maps: Sequence[Map],
-        kernel: int,
-        stride: int,
-        hidden: Sequence[int],
-        style: Style,
+        self, setup: Setup, maps: Sequence[Map], kernel: int, stride: int, hidden: Sequence[int], style: Style
     ) -> None:
-        super().__init__(inputs, maps[0], hidden, start.at("seed"), style)
-        self.shapes = dict(outputs)
-        self.between = in_line(Between(m[0], start.at(f"{i}"), style) for i, m in enumerate(maps))
+        super().__init__(setup, maps[0], hidden, style)
+        self.between = in_line(Between(m[0], setup.start.at(f"{i}"), style) for i, m in enumerate(maps))
         self.convolutions = in_line(
-            TransposedConv(source, target[0], kernel, stride, start.at(f"{i + 1}"))
+            TransposedConv(source, target[0], kernel, stride, setup.start.at(f"{i + 1}"))
             for i, (source, target) in enumerate(pairwise(maps))
         )
         self.heads = by_name(
             {
                 f"to_{n}": TransposedConv(
-                    maps[-1], head_channels(s), kernel, stride, start.at(f"head/{n}"), gain=head_gain
+                    maps[-1], head_channels(s), kernel, stride, setup.start.at(f"head/{n}"), gain=setup.head_gain
                 )
-                for n, s in outputs.items()
+                for n, s in self.shapes.items()
             }
         )
 
@@ -96,7 +84,7 @@ class DeconvNetwork(GrowingNetwork):
 
 
 @network_kind("deconv")
-def _deconv(spec: Deconv, inputs: Mapping[str, ParentInput], outputs: Mapping[str, Map]) -> Blueprint:
-    plan = deconv_plan(next(iter(outputs.values()))[:3], spec.channels, spec.stride)
+def _deconv(spec: Deconv, setup: Setup) -> Blueprint:
+    plan = deconv_plan(next(iter(setup.outputs.values()))[:3], spec.channels, spec.stride)
     options = {"maps": (plan.seed, *plan.layers[:-1]), "kernel": spec.kernel, "stride": spec.stride}
     return Blueprint(DeconvNetwork, options | {"hidden": spec.hidden, "style": style_of(spec)})

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from compiler.networks.initialization import Initializer
 from compiler.tensors.call_layout import Lead
 
 VALUE = "value"
@@ -76,19 +77,33 @@ class ParentInput:
         return value if rank == 1 else value.flatten(layout.dims) if rank else value.unsqueeze(-1)
 
 
+@dataclass(frozen=True)
+class Setup:
+    """What every network is built from, beside options of its own.
+
+    inputs: the parents. outputs: event shapes, unconstrained; none where the last hidden layer is what is wanted.
+    start: where initial weights come from. head_gain: scale of the heads' initial weights against the usual ones.
+    """
+
+    inputs: Mapping[str, ParentInput]
+    outputs: Mapping[str, tuple[int, ...]]
+    start: Initializer
+    head_gain: float = 1.0
+
+
 class Network(nn.Module, ABC):
     """Maps the parents' values [*lead, *event] to unconstrained parameters [*lead, *event] (weightless kinds: the
     parameter itself), of size 1 in a leading dimension along which nothing varies.
 
     It does so in two steps: each parent enters by itself, on its own leading sizes, then all are put together. A
-    network for a deterministic variable has the single output VALUE.
+    network for a deterministic variable has the single output VALUE. inputs: the parents by name: the order in which a
+    spec lists them never matters, not even for rounding.
     """
 
-    def __init__(self, inputs: Mapping[str, ParentInput]) -> None:
-        """inputs: the parents, kept in the order of their names: the order in which a spec lists them never matters,
-        not even for rounding."""
+    def __init__(self, setup: Setup) -> None:
         super().__init__()
-        self.inputs = {name: inputs[name] for name in sorted(inputs)}
+        self.inputs = {name: setup.inputs[name] for name in sorted(setup.inputs)}
+        self.shapes = dict(setup.outputs)
 
     def forward(self, values: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         """{output: [*lead, *event]} from {parent: [*lead, *event]}."""

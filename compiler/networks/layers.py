@@ -1,7 +1,7 @@
 """What stands around linear maps: noise on the parents, normalization, activation, dropout."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from compiler.kernels import activate_linear, activate_sum, activated, add_up, linear
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import Network, ParentInput
+from compiler.networks.interface import Network, ParentInput, Setup
 from compiler.tensors.blanks import PRESENCE
 from compiler.tensors.call_layout import Layout, Lead
 
@@ -150,8 +150,8 @@ class LayeredNetwork(Network):
     path: what draws on the parents are called by.
     """
 
-    def __init__(self, inputs: Mapping[str, ParentInput], path: str, style: Style) -> None:
-        super().__init__(inputs)
+    def __init__(self, setup: Setup, path: str, style: Style) -> None:
+        super().__init__(setup)
         self.path, self.disturbance = path, style.disturbance
 
     def enter(self, name: str, value: Tensor, layout: Lead) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from compiler.kernels import add_up, linear
 from compiler.networks.blueprint import Blueprint, network_kind
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import Network, ParentInput, by_name, total_width
+from compiler.networks.interface import Network, ParentInput, Setup, by_name, total_width
 from compiler.tensors.call_layout import Lead
 from graphspec.language.networks import Linear
 
@@ -74,17 +74,13 @@ class LinearNetwork(Network):
     """Straight from the parents to each output: a sum of one map per parent. Several outputs are one product with their
     weights side by side."""
 
-    def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, tuple[int, ...]],
-        start: Initializer,
-        head_gain: float = 1.0,
-    ) -> None:
-        super().__init__(inputs)
-        self.shapes = dict(outputs)
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
         self.heads = by_name(
-            {f"to_{n}": ParentSum(inputs, prod(s), start.at(f"head/{n}"), gain=head_gain) for n, s in outputs.items()}
+            {
+                f"to_{n}": ParentSum(self.inputs, prod(s), setup.start.at(f"head/{n}"), gain=setup.head_gain)
+                for n, s in self.shapes.items()
+            }
         )
 
     def enter(self, name: str, value: Tensor, layout: Lead) -> Tensor:
@@ -116,5 +112,5 @@ def shaped(units: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 @network_kind("linear")
-def _linear(spec: Linear, inputs: Mapping[str, ParentInput], outputs: Mapping[str, tuple[int, ...]]) -> Blueprint:
+def _linear(spec: Linear, setup: Setup) -> Blueprint:
     return Blueprint(LinearNetwork)

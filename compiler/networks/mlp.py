@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from compiler.kernels import linear
 from compiler.networks.blueprint import Blueprint, network_kind, style_of
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import VALUE, ParentInput, by_name, in_line
+from compiler.networks.interface import VALUE, Setup, by_name, in_line
 from compiler.networks.layers import Between, LayeredNetwork, Style
 from compiler.networks.linear import ParentSum, divided
 from compiler.tensors.call_layout import Lead
@@ -68,20 +68,11 @@ class Heads(nn.Module):
 class MlpNetwork(LayeredNetwork):
     """Hidden layers, then one linear head per output; without outputs, VALUE is the last hidden layer."""
 
-    def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, tuple[int, ...]],
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        hidden: Sequence[int],
-        style: Style,
-    ) -> None:
-        super().__init__(inputs, start.at("input").path, style)
-        self.first = ParentSum(inputs, hidden[0], start.at("first"))
-        self.hidden = Hidden(hidden, start.at("hidden"), style)
-        self.heads = Heads(hidden[-1], outputs, start.at("head"), head_gain) if outputs else None
+    def __init__(self, setup: Setup, hidden: Sequence[int], style: Style) -> None:
+        super().__init__(setup, setup.start.at("input").path, style)
+        self.first = ParentSum(self.inputs, hidden[0], setup.start.at("first"))
+        self.hidden = Hidden(hidden, setup.start.at("hidden"), style)
+        self.heads = Heads(hidden[-1], self.shapes, setup.start.at("head"), setup.head_gain) if self.shapes else None
 
     def read(self, name: str, value: Tensor, layout: Lead) -> Tensor:
         """[*lead, first width]."""
@@ -96,5 +87,5 @@ class MlpNetwork(LayeredNetwork):
 
 
 @network_kind("mlp")
-def _mlp(spec: Mlp, inputs: Mapping[str, ParentInput], outputs: Mapping[str, tuple[int, ...]]) -> Blueprint:
+def _mlp(spec: Mlp, setup: Setup) -> Blueprint:
     return Blueprint(MlpNetwork, {"hidden": spec.hidden, "style": style_of(spec)})

@@ -12,7 +12,7 @@ from compiler.networks.cnn import FirstConv, Readout, first_image
 from compiler.networks.conv_layers import Conv, Map, as_image, cropped, head_channels, on_rows
 from compiler.networks.deconv import GrowingNetwork
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import ParentInput, by_name, in_line
+from compiler.networks.interface import Setup, by_name, in_line
 from compiler.networks.layers import Between, LayeredNetwork, Style
 from compiler.tensors.call_layout import Lead
 from graphspec.language.networks import Resnet
@@ -61,26 +61,16 @@ class ResnetDown(LayeredNetwork):
     stage."""
 
     def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, Map],
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        maps: Sequence[Map],
-        kernel: int,
-        blocks: int,
-        hidden: Sequence[int],
-        style: Style,
+        self, setup: Setup, maps: Sequence[Map], kernel: int, blocks: int, hidden: Sequence[int], style: Style
     ) -> None:
-        super().__init__(inputs, start.at("input").path, style)
-        self.first = FirstConv(inputs, maps[0][0], kernel, 2, start.at("first"))
-        self.stages = in_line(Stage(m, kernel, blocks, start.at(f"stage{i}"), style) for i, m in enumerate(maps))
+        super().__init__(setup, setup.start.at("input").path, style)
+        self.first = FirstConv(self.inputs, maps[0][0], kernel, 2, setup.start.at("first"))
+        self.stages = in_line(Stage(m, kernel, blocks, setup.start.at(f"stage{i}"), style) for i, m in enumerate(maps))
         self.halvings = in_line(
-            Conv(source, target[0], kernel, 2, start.at(f"halving{i}"))
+            Conv(source, target[0], kernel, 2, setup.start.at(f"halving{i}"))
             for i, (source, target) in enumerate(pairwise(maps))
         )
-        self.readout = Readout(maps[-1], outputs, start.at("readout"), head_gain, hidden, style)
+        self.readout = Readout(maps[-1], self.shapes, setup.start.at("readout"), setup.head_gain, hidden, style)
 
     def read(self, name: str, value: Tensor, layout: Lead) -> Tensor:
         """An image's first maps, or another parent's bias per channel."""
@@ -99,31 +89,22 @@ class ResnetUp(GrowingNetwork):
     output. Blocks work on the smaller sides, where they are cheap. maps: [C, H, W] of each stage."""
 
     def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, Map],
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        maps: Sequence[Map],
-        kernel: int,
-        blocks: int,
-        hidden: Sequence[int],
-        style: Style,
+        self, setup: Setup, maps: Sequence[Map], kernel: int, blocks: int, hidden: Sequence[int], style: Style
     ) -> None:
-        super().__init__(inputs, maps[0], hidden, start.at("seed"), style)
-        self.shapes = dict(outputs)
-        self.sides = next(iter(outputs.values()))[1:3]
-        self.stages = in_line(Stage(m, kernel, blocks, start.at(f"stage{i}"), style) for i, m in enumerate(maps))
+        super().__init__(setup, maps[0], hidden, style)
+        self.sides = next(iter(self.shapes.values()))[1:3]
+        self.stages = in_line(Stage(m, kernel, blocks, setup.start.at(f"stage{i}"), style) for i, m in enumerate(maps))
         self.convolutions = in_line(
-            Conv((source[0], *target[1:]), target[0], kernel, 1, start.at(f"doubling{i}"))
+            Conv((source[0], *target[1:]), target[0], kernel, 1, setup.start.at(f"doubling{i}"))
             for i, (source, target) in enumerate(pairwise(maps))
         )
         before_heads = (maps[-1][0], *self.sides)
         self.heads = by_name(
             {
-                f"to_{n}": Conv(before_heads, head_channels(s), kernel, 1, start.at(f"head/{n}"), gain=head_gain)
-                for n, s in outputs.items()
+                f"to_{n}": Conv(
+                    before_heads, head_channels(s), kernel, 1, setup.start.at(f"head/{n}"), gain=setup.head_gain
+                )
+                for n, s in self.shapes.items()
             }
         )
 
@@ -141,10 +122,10 @@ def doubled(maps: Tensor) -> Tensor:
 
 
 @network_kind("resnet")
-def _resnet(spec: Resnet, inputs: Mapping[str, ParentInput], outputs: Mapping[str, Map]) -> Blueprint:
+def _resnet(spec: Resnet, setup: Setup) -> Blueprint:
     options = {"kernel": spec.kernel, "blocks": spec.blocks, "hidden": spec.hidden, "style": style_of(spec)}
     if spec.direction == "down":
-        maps = conv_plan(first_image(inputs), spec.channels, spec.kernel, RESNET_STRIDE)
+        maps = conv_plan(first_image(setup.inputs), spec.channels, spec.kernel, RESNET_STRIDE)
         return Blueprint(ResnetDown, {"maps": maps} | options)
-    plan = deconv_plan(next(iter(outputs.values()))[:3], spec.channels, RESNET_STRIDE)
+    plan = deconv_plan(next(iter(setup.outputs.values()))[:3], spec.channels, RESNET_STRIDE)
     return Blueprint(ResnetUp, {"maps": (plan.seed, *plan.layers[:-1])} | options)

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from compiler.networks.blueprint import Blueprint, network_kind
-from compiler.networks.initialization import Initializer
-from compiler.networks.interface import Network, ParentInput
+from compiler.networks.interface import Network, ParentInput, Setup
 from compiler.tensors.broadcasting import broadcast_shape
 from compiler.tensors.call_layout import Lead
 from graphspec.language.networks import PythonNetwork
@@ -29,20 +28,11 @@ class UserNetwork(Network):
     everything else in its own units.
     """
 
-    def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Shapes,
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        module: Callable[..., nn.Module],
-        args: Mapping[str, Any],
-    ) -> None:
-        super().__init__(inputs)
-        self.shapes, self.dtype = dict(outputs), start.dtype
+    def __init__(self, setup: Setup, module: Callable[..., nn.Module], args: Mapping[str, Any]) -> None:
+        super().__init__(setup)
+        self.dtype = setup.start.dtype
         events = {name: user_shape(parent) for name, parent in self.inputs.items()}
-        self.module = module(inputs=events, outputs=self.shapes, **args).to(start.dtype)
+        self.module = module(inputs=events, outputs=self.shapes, **args).to(self.dtype)
 
     def enter(self, name: str, value: Tensor, layout: Lead) -> Tensor:
         """In its own units [*lead, *shape]; classes one-hot."""
@@ -81,12 +71,10 @@ class UserBlueprint(Blueprint):
     UserModuleError where the class cannot be built, fails on that trial, or gives something else than promised.
     """
 
-    def build(
-        self, inputs: Mapping[str, ParentInput], outputs: Shapes, start: Initializer, head_gain: float
-    ) -> Network:
+    def build(self, setup: Setup) -> Network:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(start.derived_seed())
-            network = cast(UserNetwork, super().build(inputs, outputs, start, head_gain))
+            torch.manual_seed(setup.start.derived_seed())
+            network = cast(UserNetwork, super().build(setup))
             checked = partial(_checked, self.options["module"], network.shapes)
             network.module.register_forward_hook(checked, with_kwargs=True)
             self._try_once(network)
@@ -189,5 +177,5 @@ def _public(names: Sequence[str] | Mapping[str, object]) -> str:
 
 
 @network_kind("python")
-def _python(spec: PythonNetwork, inputs: Mapping[str, ParentInput], outputs: Shapes) -> Blueprint:
+def _python(spec: PythonNetwork, setup: Setup) -> Blueprint:
     return UserBlueprint(UserNetwork, {"module": UserClass(*spec.target.split(":")), "args": spec.args})

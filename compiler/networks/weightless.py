@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from compiler.networks.blueprint import Blueprint, network_kind
-from compiler.networks.initialization import Initializer
-from compiler.networks.interface import VALUE, Network, ParentInput
+from compiler.networks.interface import VALUE, Network, Setup
 from compiler.tensors.broadcasting import broadcast_shape
 from compiler.tensors.call_layout import Lead
 from graphspec.language.networks import AffineRead, AffineWrite, Dot, Identity, Product, SumOf
@@ -24,19 +23,11 @@ class ElementaryNetwork(Network):
     """identity, product, sum, dot: one arithmetic operation over the parents, perhaps kept between two numbers."""
 
     def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, Shape],
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        operation: str,
-        minimum: float | None = None,
-        maximum: float | None = None,
+        self, setup: Setup, operation: str, minimum: float | None = None, maximum: float | None = None
     ) -> None:
-        super().__init__(inputs)
-        self.output = next(iter(outputs), VALUE)
-        self.shape = outputs.get(self.output)
+        super().__init__(setup)
+        self.output = next(iter(self.shapes), VALUE)
+        self.shape = self.shapes.get(self.output)
         self.operation, self.minimum, self.maximum = operation, minimum, maximum
 
     def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
@@ -76,20 +67,10 @@ class AffineNetwork(Network):
     Source: spatial transformers (Jaderberg et al. 2015) as used in attend, infer, repeat (Eslami et al. 2016).
     """
 
-    def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, Shape],
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        image: str,
-        pose: str,
-        inverse: bool,
-    ) -> None:
-        super().__init__(inputs)
+    def __init__(self, setup: Setup, image: str, pose: str, inverse: bool) -> None:
+        super().__init__(setup)
         self.image, self.pose, self.inverse = image, pose, inverse
-        self.output, self.shape = next(iter(outputs.items()))
+        self.output, self.shape = next(iter(self.shapes.items()))
 
     def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         image, pose = entered[self.image], entered[self.pose]
@@ -109,17 +90,13 @@ class AffineNetwork(Network):
         return torch.cat([turn, shift[..., None]], dim=-1)
 
 
-def _elementary(
-    spec: Identity | Product | SumOf | Dot, inputs: Mapping[str, ParentInput], outputs: Mapping[str, Shape]
-) -> Blueprint:
+def _elementary(spec: Identity | Product | SumOf | Dot, setup: Setup) -> Blueprint:
     limits = {side: getattr(spec, side, None) for side in ("minimum", "maximum")}
     given = {side: limit for side, limit in limits.items() if limit is not None}
     return Blueprint(ElementaryNetwork, {"operation": spec.kind, **given})
 
 
-def _affine(
-    spec: AffineRead | AffineWrite, inputs: Mapping[str, ParentInput], outputs: Mapping[str, Shape]
-) -> Blueprint:
+def _affine(spec: AffineRead | AffineWrite, setup: Setup) -> Blueprint:
     inverse = spec.kind == "affine_write"
     return Blueprint(AffineNetwork, {"image": spec.image, "pose": spec.pose, "inverse": inverse})
 
