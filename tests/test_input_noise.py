@@ -10,13 +10,11 @@ from test_emission import compare
 from test_networks import CNN, DECONV, DOUBLE, DOWN, GROWN, IMAGE, MLP, UP, N, Y, Z, network, random, values_of
 from torch import Tensor
 
-from compiler.emission import emit
 from compiler.networks import ParentInput
 from compiler.networks.layers import Disturbance
 from compiler.tensors.blanks import PRESENCE
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise
-from graphspec.diagnostics import SpecError
 
 READERS: list[tuple[dict[str, Any], tuple[ParentInput, ...], dict[str, tuple[int, ...]]]] = [
     (MLP, (Y, Z, N), {"loc": (5,)}),
@@ -54,25 +52,32 @@ def test_a_network_reads_numbers_with_noise_on_them_in_training(
     assert torch.equal(output(noisy.eval(), values, 3), output(plain.eval(), values))
 
 
-def disturbance(*parents: ParentInput, **spec: float) -> Disturbance:
-    net = network(MLP | spec, *parents)
-    return next(module for module in net.modules() if isinstance(module, Disturbance))
+def disturbed(parent: ParentInput, value: Tensor, layout: Layout, **spec: float) -> Tensor:
+    """The value as an mlp of this spec reads it in training."""
+    found = Disturbance(**spec)(parent, value, layout, "below")
+    assert network(MLP | {"input_noise": 0.1}, parent).disturbance == Disturbance(noise=0.1)
+    return found
 
 
 def test_categories_counts_and_flags_are_left_as_they_are() -> None:
     flag = ParentInput("z" + PRESENCE, "identity", (4,))
-    disturbed = disturbance(Y, Z, N, flag, input_noise=1.0, input_dropout=0.5).train()
     values = values_of((Y, Z, N)) | {flag.name: torch.ones(4, 4, dtype=DOUBLE)}
     layout = Layout(1, Noise(0, 4))
-    changed = {name for name, value in values.items() if not torch.equal(disturbed(name, value, layout), value)}
-    assert changed == {"z"} == {name for name in values if disturbed.changes(name)}
-    assert not any(disturbed.eval().changes(name) for name in values)
+    for parent in (Y, Z, N, flag):
+        value = values[parent.name]
+        same = torch.equal(disturbed(parent, value, layout, noise=1.0, rate=0.5), value)
+        assert same == (parent is not Z)
+
+
+def test_rows_share_the_first_layer_unless_it_draws() -> None:
+    net = network(MLP | {"input_noise": 0.1}, Z)
+    assert not net.train().shareable("z") and net.eval().shareable("z")
+    assert network(MLP, Z).train().shareable("z")
 
 
 def test_enumerated_values_share_what_is_drawn_and_samples_do_not() -> None:
-    disturbed = disturbance(Z, input_noise=1.0, input_dropout=0.3).train()
     same = random(1, 1, 1, 4).expand(2, 3, 4, 4).clone()
-    changed = disturbed("z", same, Layout(3, Noise(0, 4), sampled=True))
+    changed = disturbed(Z, same, Layout(3, Noise(0, 4), sampled=True), noise=1.0, rate=0.3)
     assert torch.equal(changed[:, 0], changed[:, 2])
     assert not torch.equal(changed[0], changed[1])
     assert not torch.equal(changed[:, :, 0], changed[:, :, 1])
@@ -80,10 +85,10 @@ def test_enumerated_values_share_what_is_drawn_and_samples_do_not() -> None:
 
 def test_the_noise_has_its_size_and_dropping_keeps_the_mean() -> None:
     many, layout = torch.full((20000, 4), 2.0, dtype=DOUBLE), Layout(1, Noise(0, 20000))
-    spread = disturbance(Z, input_noise=0.7).train()("z", many, layout)
+    spread = disturbed(Z, many, layout, noise=0.7)
     assert float(spread.std()) == pytest.approx(0.7, rel=0.02)
     assert float(spread.mean()) == pytest.approx(2.0, abs=0.02)
-    kept = disturbance(Z, input_dropout=0.25).train()("z", many, layout)
+    kept = disturbed(Z, many, layout, rate=0.25)
     assert float((kept == 0).double().mean()) == pytest.approx(0.25, abs=0.01)
     assert float(kept.mean()) == pytest.approx(2.0, rel=0.02)
 
@@ -129,10 +134,10 @@ def test_emitted_code_draws_the_same(architecture: str, training: bool) -> None:
     compare(graphs_of(M2_FEATURES.replace("NETWORK", architecture)), training=training)
 
 
-def test_parents_that_are_drawn_are_not_emitted_yet() -> None:
-    graphs = graphs_of(M2_FEATURES, "networks.default={kind: mlp, hidden: [5], input_noise: 0.1}", HIDDEN)
-    with pytest.raises(SpecError, match="input_noise or input_dropout on parents that are drawn"):
-        emit(graphs)
+@pytest.mark.usefixtures("double")
+def test_parents_that_are_drawn_are_disturbed_in_emitted_code_too() -> None:
+    default = "networks.default={kind: mlp, hidden: [5], input_noise: 0.1, input_dropout: 0.2}"
+    compare(graphs_of(M2_FEATURES, default, HIDDEN), training=True)
 
 
 HIDDEN = "recognition.h.network={kind: mlp, hidden: [5]}"

@@ -12,13 +12,14 @@ from axis_tensors import SAMPLES, AxisTensor, union
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from compiler.networks import VALUE, Network, ParentInput, UserModuleError, build_network
+from compiler.networks import VALUE, Network, ParentInput, Setup, UserModuleError, blueprint
+from compiler.networks.initialization import Initializer
 from compiler.networks.layers import BatchNorm
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise, RowNoise
 from graphspec.diagnostics import InternalError
-from graphspec.graphs.shapes import conv_plan, deconv_plan, direct_shape, feature_shape
 from graphspec.language import NetworkSpec
+from graphspec.language.shapes import conv_plan, deconv_plan
 
 DOUBLE = torch.float64
 F32 = torch.float32
@@ -31,11 +32,9 @@ IMAGE = ParentInput("x", "identity", (1, 9, 6))
 
 def network(spec: Mapping[str, Any], *parents: ParentInput, seed: int = 0, **options: Any) -> Network:
     outputs = options.pop("outputs", {"loc": (5,), "scale": (5,)})
-    built = build_network(
-        SPECS.validate_python(spec), {p.name: p for p in parents}, outputs,
-        seed=seed, key="generative.x", dtype=options.pop("dtype", DOUBLE), **options,
-    )  # fmt: skip
-    return built
+    key, dtype = options.pop("key", "generative.x"), options.pop("dtype", DOUBLE)
+    setup = Setup({p.name: p for p in parents}, outputs, Initializer(seed, key, dtype), **options)
+    return blueprint(SPECS.validate_python(spec), setup).build(setup)
 
 
 def run(net: nn.Module, noise: Noise | int = 4, **values: AxisTensor | Tensor) -> dict[str, AxisTensor]:
@@ -126,10 +125,9 @@ def test_the_order_of_parents_never_matters(
 
 
 def test_initial_weights_depend_on_seed_and_key_only() -> None:
-    spec = SPECS.validate_python(MLP)
     single, double = (network(MLP, Y, Z, dtype=dtype) for dtype in (torch.float32, DOUBLE))
     again, other = network(MLP, Y, Z), network(MLP, Y, Z, seed=1)
-    elsewhere = build_network(spec, {"y": Y, "z": Z}, {"loc": (5,), "scale": (5,)}, seed=0, key="q", dtype=DOUBLE)
+    elsewhere = network(MLP, Y, Z, key="q")
     torch.manual_seed(99)
     for name, value in double.state_dict().items():
         assert torch.equal(value, again.state_dict()[name])
@@ -251,7 +249,7 @@ def test_shapes_are_those_of_the_plan(side: tuple[int, int], kernel: int, stride
     net = network(spec, ParentInput("x", "identity", shape), outputs={})
     found = run(net, 2, x=random(2, *shape))[VALUE].event_shape
     assert found == conv_plan(shape, channels, kernel, stride)[-1]
-    assert found == feature_shape(SPECS.validate_python(spec), {"x": shape})
+    assert found == SPECS.validate_python(spec).feature_shape({"x": shape})
     up = {"kind": "deconv", "channels": channels, "kernel": kernel, "stride": stride}
     net = network(up, Z, outputs={"loc": shape, "logits": (*shape, 5)})
     grown = run(net, 2, z=random(2, 4))
@@ -268,7 +266,7 @@ def test_resnet_shapes(shape: tuple[int, int, int], kernel: int) -> None:
     found = run(network(down, ParentInput("x", "identity", shape), outputs={}), 2, x=random(2, *shape))[
         VALUE
     ].event_shape
-    assert found == feature_shape(SPECS.validate_python(down), {"x": shape})
+    assert found == SPECS.validate_python(down).feature_shape({"x": shape})
     up = {**down, "direction": "up", "hidden": [5]}
     assert run(network(up, Z, outputs={"loc": shape}), 2, z=random(2, 4))["loc"].event_shape == shape
 
@@ -358,7 +356,7 @@ def test_dot_runs_along_the_first_axis() -> None:
     found = run(net, 2, n=n, l=AxisTensor(("l",), lights))[VALUE]
     expected = torch.einsum("bchw,kc->kbhw", n, lights[:, 0]).clamp_min(0)[:, :, None]
     torch.testing.assert_close(found.data, expected)
-    assert found.event_shape == direct_shape(SPECS.validate_python(spec), {"n": (3, 4, 5), "l": (3,)}, None)
+    assert found.event_shape == SPECS.validate_python(spec).direct_shape({"n": (3, 4, 5), "l": (3,)}, None)
 
 
 def test_affine_write_places_and_read_takes_back() -> None:

@@ -5,18 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphspec.graphs.shapes import (
-    ShapeProblem,
-    broadcast,
-    conv_padding,
-    conv_plan,
-    conv_sides,
-    deconv_plan,
-    direct_shape,
-    dot_shape,
-    feature_shape,
-    fits,
-)
 from graphspec.language.networks import (
     AffineRead,
     AffineWrite,
@@ -32,6 +20,16 @@ from graphspec.language.networks import (
     PythonNetwork,
     Resnet,
     SumOf,
+)
+from graphspec.language.shapes import (
+    ShapeProblem,
+    broadcast,
+    conv_padding,
+    conv_plan,
+    conv_sides,
+    deconv_plan,
+    dot_shape,
+    fits,
 )
 
 IMAGE = {"x": (3, 28, 20)}
@@ -118,7 +116,7 @@ def test_dot_keeps_the_first_axis():
     ],
 )
 def test_features(network, parents, shape):
-    assert feature_shape(network, parents) == shape
+    assert network.feature_shape(parents) == shape
 
 
 @pytest.mark.parametrize(
@@ -139,7 +137,7 @@ def test_features(network, parents, shape):
 )
 def test_features_that_cannot_be(network, parents, code):
     with pytest.raises(ShapeProblem) as problem:
-        feature_shape(network, parents)
+        network.feature_shape(parents)
     assert problem.value.code == code and problem.value.message
 
 
@@ -147,10 +145,10 @@ def test_affine_networks_take_the_declared_shape():
     read = AffineRead(kind="affine_read", image="x", pose="a")
     write = AffineWrite(kind="affine_write", image="x", pose="a")
     parents = {"x": (1, 50, 50), "a": (3,)}
-    assert direct_shape(read, parents, (1, 28, 28)) == (1, 28, 28)
-    assert direct_shape(write, parents, (1, 64, 64)) == (1, 64, 64)
+    assert read.direct_shape(parents, (1, 28, 28)) == (1, 28, 28)
+    assert write.direct_shape(parents, (1, 64, 64)) == (1, 64, 64)
     for wrong in [{"x": (1, 50, 50), "a": (4,)}, {"x": (50, 50), "a": (3,)}, parents | {"b": (3,)}]:
         with pytest.raises(ShapeProblem):
-            direct_shape(read, wrong, (1, 28, 28))
+            read.direct_shape(wrong, (1, 28, 28))
     with pytest.raises(ShapeProblem, match="channels"):
-        direct_shape(write, parents, (3, 64, 64))
+        write.direct_shape(parents, (3, 64, 64))

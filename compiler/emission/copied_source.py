@@ -6,12 +6,15 @@ From: names that occur in the emitted code. To: their sources, each with what it
 import ast
 import importlib.util
 import re
+import symtable
+import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from compiler.families import ENTRIES
+from compiler.networks.blueprint import KINDS
 
 SHARED = (
     "compiler.emission.pieces.copied_schedules",
@@ -21,52 +24,86 @@ SHARED = (
     "compiler.plan.aggregation",
     "compiler.families.noise_kinds",
     "compiler.emission.pieces.copied_values",
+    "compiler.factors.links",
 )
-"""What families stand on; then come the families themselves, each from the file that its functions are in."""
+"""What families and parameters stand on; then come the families themselves, each from the file of its functions."""
 
 BEHIND = (
     "compiler.emission.pieces.copied_flows",
     "compiler.emission.pieces.copied_scores",
-    "compiler.emission.pieces.copied_layers",
+    "compiler.emission.pieces.copied_noise",
+    "compiler.tensors.call_layout",
 )
 """What follows the families in an emitted file."""
 
-OWN_WORDS = {"broadcast_pair(": "torch.broadcast_tensors("}
-"""Helpers of the compiler that only give torch's functions types."""
+LAYERS = (
+    "compiler.tensors.blanks",
+    "graphspec.language.shapes",
+    "compiler.networks.initialization",
+    "compiler.networks.interface",
+    "compiler.kernels.plain",
+    "compiler.networks.layers",
+    "compiler.networks.linear",
+    "compiler.networks.mlp",
+    "compiler.networks.conv_layers",
+)
+"""What networks are made of; then come the kinds of networks, each from its file. They stand behind the model."""
+
+SINGLE = {
+    "compiler.tensors.blanks": {"PRESENCE"},
+    "graphspec.language.shapes": {"conv_padding", "conv_sides"},
+}
+"""Files of which a few names are copied, and no others."""
+
+OWN = ("compiler", "graphspec")
+OWN_WORDS = {"broadcast_pair(": "torch.broadcast_tensors(", "broadcast_shape(": "torch.broadcast_shapes("}
+"""Helpers of the compiler that only give torch's functions types or speed."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One function, class or constant: its source and the other pieces it names."""
+    """One function, class or constant: its source and the other pieces it names. behind: it stands behind the model."""
 
     name: str
     source: str
     needs: frozenset[str]
     constant: bool
+    behind: bool
+
+
+def modules() -> dict[str, bool]:
+    """Every file that pieces come from, in the order in which they stand in an emitted file: whether behind the
+    model."""
+    families = (function.__module__ for entry in ENTRIES.values() for function in entry.functions())
+    kinds = (function.__module__ for function in KINDS.values())
+    return dict.fromkeys((*SHARED, *families, *BEHIND), False) | dict.fromkeys((*LAYERS, *kinds), True)
 
 
 def pieces() -> dict[str, Piece]:
     """Every piece by name, in the order of the modules and of their files."""
-    functions = (function for entry in ENTRIES.values() for function in entry.functions())
-    return _pieces((*SHARED, *dict.fromkeys(function.__module__ for function in functions), *BEHIND))
+    return _pieces(tuple(modules().items()))
 
 
 @cache
-def _pieces(modules: tuple[str, ...]) -> dict[str, Piece]:
-    found: dict[str, tuple[str, ast.stmt]] = {}
-    for module in modules:
-        found_at = importlib.util.find_spec(module)
-        assert found_at is not None and found_at.origin is not None, f"{module} is part of this package"
-        text = Path(found_at.origin).read_text(encoding="utf-8")
+def _pieces(chosen: tuple[tuple[str, bool], ...]) -> dict[str, Piece]:
+    found: dict[str, Piece] = {}
+    for module, behind in chosen:
+        text = _text(module)
         for node in ast.parse(text).body:
             for name in _defined(node):
-                source = _source(text, node)
-                assert name not in found or found[name][0] == source, f"two different pieces are called {name}"
-                found.setdefault(name, (source, node))
-    return {
-        name: Piece(name, source, frozenset(_used(node) & found.keys() - {name}), isinstance(node, ast.Assign))
-        for name, (source, node) in found.items()
-    }
+                if name in SINGLE.get(module, {name}):
+                    source = _source(text, node)
+                    known = found.setdefault(
+                        name, Piece(name, source, frozenset(names_in(source)), isinstance(node, ast.Assign), behind)
+                    )
+                    assert known.source == source, f"two different pieces are called {name}"
+    return {name: replace(piece, needs=piece.needs & found.keys() - {name}) for name, piece in found.items()}
+
+
+def _text(module: str) -> str:
+    found_at = importlib.util.find_spec(module)
+    assert found_at is not None and found_at.origin is not None, f"{module} has no file"
+    return Path(found_at.origin).read_text(encoding="utf-8")
 
 
 def _defined(node: ast.stmt) -> Iterator[str]:
@@ -77,12 +114,15 @@ def _defined(node: ast.stmt) -> Iterator[str]:
         yield from (name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name))
 
 
-def _used(node: ast.stmt) -> set[str]:
-    """Names that it reads from outside: neither arguments nor local variables."""
-    names = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name)]
-    own = {name.id for name in names if isinstance(name.ctx, ast.Store)}
-    own |= {inner.arg for inner in ast.walk(node) if isinstance(inner, ast.arg)}
-    return {name.id for name in names} - own
+def names_in(code: str) -> set[str]:
+    """Names that stand for something outside of the functions and classes that use them."""
+    pending, found = [symtable.symtable(code, "code", "exec")], set[str]()
+    while pending:
+        table = pending.pop()
+        pending += table.get_children()
+        whole = table.get_type() == "module"
+        found |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (whole or s.is_global())}
+    return found
 
 
 def _source(text: str, node: ast.stmt) -> str:
@@ -97,18 +137,74 @@ def _source(text: str, node: ast.stmt) -> str:
 
 
 def needed(code: str) -> list[Piece]:
-    """The pieces that `code` names and those they name in turn, in file order, constants before functions."""
+    """The pieces that `code` names and those they name in turn, in file order, constants before functions,
+    those that stand behind the model last."""
     known = pieces()
-    wanted = set(re.findall(r"(?<![\w.])[A-Za-z_]\w*", code)) & known.keys()
+    wanted = names_in(code) & known.keys()
     pending = list(wanted)
     while pending:
         for name in known[pending.pop()].needs - wanted:
             wanted.add(name)
             pending.append(name)
     by_source = {piece.source: piece for name, piece in known.items() if name in wanted}
-    return sorted(by_source.values(), key=lambda piece: not piece.constant)
+    return sorted(by_source.values(), key=lambda piece: (piece.behind, not piece.constant))
 
 
 def piece_names() -> Iterable[str]:
     """Names that nothing else in an emitted file may have."""
-    return pieces().keys()
+    return pieces().keys() | _importable(tuple(modules())).keys()
+
+
+def import_lines(code: str, more: Iterable[tuple[str, str]]) -> list[str]:
+    """The imports that `code` needs, as ruff sorts them: those of the copied files, and `more` (module, name)."""
+    known = _importable(tuple(modules()))
+    wanted = [known[name] for name in sorted(names_in(code) & known.keys())]
+    plain = {(origin, text) for origin, text in wanted if text.startswith("import")}
+    groups: dict[str, list[str]] = {}
+    for module, name in [*(one for one in wanted if one not in plain), *more]:
+        groups.setdefault(module, []).append(name)
+    named = [
+        (module, f"from {module} import {', '.join(sorted(set(names), key=_by_kind))}")
+        for module, names in sorted(groups.items())
+    ]
+    standard, others = [
+        [line for module, line in [*sorted(plain), *named] if (module.split(".")[0] in sys.stdlib_module_names) is own]
+        for own in (True, False)
+    ]
+    return [*standard, "", *others]
+
+
+def _by_kind(name: str) -> tuple[int, str]:
+    """Constants, then classes, then functions."""
+    return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2), name
+
+
+BODY = """
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from fractions import Fraction
+from functools import cache
+from typing import Any, Literal
+import numpy as np
+import torch
+import torch.nn.functional as F
+import zuko.flows
+from torch import Tensor, nn
+"""
+"""Imports that an emitted file may need beside those of the pieces."""
+
+
+@cache
+def _importable(chosen: tuple[str, ...]) -> dict[str, tuple[str, str]]:
+    """Names that can be imported from elsewhere: (module, the name in it, or the whole line of a plain import)."""
+    found: dict[str, tuple[str, str]] = {}
+    for text in (BODY, *map(_text, chosen)):
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.Import):
+                (alias,) = node.names
+                found[alias.asname or alias.name.split(".")[0]] = (alias.name, ast.unparse(node))
+            elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] not in OWN:
+                found |= {alias.name: (node.module, alias.name) for alias in node.names}
+    return found

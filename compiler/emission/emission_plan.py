@@ -18,8 +18,6 @@ from compiler.symbolic.lowering import one_program_for_all
 from compiler.symbolic.objective import Objective
 from compiler.symbolic.program import Axes, Pattern, Program
 from graphspec.graphs.graph import SIDES, Factor, Graphs, Variable
-from graphspec.language import WEIGHTLESS
-from graphspec.language.networks import PythonNetwork
 
 MOST_PATTERNS = 32
 """A file with more functions than this explains nothing to a reader."""
@@ -83,7 +81,7 @@ class EmissionPlan:
 
     def flagged(self, factor: Factor) -> tuple[str, ...]:
         """Parents that may be blank, where the factor's networks read a flag beside each."""
-        if not isinstance(factor.network, (*WEIGHTLESS, PythonNetwork)):
+        if factor.network is not None and not factor.network.own_units:
             return tuple(name for name in factor.parents if self.graphs.variables[name].missing)
         return ()
 

@@ -6,37 +6,36 @@ from typing import cast
 
 from torch import nn
 
-from compiler.emission.dense_code import Outputs
 from compiler.emission.emission_plan import EmissionPlan
 from compiler.emission.flow_code import flow_context, flow_factor
-from compiler.emission.network_code import imports_of, network
+from compiler.emission.network_code import network
 from compiler.emission.parameter_code import constant, constrained, given_directly, learned
 from compiler.emission.text import INDENT, docstring, shape_text, statement
-from compiler.emission.writing import ClassText, Entry
+from compiler.emission.writing import ClassText, Entry, Outputs
 from compiler.factors.factor_modules import Conditional, Deterministic
 from compiler.factors.parameter_sources import (
     ConstantSource,
     LearnedSource,
     NetworkSource,
-    initial_head_gain,
-    parent_input,
-    presence_inputs,
-    resolved_network,
 )
+from compiler.factors.scene import parent_input, presence_inputs
 from compiler.model.model import module_name
 from compiler.symbolic.program import conditional_text
 from graphspec.graphs.graph import Factor, Variable
-from graphspec.graphs.shapes import parameter_shape, size_of
-from graphspec.language import NetworkParameter, NetworkSpec
+from graphspec.graphs.parameter_shape import parameter_shape
+from graphspec.language.shapes import size_of
 
 
 @dataclass(frozen=True)
 class FactorCode:
-    """A factor's class (with helper classes before it), its names in the checkpoint, and the imports it needs."""
+    """A factor's class, its names in the checkpoint, and the classes of the user's own that it needs (module, name).
+
+    noisy: its `forward` is told the layout of the call, for what it draws.
+    """
 
     lines: list[str]
     renames: Mapping[str, str]
-    imports: tuple[str, ...]
+    imports: frozenset[tuple[str, str]]
     noisy: bool
 
 
@@ -48,13 +47,7 @@ def write_factor(plan: EmissionPlan, factor: Factor) -> FactorCode:
         result = {"value": _value(plan, factor, cast(Deterministic, module), text)}
     else:
         result = _parameters(plan, factor, cast(Conditional, module), text)
-    specs = [factor.network, *(_network_of(plan, p) for p in factor.parameters.values())]
-    imports = tuple(line for line in (imports_of(spec) for spec in specs if spec is not None) if line)
-    return FactorCode(_lines(plan, factor, text, result), text.renames, imports, text.noisy)
-
-
-def _network_of(plan: EmissionPlan, parameter: object) -> NetworkSpec | None:
-    return resolved_network(plan.graphs, parameter) if isinstance(parameter, NetworkParameter) else None
+    return FactorCode(_lines(plan, factor, text, result), text.renames, frozenset(text.imports), text.noisy)
 
 
 def _class_text(plan: EmissionPlan, factor: Factor, module: nn.Module) -> ClassText:
@@ -67,7 +60,7 @@ def _class_text(plan: EmissionPlan, factor: Factor, module: nn.Module) -> ClassT
     scope = plan.names.inner()
     return ClassText(
         plan.classes[factor.key], plan.graphs, (factor.side, factor.variable), entries, paths, scope,
-        single=_only_rows(plan, factor), whole=factor.variable in plan.features,
+        single=_only_rows(plan, factor),
     )  # fmt: skip
 
 
@@ -86,7 +79,6 @@ def _parameters(plan: EmissionPlan, factor: Factor, module: Conditional, text: C
     family, variable = module.family, plan.graphs.variables[factor.variable]
     if family.flow:
         return flow_factor(plan, factor, module, text)
-    gain = initial_head_gain(variable)
     computed = [source for source in module.sources if isinstance(source, NetworkSource)]
     found: Outputs = {}
     for source in module.sources:
@@ -98,9 +90,8 @@ def _parameters(plan: EmissionPlan, factor: Factor, module: Conditional, text: C
             case LearnedSource():
                 found[source.info.name] = learned(text, source)
             case NetworkSource():
-                spec = _spec_of(plan, factor, source)
-                prefix = f"{source.infos[0].name}_" if len(computed) > 1 else ""
-                outputs = network(text, source.network, spec, gain, prefix)
+                wanted = f"{source.infos[0].name}_network" if len(computed) > 1 else "network"
+                outputs = network(text, source.network, module.constructions[source.network], wanted)
                 found.update(_linked(source, outputs, -max(len(variable.shape), 1)))
             case _:
                 raise text.refuse(f"parameters of {factor.key}")
@@ -113,20 +104,9 @@ def _linked(source: NetworkSource, outputs: Outputs, axis: int) -> Outputs:
     return {info.name: given_directly(info, source.direct, outputs[source.direct], axis) for info in source.infos}
 
 
-def _spec_of(plan: EmissionPlan, factor: Factor, source: NetworkSource) -> NetworkSpec:
-    """The architecture of one source: a parameter's own, else the factor's."""
-    for name, parameter in factor.parameters.items():
-        if isinstance(parameter, NetworkParameter) and name in (source.infos[0].name, *source.infos[0].alternatives):
-            return resolved_network(plan.graphs, parameter)
-    assert factor.network is not None
-    return factor.network
-
-
 def _value(plan: EmissionPlan, factor: Factor, module: Deterministic, text: ClassText) -> str:
     """A deterministic variable's value, through its domain's link."""
-    assert factor.network is not None
-    outputs = network(text, module.network, factor.network, 1.0)
-    code = outputs["value"]
+    (code,) = network(text, module.network, module.constructions[module.network]).values()
     if not module.linked:
         return code
     variable = plan.graphs.variables[factor.variable]
@@ -140,7 +120,7 @@ def _value(plan: EmissionPlan, factor: Factor, module: Deterministic, text: Clas
 
 def _lines(plan: EmissionPlan, factor: Factor, text: ClassText, result: Outputs) -> list[str]:
     kinds = [f"{entry.argument}: Tensor" for entry in text.entries.values()]
-    noise = ["lead: Sequence[int]", "generator: torch.Generator"] if text.noisy else []
+    noise = ["layout: Layout"] if text.noisy else []
     returns = "Tensor" if len(result) == 1 else f"tuple[{', '.join(['Tensor'] * len(result))}]"
     signature = statement(f"def forward({', '.join(['self', *kinds, *noise])}) -> {returns}:")
     forward = [
@@ -152,7 +132,6 @@ def _lines(plan: EmissionPlan, factor: Factor, text: ClassText, result: Outputs)
     ]
     init = [line for code in text.init for line in statement(code, 2)]
     return [
-        *(line for helper in text.helpers for line in (*helper, "", "")),
         f"class {text.name}(nn.Module):",
         *docstring(_title(factor)),
         "",

@@ -3,16 +3,15 @@
 from math import prod
 from typing import Any
 
-from compiler.emission.dense_code import Outputs
 from compiler.emission.emission_plan import EmissionPlan
 from compiler.emission.network_code import network
 from compiler.emission.text import grouped, tuple_text
-from compiler.emission.writing import ClassText
+from compiler.emission.writing import ClassText, Outputs
 from compiler.factors.factor_modules import Conditional
 from compiler.factors.parameter_sources import CONTEXT, ContextSource
 from compiler.families.flows import LAST_GAIN, zuko_flow
 from graphspec.graphs.graph import Factor
-from graphspec.graphs.shapes import Shape, context_shape, size_of
+from graphspec.language.shapes import Shape, size_of
 
 
 def flow_factor(plan: EmissionPlan, factor: Factor, module: Conditional, text: ClassText) -> Outputs:
@@ -27,11 +26,10 @@ def flow_factor(plan: EmissionPlan, factor: Factor, module: Conditional, text: C
     asked = [f"from_noise={module.flow.from_noise}"]
     asked += [f"{name}=True" for name in ("symmetric", "integral") if getattr(module.flow, name)]
     made = f"zuko.flows.{kind}({features}, {size_of(shape)}{given})"
-    text.layer("flow", f"near_identity({made}, {LAST_GAIN}, {', '.join(asked)})", module.flow)
+    text.own("flow", f"near_identity({made}, {LAST_GAIN}, {', '.join(asked)})", text.paths[module.flow])
     if source.network is None:
         return {}
-    assert factor.network is not None
-    (code,) = network(text, source.network, factor.network, 1.0).values()
+    (code,) = network(text, source.network, module.constructions[source.network]).values()
     return {CONTEXT: code if len(shape) == 1 else f"{grouped(code)}.flatten(-{len(shape)})"}
 
 
@@ -41,7 +39,7 @@ def flow_context(plan: EmissionPlan, factor: Factor) -> Shape:
         return (0,)
     variables = plan.graphs.variables
     parents = {name: variables[name].shape for name in factor.parents}
-    return context_shape(factor.network, parents, variables[factor.variable].shape, _options(factor)["hidden"][0])[0]
+    return factor.network.context_shape(parents, variables[factor.variable].shape, _options(factor)["hidden"][0])[0]
 
 
 def _options(factor: Factor) -> dict[str, Any]:

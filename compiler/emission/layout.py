@@ -1,22 +1,21 @@
 """The whole file: header, constants, copied functions, classes, bounds, loss, checkpoint, training loop."""
 
-import ast
-
 from compiler.emission.checking import verify_agreement
-from compiler.emission.copied_source import Piece, needed
+from compiler.emission.copied_source import Piece, import_lines, needed
 from compiler.emission.emission_plan import EmissionPlan, make_plan
 from compiler.emission.factor_code import FactorCode, write_factor
 from compiler.emission.objective_weights import weight_lines
 from compiler.emission.plan_function import BoundCode, write_bound
 from compiler.emission.row_groups import bound_lines, extras_of, loss_lines
-from compiler.emission.text import INDENT, docstring, statement
-from compiler.emission.training import checkpoint_lines, data_lines, loop_lines, training_constants
+from compiler.emission.text import INDENT, comment, docstring, statement
+from compiler.emission.training import checkpoint_lines, data_lines, loop_lines, main_lines, training_constants
 from compiler.model.model import Model
 from compiler.symbolic.agreement import agreements
 from compiler.symbolic.program import conditional_text
 from graphspec.graphs.graph import SIDES, Factor, Side
 
 GAP = ["", ""]
+BEHIND = "Layers and networks, word for word as in graphspec. Values have size 1 along what they do not vary over."
 
 
 def emitted(model: Model) -> str:
@@ -41,10 +40,12 @@ def emitted(model: Model) -> str:
         *GAP, *data_lines(plan),
         *GAP, *loop_lines(plan, extras_of(plan, bounds)),
     ]  # fmt: skip
-    copied = _copied(needed(_names_in("\n".join(body))))
-    rest = [*constants, *copied, *body]
-    users = tuple(dict.fromkeys(line for code in classes.values() for line in code.imports))
-    text = "\n".join([*_header(plan), *_imports("\n".join(rest), users), "", *rest]) + "\n"
+    copied = needed("\n".join([*body, *main_lines()]))
+    before, behind = ([piece for piece in copied if piece.behind is late] for late in (False, True))
+    body += [*GAP, *comment(BEHIND, 0), *_copied(behind)] if behind else []
+    rest = [*constants, *_copied(before), *body, *GAP, *main_lines()]
+    users = {user for code in classes.values() for user in code.imports}
+    text = "\n".join([*_header(plan), "", *import_lines("\n".join(rest), users), "", *rest]) + "\n"
     verify_agreement(text, plan)
     return text
 
@@ -91,11 +92,6 @@ def _constants(plan: EmissionPlan, bounds: list[BoundCode]) -> tuple[list[str], 
     return [*samples, *weights, *training], [*functions, *rate]
 
 
-def _names_in(code: str) -> str:
-    """Every name that the code reads, and nothing of its comments and texts."""
-    return " ".join(node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name))
-
-
 def _copied(chosen: list[Piece]) -> list[str]:
     lines: list[str] = []
     for piece in chosen:
@@ -103,28 +99,6 @@ def _copied(chosen: list[Piece]) -> list[str]:
         lines += [""] * (0 if follows else 2 - piece.constant)
         lines += piece.source.split("\n")
     return lines
-
-
-def _imports(code: str, users: tuple[str, ...]) -> list[str]:
-    """The imports that the rest of the file needs."""
-    names = set(_names_in(code).split())
-    plain = [f"import {module}" for module in ("math", "sys") if module in names]
-    froms = []
-    abstract = [name for name in ("Callable", "Iterator", "Sequence") if name in names]
-    if abstract:
-        froms.append(f"from collections.abc import {', '.join(abstract)}")
-    managers = [name for name in ("contextmanager", "nullcontext") if name in names]
-    froms += [f"from contextlib import {', '.join(managers)}"] if managers else []
-    plain_names = (("fractions", "Fraction"), ("functools", "cache"), ("itertools", "pairwise"))
-    froms += [f"from {module} import {name}" for module, name in plain_names if name in names]
-    typing = [name for name in ("Any", "Literal", "TypeVar") if name in names]
-    if typing:
-        froms.append(f"from typing import {', '.join(typing)}")
-    tensors = ", ".join(["Tensor", *(["distributions"] if "distributions" in names else []), "nn"])
-    torch = ["import numpy as np", "import torch"]
-    torch += ["import torch.nn.functional as F"] if "F" in names else []
-    zuko = ["import zuko.flows"] if "zuko" in names else []
-    return ["", *plain, *froms, "", *torch, *zuko, *users, f"from torch import {tensors}"]
 
 
 def _model(plan: EmissionPlan, factors: dict[str, Factor], classes: dict[str, FactorCode]) -> list[str]:

@@ -58,7 +58,8 @@ def _at_group(text: str, level: int, group: tuple[int, int]) -> list[str]:
     start, end = group
     head, body, tail = text[: start + 1], text[start + 1 : end], text[end:]
     only_groups = not re.search(r"[\w)\]]$", text[:start]) and text[start] == "(" and len(split_top(body, ", ")) == 1
-    if len(inner + body) <= WIDTH:
+    display = text[start] in "[{" and not re.search(r"[\w)\]]$", text[:start]) and len(split_top(body, ", ")) > 1
+    if len(inner + body) <= WIDTH and not display:
         lines = [inner + body]
     elif only_groups:
         lines = _summed(body, level + 1)

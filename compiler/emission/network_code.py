@@ -1,165 +1,72 @@
-"""Any network of the compiled model as code: what each of its outputs is, in terms of the class's own layers."""
+"""A network of the compiled model as code: the call that builds it, and the call that runs it.
 
-from compiler.emission.dense_code import Outputs, linear, mlp
-from compiler.emission.image_code import cnn, deconv, resnet_down, resnet_up
-from compiler.emission.input_noise import disturbed_inputs, inputs_of
-from compiler.emission.text import added, number, tuple_text
-from compiler.emission.writing import ClassText, Entry
-from compiler.networks.cnn import CnnNetwork
-from compiler.networks.deconv import DeconvNetwork
-from compiler.networks.elementwise import ElementwiseNetwork
-from compiler.networks.interface import Network
-from compiler.networks.linear import LinearNetwork
-from compiler.networks.mlp import MlpNetwork
-from compiler.networks.resnet import ResnetDown, ResnetUp
-from compiler.networks.user_module import UserNetwork
-from compiler.networks.weightless import AffineNetwork, ElementaryNetwork
-from graphspec.graphs.shapes import direct_shape
-from graphspec.language import NetworkSpec
-from graphspec.language.networks import PythonNetwork
+Its class stands in the emitted file word for word, so nothing here knows one kind of network from another.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+
+from compiler.emission.text import tuple_text
+from compiler.emission.writing import ClassText, Outputs
+from compiler.networks import VALUE, Network
+from compiler.networks.blueprint import Construction
+from compiler.networks.layers import draws
+from compiler.networks.user_module import UserClass
 
 
-def network(text: ClassText, module: Network, spec: NetworkSpec, gain: float, prefix: str = "") -> Outputs:
-    """Statements of a network; returns the code of each output. prefix: of its attributes, where there are several.
+def network(text: ClassText, module: Network, made: Construction, wanted: str = "network") -> Outputs:
+    """Adds the network to the class; returns the code of each output.
 
-    Raises SpecError (GS090) for a kind that has no code yet.
+    Raises SpecError (GS090) where the network would read classes instead of numbers.
     """
-    local = text.scope.fresh("hidden")
-    with disturbed_inputs(text, inputs_of(module), prefix):
-        return _network(text, module, spec, gain, local, prefix)
+    hot = [text.entries[name] for name in module.inputs if text.entries[name].hot]
+    if made.own_units and any(e.parent.encoding != "table" for e in hot):
+        raise text.refuse("a relaxed count in a network that reads its parents as they are")
+    text.noisy = text.noisy or draws(module)
+    setup, options = made.setup, made.blueprint.options
+    gain = f", head_gain={setup.head_gain}" if setup.head_gain != 1.0 else ""
+    text.init.append(f"parents = {code_of(module.inputs)}")
+    text.init.append(f'start = Initializer(SEED, "{setup.start.path}", torch.get_default_dtype())')
+    text.init.append(f"setup = Setup(parents, {code_of(setup.outputs)}, start{gain})")
+    text.imports |= {(o.module, o.name) for o in options.values() if isinstance(o, UserClass)}
+    given = ", ".join(["setup", *(f"{name}={code_of(value)}" for name, value in options.items())])
+    layer = text.own(wanted, f"{made.blueprint.network.__name__}({given})", text.paths[module])
+    values = ", ".join(f"{code_of(name)}: {text.entries[name].argument}" for name in module.inputs)
+    return _outputs(text, f"{layer}({{{values}}}, {text.layout()})", list(setup.outputs) or [VALUE])
 
 
-def _network(text: ClassText, module: Network, spec: NetworkSpec, gain: float, local: str, prefix: str) -> Outputs:
-    match module:
-        case LinearNetwork():
-            return linear(text, module, gain, prefix)
-        case MlpNetwork():
-            return mlp(text, module, gain, local, prefix)
-        case CnnNetwork():
-            return cnn(text, module, gain, local, prefix)
-        case DeconvNetwork():
-            return deconv(text, module, gain, local, prefix)
-        case ResnetDown():
-            return resnet_down(text, module, gain, local, prefix)
-        case ResnetUp():
-            return resnet_up(text, module, gain, local, prefix)
-        case ElementwiseNetwork():
-            return elementwise(text, module, gain, prefix)
-        case ElementaryNetwork():
-            return {module.output: elementary(text, module, spec)}
-        case AffineNetwork():
-            return {module.output: affine(text, module)}
-        case UserNetwork():
-            assert isinstance(spec, PythonNetwork)
-            return user(text, module, spec, prefix)
-        case _:
-            raise text.refuse(f"a network of kind {spec.kind}")
+def _outputs(text: ClassText, call: str, names: list[str]) -> Outputs:
+    if len(names) == 1:
+        return {names[0]: f"{call}[{code_of(names[0])}]"}
+    found = text.assign(text.scope.fresh("found"), call)
+    return {name: f"{found}[{code_of(name)}]" for name in names}
 
 
-def elementwise(text: ClassText, module: ElementwiseNetwork, gain: float, prefix: str) -> Outputs:
-    """bias_i + sum over parents of weight_i * parent_i; a category's element picks one of K weights."""
-    fan_in = sum(parent.width // parent.elements for parent in module.inputs.values())
-    started = f"{fan_in}" + (f", {gain}" if gain != 1.0 else "")
-    outputs = {}
-    for name in module.shapes:
-        bias = module.biases[f"to_{name}"]
-        home = text.paths[module]
-        attribute = text.own(f"{prefix}bias_{name}", f"uniform_parameter({tuple_text(bias.shape)}, {started})")
-        text.weight(attribute, "", f"{home}.biases.to_{name}")
-        terms = [attribute]
-        for parent in module.inputs.values():
-            entry = text.entries[parent.name]
-            weight = module.weights[f"from_{parent.name}_to_{name}"]
-            code = f"uniform_parameter({tuple_text(weight.shape)}, {started})"
-            attribute = text.own(f"{prefix}{entry.argument}_to_{name}", code)
-            text.weight(attribute, "", f"{home}.weights.from_{parent.name}_to_{name}")
-            terms.append(_weighted(entry, attribute, bias.dim() - len(parent.shape)))
-        outputs[name] = added(terms)
-    return outputs
+def code_of(value: object) -> str:
+    """A plain value as code; of a dataclass, what differs from its defaults."""
+    if isinstance(value, UserClass):
+        return value.name
+    if isinstance(value, type):
+        return value.__name__
+    if is_dataclass(value):
+        return _made(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{code_of(key)}: {code_of(each)}' for key, each in value.items())}}}"
+    if isinstance(value, tuple):
+        return tuple_text([code_of(each) for each in value]) if value else "()"
+    if isinstance(value, list):
+        return f"[{', '.join(map(code_of, value))}]"
+    return repr(value)
 
 
-def _weighted(entry: Entry, weight: str, extra: int) -> str:
-    """One parent's share; extra: trailing dimensions of the output beyond the parent's elements."""
-    tail = ".unsqueeze(-1)" * extra
-    if entry.parent.encoding == "table":
-        return f"({entry.argument}{tail} * {weight}.movedim(0, -{1 + extra})).sum(-{1 + extra})"
-    return f"{entry.numbers()}{tail} * {weight}[0]"
-
-
-def elementary(text: ClassText, module: ElementaryNetwork, spec: NetworkSpec) -> str:
-    """identity, product, sum, dot: one operation over the parents, in their own units."""
-    entries = [text.entries[parent.name] for parent in module.inputs.values()]
-    if any(entry.hot for entry in entries):
-        raise text.refuse(f"{module.operation} of a relaxed count")
-    rank = max(len(entry.parent.shape) for entry in entries)
-    shapes = {entry.parent.name: entry.parent.shape for entry in entries}
-    if module.operation == "dot":
-        parts = [_spread(entry, len(entry.parent.shape), rank) for entry in entries]
-        code = f"({' * '.join(parts)}).sum(-{rank}, keepdim=True)"
-    else:
-        parts = [_spread(entry, len(entry.parent.shape) + 1, rank) for entry in entries]
-        code = (" + " if module.operation == "sum" else " * ").join(parts)
-    code = _clamped(module, code)
-    result = direct_shape(spec, shapes, module.shape)
-    if module.shape is None or result == module.shape:
-        return code
-    value = text.assign(text.scope.fresh("value"), code)
-    value += f".unsqueeze(-{len(result) + 1})" * (len(module.shape) - len(result))
-    kept = f"*{value}.shape[:-{len(module.shape)}], " if module.shape else ""
-    return f"{value}.expand({kept}{', '.join(map(str, module.shape))})"
-
-
-def _spread(entry: Entry, place: int, rank: int) -> str:
-    """With size-1 dimensions at -`place`, so that its event has `rank` of them."""
-    return entry.argument + f".unsqueeze(-{place})" * (rank - len(entry.parent.shape))
-
-
-def _clamped(module: ElementaryNetwork, code: str) -> str:
-    limits = {"min": module.minimum, "max": module.maximum}
-    listed = ", ".join(f"{name}={number(value)}" for name, value in limits.items() if value is not None)
-    return f"({code}).clamp({listed})" if listed and " + " in code else f"{code}.clamp({listed})" if listed else code
-
-
-def affine(text: ClassText, module: AffineNetwork) -> str:
-    """affine_read and affine_write."""
-    image, pose = text.entries[module.image].argument, text.entries[module.pose].argument
-    return f"affine_window({image}, {pose}, {tuple_text(module.shape)}, inverse={module.inverse})"
-
-
-def user(text: ClassText, module: UserNetwork, spec: PythonNetwork, prefix: str) -> Outputs:
-    """The user's own class, imported by the emitted file; leading dimensions are flattened for it."""
-    inputs = {parent.name: text.entries[parent.name].event for parent in module.inputs.values()}
-    kind = spec.target.split(":")[1]
-    shapes = [repr(found).replace("'", '"') for found in (inputs, module.shapes)]
-    given = "".join(f", {name}={value!r}" for name, value in spec.args.items())
-    made = f"{kind}(inputs={shapes[0]}, outputs={shapes[1]}{given})"
-    layer = text.layer(f"{prefix}network", made, module.module)
-    lead = text.scope.fresh("leading")
-    if any(text.entries[name].hot and text.entries[name].parent.encoding != "table" for name in inputs):
-        raise text.refuse("a relaxed count in a network of your own")
-    sizes = [
-        text.entries[name].argument + (f".shape[:-{len(shape)}]" if shape else ".shape")
-        for name, shape in inputs.items()
-    ]
-    text.assign(lead, f"torch.broadcast_shapes({', '.join(sizes)})")
-    flat = []
-    for name, shape in inputs.items():
-        event = "".join(f", {size}" for size in shape)
-        flat.append(f"{name}={text.entries[name].argument}.expand(*{lead}{event}).reshape(-1{event})")
-    result = text.assign(text.scope.fresh("found"), f"{layer}({', '.join(flat)})")
-    if len(module.shapes) == 1:
-        name = next(iter(module.shapes))
-        text.assign(result, f'{result} if isinstance({result}, Tensor) else {result}["{name}"]')
-        return {name: f"{result}.reshape(*{lead}{''.join(f', {size}' for size in module.shapes[name])})"}
-    return {
-        name: f'{result}["{name}"].reshape(*{lead}{"".join(f", {size}" for size in shape)})'
-        for name, shape in module.shapes.items()
-    }
-
-
-def imports_of(spec: NetworkSpec) -> str:
-    """The line that imports a user's class; empty for every other kind."""
-    if not isinstance(spec, PythonNetwork):
-        return ""
-    module, kind = spec.target.split(":")
-    return f"from {module} import {kind}"
+def _made(value: object) -> str:
+    """The call that makes a dataclass: fields without a default by position, others by name."""
+    assert is_dataclass(value)
+    given = {each.name: getattr(value, each.name) for each in fields(value)}
+    required = [code_of(given[each.name]) for each in fields(value) if each.default is MISSING]
+    others = [each for each in fields(value) if each.default is not MISSING and given[each.name] != each.default]
+    parts = [*required, *(f"{each.name}={code_of(given[each.name])}" for each in others)]
+    return f"{type(value).__name__}({', '.join(parts)})"

@@ -23,6 +23,9 @@ WORDS: dict[WeightKind, str] = {
     "temperature": "of the relaxed draws of {name}",
 }
 
+CURVES = {"linear": "straight", "cosine": "cosine", "exponential": "exponential"}
+"""The function that each shape of a schedule is called by in the file."""
+
 
 def weight_value(plan: EmissionPlan, kind: WeightKind, name: str) -> float | Schedule | OverRho:
     """What the spec says about one weight."""
@@ -123,5 +126,5 @@ def scheduled(name: str, value: Schedule, words: str) -> list[str]:
     return [
         f"def {name}(epoch: float) -> float:",
         *docstring(text),
-        f"    return {value.shape}({number(value.start)}, {number(value.to)}, {part})",
+        f"    return {CURVES[value.shape]}({number(value.start)}, {number(value.to)}, {part})",
     ]

@@ -29,8 +29,8 @@ def learned(text: ClassText, source: LearnedSource) -> str:
     module, info = source.learned, source.info
     start = number(module.raw.detach().flatten()[0].item())
     sizes = tuple_text(tuple(module.raw.shape)) if module.raw.dim() else "()"
-    attribute = text.own(f"raw_{info.name}", f"nn.Parameter(torch.full({sizes}, {start}))")
-    text.weight(attribute, "", f"{text.paths[module]}.raw")
+    made = f"nn.Parameter(torch.full({sizes}, {start}))"
+    attribute = text.own(f"raw_{info.name}", made, f"{text.paths[module]}.raw")
     if info.link == "normalize":
         spread = attribute if tuple(module.raw.shape) == module.shape else f"{attribute}.expand({_sizes(module)})"
         return constrained(info, spread, -len(module.shape))

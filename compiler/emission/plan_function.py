@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from compiler.emission.emission_plan import EmissionPlan, PatternCode, TensorKind
 from compiler.emission.objective_weights import WeightKind, WeightName, weight_code
-from compiler.emission.text import INDENT, Names, comment, docstring, statement, tuple_text
+from compiler.emission.text import INDENT, Names, comment, docstring, statement
 from compiler.emission.writing import refused
 from compiler.families.family_code import FamilyCode, coded_family
 from compiler.plan.ops import OPERATIONS
@@ -282,9 +282,8 @@ class FunctionWriter:
         """`model.q_z(h, y)`."""
         given = list(arguments)
         if key in self.noisy:
-            sampled = bool(axes) and axes[0] == SAMPLES
-            lead = ["SAMPLES", *["1"] * (len(axes) - 1), self.batch()] if sampled else [self.batch()]
-            given += [tuple_text(lead), "generator"]
+            sampled = ", sampled=True" if axes and axes[0] == SAMPLES else ""
+            given.append(f"Layout({len(axes) + 1}, Noise(generator, {self.batch()}){sampled})")
         return f"model.{self.plan.attributes[key]}({', '.join(given)})"
 
     def fresh(self, wanted: str) -> str:

@@ -78,7 +78,8 @@ def bound_lines(plan: EmissionPlan, bounds: list[BoundCode], noisy: frozenset[st
         factor = graphs.function(name)
         arguments = [ids[p] + (".detach()" if p in factor.stop_gradient else "") for p in factor.parents]
         arguments += [f"{plan.tensors[p, 'given']}.to(like)" for p in plan.flagged(factor)]
-        arguments += [f"(len({ids[graphs.observed[0]]}),)", "generator"] if factor.key in noisy else []
+        rows = f"len({ids[graphs.observed[0]]})"
+        arguments += [f"Layout(1, Noise(generator, {rows}))"] if factor.key in noisy else []
         lines += statement(f"{ids[name]} = model.{plan.attributes[factor.key]}({', '.join(arguments)})")
     first = ids[graphs.observed[0]]
     if len(plan.patterns) == 1:

@@ -9,10 +9,10 @@ from compiler.emission.line_breaking import INDENT, WIDTH, statement
 from compiler.symbolic.code_text import added, event_sum, event_text, grouped, number, split_top, tuple_text
 
 MODULES = ("math", "torch", "nn", "F", "Tensor", "Any", "argparse", "np", "numpy", "load_file", "annotations")
-ARGUMENTS = ("model", "rows", "generator", "epoch", "rho", "lead", "self", "batch", "result", "at", "main", "Model",
+ARGUMENTS = ("model", "rows", "generator", "epoch", "rho", "layout", "self", "batch", "result", "at", "main", "Model",
              "like", "blank", "data_rows", "labelled_rows", "unlabelled_rows", "Literal",
              "Fraction", "cache", "pairwise", "Sequence", "Callable", "TypeVar", "distributions", "sys", "Iterator",
-             "contextmanager", "nullcontext", "zuko")  # fmt: skip
+             "contextmanager", "nullcontext", "zuko", "SEED", "SAMPLES")  # fmt: skip
 
 
 class Names:

@@ -47,7 +47,8 @@ def training_constants(plan: EmissionPlan) -> tuple[list[str], list[str]]:
     """Constants of the training loop; the learning rate as a function where it changes."""
     training = plan.graphs.spec.training
     remark = "rows without labels a step" if plan.graphs.supervised else ""
-    constants = statement(f"EPOCHS = {training.epochs}", 0) + statement(
+    constants = statement(f"SEED = {training.seed}", 0, "of initial weights and of draws")
+    constants += statement(f"EPOCHS = {training.epochs}", 0) + statement(
         f"BATCH_SIZE = {training.batch_size}", 0, remark
     )
     if plan.graphs.supervised:
@@ -112,7 +113,7 @@ def _random(variable: Variable) -> str:
 
 
 def loop_lines(plan: EmissionPlan, extras: dict[str, str]) -> list[str]:
-    """`train` and the main block."""
+    """`train`."""
     training, supervised = plan.graphs.spec.training, bool(plan.graphs.supervised)
     scheduled_rate = isinstance(training.learning_rate, Schedule)
     rate = "learning_rate(0.0)" if scheduled_rate else "LEARNING_RATE"
@@ -141,13 +142,17 @@ def loop_lines(plan: EmissionPlan, extras: dict[str, str]) -> list[str]:
         *_batches(supervised),
         *(line for code in step for line in statement(code, 3)),
         f'{INDENT * 2}print(f"epoch {{epoch + 1}}: loss of the last batch {{value.item():.3f}}")',
-        "",
-        "",
+    ]  # fmt: skip
+
+
+def main_lines() -> list[str]:
+    """What the file does when it is run."""
+    return [
         'if __name__ == "__main__":',
-        f"{INDENT}source = torch.Generator().manual_seed({training.seed})",
+        f"{INDENT}source = torch.Generator().manual_seed(SEED)",
         *statement("data = read_rows(sys.argv[1]) if len(sys.argv) > 1 else random_rows(1000, source)"),
         f"{INDENT}train(Model(), data, source)",
-    ]  # fmt: skip
+    ]
 
 
 def _told(supervised: bool) -> str:

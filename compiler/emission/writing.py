@@ -1,6 +1,6 @@
 """What the writers of one factor's class share: its attributes, its statements, and where its weights come from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import nn
@@ -11,6 +11,9 @@ from graphspec.diagnostics import SpecError
 from graphspec.graphs.graph import Graphs
 from graphspec.text.report import Report
 from graphspec.text.tree import Path
+
+Outputs = dict[str, str]
+"""Code of each output's unconstrained value, by the parameter's name."""
 
 
 def refused(graphs: Graphs, path: Path, what: str) -> SpecError:
@@ -38,27 +41,14 @@ class Entry:
         """Trailing sizes of the argument."""
         return (*self.parent.shape, self.parent.classes) if self.hot else self.parent.shape
 
-    def numbers(self) -> str:
-        """The value as numbers [..., *shape]; not for a category."""
-        if self.hot:
-            return f"expected_log1p({self.argument}, {self.parent.minimum})"
-        return f"signed_log1p({self.argument})" if self.parent.encoding == "log1p" else self.argument
-
-    def flat(self) -> str:
-        """Everything as one vector per row, [..., width]."""
-        table = self.parent.encoding == "table"
-        code, rank = (self.argument, len(self.event)) if table else (self.numbers(), len(self.parent.shape))
-        if rank == 0:
-            return f"{code}.unsqueeze(-1)"
-        return code if rank == 1 else f"{code}.flatten(-{rank})"
-
 
 @dataclass
 class ClassText:
-    """A class on its way: statements of `__init__` and `forward`, classes it needs, and weights by their two names.
+    """A class on its way: statements of `__init__` and `forward`, and weights by their two names.
 
-    single: values have one leading dimension, the rows. whole: it runs once, on all rows of a batch.
-    paths: name of every module in the compiled model's checkpoint.
+    entries: what `forward` is told, by the name that networks know it by. single: values have one leading dimension,
+    the rows. paths: name of every module in the compiled model's checkpoint. noisy: `forward` is told the layout of the
+    call, for what it draws. imports: of classes of the user's own, (module, name).
     """
 
     name: str
@@ -68,44 +58,33 @@ class ClassText:
     paths: Mapping[nn.Module, str]
     scope: Names
     single: bool
-    whole: bool
     attributes: Names = field(default_factory=Names)
     init: list[str] = field(default_factory=list)
     forward: list[str] = field(default_factory=list)
-    helpers: list[list[str]] = field(default_factory=list)
     renames: dict[str, str] = field(default_factory=dict)
+    imports: set[tuple[str, str]] = field(default_factory=set)
     noisy: bool = False
 
-    def own(self, wanted: str, code: str) -> str:
-        """A new attribute; `self.name`."""
+    def own(self, wanted: str, code: str, theirs: str) -> str:
+        """A new attribute, `self.name`, whose weights have the name `theirs` in a checkpoint (or begin with it)."""
         name = self.attributes.fresh(wanted)
         self.init.append(f"self.{name} = {code}")
+        self.renames[name] = theirs
         return f"self.{name}"
-
-    def layer(self, wanted: str, code: str, module: nn.Module) -> str:
-        """A new attribute whose weights are all those of `module`."""
-        attribute = self.own(wanted, code)
-        self.renames[attribute.removeprefix("self.")] = self.paths[module]
-        return attribute
-
-    def weight(self, attribute: str, part: str, theirs: str) -> None:
-        """One tensor of an attribute by its name in the checkpoint."""
-        self.renames[".".join([attribute.removeprefix("self."), part]).rstrip(".")] = theirs
 
     def assign(self, target: str, code: str) -> str:
         """One statement of `forward`."""
         self.forward.append(f"{target} = {code}")
         return target
 
-    def map_layer(self, layer: str, maps: str) -> str:
-        """A layer of images on maps that may have several leading dimensions."""
-        return f"{layer}({maps})" if self.single else f"on_rows({layer}, {maps})"
+    def layout(self) -> str:
+        """Code of the layout of a call: the parents stand on the same leading dimensions."""
+        if self.noisy:
+            return "layout"
+        entry = next(iter(self.entries.values()))
+        rank = len(entry.event)
+        return f"Lead({entry.argument}.dim(){f' - {rank}' if rank else ''})"
 
     def refuse(self, what: str) -> SpecError:
         """A located GS090."""
         return refused(self.graphs, self.path, what)
-
-
-def in_order(entries: Mapping[str, Entry], names: Sequence[str]) -> list[Entry]:
-    """Entries in the order the spec lists the parents."""
-    return [entry for name, entry in entries.items() if name in names]

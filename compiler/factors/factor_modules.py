@@ -13,10 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compiler.factors.parameter_sources import CONTEXT, ParameterSource, Scene, flow_context, parameter_sources
+from compiler.factors.parameter_sources import CONTEXT, ParameterSource, flow_context, parameter_sources
+from compiler.factors.scene import Scene
 from compiler.families.flow_maps import FlowMap
 from compiler.families.flows import build_flow_map
 from compiler.networks import VALUE, Network
+from compiler.networks.blueprint import Construction
 from compiler.networks.initialization import Initializer
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.precision import widened
@@ -30,13 +32,15 @@ Entered = tuple[Tensor, ...]
 class FactorModule(nn.Module, ABC):
     """Networks over a factor's parents, and what is made of them.
 
-    reads: the parents that some network reads, and flags of those that may be blank. Initial weights depend on
+    reads: the parents that some network reads, and flags of those that may be blank. constructions: how each network
+    was built. Initial weights depend on
     (seed, factor.key) and the factor itself only.
     """
 
     def __init__(self, factor: Factor, graphs: Graphs) -> None:
         super().__init__()
         self.factor, self.variable = factor, graphs.variables[factor.variable]
+        self.constructions: dict[Network, Construction] = {}
         self._readers: dict[str, tuple[Network, ...]] = {}
 
     @property
@@ -97,7 +101,7 @@ class Conditional(FactorModule):
         super().__init__(factor, graphs)
         assert factor.family is not None, f"{factor.key} is deterministic"
         self.family = factor.family
-        scene = Scene(factor, graphs, seed, dtype, allow_python)
+        scene = Scene(factor, graphs, seed, dtype, allow_python, self.constructions)
         self.flow: FlowMap | None = None
         sources: list[ParameterSource]
         if self.family.flow:
@@ -136,7 +140,7 @@ class Deterministic(FactorModule):
     ) -> None:
         super().__init__(factor, graphs)
         assert factor.network is not None, f"{factor.key} has no network"
-        scene = Scene(factor, graphs, seed, dtype, allow_python)
+        scene = Scene(factor, graphs, seed, dtype, allow_python, self.constructions)
         feature = self.variable.domain is None
         outputs = {} if feature else {VALUE: self.variable.shape}
         self.linked = not feature and not isinstance(factor.network, WEIGHTLESS)

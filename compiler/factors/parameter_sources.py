@@ -5,7 +5,6 @@ From: a checked `Factor`. To: modules that give constrained parameters under the
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,13 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compiler.factors.parameters import PROBABILITY_MARGIN, Learned, constrain, from_alternative, legal
-from compiler.networks import Network, ParentInput, UserModuleError, build_network, look_beside
-from compiler.tensors.blanks import PRESENCE
+from compiler.factors.scene import Scene
+from compiler.networks import Network
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.precision import widened
-from graphspec.diagnostics import Diagnostic, SpecError
-from graphspec.graphs.graph import Factor, Graphs, Variable
-from graphspec.graphs.shapes import context_shape, parameter_shape, size_of
+from graphspec.graphs.graph import Graphs, Variable
+from graphspec.graphs.parameter_shape import parameter_shape
 from graphspec.language import (
     DEFAULT_NETWORK,
     WEIGHTLESS,
@@ -29,7 +27,7 @@ from graphspec.language import (
     ParameterSpec,
 )
 from graphspec.language.families import ParameterInfo
-from graphspec.language.networks import PythonNetwork
+from graphspec.language.shapes import size_of
 
 LATENT_HEAD_GAIN = 0.05
 """Initial weights of a continuous latent variable's heads against the usual ones: of order 1e-3 after a layer of 500
@@ -142,60 +140,6 @@ def _without_axes(value: Tensor, layout: Layout) -> Tensor:
     return value if layout.dims == 1 else value.reshape(*(1,) * (layout.dims - 1), *value.shape)
 
 
-def parent_input(variable: Variable) -> ParentInput:
-    """How a variable enters the networks of its children."""
-    return ParentInput(variable.name, variable.info.encoding, variable.shape, variable.support, variable.minimum)
-
-
-def presence_inputs(parents: Sequence[Variable]) -> dict[str, ParentInput]:
-    """A flag per element beside every parent that may be blank, so that a blank zero is not taken for a value."""
-    flags = (ParentInput(v.name + PRESENCE, "identity", v.shape) for v in parents if v.missing)
-    return {flag.name: flag for flag in flags}
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What building the sources of one factor needs."""
-
-    factor: Factor
-    graphs: Graphs
-    seed: int
-    dtype: torch.dtype
-    allow_python: bool
-
-    def network(
-        self,
-        spec: NetworkSpec,
-        parents: Sequence[str],
-        outputs: Mapping[str, tuple[int, ...]],
-        *,
-        below: str = "",
-        head_gain: float = 1.0,
-    ) -> Network:
-        """The network over `parents`; below: the parameter that it alone gives. Raises SpecError for user modules."""
-        inputs = {name: parent_input(self.graphs.variables[name]) for name in parents}
-        if not isinstance(spec, (*WEIGHTLESS, PythonNetwork)):
-            inputs |= presence_inputs([self.graphs.variables[name] for name in parents])
-        key = f"{self.factor.key}/{below}" if below else self.factor.key
-        if isinstance(spec, PythonNetwork) and not self.allow_python:
-            message = f"{self.factor.key} runs code of your own, {spec.target}"
-            raise self._refused(UserModuleError(message, "start again with --allow-python if you trust it"), below)
-        if isinstance(spec, PythonNetwork):
-            look_beside(self.graphs.source.name)
-        try:
-            return build_network(spec, inputs, outputs, seed=self.seed, key=key, dtype=self.dtype, head_gain=head_gain)
-        except UserModuleError as error:
-            raise self._refused(error, below) from error
-
-    def _refused(self, error: UserModuleError, below: str) -> SpecError:
-        name = self.factor.network_name
-        inline = (self.factor.side, self.factor.variable, *(("parameters", below) if below else ()), "network")
-        path = ("networks", name) if name and not below else inline
-        document = self.graphs.document
-        span, source = document.locate((*path, "target")) if document else (None, self.graphs.source)
-        return SpecError([Diagnostic("GS069", error.message, span, source, hint=error.hint)])
-
-
 def parameter_sources(scene: Scene, variable: Variable) -> list[ParameterSource]:
     """One source per given parameter, then the factor's network for what is left."""
     factor, family = scene.factor, scene.factor.family
@@ -230,7 +174,7 @@ def flow_context(scene: Scene, variable: Variable, width: int) -> tuple[Paramete
     if factor.network is None or not factor.parents:
         return ContextSource(None, scene.dtype), 0
     shapes = {name: variables[name].shape for name in factor.parents}
-    shape, hidden = context_shape(factor.network, shapes, variable.shape, width)
+    shape, hidden = factor.network.context_shape(shapes, variable.shape, width)
     network = scene.network(factor.network, factor.parents, {} if hidden else {CONTEXT: shape})
     return ContextSource(network, scene.dtype), size_of(shape)
 

@@ -1,17 +1,17 @@
-"""Distribution parameters: links from unconstrained numbers, given values, and free (learned) ones.
+"""Distribution parameters: from a network's unconstrained output, from given values, and free (learned) ones.
 
-Every link is shifted so that a head of zeros gives the parameter's standard value (normal: loc 0, scale 1; cutpoints:
-equally likely classes): a network whose heads start small starts near the domain's standard prior.
+A head of zeros gives the parameter's standard value (normal: loc 0, scale 1; cutpoints: equally likely classes): a
+network whose heads start small starts near the domain's standard prior.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
-from math import expm1, log
+from math import log
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from compiler.factors.links import direction, inside, inverse_softplus, logits_of, positive, rising
 from compiler.kernels import softplus_above
 from compiler.tensors.precision import widened
 from graphspec.language import LearnedParameter
@@ -42,41 +42,18 @@ def constrain(info: ParameterInfo, raw: Tensor, axis: int = -1) -> Tensor:
     if info.link == "identity" and not info.standard:
         return raw
     if info.link == "softplus":
-        return _softplus_link(raw, _inverse_softplus(start_value(info) - info.floor), info.floor)
+        fused = softplus_above(raw, inverse_softplus(start_value(info) - info.floor), info.floor)
+        return positive(widened(raw), start_value(info), info.floor) if fused is None else fused
     raw = widened(raw)
-    if info.link == "identity":
-        return raw + info.standard
-    if info.link == "sigmoid":
-        return torch.sigmoid(raw)
-    if info.link == "ordered":
-        return _rising(raw)
-    return F.normalize(raw + _first_unit(raw.shape[axis], raw, axis), dim=axis)
-
-
-def _softplus_link(raw: Tensor, shift: float, floor: float) -> Tensor:
-    fused = softplus_above(raw, shift, floor)
-    return F.softplus(widened(raw) + shift) + floor if fused is None else fused
-
-
-def _first_unit(size: int, like: Tensor, axis: int) -> Tensor:
-    """(1, 0, ..., 0) along `axis` (negative), to be broadcast."""
-    unit = like.new_zeros(size)
-    unit[0] = 1.0
-    return unit.reshape(size, *(1,) * (-axis - 1))
-
-
-def _inverse_softplus(value: float) -> float:
-    return value if value > 30 else log(expm1(value))
-
-
-def _rising(raw: Tensor) -> Tensor:
-    """K - 1 rising cutpoints along the last axis: the first is free, each gap a softplus; zeros give logit(k / K)."""
-    classes = raw.shape[-1] + 1
-    even = [log(k / (classes - k)) for k in range(1, classes)]
-    gaps = [_inverse_softplus(b - a - SCALE_FLOOR) for a, b in pairwise(even)]
-    first = raw[..., :1] + even[0]
-    steps = F.softplus(raw[..., 1:] + raw.new_tensor(gaps)) + SCALE_FLOOR
-    return torch.cat([first, first + steps.cumsum(-1)], dim=-1)
+    match info.link:
+        case "identity":
+            return raw + info.standard
+        case "sigmoid":
+            return torch.sigmoid(raw)
+        case "ordered":
+            return rising(raw, SCALE_FLOOR)
+        case _:
+            return direction(raw, axis)
 
 
 def from_alternative(info: ParameterInfo, name: str, value: Tensor, margin: float) -> Tensor:
@@ -86,10 +63,7 @@ def from_alternative(info: ParameterInfo, name: str, value: Tensor, margin: floa
     """
     if name == info.name:
         return value
-    if info.extent == "class":
-        return value.clamp_min(margin).log()
-    clamped = value.clamp(margin, 1 - max(margin, torch.finfo(value.dtype).eps / 2))
-    return torch.logit(clamped)
+    return value.clamp_min(margin).log() if info.extent == "class" else logits_of(value, margin)
 
 
 def legal(info: ParameterInfo, value: Tensor, axis: int = -1) -> Tensor:
@@ -99,10 +73,8 @@ def legal(info: ParameterInfo, value: Tensor, axis: int = -1) -> Tensor:
     """
     if info.link == "normalize":
         return F.normalize(value, dim=axis)
-    eps = torch.finfo(value.dtype).eps
-    low = None if info.minimum is None else info.minimum + eps
-    high = None if info.maximum is None else info.maximum - eps
-    return value if low is None and high is None else value.clamp(low, high)
+    open_ended = info.minimum is None and info.maximum is None
+    return value if open_ended else inside(value, info.minimum, info.maximum)
 
 
 class Learned(nn.Module):

@@ -9,16 +9,16 @@ under torch.compile, without a C++ compiler.
 from compiler.kernels.activation import FUSED_ACTIVATIONS, softplus_above, sum_activate
 from compiler.kernels.building_kernels import Library, library, status
 from compiler.kernels.density import fused_density
-from compiler.kernels.plain import ACTIVATIONS, add_up
+from compiler.kernels.plain import activated, add_up
 from compiler.kernels.products import product
 from compiler.kernels.routes import activate_linear, activate_sum, linear
 
 __all__ = [
-    "ACTIVATIONS",
     "FUSED_ACTIVATIONS",
     "Library",
     "activate_linear",
     "activate_sum",
+    "activated",
     "add_up",
     "fused_density",
     "library",

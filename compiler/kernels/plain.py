@@ -1,22 +1,15 @@
 """What the kernels compute, in torch: what runs where there is no kernel, and what an emitted file contains."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu,
-    "softplus": F.softplus,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "gelu": F.gelu,
-    "silu": F.silu,
-    "elu": F.elu,
-    "leaky_relu": F.leaky_relu,
-    "identity": lambda value: value,
-}
+
+def activated(value: Tensor, activation: str) -> Tensor:
+    """The activation, called as torch calls it, of a value; `identity` leaves it as it is."""
+    found: Tensor = value if activation == "identity" else getattr(F, activation)(value)
+    return found
 
 
 def add_up(parts: Sequence[Tensor]) -> Tensor:
@@ -34,9 +27,9 @@ def linear(value: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def activate_sum(parts: Sequence[Tensor], activation: str) -> Tensor:
     """activation(parts[0] + parts[1] + ...), of tensors that broadcast."""
-    return ACTIVATIONS[activation](add_up(parts))
+    return activated(add_up(parts), activation)
 
 
 def activate_linear(value: Tensor, weight: Tensor, bias: Tensor, activation: str) -> Tensor:
     """activation(linear(value, weight, bias))."""
-    return ACTIVATIONS[activation](linear(value, weight, bias))
+    return activated(linear(value, weight, bias), activation)

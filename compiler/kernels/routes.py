@@ -37,7 +37,7 @@ def activate_linear(value: Tensor, weight: Tensor, bias: Tensor, activation: str
     large = value.numel() * len(bias) >= SMALLEST * value.shape[-1]
     if large and activation in FUSED_ACTIVATIONS and weight.dtype in PRECISIONS and _kernels_run():
         return activate_sum([bias, linear(value, weight)], activation)
-    return plain.ACTIVATIONS[activation](linear(value, weight, bias))
+    return plain.activated(linear(value, weight, bias), activation)
 
 
 def _kernels_run() -> bool:

@@ -3,8 +3,8 @@
 Their source is what an emitted file contains, so beside torch they use only what such a file can copy.
 """
 
-from compiler.networks.building_networks import blueprint, build_network
-from compiler.networks.interface import VALUE, Network, ParentInput
+from compiler.networks.building_networks import blueprint
+from compiler.networks.interface import VALUE, Network, ParentInput, Setup
 from compiler.networks.user_module import UserModuleError, look_beside
 
-__all__ = ["VALUE", "Network", "ParentInput", "UserModuleError", "blueprint", "build_network", "look_beside"]
+__all__ = ["VALUE", "Network", "ParentInput", "Setup", "UserModuleError", "blueprint", "look_beside"]

@@ -4,34 +4,35 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from compiler.networks.initialization import Initializer
-from compiler.networks.interface import Network, ParentInput
-from compiler.networks.layers import Style
-
-Shapes = Mapping[str, tuple[int, ...]]
-Inputs = Mapping[str, ParentInput]
+from compiler.networks.interface import Network, Setup
+from compiler.networks.layers import BatchNorm, Disturbance, Dropout, LayerNorm, Style
 
 
 @dataclass(frozen=True)
 class Blueprint:
-    """Enough to build a network, and to write the call that builds it.
-
-    Every class takes the parents, the outputs, where its initial weights come from and the gain of its heads, then
-    options of its own.
-    """
+    """Enough to build a network, and to write the call that builds it: its class, and options beside the setup."""
 
     network: Callable[..., Network]
     options: Mapping[str, object] = field(default_factory=dict)
 
-    def build(self, inputs: Inputs, outputs: Shapes, start: Initializer, head_gain: float) -> Network:
+    def build(self, setup: Setup) -> Network:
         """The network itself."""
-        return self.network(inputs, outputs, start, head_gain, **self.options)
+        return self.network(setup, **self.options)
 
 
-Drawn = Callable[[Any, Inputs, Shapes], Blueprint]
+@dataclass(frozen=True)
+class Construction:
+    """How one network of a model was built. own_units: its parents enter as they are."""
+
+    blueprint: Blueprint
+    setup: Setup
+    own_units: bool
+
+
+Drawn = Callable[[Any, Setup], Blueprint]
 Function = TypeVar("Function", bound=Drawn)
 KINDS: dict[str, Drawn] = {}
-"""What makes the blueprint of each kind from (spec, inputs, outputs)."""
+"""What makes the blueprint of each kind from (spec, setup)."""
 
 
 def network_kind(kind: str) -> Callable[[Function], Function]:
@@ -47,4 +48,10 @@ def network_kind(kind: str) -> Callable[[Function], Function]:
 
 def style_of(spec: Any) -> Style:
     """What an architecture with layers says of what stands around them."""
-    return Style(spec.activation, spec.normalization, spec.dropout, spec.input_noise, spec.input_dropout)
+    disturbed = spec.input_noise or spec.input_dropout
+    return Style(
+        spec.activation,
+        {"batch": BatchNorm, "layer": LayerNorm}.get(spec.normalization),
+        Dropout(spec.dropout) if spec.dropout else None,
+        Disturbance(spec.input_noise, spec.input_dropout) if disturbed else None,
+    )

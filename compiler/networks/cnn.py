@@ -10,13 +10,13 @@ from compiler.kernels import add_up
 from compiler.networks.blueprint import Blueprint, network_kind, style_of
 from compiler.networks.conv_layers import Conv, Map
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import VALUE, Network, ParentInput, total_width
-from compiler.networks.layers import Between, Disturbance, Style
+from compiler.networks.interface import VALUE, ParentInput, Setup, by_name, in_line, total_width
+from compiler.networks.layers import Between, LayeredNetwork, Style
 from compiler.networks.linear import ParentSum
 from compiler.networks.mlp import Dense, Heads, Hidden
-from compiler.tensors.call_layout import Layout
-from graphspec.graphs.shapes import conv_plan
+from compiler.tensors.call_layout import Lead
 from graphspec.language.networks import Cnn
+from graphspec.language.shapes import conv_plan
 
 
 def reads_as_image(parent: ParentInput) -> bool:
@@ -28,8 +28,6 @@ class FirstConv(nn.Module):
     """The first layer of a network that reads images: one convolution per image parent, each other parent a bias per
     channel, all added up."""
 
-    convolutions: Mapping[str, Conv]
-
     def __init__(
         self, inputs: Mapping[str, ParentInput], channels: int, kernel: int, stride: int, start: Initializer
     ) -> None:
@@ -37,7 +35,7 @@ class FirstConv(nn.Module):
         self.images = {name: inputs[name] for name in sorted(inputs) if reads_as_image(inputs[name])}
         others = {name: inputs[name] for name in sorted(inputs) if name not in self.images}
         fan_in = sum(p.shape[0] for p in self.images.values()) * kernel**2 + total_width(others.values())
-        self.convolutions = nn.ModuleDict(  # type: ignore[assignment]
+        self.convolutions = by_name(
             {
                 f"from_{n}": Conv(p.shape, channels, kernel, stride, start.at(n), fan_in=fan_in, bias=False)
                 for n, p in self.images.items()
@@ -46,7 +44,7 @@ class FirstConv(nn.Module):
         self.others = ParentSum(others, channels, start.at("others"), fan_in=fan_in)
         self.alone = len(self.images) == 1 and not others
 
-    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
+    def enter(self, name: str, value: Tensor, layout: Lead) -> Tensor:
         """An image's maps [*lead, channels, H', W']; another parent's [*lead, channels]."""
         if name not in self.images:
             return self.others.enter(name, value, layout)
@@ -84,7 +82,7 @@ class Readout(nn.Module):
         self.hidden = Hidden(hidden, start.at("hidden"), style) if hidden else None
         self.heads = Heads(hidden[-1] if hidden else size, outputs, start.at("head"), head_gain) if outputs else None
 
-    def forward(self, maps: Tensor, layout: Layout) -> dict[str, Tensor]:
+    def forward(self, maps: Tensor, layout: Lead) -> dict[str, Tensor]:
         """{output: [*lead, *shape]} from [*lead, C, H, W]."""
         value = maps
         if self.first is not None and self.hidden is not None:
@@ -95,50 +93,31 @@ class Readout(nn.Module):
         return outputs
 
 
-class CnnNetwork(Network):
+class CnnNetwork(LayeredNetwork):
     """Convolutions over image parents, hidden layers, heads. maps: [C, H, W] after each convolution."""
 
-    between: Sequence[Between]
-    convolutions: Sequence[Conv]
-
     def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, Map],
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        maps: Sequence[Map],
-        kernel: int,
-        stride: int,
-        hidden: Sequence[int],
-        style: Style,
+        self, setup: Setup, maps: Sequence[Map], kernel: int, stride: int, hidden: Sequence[int], style: Style
     ) -> None:
-        super().__init__(inputs)
-        self.disturbance = Disturbance(inputs, start.at("input"), style)
-        self.first = FirstConv(inputs, maps[0][0], kernel, stride, start.at("first"))
-        self.between = nn.ModuleList(  # type: ignore[assignment]
-            Between(m[0], start.at(f"{i}"), style) for i, m in enumerate(maps)
-        )
-        self.convolutions = nn.ModuleList(  # type: ignore[assignment]
-            Conv(source, target[0], kernel, stride, start.at(f"{i + 1}"))
+        super().__init__(setup, setup.start.at("input").path, style)
+        self.first = FirstConv(self.inputs, maps[0][0], kernel, stride, setup.start.at("first"))
+        self.between = in_line(Between(m[0], setup.start.at(f"{i}"), style) for i, m in enumerate(maps))
+        self.convolutions = in_line(
+            Conv(source, target[0], kernel, stride, setup.start.at(f"{i + 1}"))
             for i, (source, target) in enumerate(pairwise(maps))
         )
-        self.readout = Readout(maps[-1], outputs, start.at("readout"), head_gain, hidden, style)
+        self.readout = Readout(maps[-1], self.shapes, setup.start.at("readout"), setup.head_gain, hidden, style)
 
-    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
+    def read(self, name: str, value: Tensor, layout: Lead) -> Tensor:
         """An image's first maps, or another parent's bias per channel."""
-        return self.first.enter(name, self.disturbance(name, value, layout), layout)
+        return self.first.enter(name, value, layout)
 
-    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         maps: Tensor = self.between[0](self.first.finish(entered), layout)
         for index, convolution in enumerate(self.convolutions, start=1):
             maps = self.between[index](convolution(maps), layout)
         outputs: dict[str, Tensor] = self.readout(maps, layout)
         return outputs
-
-    def shareable(self, name: str) -> bool:
-        return not self.disturbance.changes(name)
 
 
 def first_image(inputs: Mapping[str, ParentInput]) -> Map:
@@ -147,7 +126,7 @@ def first_image(inputs: Mapping[str, ParentInput]) -> Map:
 
 
 @network_kind("cnn")
-def _cnn(spec: Cnn, inputs: Mapping[str, ParentInput], outputs: Mapping[str, Map]) -> Blueprint:
-    maps = conv_plan(first_image(inputs), spec.channels, spec.kernel, spec.stride)
+def _cnn(spec: Cnn, setup: Setup) -> Blueprint:
+    maps = conv_plan(first_image(setup.inputs), spec.channels, spec.kernel, spec.stride)
     options = {"maps": maps, "kernel": spec.kernel, "stride": spec.stride, "hidden": spec.hidden}
     return Blueprint(CnnNetwork, options | {"style": style_of(spec)})

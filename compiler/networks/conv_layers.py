@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compiler.networks.initialization import Initializer
-from graphspec.graphs.shapes import conv_padding
+from graphspec.language.shapes import conv_padding
 
 Map = tuple[int, ...]
 """[C, H, W]."""

@@ -10,13 +10,13 @@ from compiler.kernels import add_up
 from compiler.networks.blueprint import Blueprint, network_kind, style_of
 from compiler.networks.conv_layers import Map, TransposedConv, as_image, head_channels
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import Network, ParentInput
-from compiler.networks.layers import Between, Disturbance, Style
+from compiler.networks.interface import ParentInput, Setup, by_name, in_line
+from compiler.networks.layers import Between, LayeredNetwork, Style
 from compiler.networks.linear import ParentSum, shaped
 from compiler.networks.mlp import Dense, Hidden
-from compiler.tensors.call_layout import Layout
-from graphspec.graphs.shapes import deconv_plan
+from compiler.tensors.call_layout import Lead
 from graphspec.language.networks import Deconv
+from graphspec.language.shapes import deconv_plan
 
 
 class Seed(nn.Module):
@@ -27,16 +27,11 @@ class Seed(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = seed
-        self.disturbance = Disturbance(inputs, start.at("input"), style)
         self.first = ParentSum(inputs, hidden[0] if hidden else prod(seed), start.at("first"))
         self.hidden = Hidden(hidden, start.at("hidden"), style) if hidden else None
         self.last = Dense(hidden[-1], prod(seed), start.at("last")) if hidden else None
 
-    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
-        """One parent's share of the first layer, [*lead, width]."""
-        return self.first.enter(name, self.disturbance(name, value, layout), layout)
-
-    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> Tensor:
+    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> Tensor:
         """[*lead, C, h, w], before normalization and activation."""
         parts = self.first.parts(entered)
         if self.hidden is None or self.last is None:
@@ -44,17 +39,17 @@ class Seed(nn.Module):
         return shaped(self.last(self.hidden(parts, layout)), self.shape)
 
 
-class GrowingNetwork(Network):
-    """A network whose first map is a seed made from all parents."""
+class GrowingNetwork(LayeredNetwork):
+    """A network whose first map, [C, h, w], is a seed made from all parents."""
 
-    seed: Seed
+    def __init__(self, setup: Setup, seed: Map, hidden: Sequence[int], style: Style) -> None:
+        start = setup.start.at("seed")
+        super().__init__(setup, start.at("input").path, style)
+        self.seed = Seed(self.inputs, seed, hidden, start, style)
 
-    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
-        """One parent's share of the seed's first layer, [*lead, width]."""
-        return self.seed.enter(name, value, layout)
-
-    def shareable(self, name: str) -> bool:
-        return not self.seed.disturbance.changes(name)
+    def read(self, name: str, value: Tensor, layout: Lead) -> Tensor:
+        """[*lead, width] of the seed's first layer."""
+        return self.seed.first.enter(name, value, layout)
 
 
 class DeconvNetwork(GrowingNetwork):
@@ -63,43 +58,25 @@ class DeconvNetwork(GrowingNetwork):
     maps: [C, H, W] of the seed and after each transposed convolution but the last.
     """
 
-    between: Sequence[Between]
-    convolutions: Sequence[TransposedConv]
-    heads: Mapping[str, TransposedConv]
-
     def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, Map],
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        maps: Sequence[Map],
-        kernel: int,
-        stride: int,
-        hidden: Sequence[int],
-        style: Style,
+        self, setup: Setup, maps: Sequence[Map], kernel: int, stride: int, hidden: Sequence[int], style: Style
     ) -> None:
-        super().__init__(inputs)
-        self.shapes = dict(outputs)
-        self.seed = Seed(inputs, maps[0], hidden, start.at("seed"), style)
-        self.between = nn.ModuleList(  # type: ignore[assignment]
-            Between(m[0], start.at(f"{i}"), style) for i, m in enumerate(maps)
-        )
-        self.convolutions = nn.ModuleList(  # type: ignore[assignment]
-            TransposedConv(source, target[0], kernel, stride, start.at(f"{i + 1}"))
+        super().__init__(setup, maps[0], hidden, style)
+        self.between = in_line(Between(m[0], setup.start.at(f"{i}"), style) for i, m in enumerate(maps))
+        self.convolutions = in_line(
+            TransposedConv(source, target[0], kernel, stride, setup.start.at(f"{i + 1}"))
             for i, (source, target) in enumerate(pairwise(maps))
         )
-        self.heads = nn.ModuleDict(  # type: ignore[assignment]
+        self.heads = by_name(
             {
                 f"to_{n}": TransposedConv(
-                    maps[-1], head_channels(s), kernel, stride, start.at(f"head/{n}"), gain=head_gain
+                    maps[-1], head_channels(s), kernel, stride, setup.start.at(f"head/{n}"), gain=setup.head_gain
                 )
-                for n, s in outputs.items()
+                for n, s in self.shapes.items()
             }
         )
 
-    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         maps: Tensor = self.between[0](self.seed.finish(entered, layout), layout)
         for index, convolution in enumerate(self.convolutions, start=1):
             maps = self.between[index](convolution(maps), layout)
@@ -107,7 +84,7 @@ class DeconvNetwork(GrowingNetwork):
 
 
 @network_kind("deconv")
-def _deconv(spec: Deconv, inputs: Mapping[str, ParentInput], outputs: Mapping[str, Map]) -> Blueprint:
-    plan = deconv_plan(next(iter(outputs.values()))[:3], spec.channels, spec.stride)
+def _deconv(spec: Deconv, setup: Setup) -> Blueprint:
+    plan = deconv_plan(next(iter(setup.outputs.values()))[:3], spec.channels, spec.stride)
     options = {"maps": (plan.seed, *plan.layers[:-1]), "kernel": spec.kernel, "stride": spec.stride}
     return Blueprint(DeconvNetwork, options | {"hidden": spec.hidden, "style": style_of(spec)})

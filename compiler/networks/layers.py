@@ -1,6 +1,7 @@
 """What stands around linear maps: noise on the parents, normalization, activation, dropout."""
 
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -8,22 +9,57 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compiler.kernels import ACTIVATIONS, activate_linear, activate_sum, add_up, linear
+from compiler.kernels import activate_linear, activate_sum, activated, add_up, linear
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import ParentInput
+from compiler.networks.interface import Network, ParentInput, Setup
 from compiler.tensors.blanks import PRESENCE
-from compiler.tensors.call_layout import Layout
+from compiler.tensors.call_layout import Layout, Lead
 
 
 @dataclass(frozen=True)
 class Style:
-    """What a network puts around its linear maps. input_noise, input_dropout: see `Disturbance`."""
+    """What a network puts around its linear maps.
 
-    activation: str = "relu"
-    normalization: str = "none"
-    dropout: float = 0.0
-    input_noise: float = 0.0
-    input_dropout: float = 0.0
+    activation: a function of torch's. normalization: of so many channels, before each activation. dropout: of a value
+    under a name, after each. disturbance: of a parent's value, below a path, before the first layer.
+    """
+
+    activation: str
+    normalization: Callable[[int, Initializer], nn.Module] | None = None
+    dropout: Callable[[Tensor, Lead, str], Tensor] | None = None
+    disturbance: Callable[[ParentInput, Tensor, Lead, str], Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Zeroes a share of the units and scales up the rest. The mask varies over samples and rows, never over the values
+    of an enumerated variable: those compare like with like."""
+
+    rate: float
+
+    def __call__(self, value: Tensor, layout: Lead, name: str) -> Tensor:
+        """value [*lead, *event]."""
+        assert isinstance(layout, Layout), f"{name} draws, and this call has no noise"
+        return value * ((layout.uniform(name, value) >= self.rate).to(value.dtype) / (1 - self.rate))
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """Normal noise on top of a parent, then a share of its elements zeroed and the rest scaled up. Categories, counts
+    and positive values, which enter by tables and logarithms, and presence flags are left as they are. As with dropout,
+    the values of an enumerated variable share what is drawn."""
+
+    noise: float = 0.0
+    rate: float = 0.0
+
+    def __call__(self, parent: ParentInput, value: Tensor, layout: Lead, path: str) -> Tensor:
+        """value [*lead, *shape]."""
+        assert isinstance(layout, Layout), f"{path} draws, and this call has no noise"
+        if parent.encoding != "identity" or PRESENCE in parent.name or parent.relaxed(value, layout):
+            return value
+        if self.noise:
+            value = value + self.noise * layout.normal(f"{path}/{parent.name}/noise", value).to(value.dtype)
+        return Dropout(self.rate)(value, layout, f"{path}/{parent.name}/dropout") if self.rate else value
 
 
 class BatchNorm(nn.Module):
@@ -78,63 +114,61 @@ class Between(nn.Module):
 
     def __init__(self, channels: int, start: Initializer, style: Style) -> None:
         super().__init__()
-        kinds = {"batch": BatchNorm, "layer": LayerNorm}
-        normalization = kinds.get(style.normalization)
-        self.normalization = normalization(channels, start) if normalization else None
-        self.activation = style.activation
-        self.rate = style.dropout
+        self.normalization = style.normalization(channels, start) if style.normalization else None
+        self.activation, self.dropout = style.activation, style.dropout
         self.name = f"{start.path}/dropout"
 
-    def forward(self, value: Tensor, layout: Layout) -> Tensor:
+    def forward(self, value: Tensor, layout: Lead) -> Tensor:
         """Of one layer's result."""
         return self.after_sum([value], layout)
 
-    def after_sum(self, parts: Sequence[Tensor], layout: Layout) -> Tensor:
+    def after_sum(self, parts: Sequence[Tensor], layout: Lead) -> Tensor:
         """Of what the parts, which broadcast, add up to."""
         if self.normalization is not None:
             return self._normalized(add_up(parts), layout)
         return self._dropped(activate_sum(parts, self.activation), layout)
 
-    def after_linear(self, value: Tensor, weight: Tensor, bias: Tensor, layout: Layout) -> Tensor:
+    def after_linear(self, value: Tensor, weight: Tensor, bias: Tensor, layout: Lead) -> Tensor:
         """Of a linear layer on units [*lead, inputs]."""
         if self.normalization is not None:
             return self._normalized(linear(value, weight, bias), layout)
         return self._dropped(activate_linear(value, weight, bias, self.activation), layout)
 
-    def _normalized(self, value: Tensor, layout: Layout) -> Tensor:
+    def _normalized(self, value: Tensor, layout: Lead) -> Tensor:
         assert self.normalization is not None
         flat = value.reshape(-1, *value.shape[layout.dims :])
         normalized: Tensor = self.normalization(flat, prod(value.shape[: layout.dims - 1]))
-        return self._dropped(ACTIVATIONS[self.activation](normalized.reshape(value.shape)), layout)
+        return self._dropped(activated(normalized.reshape(value.shape), self.activation), layout)
 
-    def _dropped(self, value: Tensor, layout: Layout) -> Tensor:
-        return drop(value, self.rate, layout, self.name) if self.rate and self.training else value
-
-
-def drop(value: Tensor, rate: float, layout: Layout, name: str) -> Tensor:
-    """Zeroes a share of the units and scales up the rest. The mask varies over samples and rows, never over the values
-    of an enumerated variable: those compare like with like."""
-    return value * ((layout.uniform(name, value) >= rate).to(value.dtype) / (1 - rate))
+    def _dropped(self, value: Tensor, layout: Lead) -> Tensor:
+        return value if self.dropout is None or not self.training else self.dropout(value, layout, self.name)
 
 
-class Disturbance(nn.Module):
-    """Parents as a network reads them in training: normal noise on top, then a share of their elements zeroed and the
-    rest scaled up. Categories, counts and positive values, which enter by tables and logarithms, and presence flags
-    are left as they are. As with dropout, the values of an enumerated variable share what is drawn."""
+class LayeredNetwork(Network):
+    """A network of layers, which may read its parents disturbed in training.
 
-    def __init__(self, inputs: Mapping[str, ParentInput], start: Initializer, style: Style) -> None:
-        super().__init__()
-        self.noise, self.rate, self.path = style.input_noise, style.input_dropout, start.path
-        self.parents = {name: p for name, p in inputs.items() if p.encoding == "identity" and PRESENCE not in name}
+    path: what draws on the parents are called by.
+    """
 
-    def changes(self, name: str) -> bool:
-        """Whether this parent's values are disturbed now."""
-        return self.training and (self.noise > 0 or self.rate > 0) and name in self.parents
+    def __init__(self, setup: Setup, path: str, style: Style) -> None:
+        super().__init__(setup)
+        self.path, self.disturbance = path, style.disturbance
 
-    def forward(self, name: str, value: Tensor, layout: Layout) -> Tensor:
-        """The value of one parent [*lead, *shape], disturbed in training."""
-        if not self.changes(name) or self.parents[name].relaxed(value, layout):
-            return value
-        if self.noise:
-            value = value + self.noise * layout.normal(f"{self.path}/{name}/noise", value).to(value.dtype)
-        return drop(value, self.rate, layout, f"{self.path}/{name}/dropout") if self.rate else value
+    def enter(self, name: str, value: Tensor, layout: Lead) -> Tensor:
+        if self.disturbance is not None and self.training:
+            value = self.disturbance(self.inputs[name], value, layout, self.path)
+        return self.read(name, value, layout)
+
+    @abstractmethod
+    def read(self, name: str, value: Tensor, layout: Lead) -> Tensor:
+        """One parent's share of the first layer."""
+
+    def shareable(self, name: str) -> bool:
+        return self.disturbance is None or not self.training
+
+
+def draws(module: nn.Module) -> bool:
+    """Whether some part of it draws noise in training."""
+    kinds = ((Between, "dropout"), (LayeredNetwork, "disturbance"))
+    parts = list(module.modules())
+    return any(isinstance(p, kind) and getattr(p, name) is not None for p in parts for kind, name in kinds)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from compiler.kernels import add_up, linear
 from compiler.networks.blueprint import Blueprint, network_kind
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import Network, ParentInput, total_width
-from compiler.tensors.call_layout import Layout
+from compiler.networks.interface import Network, ParentInput, Setup, by_name, total_width
+from compiler.tensors.call_layout import Lead
 from graphspec.language.networks import Linear
 
 
@@ -23,12 +23,12 @@ class ParentMap(nn.Module):
         self.parent = parent
         self.weight: Tensor = start.uniform("weight", (width, parent.width), fan_in, gain)
 
-    def forward(self, value: Tensor, layout: Layout) -> Tensor:
+    def forward(self, value: Tensor, layout: Lead) -> Tensor:
         """[*lead, *shape] to [*lead, width]."""
         return mapped(self.parent, value, self.weight, layout)
 
 
-def mapped(parent: ParentInput, value: Tensor, weight: Tensor, layout: Layout) -> Tensor:
+def mapped(parent: ParentInput, value: Tensor, weight: Tensor, layout: Lead) -> Tensor:
     """weight [width, parent's width] times a parent's value [*lead, *shape]: [*lead, width].
 
     Of a category, column (element, class) for each element, added up over the elements.
@@ -45,8 +45,6 @@ class ParentSum(nn.Module):
     """bias + sum over parents of a linear map: equal to one linear layer on the concatenation, but a parent that does
     not vary along an axis is mapped once for it. Initial weights have the concatenation's fan-in."""
 
-    maps: Mapping[str, ParentMap]
-
     def __init__(
         self,
         inputs: Mapping[str, ParentInput],
@@ -59,10 +57,10 @@ class ParentSum(nn.Module):
         super().__init__()
         fan_in = total_width(inputs.values()) if fan_in is None else fan_in
         maps = {f"from_{n}": ParentMap(inputs[n], width, fan_in, start.at(n), gain) for n in sorted(inputs)}
-        self.maps = nn.ModuleDict(maps)  # type: ignore[assignment]
+        self.maps = by_name(maps)
         self.bias: Tensor = start.uniform("bias", (width,), fan_in, gain)
 
-    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
+    def enter(self, name: str, value: Tensor, layout: Lead) -> Tensor:
         """One parent's share, [*lead, width]."""
         share: Tensor = self.maps[f"from_{name}"](value, layout)
         return share
@@ -76,22 +74,16 @@ class LinearNetwork(Network):
     """Straight from the parents to each output: a sum of one map per parent. Several outputs are one product with their
     weights side by side."""
 
-    heads: Mapping[str, ParentSum]
-
-    def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, tuple[int, ...]],
-        start: Initializer,
-        head_gain: float = 1.0,
-    ) -> None:
-        super().__init__(inputs)
-        self.shapes = dict(outputs)
-        self.heads = nn.ModuleDict(  # type: ignore[assignment]
-            {f"to_{n}": ParentSum(inputs, prod(s), start.at(f"head/{n}"), gain=head_gain) for n, s in outputs.items()}
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.heads = by_name(
+            {
+                f"to_{n}": ParentSum(self.inputs, prod(s), setup.start.at(f"head/{n}"), gain=setup.head_gain)
+                for n, s in self.shapes.items()
+            }
         )
 
-    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
+    def enter(self, name: str, value: Tensor, layout: Lead) -> Tensor:
         """One parent's share of all outputs, [*lead, total width]."""
         maps = [head.maps[f"from_{name}"] for head in self.heads.values()]
         if len(maps) == 1:
@@ -99,7 +91,7 @@ class LinearNetwork(Network):
             return share
         return mapped(self.inputs[name], value, torch.cat([each.weight for each in maps]), layout)
 
-    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         biases = [head.bias for head in self.heads.values()]
         bias = biases[0] if len(biases) == 1 else torch.cat(biases)
         return divided(add_up([bias, *(entered[name] for name in self.inputs)]), self.shapes)
@@ -120,5 +112,5 @@ def shaped(units: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 @network_kind("linear")
-def _linear(spec: Linear, inputs: Mapping[str, ParentInput], outputs: Mapping[str, tuple[int, ...]]) -> Blueprint:
+def _linear(spec: Linear, setup: Setup) -> Blueprint:
     return Blueprint(LinearNetwork)

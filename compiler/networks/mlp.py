@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from compiler.kernels import linear
 from compiler.networks.blueprint import Blueprint, network_kind, style_of
 from compiler.networks.initialization import Initializer
-from compiler.networks.interface import VALUE, Network, ParentInput
-from compiler.networks.layers import Between, Disturbance, Style
+from compiler.networks.interface import VALUE, Setup, by_name, in_line
+from compiler.networks.layers import Between, LayeredNetwork, Style
 from compiler.networks.linear import ParentSum, divided
-from compiler.tensors.call_layout import Layout
+from compiler.tensors.call_layout import Lead
 from graphspec.language.networks import Mlp
 
 
@@ -33,19 +33,12 @@ class Dense(nn.Module):
 class Hidden(nn.Module):
     """Fully connected layers after a first sum."""
 
-    between: Sequence[Between]
-    dense: Sequence[Dense]
-
     def __init__(self, widths: Sequence[int], start: Initializer, style: Style) -> None:
         super().__init__()
-        self.between = nn.ModuleList(  # type: ignore[assignment]
-            Between(width, start.at(f"{i}"), style) for i, width in enumerate(widths)
-        )
-        self.dense = nn.ModuleList(  # type: ignore[assignment]
-            Dense(a, b, start.at(f"{i + 1}")) for i, (a, b) in enumerate(pairwise(widths))
-        )
+        self.between = in_line(Between(width, start.at(f"{i}"), style) for i, width in enumerate(widths))
+        self.dense = in_line(Dense(a, b, start.at(f"{i + 1}")) for i, (a, b) in enumerate(pairwise(widths)))
 
-    def forward(self, parts: Sequence[Tensor], layout: Layout) -> Tensor:
+    def forward(self, parts: Sequence[Tensor], layout: Lead) -> Tensor:
         """parts: what the first layer adds up, before normalization and activation. [*lead, last width]."""
         value = self.between[0].after_sum(parts, layout)
         for index, dense in enumerate(self.dense, start=1):
@@ -56,12 +49,10 @@ class Hidden(nn.Module):
 class Heads(nn.Module):
     """One linear map per output from the last hidden layer; several are one product, their weights side by side."""
 
-    heads: Mapping[str, Dense]
-
     def __init__(self, inputs: int, outputs: Mapping[str, tuple[int, ...]], start: Initializer, gain: float) -> None:
         super().__init__()
         self.shapes = dict(outputs)
-        self.heads = nn.ModuleDict(  # type: ignore[assignment]
+        self.heads = by_name(
             {f"to_{name}": Dense(inputs, prod(shape), start.at(name), gain=gain) for name, shape in outputs.items()}
         )
 
@@ -74,40 +65,27 @@ class Heads(nn.Module):
         return divided(linear(hidden, weight, bias), self.shapes)
 
 
-class MlpNetwork(Network):
+class MlpNetwork(LayeredNetwork):
     """Hidden layers, then one linear head per output; without outputs, VALUE is the last hidden layer."""
 
-    def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, tuple[int, ...]],
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        hidden: Sequence[int],
-        style: Style,
-    ) -> None:
-        super().__init__(inputs)
-        self.disturbance = Disturbance(inputs, start.at("input"), style)
-        self.first = ParentSum(inputs, hidden[0], start.at("first"))
-        self.hidden = Hidden(hidden, start.at("hidden"), style)
-        self.heads = Heads(hidden[-1], outputs, start.at("head"), head_gain) if outputs else None
+    def __init__(self, setup: Setup, hidden: Sequence[int], style: Style) -> None:
+        super().__init__(setup, setup.start.at("input").path, style)
+        self.first = ParentSum(self.inputs, hidden[0], setup.start.at("first"))
+        self.hidden = Hidden(hidden, setup.start.at("hidden"), style)
+        self.heads = Heads(hidden[-1], self.shapes, setup.start.at("head"), setup.head_gain) if self.shapes else None
 
-    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
-        """One parent's share of the first layer, [*lead, first width]."""
-        return self.first.enter(name, self.disturbance(name, value, layout), layout)
+    def read(self, name: str, value: Tensor, layout: Lead) -> Tensor:
+        """[*lead, first width]."""
+        return self.first.enter(name, value, layout)
 
-    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         hidden: Tensor = self.hidden(self.first.parts(entered), layout)
         if self.heads is None:
             return {VALUE: hidden}
         outputs: dict[str, Tensor] = self.heads(hidden)
         return outputs
 
-    def shareable(self, name: str) -> bool:
-        return not self.disturbance.changes(name)
-
 
 @network_kind("mlp")
-def _mlp(spec: Mlp, inputs: Mapping[str, ParentInput], outputs: Mapping[str, tuple[int, ...]]) -> Blueprint:
+def _mlp(spec: Mlp, setup: Setup) -> Blueprint:
     return Blueprint(MlpNetwork, {"hidden": spec.hidden, "style": style_of(spec)})

@@ -12,44 +12,34 @@ import torch
 from torch import Tensor, nn
 
 from compiler.networks.blueprint import Blueprint, network_kind
-from compiler.networks.initialization import Initializer
-from compiler.networks.interface import Network, ParentInput
+from compiler.networks.interface import Network, ParentInput, Setup
 from compiler.tensors.broadcasting import broadcast_shape
-from compiler.tensors.call_layout import Layout
+from compiler.tensors.call_layout import Lead
 from graphspec.language.networks import PythonNetwork
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 class UserNetwork(Network):
-    """`kind(inputs={name: shape}, outputs={parameter: shape}, **args)`; `forward(**parents)` gives unconstrained
+    """`module(inputs={name: shape}, outputs={parameter: shape}, **args)`; `forward(**parents)` gives unconstrained
     parameters as a mapping (a single output may be a bare tensor).
 
     Leading dimensions arrive flattened: each parent is [rows, *shape], a category one-hot ([rows, *shape, K]),
     everything else in its own units.
     """
 
-    def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Shapes,
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        kind: Callable[..., nn.Module],
-        args: Mapping[str, Any],
-    ) -> None:
-        super().__init__(inputs)
-        self.shapes, self.dtype = dict(outputs), start.dtype
+    def __init__(self, setup: Setup, module: Callable[..., nn.Module], args: Mapping[str, Any]) -> None:
+        super().__init__(setup)
+        self.dtype = setup.start.dtype
         events = {name: user_shape(parent) for name, parent in self.inputs.items()}
-        self.module = kind(inputs=events, outputs=self.shapes, **args).to(start.dtype)
+        self.module = module(inputs=events, outputs=self.shapes, **args).to(self.dtype)
 
-    def enter(self, name: str, value: Tensor, layout: Layout) -> Tensor:
+    def enter(self, name: str, value: Tensor, layout: Lead) -> Tensor:
         """In its own units [*lead, *shape]; classes one-hot."""
         parent = self.inputs[name]
         return parent.class_weights(value, layout, self.dtype) if parent.encoding == "table" else value.to(self.dtype)
 
-    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         lead = broadcast_shape(*(value.shape[: layout.dims] for value in entered.values()))
         flat = {
             name: value.expand(*lead, *value.shape[layout.dims :]).reshape(-1, *value.shape[layout.dims :])
@@ -81,15 +71,11 @@ class UserBlueprint(Blueprint):
     UserModuleError where the class cannot be built, fails on that trial, or gives something else than promised.
     """
 
-    target: str = ""
-
-    def build(
-        self, inputs: Mapping[str, ParentInput], outputs: Shapes, start: Initializer, head_gain: float
-    ) -> Network:
+    def build(self, setup: Setup) -> Network:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(start.derived_seed())
-            network = cast(UserNetwork, super().build(inputs, outputs, start, head_gain))
-            checked = partial(_checked, self.target, network.shapes)
+            torch.manual_seed(setup.start.derived_seed())
+            network = cast(UserNetwork, super().build(setup))
+            checked = partial(_checked, self.options["module"], network.shapes)
             network.module.register_forward_hook(checked, with_kwargs=True)
             self._try_once(network)
         return network
@@ -108,7 +94,7 @@ class UserBlueprint(Blueprint):
         except Exception as error:  # whatever the user's forward raises is theirs to read
             shapes = {name: list(value.shape) for name, value in zeros.items()}
             raise UserModuleError(
-                f"{self.target} failed on a trial: {type(error).__name__}: {error}",
+                f"{self.options['module']} failed on a trial: {type(error).__name__}: {error}",
                 f"it was called with shapes {shapes}",
             ) from error
         finally:
@@ -116,7 +102,7 @@ class UserBlueprint(Blueprint):
 
 
 def _checked(
-    target: str, outputs: Shapes, module: nn.Module, args: Any, given: Mapping[str, Tensor], found: Any
+    target: object, outputs: Shapes, module: nn.Module, args: Any, given: Mapping[str, Tensor], found: Any
 ) -> None:
     """After every call of a user's module: that it gave what was asked for."""
     rows = len(next(iter(given.values())))
@@ -146,39 +132,50 @@ def look_beside(spec: str) -> None:
     sys.path.extend(str(folder) for folder in folders if str(folder) not in sys.path)
 
 
-@network_kind("python")
-def _python(spec: PythonNetwork, inputs: Mapping[str, ParentInput], outputs: Shapes) -> Blueprint:
-    module, name = spec.target.split(":")
-    kind = partial(_constructed, spec.target, _imported(module, name))
-    return UserBlueprint(UserNetwork, {"kind": kind, "args": spec.args}, target=spec.target)
+@dataclass(frozen=True)
+class UserClass:
+    """A class of the user's own by its name. Raises UserModuleError where it cannot be imported or built."""
 
+    module: str
+    name: str
 
-def _imported(module_name: str, class_name: str) -> Callable[..., object]:
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # the user's module may fail in any way while it runs
-        raise UserModuleError(
-            f"{module_name} cannot be imported: {type(error).__name__}: {error}",
-            "install it, or put it beside the spec or into the folder you start from",
-        ) from error
-    found = getattr(module, class_name, None)
-    if not callable(found):
-        raise UserModuleError(f"{module_name} has no class {class_name}", f"its names: {_public(vars(module))}")
-    return cast(Callable[..., object], found)
+    def __call__(self, inputs: Shapes, outputs: Shapes, **args: Any) -> nn.Module:
+        """The user's network."""
+        given = {"inputs": dict(inputs), "outputs": dict(outputs)}
+        kind = self._imported()
+        try:
+            built = kind(**given, **args)
+        except Exception as error:  # whatever the user's constructor raises is theirs to read
+            signature = ", ".join(f"{name}={value}" for name, value in given.items())
+            raise UserModuleError(
+                f"{self} could not be built: {type(error).__name__}: {error}",
+                f"it is called with {signature} and its `args`",
+            ) from error
+        if not isinstance(built, nn.Module):
+            raise UserModuleError(f"{self} is not a torch.nn.Module", "derive the class from torch.nn.Module")
+        return built
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.name}"
+
+    def _imported(self) -> Callable[..., object]:
+        try:
+            module = importlib.import_module(self.module)
+        except Exception as error:  # the user's module may fail in any way while it runs
+            raise UserModuleError(
+                f"{self.module} cannot be imported: {type(error).__name__}: {error}",
+                "install it, or put it beside the spec or into the folder you start from",
+            ) from error
+        found = getattr(module, self.name, None)
+        if not callable(found):
+            raise UserModuleError(f"{self.module} has no class {self.name}", f"its names: {_public(vars(module))}")
+        return cast(Callable[..., object], found)
 
 
 def _public(names: Sequence[str] | Mapping[str, object]) -> str:
     return ", ".join(sorted(name for name in names if not name.startswith("_"))[:20]) or "none"
 
 
-def _constructed(target: str, kind: Callable[..., object], inputs: Shapes, outputs: Shapes, **args: Any) -> nn.Module:
-    try:
-        built = kind(inputs=dict(inputs), outputs=dict(outputs), **args)
-    except Exception as error:  # whatever the user's constructor raises is theirs to read
-        raise UserModuleError(
-            f"{target} could not be built: {type(error).__name__}: {error}",
-            f"it is called with inputs={dict(inputs)}, outputs={dict(outputs)} and its `args`",
-        ) from error
-    if not isinstance(built, nn.Module):
-        raise UserModuleError(f"{target} is not a torch.nn.Module", "derive the class from torch.nn.Module")
-    return built
+@network_kind("python")
+def _python(spec: PythonNetwork, setup: Setup) -> Blueprint:
+    return UserBlueprint(UserNetwork, {"module": UserClass(*spec.target.split(":")), "args": spec.args})

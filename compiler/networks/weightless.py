@@ -11,10 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from compiler.networks.blueprint import Blueprint, network_kind
-from compiler.networks.initialization import Initializer
-from compiler.networks.interface import VALUE, Network, ParentInput
+from compiler.networks.interface import VALUE, Network, Setup
 from compiler.tensors.broadcasting import broadcast_shape
-from compiler.tensors.call_layout import Layout
+from compiler.tensors.call_layout import Lead
 from graphspec.language.networks import AffineRead, AffineWrite, Dot, Identity, Product, SumOf
 
 Shape = tuple[int, ...]
@@ -24,22 +23,14 @@ class ElementaryNetwork(Network):
     """identity, product, sum, dot: one arithmetic operation over the parents, perhaps kept between two numbers."""
 
     def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, Shape],
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        operation: str,
-        minimum: float | None = None,
-        maximum: float | None = None,
+        self, setup: Setup, operation: str, minimum: float | None = None, maximum: float | None = None
     ) -> None:
-        super().__init__(inputs)
-        self.output = next(iter(outputs), VALUE)
-        self.shape = outputs.get(self.output)
+        super().__init__(setup)
+        self.output = next(iter(self.shapes), VALUE)
+        self.shape = self.shapes.get(self.output)
         self.operation, self.minimum, self.maximum = operation, minimum, maximum
 
-    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         values = [entered[name] for name in self.inputs]
         rank = max(value.dim() for value in values) - layout.dims
         result = self._dot(values, rank, layout) if self.operation == "dot" else self._elementwise(values, rank, layout)
@@ -50,19 +41,19 @@ class ElementaryNetwork(Network):
         spread = padded(result, layout.dims, len(self.shape), layout)
         return {self.output: spread.expand(*spread.shape[: layout.dims], *self.shape)}
 
-    def _elementwise(self, values: list[Tensor], rank: int, layout: Layout) -> Tensor:
+    def _elementwise(self, values: list[Tensor], rank: int, layout: Lead) -> Tensor:
         result, *others = (padded(value, layout.dims, rank, layout) for value in values)
         for other in others:
             result = result + other if self.operation == "sum" else result * other
         return result
 
-    def _dot(self, values: list[Tensor], rank: int, layout: Layout) -> Tensor:
+    def _dot(self, values: list[Tensor], rank: int, layout: Lead) -> Tensor:
         """Sum along the first axis of both events; their other axes meet from the right."""
         first, second = (padded(value, layout.dims + 1, rank, layout) for value in values)
         return (first * second).sum(-rank, keepdim=True)
 
 
-def padded(value: Tensor, place: int, rank: int, layout: Layout) -> Tensor:
+def padded(value: Tensor, place: int, rank: int, layout: Lead) -> Tensor:
     """[*lead, *event] with dimensions of size 1 from `place` on, so that its event has `rank` of them."""
     missing = layout.dims + rank - value.dim()
     return value.reshape(*value.shape[:place], *(1,) * missing, *value.shape[place:]) if missing else value
@@ -76,22 +67,12 @@ class AffineNetwork(Network):
     Source: spatial transformers (Jaderberg et al. 2015) as used in attend, infer, repeat (Eslami et al. 2016).
     """
 
-    def __init__(
-        self,
-        inputs: Mapping[str, ParentInput],
-        outputs: Mapping[str, Shape],
-        start: Initializer,
-        head_gain: float = 1.0,
-        *,
-        image: str,
-        pose: str,
-        inverse: bool,
-    ) -> None:
-        super().__init__(inputs)
+    def __init__(self, setup: Setup, image: str, pose: str, inverse: bool) -> None:
+        super().__init__(setup)
         self.image, self.pose, self.inverse = image, pose, inverse
-        self.output, self.shape = next(iter(outputs.items()))
+        self.output, self.shape = next(iter(self.shapes.items()))
 
-    def finish(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         image, pose = entered[self.image], entered[self.pose]
         lead = broadcast_shape(image.shape[:-3], pose.shape[:-1])
         flat = image.expand(*lead, *image.shape[-3:]).reshape(-1, *image.shape[-3:])
@@ -109,17 +90,13 @@ class AffineNetwork(Network):
         return torch.cat([turn, shift[..., None]], dim=-1)
 
 
-def _elementary(
-    spec: Identity | Product | SumOf | Dot, inputs: Mapping[str, ParentInput], outputs: Mapping[str, Shape]
-) -> Blueprint:
+def _elementary(spec: Identity | Product | SumOf | Dot, setup: Setup) -> Blueprint:
     limits = {side: getattr(spec, side, None) for side in ("minimum", "maximum")}
     given = {side: limit for side, limit in limits.items() if limit is not None}
     return Blueprint(ElementaryNetwork, {"operation": spec.kind, **given})
 
 
-def _affine(
-    spec: AffineRead | AffineWrite, inputs: Mapping[str, ParentInput], outputs: Mapping[str, Shape]
-) -> Blueprint:
+def _affine(spec: AffineRead | AffineWrite, setup: Setup) -> Blueprint:
     inverse = spec.kind == "affine_write"
     return Blueprint(AffineNetwork, {"image": spec.image, "pose": spec.pose, "inverse": inverse})
 

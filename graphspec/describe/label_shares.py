@@ -12,9 +12,9 @@ from math import log
 from typing import Any
 
 from graphspec.graphs.graph import Factor, Graphs, Variable
-from graphspec.graphs.shapes import size_of
 from graphspec.language import LearnedParameter, OverRho, Schedule
 from graphspec.language.families import Family
+from graphspec.language.shapes import size_of
 
 LEAST = 0.5
 """Lower limit, in nats, for one element of a density, whose cost at the start can be zero or negative."""

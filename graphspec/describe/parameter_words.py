@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphspec.graphs.graph import Factor, Graphs
-from graphspec.graphs.shapes import context_shape, size_of
 from graphspec.language import WEIGHTLESS, LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec
 from graphspec.language.families import Family, ParameterInfo
 from graphspec.language.networks import Elementwise
+from graphspec.language.shapes import size_of
 
 _SHARED = {
     "element": "learned per element",
@@ -64,7 +64,7 @@ def _flow(graphs: Graphs, factor: Factor, family: Family) -> dict[str, str]:
         return what
     shapes = {name: graphs.variables[name].shape for name in factor.parents}
     kind = network_text(factor.network)
-    shape, hidden = context_shape(factor.network, shapes, graphs.variables[factor.variable].shape, widths[0])
+    shape, hidden = factor.network.context_shape(shapes, graphs.variables[factor.variable].shape, widths[0])
     part = "head" if not hidden else "output" if isinstance(factor.network, Elementwise) else "last hidden layer"
     return {"context": f"{part} of {kind}, {size_of(shape)} numbers"} | what
 

@@ -11,8 +11,8 @@ from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.family_choice import check_family, check_options
 from graphspec.graphs.graph import Factor, Side, Variable
 from graphspec.graphs.network_choice import check_feature, check_gives, check_gives_something, find_network
+from graphspec.graphs.parameter_shape import parameter_shape
 from graphspec.graphs.parameter_values import check_parameters, heads_of, standard_values
-from graphspec.graphs.shapes import parameter_shape
 from graphspec.language import WEIGHTLESS, FactorSpec, LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec
 from graphspec.language.families import Family
 from graphspec.text.report import Report

@@ -6,19 +6,10 @@ Part of completing a factor, which needs what is found here. Codes GS042, GS060-
 from collections.abc import Mapping
 
 from graphspec.graphs.graph import Variable
-from graphspec.graphs.shapes import (
-    Shape,
-    ShapeProblem,
-    check_inputs,
-    check_output,
-    direct_shape,
-    feature_shape,
-    fits,
-    show,
-)
 from graphspec.language import DEFAULT_NETWORK, WEIGHTLESS, FactorSpec, NetworkSpec, Spec
 from graphspec.language.families import Family, ParameterInfo
-from graphspec.language.networks import AffineRead, AffineWrite, Resnet
+from graphspec.language.networks import Affine, Resnet, Weightless
+from graphspec.language.shapes import Shape, ShapeProblem, fits, show
 from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
 from graphspec.text.tree import Path
@@ -64,7 +55,7 @@ def check_network(network: NetworkSpec, report: Report, path: Path) -> None:
 
 def check_roles_of_parents(network: NetworkSpec, parents: tuple[str, ...], report: Report, path: Path) -> bool:
     """The inputs that a network names (`image`, `pose`) are parents of the factor (GS042)."""
-    if not isinstance(network, AffineRead | AffineWrite):
+    if not isinstance(network, Affine):
         return True
     good = True
     for field in ("image", "pose"):
@@ -78,7 +69,7 @@ def check_roles_of_parents(network: NetworkSpec, parents: tuple[str, ...], repor
 
 
 def check_direct(
-    network: NetworkSpec, parents: Mapping[str, Variable], target: Shape | None, what: str, report: Report, path: Path
+    network: Weightless, parents: Mapping[str, Variable], target: Shape | None, what: str, report: Report, path: Path
 ) -> Shape | None:
     """Shape that a network without weights gives for `what` (`x`, `the mean of x`), None after an error."""
     if not check_roles_of_parents(network, tuple(parents), report, path):
@@ -90,7 +81,7 @@ def check_direct(
             report.error("GS066", (*path, "network"), message, hint=hint)
             return None
     try:
-        shape = direct_shape(network, {name: parent.shape for name, parent in parents.items()}, target)
+        shape = network.direct_shape({name: parent.shape for name, parent in parents.items()}, target)
         if target is not None and not fits(shape, target):
             raise ShapeProblem(f"{network.kind} gives {show(shape)}, and {what} is {show(target)}")
     except ShapeProblem as problem:
@@ -108,18 +99,18 @@ def check_gives(
         return
     shapes = {name: parent.shape for name, parent in parents.items()}
     try:
-        check_inputs(network, shapes)
-        check_output(network, shapes, target)
+        network.check_inputs(shapes)
+        network.check_output(shapes, target)
     except ShapeProblem as problem:
         report.error(problem.code, (*path, "network"), problem.message, hint=problem.hint)
 
 
 def check_feature(network: NetworkSpec, parents: Mapping[str, Variable], report: Report, path: Path) -> Shape | None:
     """Shape of a deterministic variable that declares none; None after an error."""
-    if isinstance(network, WEIGHTLESS):
+    if isinstance(network, Weightless):
         return check_direct(network, parents, None, "", report, path)
     try:
-        return feature_shape(network, {name: parent.shape for name, parent in parents.items()})
+        return network.feature_shape({name: parent.shape for name, parent in parents.items()})
     except ShapeProblem as problem:
         report.error(problem.code, (*path, "network"), problem.message, hint=problem.hint)
         return None

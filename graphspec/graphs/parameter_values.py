@@ -10,9 +10,10 @@ from math import hypot, inf, isclose, isfinite, log
 from typing import Any
 
 from graphspec.graphs.graph import Variable
-from graphspec.graphs.shapes import Shape, fits, parameter_shape, show
+from graphspec.graphs.parameter_shape import parameter_shape
 from graphspec.language import FactorSpec, LearnedParameter, NetworkParameter, ParameterSpec
 from graphspec.language.families import Family, ParameterInfo
+from graphspec.language.shapes import Shape, fits, show
 from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
 from graphspec.text.tree import Path

@@ -11,7 +11,7 @@ def progress(epoch: float, begin: float, epochs: float, cycles: int) -> float:
     return 1.0 if part >= 1 else part * cycles - math.floor(part * cycles)
 
 
-def linear(start: float, end: float, part: float) -> float:
+def straight(start: float, end: float, part: float) -> float:
     """A straight line."""
     return start + (end - start) * part
 

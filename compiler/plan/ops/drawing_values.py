@@ -56,7 +56,7 @@ def enter(line: Line, modules: Modules) -> Run:
     """What the first layers of a factor's networks make of one parent alone."""
     key, place = line.options["factor"], line.options["place"]
     module, name = modules.factors[key], modules.read(key)[place]
-    return lambda context, value: module.enter(name, value, Layout(1))
+    return lambda context, value: module.enter(name, value, Layout(1, context.noise))
 
 
 def support(line: Line, modules: Modules) -> Run:
@@ -177,10 +177,10 @@ def call_text(line: Line, writing: Writing) -> str:
     factor = writing.factor(key)
     arguments = []
     for place, value in enumerate(line.inputs):
-        if place >= len(factor.parents):
-            arguments.append(f"{writing.code(value)}.to({writing.like()})")
-            continue
         code = writing.on(value, axes, every=True)
+        if place >= len(factor.parents):
+            arguments.append(f"{code}.to({writing.like()})")
+            continue
         arguments.append(f"{code}.detach()" if factor.parents[place] in factor.stop_gradient else code)
     return writing.call(key, arguments, axes)
 

@@ -1,0 +1,75 @@
+"""What building one factor's networks needs: how its parents enter, and where mistakes of a user's own module stand."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from compiler.networks import Network, ParentInput, Setup, UserModuleError, blueprint, look_beside
+from compiler.networks.blueprint import Construction
+from compiler.networks.initialization import Initializer
+from compiler.tensors.blanks import PRESENCE
+from graphspec.diagnostics import Diagnostic, SpecError
+from graphspec.graphs.graph import Factor, Graphs, Variable
+from graphspec.language import NetworkSpec
+from graphspec.language.networks import PythonNetwork
+
+
+def parent_input(variable: Variable) -> ParentInput:
+    """How a variable enters the networks of its children."""
+    return ParentInput(variable.name, variable.info.encoding, variable.shape, variable.support, variable.minimum)
+
+
+def presence_inputs(parents: Sequence[Variable]) -> dict[str, ParentInput]:
+    """A flag per element beside every parent that may be blank, so that a blank zero is not taken for a value."""
+    flags = (ParentInput(v.name + PRESENCE, "identity", v.shape) for v in parents if v.missing)
+    return {flag.name: flag for flag in flags}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What building the sources of one factor needs."""
+
+    factor: Factor
+    graphs: Graphs
+    seed: int
+    dtype: torch.dtype
+    allow_python: bool
+    built: dict[Network, Construction] = field(default_factory=dict)
+    """The networks that were built here, and how."""
+
+    def network(
+        self,
+        spec: NetworkSpec,
+        parents: Sequence[str],
+        outputs: Mapping[str, tuple[int, ...]],
+        *,
+        below: str = "",
+        head_gain: float = 1.0,
+    ) -> Network:
+        """The network over `parents`; below: the parameter that it alone gives. Raises SpecError for user modules."""
+        inputs = {name: parent_input(self.graphs.variables[name]) for name in parents}
+        if not spec.own_units:
+            inputs |= presence_inputs([self.graphs.variables[name] for name in parents])
+        key = f"{self.factor.key}/{below}" if below else self.factor.key
+        if isinstance(spec, PythonNetwork) and not self.allow_python:
+            message = f"{self.factor.key} runs code of your own, {spec.target}"
+            raise self._refused(UserModuleError(message, "start again with --allow-python if you trust it"), below)
+        if isinstance(spec, PythonNetwork):
+            look_beside(self.graphs.source.name)
+        try:
+            setup = Setup(inputs, outputs, Initializer(self.seed, key, self.dtype), head_gain)
+            plan = blueprint(spec, setup)
+            network = plan.build(setup)
+        except UserModuleError as error:
+            raise self._refused(error, below) from error
+        self.built[network] = Construction(plan, setup, spec.own_units)
+        return network
+
+    def _refused(self, error: UserModuleError, below: str) -> SpecError:
+        name = self.factor.network_name
+        inline = (self.factor.side, self.factor.variable, *(("parameters", below) if below else ()), "network")
+        path = ("networks", name) if name and not below else inline
+        document = self.graphs.document
+        span, source = document.locate((*path, "target")) if document else (None, self.graphs.source)
+        return SpecError([Diagnostic("GS069", error.message, span, source, hint=error.hint)])
