@@ -25,7 +25,6 @@ DOUBLE = torch.float64
 KNOWN_BY_NAME = {
     "graphspec/language/families.py": "the rows",
     "graphspec/language/domains.py": "the family of a factor that names none",
-    "graphspec/reading/synonyms.py": "what other libraries call a family",
     "compiler/factors/factor_modules.py": "which way of a flow's map is fast",
 }
 """Files outside of compiler/families in which a family's name stands, and why."""

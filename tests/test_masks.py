@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from axis_tensors import AxisTensor
 from discrete_specs import discrete_spec, random_dag
 from objective_twin import twin_bound
 from test_objective_exact import build
@@ -146,8 +145,8 @@ def test_a_blank_element_is_drawn_and_a_given_one_clamped() -> None:
     mask = torch.tensor([True, False])
 
     def factor(key: str, **parents):
-        given = {n: AxisTensor((), v) for n, v in parents.items()}
-        return model.factors[key](given, noise).distribution
+        side, name = key.split("--")
+        return model.distribution(model.graphs.factors(side)[name], parents, noise)
 
     log_w, inner = [], []
     q_z = factor("recognition--z", x=rows["x"])

@@ -24,18 +24,16 @@ def _call(line: Line, modules: Modules) -> Callable[..., Any]:
     module, onto = modules.factors[line.options["factor"]], line.outputs[0].axes
     names = modules.read(line.options["factor"])
     counts: dict[int, int] = dict(line.options.get("entered", ()))
+    ready = {names[place] for place in counts}
     dims, sampled = len(onto) + 1, bool(onto) and onto[0] == SAMPLES
 
     def run(context: Context, *tensors: Tensor) -> Any:
         layout, given = Layout(dims, context.noise, sampled), iter(tensors)
-        entered = {}
-        for place, name in enumerate(names):
-            if place in counts:
-                entered[name] = tuple(next(given) for _ in range(counts[place]))
-            elif name in module.reads:
-                entered[name] = module.enter(name, next(given), layout)
-            else:
-                next(given)
+        parents = {name: tuple(next(given) for _ in range(counts.get(place, 1))) for place, name in enumerate(names)}
+        entered = {
+            name: parents[name] if name in ready else module.enter(name, parents[name][0], layout)
+            for name in module.reads
+        }
         return module.finish(entered, layout)
 
     return laid_out(line.inputs, onto, run, every=True)
