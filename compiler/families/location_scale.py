@@ -41,6 +41,18 @@ def normal_carried(value: Tensor, loc: Tensor, scale: Tensor, new_loc: Tensor, n
     return new_loc + new_scale * (value - loc) / scale
 
 
+def lognormal_carried(value: Tensor, loc: Tensor, scale: Tensor, new_loc: Tensor, new_scale: Tensor) -> Tensor:
+    """The same of the logarithm."""
+    return normal_carried(value.log(), loc, scale, new_loc, new_scale).exp()
+
+
+def student_t_carried(
+    value: Tensor, df: Tensor, loc: Tensor, scale: Tensor, new_df: Tensor, new_loc: Tensor, new_scale: Tensor
+) -> Tensor:
+    """The same, the noise in units of the scale."""
+    return normal_carried(value, loc, scale, new_loc, new_scale)
+
+
 def lognormal_log_prob(value: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
     """Density of the exponential of a normal; zeros count as the smallest normal number."""
     logarithm = above_zero(value).log()
@@ -112,7 +124,7 @@ ENTRIES: tuple[FamilyEntry, ...] = (
     ),
     FamilyEntry(
         "lognormal", lognormal_log_prob, NORMAL, draw=lognormal_draw,
-        carried=lambda value, *parameters: normal_carried(value.log(), *parameters).exp(),
+        carried=lognormal_carried,
         mean=lambda loc, scale: (loc + 0.5 * scale**2).exp(), mode=lambda loc, scale: (loc - scale**2).exp(),
         divergences={"lognormal": normal_kl},
     ),
@@ -124,7 +136,7 @@ ENTRIES: tuple[FamilyEntry, ...] = (
     ),
     FamilyEntry(
         "student_t", student_t_log_prob, TWO_UNIFORMS, draw=student_t_draw,
-        carried=lambda value, _, loc, scale, __, *new: normal_carried(value, loc, scale, *new),
+        carried=student_t_carried,
         mean=lambda df, loc, scale: loc, mode=lambda df, loc, scale: loc,
     ),
 )  # fmt: skip
