@@ -12,8 +12,8 @@ from graph_specs import graphs_of
 from test_emission import compare
 
 from compiler.emission.copied_source import pieces
-from compiler.families.family_code import FamilyCode, in_place
 from compiler.families import ENTRIES, Extras, divergence, divergence_each
+from compiler.families.family_code import FamilyCode, in_place
 from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise

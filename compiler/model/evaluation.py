@@ -117,6 +117,8 @@ def _put_together(parts: Sequence[Evaluation], rows: Sequence[Rows]) -> Evaluati
     """The evaluation of a whole batch from those of its groups."""
     sizes = [len(part.bound) for part in parts]
     order = joined_rows(rows)
+    if not isinstance(order, slice):
+        order = torch.argsort(order).to(parts[0].bound.device)
     kinds = (_columns([getattr(part, kind) for part in parts], sizes, order) for kind in _KINDS)
     return Evaluation(_in_batch_order([part.bound for part in parts], order), *kinds)
 
@@ -135,8 +137,6 @@ def _columns(found: Sequence[Mapping[str, Tensor]], sizes: Sequence[int], order:
 
 
 def _in_batch_order(parts: Sequence[Tensor], order: Rows) -> Tensor:
-    """[B, ...] of all groups' [n, ...]; together they are the whole batch."""
+    """[B, ...] of all groups' [n, ...], which together are the whole batch. order: where each of its rows is."""
     together = torch.cat(list(parts))
-    if isinstance(order, slice):
-        return together
-    return together.index_select(0, torch.argsort(order).to(together.device))
+    return together if isinstance(order, slice) else together.index_select(0, order)

@@ -5,6 +5,7 @@ From: prepared rows. To: a number a row (`row_patterns`), and the rows of each `
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,10 +48,11 @@ def group(
     where all rows share one pattern. codes: their `row_patterns`, if known.
 
     A label of which a row has some elements and lacks others is masked; with more supervised variables than programs
-    are worth, all of them are, for every row.
+    are worth, all of them are, for every row. Where some rows have blanks, a mask serves the others too: one group less
+    for each pattern of labels.
     """
     codes = row_patterns(graphs, rows) if codes is None else codes
-    numbers = codes.cpu().numpy()
+    numbers = as_one_kind(graphs, codes.cpu().numpy())
     bounds = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(numbers)]
     if len(bounds) == 2:
         return [(pattern_of(graphs, int(numbers[0])), None)]
@@ -61,6 +63,14 @@ def group(
         (pattern_of(graphs, code), rows[0] if len(rows) == 1 else torch.from_numpy(np.flatnonzero(numbers == code)))
         for code, rows in sorted(stretches.items())
     ]
+
+
+def as_one_kind(graphs: Graphs, numbers: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Numbers of `row_patterns` as if every row had blanks, if one has."""
+    first_blank = 1 if one_program_for_all(graphs) else _STATES ** len(graphs.supervised)
+    return (
+        np.where(numbers < first_blank, numbers + first_blank, numbers) if (numbers >= first_blank).any() else numbers
+    )
 
 
 def pattern_of(graphs: Graphs, code: int) -> Pattern:

@@ -62,8 +62,12 @@ def support(line: Line, modules: Modules) -> Run:
     name = line.options["variable"]
     variable = modules.graphs.variables[name]
 
+    made: dict[torch.device, Tensor] = {}
+
     def run(context: Context) -> Tensor:
-        return blanks.support(variable, context.dtype, context.device)
+        if context.device not in made:
+            made[context.device] = blanks.support(variable, context.dtype, context.device)
+        return made[context.device]
 
     return run
 

@@ -7,11 +7,12 @@ What each row of a batch weighs so that this is the expected loss: `share.py`.
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from compiler.model.evaluation import Evaluation
-from compiler.model.grouping import pattern_of
+from compiler.model.grouping import as_one_kind, pattern_of
 from compiler.model.model import Model
 from compiler.model.teacher_answers import Answers
 from compiler.symbolic.agreement import agreements
@@ -40,10 +41,13 @@ def patterns_of(model: Model, rows: Rows, at_once: int = 4096) -> Tensor:
 
 
 def counted(model: Model, patterns: Tensor) -> dict[str, int]:
-    """{text of a pattern: rows that have it}, of `patterns_of`."""
-    codes, counts = patterns.unique(return_counts=True)
-    pairs = zip(codes.tolist(), counts.tolist(), strict=True)
-    return {str(pattern_of(model.graphs, code)): count for code, count in pairs}
+    """{text of a pattern: rows that have its labels, with blanks or without}, of `patterns_of`."""
+    kinds, counts = np.unique(as_one_kind(model.graphs, patterns.numpy()), return_counts=True)
+    found: dict[str, int] = {}
+    for kind, count in zip(kinds.tolist(), counts.tolist(), strict=True):
+        pattern = pattern_of(model.graphs, kind)
+        found |= {str(pattern): count, str(replace(pattern, blanks=())): count}
+    return found
 
 
 class Loss(nn.Module):
