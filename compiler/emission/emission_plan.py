@@ -120,10 +120,7 @@ def make_plan(model: Model) -> EmissionPlan:
     patterns = _patterns(model, names, identifiers)
     relaxed = {n for code in patterns for n, c in code.program.choices.items() if c.estimator == "relax"}
     hot = frozenset(n for n, v in graphs.variables.items() if _is_hot(v, n in relaxed))
-    observed = set(graphs.observed)
-    features = tuple(
-        f.variable for f in graphs.order("recognition") if f.deterministic and graphs.stochastic_parents(f) <= observed
-    )
+    features = model.compiled.features
     return EmissionPlan(model, names, identifiers, tensors, classes, attributes, hot, features, patterns)
 
 

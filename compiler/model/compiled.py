@@ -12,7 +12,7 @@ from compiler.model.given import GivenTensors
 from compiler.plan.joining import Part, join
 from compiler.plan.modules import Modules
 from compiler.plan.plan import Plan
-from compiler.plan.planner import plan_objective
+from compiler.plan.planner import features_of, plan_objective
 from compiler.plan.questions import plan_features
 from compiler.plan.run import Runner
 from compiler.plan.running import Context
@@ -34,12 +34,7 @@ class Compiled:
 
     def __init__(self, modules: Modules) -> None:
         self.modules, self.graphs = modules, modules.graphs
-        observed = set(self.graphs.observed)
-        self.features = tuple(
-            f.variable
-            for f in self.graphs.order("recognition")
-            if f.deterministic and self.graphs.stochastic_parents(f) <= observed
-        )
+        self.features = features_of(self.graphs)
         self._programs: dict[tuple[Pattern, int], tuple[Program, Objective]] = {}
         self._plans: dict[tuple[Pattern, int, Answers], Plan] = {}
         self._runners: dict[Hashable, Runner] = {}

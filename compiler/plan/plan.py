@@ -38,8 +38,9 @@ class Value:
 
 @dataclass(frozen=True)
 class Line:
-    """`outputs = op(inputs, **options)`. note: a comment above it, where a new thought begins.
+    """`outputs = op(inputs, **options)`. A sum is printed with its signs; options that ask for nothing are left out.
 
+    note: a comment above it, where a new thought begins.
     group: in a joint plan, whose rows these are; None: the rows of several groups, or of the whole batch.
     """
 
@@ -51,9 +52,13 @@ class Line:
     group: int | None = None
 
     def __str__(self) -> str:
-        shown = [f"{name}={option_text(value)}" for name, value in self.options.items()]
-        arguments = ", ".join([*(value.name for value in self.inputs), *shown])
-        return f"{', '.join(map(str, self.outputs))} = {self.op}({arguments})"
+        outputs = ", ".join(map(str, self.outputs))
+        if "signs" in self.options:
+            terms = [f"{sign} {v.name}" for sign, v in zip(self.options["signs"], self.inputs, strict=True)]
+            return f"{outputs} = {' '.join(terms).removeprefix('+ ')}"
+        told = {name: value for name, value in self.options.items() if value not in (None, False, (), "all")}
+        shown = [f"{name}={option_text(value)}" for name, value in told.items()]
+        return f"{outputs} = {self.op}({', '.join([*(value.name for value in self.inputs), *shown])})"
 
 
 @dataclass(frozen=True)

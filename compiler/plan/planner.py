@@ -4,7 +4,7 @@ Weights of expectations stay logarithms until the last step: log-marginals of th
 varies over, found by summing the other axes out in a good order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from compiler.plan.plan import Given, Plan, Value, needed_lines
@@ -13,7 +13,9 @@ from compiler.plan.verify import verify
 from compiler.plan.writer import Signed, by_axes
 from compiler.symbolic.agreement import ancestors
 from compiler.symbolic.axis_names import SAMPLES, canonical
+from compiler.symbolic.derivation import derive
 from compiler.symbolic.elimination import closure, elimination_order
+from compiler.symbolic.lowering import every_pattern, lower
 from compiler.symbolic.objective import (
     ClosedDivergence,
     Contribution,
@@ -34,6 +36,23 @@ from compiler.symbolic.objective import (
 )
 from compiler.symbolic.printing import term_text
 from compiler.symbolic.program import Axes, Program
+from graphspec.graphs.graph import Graphs
+
+MOST_SHOWN = 16
+"""Patterns whose plans are printed."""
+
+
+def plans_of(graphs: Graphs) -> Iterator[Plan]:
+    """The plan of every pattern of labels, rows without any first, as the model runs them."""
+    for pattern in reversed(every_pattern(graphs)[:MOST_SHOWN]):
+        program = lower(graphs, pattern)
+        yield plan_objective(program, derive(program), features_of(graphs))
+
+
+def features_of(graphs: Graphs) -> tuple[str, ...]:
+    """Deterministic recognition variables that depend on observed ones only: computed once for a whole batch."""
+    observed, functions = set(graphs.observed), (f for f in graphs.order("recognition") if f.deterministic)
+    return tuple(f.variable for f in functions if graphs.stochastic_parents(f) <= observed)
 
 
 def plan_objective(

@@ -9,7 +9,7 @@ import typer
 from graphspec.graphs.graph import Graphs
 from runtime.cli.common import AllowPythonOption, JsonOption, SetOption, SpecArgument, console, print_json
 
-Stage = Literal["spec", "graph", "program", "objective"]
+Stage = Literal["spec", "graph", "program", "objective", "plan"]
 COLUMNS = ("factor", "parents", "distribution", "network", "shape", "parameters")
 MOST_LAID_OUT = 500
 """Rows up to which columns are fitted to the terminal, which takes a millisecond each."""
@@ -73,6 +73,10 @@ def stage_text(graphs: Graphs, stage: Stage) -> str:
         from compiler.symbolic.lowering import every_pattern, lower
 
         return "\n\n".join(str(lower(graphs, pattern)) for pattern in reversed(every_pattern(graphs)[:16]))
+    if stage == "plan":
+        from compiler.plan.planner import plans_of
+
+        return "\n\n".join(str(plan) for plan in plans_of(graphs))
     from compiler.symbolic.explanation import explain
     from compiler.symbolic.explanation_text import as_text
 
@@ -172,7 +176,8 @@ def _write_stages(graphs: Graphs, folder: Path) -> None:
     from runtime.errors import RunError
 
     names: dict[Stage, str] = {
-        "spec": "spec.yaml", "graph": "graph.txt", "program": "program.txt", "objective": "objective.txt"
+        "spec": "spec.yaml", "graph": "graph.txt", "program": "program.txt", "objective": "objective.txt",
+        "plan": "plan.txt",
     }  # fmt: skip
     taken = [folder / name for name in names.values() if (folder / name).exists()]
     if taken:
