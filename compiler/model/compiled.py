@@ -17,7 +17,7 @@ from compiler.plan.questions import plan_features
 from compiler.plan.run import Runner
 from compiler.plan.running import Context
 from compiler.symbolic.derivation import derive
-from compiler.symbolic.lowering import lower
+from compiler.symbolic.lowering import every_pattern, lower
 from compiler.symbolic.objective import Objective
 from compiler.symbolic.program import Pattern, Program
 from compiler.symbolic.schedules import ObjectiveWeights
@@ -62,6 +62,13 @@ class Compiled:
         if key not in self._plans:
             self._plans[key] = plan_objective(program, objective, self.features, answers)
         return self._plans[key]
+
+    def prepare(self) -> None:
+        """Plan every pattern of whole labels that rows can have, so that no step has to."""
+        missing = tuple(name for name in self.graphs.observed if self.graphs.variables[name].missing)
+        for pattern in every_pattern(self.graphs):
+            for blanks in ((), missing) if missing else ((),):
+                self.plan(replace(pattern, blanks=blanks))
 
     def runner(self, key: Hashable, plan: Callable[[], Plan]) -> Runner:
         """A plan bound to the modules; key: what tells it from others."""

@@ -44,6 +44,7 @@ class Model(nn.Module):
                 )
                 made[factor.key] = self.factors[module_name(factor)]
         self.compiled = Compiled(Modules(graphs, dtype, made, independent(made)))
+        self.compiled.prepare()
         joint = (n for n in (*graphs.observed, *graphs.supervised) if graphs.variables[n].domain == "real")
         self._of_flows = frozenset(name for name in joint if graphs.indivisible(name))
 
