@@ -34,7 +34,7 @@ from compiler.symbolic.objective import (
     Weighted,
     walk,
 )
-from compiler.symbolic.printing import term_text
+from compiler.symbolic.printing import term_texts
 from compiler.symbolic.program import Axes, Program
 from graphspec.graphs.graph import Graphs
 
@@ -99,16 +99,13 @@ class Planner(ProgramWriter):
     def total(self, objective: Objective, terms: dict[str, Value]) -> Value:
         """The sum of all contributions; each as it is logged goes into `terms`."""
         found = []
-        for contribution in objective.contributions:
-            self._introduce(contribution)
+        formulas = term_texts(self.program, [contribution.term for contribution in objective.contributions])
+        for contribution, formula in zip(objective.contributions, formulas, strict=True):
+            self.note(formula if formula == contribution.name else f"{contribution.name}: {formula}")
             terms[contribution.name] = self.term(contribution.logged, self._wanted(contribution))
             found.append((1, self.term(contribution.term, self._wanted(contribution))))
         self.note("")
         return self.added(found, "bound")
-
-    def _introduce(self, contribution: Contribution) -> None:
-        formula = term_text(self.program, contribution.term)
-        self.note(formula if formula == contribution.name else f"{contribution.name}: {formula}")
 
     def _wanted(self, contribution: Contribution) -> str:
         """`likelihood_x`, `gain_z`, `label_y`."""
