@@ -94,9 +94,9 @@ def _weights(model):
 
 
 def gradients(monkeypatch: pytest.MonkeyPatch, doubly: bool) -> torch.Tensor:
-    model = small("{bound: importance_weighted, samples: 4}")
     if not doubly:
         monkeypatch.setattr(program_writer, "doubly_reparameterized", lambda program: False)
+    model = small("{bound: importance_weighted, samples: 4}")
     x = torch.tensor([[0.3, -0.8]]).double().expand(200, 2)
     parameters = list(model.parameters())
     found = []

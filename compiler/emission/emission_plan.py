@@ -136,17 +136,17 @@ def _patterns(model: Model, names: Names, identifiers: dict[str, str]) -> tuple[
     states = [_states(graphs, name) for name in graphs.supervised]
     blanks = tuple(name for name in graphs.observed if graphs.variables[name].missing)
     found = []
-    for has_blanks, *code in product([0, 1] if blanks else [0], *states):
+    for code in product(*states):
         kinds = dict(zip(graphs.supervised, code, strict=True))
         found.append(
             Pattern(
                 tuple(name for name, kind in kinds.items() if kind == 2),
                 tuple(name for name, kind in kinds.items() if kind == 1),
-                blanks if has_blanks else (),
+                blanks,  # a mask serves rows without blanks too
             )
         )
     if len(found) > MOST_PATTERNS:
-        what = f"{len(found)} patterns of labels and blanks, a function each (at most {MOST_PATTERNS})"
+        what = f"{len(found)} patterns of labels, a function each (at most {MOST_PATTERNS})"
         raise refused(graphs, ("variables",), what)
     return tuple(PatternCode(p, *model.program(p), names.fresh(_function(p, identifiers))) for p in found)
 
@@ -162,7 +162,6 @@ def _states(graphs: Graphs, name: str) -> list[int]:
 
 def _function(pattern: Pattern, identifiers: dict[str, str]) -> str:
     if len(pattern.masked) > 4:
-        return "bound_masked" + ("_with_blanks" if pattern.blanks else "")
+        return "bound_masked"
     parts = [*(identifiers[n] for n in pattern.labels), *(f"part_of_{identifiers[n]}" for n in pattern.masked)]
-    text = "bound_" + ("_".join(parts) or "unlabelled")
-    return text + ("_with_blanks" if pattern.blanks else "")
+    return "bound_" + ("_".join(parts) or "unlabelled")

@@ -84,23 +84,12 @@ def bound_lines(plan: EmissionPlan, bounds: list[BoundCode], noisy: frozenset[st
     first = ids[graphs.observed[0]]
     if len(plan.patterns) == 1:
         return [*lines, *statement(f"return {_call(plan, plan.patterns[0], bounds[0], '')}.expand(len({first}))")]
-    lines += _blank(plan)
     states = _states(plan)
     lines += [line for _, _, code in states.values() if code for line in statement(code)]
     lines += statement(f"result = like.new_zeros(len({first}))")
     for code, bound in zip(plan.patterns, bounds, strict=True):
         lines += _group(plan, code, bound, states)
     return [*lines, "", *statement("return result")]
-
-
-def _blank(plan: EmissionPlan) -> list[str]:
-    """Which rows lack something that is observed elsewhere."""
-    tests = []
-    for name in plan.graphs.observed:
-        if plan.graphs.variables[name].missing:
-            given = f"~{plan.tensors[name, 'given']}"
-            tests.append(f"({given}).flatten(1).any(1)" if plan.graphs.variables[name].shape else given)
-    return statement(f"blank = {' | '.join(tests)}") if tests else []
 
 
 def _observed(plan: EmissionPlan, name: str, needed: set[tuple[str, TensorKind]]) -> list[str]:
@@ -165,8 +154,6 @@ def _group(
             conditions.append(states[name][1])
         elif not one_program_for_all(plan.graphs):
             conditions += [f"~{states[name][0]}", f"~{states[name][1]}"]
-    if any(plan.graphs.variables[name].missing for name in plan.graphs.observed):
-        conditions.append("blank" if code.pattern.blanks else "~blank")
     test = " & ".join(conditions)
     return [
         "",
