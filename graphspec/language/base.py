@@ -60,7 +60,7 @@ def one_or_many(value: Any) -> Any:
 
 Size = Annotated[int, Field(ge=1)]
 Shape = Annotated[tuple[Size, ...], BeforeValidator(as_tuple)]
-Widths = Annotated[tuple[Size, ...], BeforeValidator(one_or_many)]
+Widths = Annotated[tuple[Size, ...], Field(min_length=1), BeforeValidator(one_or_many)]
 WIDTHS_JSON = WithJsonSchema(
     {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer", "minimum": 1}}]}
 )

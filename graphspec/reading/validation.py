@@ -72,6 +72,8 @@ def _follows(finding: Finding, dropped: set[Path]) -> bool:
         mapping = finding.path[:-1] if finding.key else finding.path
         return any(path[: len(mapping)] == mapping for path in dropped)
     parents = {path[:-1] for path in dropped}
+    if finding.code == "GS012":
+        return finding.path in parents  # a list left empty by it
     return finding.code == "GS011" and (finding.path in dropped or finding.path[:-1] in parents)
 
 

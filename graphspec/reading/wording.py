@@ -73,7 +73,7 @@ def translate(errors: Iterable[ErrorDetails], document: Document) -> list[Findin
             missing[place.path] = place
         elif error["type"] == "extra_forbidden":
             unknown[place.path] = place
-        else:
+        elif error["type"] != "too_short" or not error["input"]:  # a list of wrong entries is told entry by entry
             grouped.setdefault(place.path, (place, []))[1].append(error)
     findings = _misspelled(missing, unknown, document)
     findings += [_unknown(place, document) for place in unknown.values()]
@@ -193,6 +193,9 @@ def _value(place: Place, errors: list[ErrorDetails], document: Document) -> Find
     if kind == "string_pattern_mismatch":
         message = f"{found(document.node(place.path))} does not have the form that `{dotted(place.path)}` needs"
         return Finding("GS018", place.path, message, hint=_purpose(place))
+    if kind == "too_short":
+        message = f"`{dotted(place.path)}` needs at least one entry, found an empty list"
+        return Finding("GS012", place.path, message, hint=_purpose(place))
     if kind == "finite_number":
         return Finding("GS014", place.path, f"`{dotted(place.path)}` must be a finite number")
     return _wrong_kind(place, document)
