@@ -23,6 +23,7 @@ SHARED = (
     "compiler.families.flow_maps",
     "compiler.plan.aggregation",
     "compiler.families.noise_kinds",
+    "compiler.plan.sparse",
     "compiler.emission.pieces.copied_values",
     "compiler.factors.links",
 )

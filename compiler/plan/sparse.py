@@ -4,7 +4,8 @@ For weights q_k and terms f_k, with C the likeliest classes and j drawn from the
 
     sum_k q_k f_k  =  E_j[ sum_{k in C} q_k f_k + q_rest f_j ],      q_rest = 1 - sum_{k in C} q_k
 
-The gradient stays unbiased if the draw's weight is q_rest in value and q_rest grad(log q_j) in gradient.
+The gradient stays unbiased if the draw's weight is q_rest in value and q_rest grad(log q_j) in gradient. Where the
+parameters are shared by all rows (B = 1 there) every row still gets its own draw. Emitted files hold a copy.
 """
 
 import torch
@@ -13,17 +14,16 @@ from torch import Tensor
 from compiler.tensors.broadcasting import broadcast_shape
 
 
-def choose(log_probs: Tensor, budget: int, gumbel: Tensor) -> tuple[Tensor, Tensor]:
-    """The `budget` likeliest classes of a scalar finite variable and a draw from the others.
+def likeliest(log_probs: Tensor, budget: int, gumbel_noise: Tensor) -> tuple[Tensor, Tensor]:
+    """The `budget` likeliest classes and a draw from the others, which stands for them (Liu et al. 2019).
 
-    log_probs: [*lead, K]. gumbel: standard noise that the draw is made from, [B, K]. Where the parameters are shared by
-    all rows (B = 1 there) every row still gets its own draw. Returns indices [*lead, budget + 1] int64, the draw last,
-    and log weights, which sum to one.
+    Returns indices [..., budget + 1] and log weights, which sum to one; the draw's weight is that of all others in
+    value, and has the gradient of its own log probability.
     """
-    log_probs = log_probs.expand(broadcast_shape(log_probs.shape, gumbel.shape))
+    log_probs = log_probs.expand(broadcast_shape(log_probs.shape, gumbel_noise.shape))
     top = log_probs.topk(budget, dim=-1).indices
     rest = log_probs.scatter(-1, top, -torch.inf)
-    drawn = (rest.detach() + gumbel).argmax(-1, keepdim=True)
+    drawn = (rest.detach() + gumbel_noise).argmax(-1, keepdim=True)
     picked = log_probs.gather(-1, drawn)
     weight = torch.logsumexp(rest.detach(), dim=-1, keepdim=True) + picked - picked.detach()
     return torch.cat([top, drawn], dim=-1), torch.cat([log_probs.gather(-1, top), weight], dim=-1)

@@ -29,11 +29,6 @@ def term_texts(program: Program, terms: Iterable[Term], notation: Notation = UNI
     return [writer.write(term) for term in terms]
 
 
-def term_text(program: Program, term: Term, notation: Notation = UNICODE) -> str:
-    """A term as a formula."""
-    return _Writer(program, notation).write(term)
-
-
 class _Writer:
     """Writes terms of one program. What depends on what is looked up once for all of them."""
 

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from compiler.families.flows import FlowEntry
+from compiler.plan import sparse
 from compiler.plan.modules import Modules
 from compiler.plan.operation import Operation, Operations, Writing, union, with_variable
 from compiler.plan.plan import Line
 from compiler.plan.running import Context, Run, laid_out
-from compiler.plan.sparse import choose
 from compiler.symbolic.axis_names import SAMPLES
 from compiler.symbolic.code_text import event_text, tuple_text
 from compiler.tensors import blanks
@@ -132,7 +132,7 @@ def likeliest(line: Line, modules: Modules) -> Run:
     category = variable.domain == "category"
 
     def run(context: Context, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        index, log_share = choose(entry.classes(inputs[:-1], extras), budget, inputs[-1])
+        index, log_share = sparse.likeliest(entry.classes(inputs[:-1], extras), budget, inputs[-1])
         value = index.movedim(-1, place) + minimum
         return value if category else value.to(context.dtype), log_share.movedim(-1, place)
 
