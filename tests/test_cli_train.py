@@ -40,7 +40,9 @@ def test_training_ends_with_the_test_error_and_where_the_pictures_are(tmp_path: 
     epochs = [line for line in lines if line.startswith("epoch ")]
     assert [line.split()[1] for line in epochs] == ["1/3", "2/3", "3/3"]
     assert all("log q(y)" in line and "validation elbo" in line and "y error" in line for line in epochs)
-    assert re.search(r"^test error of y: \d+\.\d\d % of 24 rows$", result.stdout, re.MULTILINE)
+    assert re.search(
+        r"^test error of y: \d+\.\d\d % of 24 rows \(95 % interval [\d.]+ to [\d.]+\)$", result.stdout, re.MULTILINE
+    )
     assert re.search(r"^test elbo: -\d+\.\d\d nats per row$", result.stdout, re.MULTILINE)
     assert "run        runs/tiny" in lines
     pictures = [line.split()[-1] for line in lines if "runs/tiny/figures/" in line]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import Tensor
 
 from compiler.model.model import Evaluation, Model
@@ -18,6 +19,7 @@ from graphspec.language import Spec
 from graphspec.language.families import FAMILIES
 from runtime.data import Rows, Units
 from runtime.measures.disentanglement import METRICS
+from runtime.measures.error_interval import wilson_interval
 from runtime.measures.evaluation import compare_codes, evaluate_rows, known_factors, measure
 from runtime.measures.metrics import calibration_error, confusion, log_loss, root_mean_square, share_wrong
 
@@ -123,6 +125,7 @@ def test_category_errors_leave_blanks_out() -> None:
     report = evaluate_rows(model, rows_of(x, y=torch.tensor([0, 2, -1, 2])))["variables"]["y"]
     assert report["rows"] == 3
     assert report["error"] == pytest.approx(1 / 3)
+    assert report["interval"] == list(wilson_interval(1 / 3, 3))
     assert report["log_loss"] == pytest.approx(-(2 * math.log(0.8) + math.log(0.1)) / 3, rel=1e-6)
     assert report["calibration"] == pytest.approx(0.8 - 2 / 3, rel=1e-5)
 
@@ -190,12 +193,12 @@ def test_a_bernoulli_on_grey_values_is_said_not_to_be_a_density(
 ) -> None:
     model = Oracle(graphs_of(Y, family=family, domain=domain), {"y": one_hot})
     notes = evaluate_rows(model, rows_of(torch.tensor([[0.0, grey]]), y=torch.tensor([0])))["notes"]
-    assert [("not a density" in note) for note in notes] == [True] * noted
+    assert sum("not a density" in note for note in notes) == noted
 
 
 def test_pixels_drawn_anew_are_drawn_before_anything_is_measured() -> None:
     model = Oracle(graphs_of(Y), {"y": one_hot})
-    rows = rows_of(torch.full((4, 2), 0.5), y=torch.zeros(4, dtype=torch.long))
+    rows = rows_of(torch.full((4, 2), 0.5))
     report = evaluate_rows(model, rows, binarize=lambda batch, _: {**batch, "x": torch.ones_like(batch["x"])})
     assert report["elbo"] == -2.0
     assert report["notes"] == []
@@ -239,3 +242,24 @@ def test_one_code_that_alone_tells_a_factor_has_the_whole_gap() -> None:
     report = compare_codes(graphs, codes, {"f": np.array([3, 3, 8, 8])})  # type: ignore[arg-type]
     assert report["mig"] == {"mean": pytest.approx(1.0), "factors": {"f": pytest.approx(1.0)}}
     assert report["purity"] == {}
+
+
+@pytest.mark.parametrize(("wrong", "rows"), [(0, 1), (1, 1), (0, 12), (3, 10), (29, 30), (512, 4096)])
+def test_the_interval_of_an_error_is_wilsons(wrong: int, rows: int) -> None:
+    expected = stats.binomtest(wrong, rows).proportion_ci(0.95, method="wilson")
+    assert wilson_interval(wrong / rows, rows) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+@pytest.mark.parametrize(("rows", "said"), [(1, "1 labelled row only"), (29, "29 labelled rows only"), (30, "")])
+def test_an_error_of_few_labelled_rows_is_said_to_be_unsure(rows: int, said: str) -> None:
+    x = torch.tensor([[float(i % 3), 1.0] for i in range(60)])
+    labels = torch.where(torch.arange(60) < rows, torch.arange(60) % 3, -1)
+    notes = evaluate_rows(Oracle(graphs_of(Y), {"y": one_hot}), rows_of(x, y=labels))["notes"]
+    assert len(notes) == bool(said) and all(said in note and "95 % interval" in note for note in notes)
+
+
+def test_the_interval_of_a_vector_counts_rows_not_elements() -> None:
+    attributes = Variable("a", "supervised", "binary", (4,), support=2)
+    model = Oracle(graphs_of(attributes), {"a": lambda x: torch.stack([1 - x, x], dim=-1)})
+    report = evaluate_rows(model, rows_of(torch.full((5, 4), 0.9), a=torch.ones(5, 4, dtype=torch.long)))
+    assert report["variables"]["a"]["interval"] == list(wilson_interval(0.0, 5))

@@ -51,7 +51,7 @@ def test_a_grid_ends_with_one_table_and_its_files(inline: Trained, tmp_path: Pat
     assert result.exit_code == 0, result.output
     assert len(inline) == 8 and not any("--resume" in training.arguments for training in inline)
     table = [line for line in result.stdout.splitlines() if " ± " in line or "y test" in line]
-    header, *lines = [line.split("  ") for line in table if not line.startswith("mean")]
+    header, *lines = [line.split("  ") for line in table if not line.startswith(("mean", "y test:", "y validation:"))]
     assert [cell.strip() for cell in header if cell.strip()] == [
         "labels.y", "model", "y test %", "y validation %", "elbo test", "minutes", "n"
     ]  # fmt: skip
@@ -83,6 +83,9 @@ def test_figures_are_those_of_the_runs_and_errors_are_per_cent(inline: Trained) 
     assert seed["validation_error"] == pytest.approx(100 * chosen["variables"]["y"]["error"])
     assert seed["seconds"] == run.manifest()["wall_seconds"]
     assert row["test_error"] == {"mean": seed["test_error"], "std": None, "n": 1}
+    assert row["test_interval"] == pytest.approx([100 * x for x in report["variables"]["y"]["interval"]])
+    assert row["test_rows"] == report["variables"]["y"]["rows"] == 24
+    assert "y test: 24 labelled rows only" in Path("here/table.txt").read_text()
 
 
 def test_seeds_vary_the_labelled_rows_and_baselines_share_them(inline: Trained) -> None:

@@ -72,7 +72,9 @@ def _print_report(report: dict[str, Any]) -> None:
         error = f"{figures['error']:.4g} (root mean square)"
         if "log_loss" in figures:
             elements = f"{figures['elements']} elements in " if "elements" in figures else ""
+            low, high = (100 * bound for bound in figures["interval"])
             error = f"{100 * figures['error']:.2f} % of {elements}{figures['rows']} rows"
+            error += f" (95 % interval {low:.1f} to {high:.1f})"
         typer.echo(f"test error of {name}: {error}")
     typer.echo(f"test elbo: {report['elbo']:.2f} nats per row")
     for note in report.get("notes", ()):

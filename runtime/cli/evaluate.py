@@ -132,11 +132,13 @@ def _print_report(report: dict[str, Any]) -> None:
     elbo = "not a number" if report["elbo"] != report["elbo"] else f"{report['elbo']:.3f} nats a row"
     console.print(f"{report['run']}: {report['rows']} {report['split']} rows, elbo {elbo}", highlight=False)
     if report["variables"]:
-        table = Table("variable", "error", "log loss", "calibration", "rows", "training labels")
+        table = Table("variable", "error", "95 % interval", "log loss", "calibration", "rows", "training labels")
         for name, figures in report["variables"].items():
             table.add_row(
                 name,
-                *(_figure(figures, key) for key in ("error", "log_loss", "calibration")),
+                _figure(figures, "error"),
+                _interval(figures),
+                *(_figure(figures, key) for key in ("log_loss", "calibration")),
                 f"{figures['rows']} ({figures['elements']} elements)"
                 if "elements" in figures
                 else str(figures["rows"]),
@@ -149,6 +151,10 @@ def _print_report(report: dict[str, Any]) -> None:
         print_interventions(report)
     for note in report["notes"]:
         console.print(f"note: {note}", highlight=False, markup=False)
+
+
+def _interval(figures: dict[str, Any]) -> str:
+    return " to ".join(f"{100 * bound:.1f}" for bound in figures["interval"]) + " %" if "interval" in figures else "-"
 
 
 def _figure(figures: dict[str, Any], key: str) -> str:

@@ -19,6 +19,7 @@ from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import Factor, Graphs, Variable
 from runtime.data import Rows, Units
 from runtime.measures.disentanglement import METRICS, code_columns, compare, factor_columns
+from runtime.measures.error_interval import few_rows_note, wilson_interval
 from runtime.measures.metrics import Floats, calibration_error, log_loss, root_mean_square, share_wrong
 
 Batch = dict[str, Tensor]
@@ -59,7 +60,7 @@ def evaluate_rows(
     units: Mapping[str, Units] | None = None,
     binarize: Binarize | None = None,
 ) -> dict[str, Any]:
-    """`{rows, elbo, variables: {name: {error, rows, elements, log_loss, calibration}}, notes}`; see `measure`."""
+    """`{rows, elbo, variables: {name: {error, interval, rows, elements, log_loss, calibration}}, notes}`: `measure`."""
     return measure(
         model, rows, samples=samples, batch_size=batch_size, seed=seed, units=units, binarize=binarize
     ).report
@@ -81,7 +82,7 @@ def measure(
     elbo: mean over rows in nats, beta 1, no free bits; averaged over `samples` joint draws of the hidden variables.
     error: share of labels that are wrong where the variable has finitely many values, else the root mean square in
     data units (`units` undoes standardization); over the elements that are given.
-    log_loss in nats, calibration: expected calibration error.
+    interval: 95 % of a share that is wrong. log_loss in nats, calibration: expected calibration error.
     binarize: applied to each batch, where the spec draws pixels anew. disentanglement: metrics that hold the
     inferred codes against `rows.factors` and the labels.
     """
@@ -131,11 +132,15 @@ def _measure(
         for name, parts in found.items()
         if parts and name in rows.values
     }
+    variables = {name: summarize(prediction) for name, prediction in predicted.items()}
     report: dict[str, Any] = {
         "rows": len(rows),
         "elbo": total / len(rows) if len(rows) else float("nan"),
-        "variables": {name: summarize(prediction) for name, prediction in predicted.items()},
-        "notes": [_not_a_density(graphs.generative[name]) for name in graphs.observed if name in greys],
+        "variables": variables,
+        "notes": [
+            *(_not_a_density(graphs.generative[name]) for name in graphs.observed if name in greys),
+            *_few_rows(variables),
+        ],
     }
     if codes:
         report["disentanglement"] = compare_codes(
@@ -164,13 +169,21 @@ def summarize(prediction: Prediction) -> dict[str, Any]:
     if probabilities is None:
         error = root_mean_square(prediction.values, prediction.labels)
         return {"error": error, "rows": prediction.rows, **_elements(prediction)}
+    error = share_wrong(prediction.values, prediction.labels)
     return {
-        "error": share_wrong(prediction.values, prediction.labels),
+        "error": error,
+        "interval": list(wilson_interval(error, prediction.rows)),
         "rows": prediction.rows,
         **_elements(prediction),
         "log_loss": log_loss(probabilities, prediction.labels),
         "calibration": calibration_error(probabilities, prediction.labels),
     }
+
+
+def _few_rows(variables: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    shares = {name: figures for name, figures in variables.items() if "interval" in figures}
+    notes = (few_rows_note(name, figures["rows"], figures["interval"]) for name, figures in shares.items())
+    return [note for note in notes if note is not None]
 
 
 def _elements(prediction: Prediction) -> dict[str, int]:

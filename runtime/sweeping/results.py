@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphspec.graphs.graph import Graphs
+from runtime.measures.error_interval import wilson_interval
 from runtime.runs.run_folder import Run as TrainedRun
 from runtime.sweeping.sweep_folder import SweepFolder
 from runtime.sweeping.sweep_plan import AS_WRITTEN, Column, Point, SweepPlan
@@ -70,6 +71,18 @@ def in_table_units(graphs: Graphs, name: str, report: Mapping[str, Any] | None) 
     return float(100 * error if per_cent(graphs, name) else error)
 
 
+def interval_in_table_units(
+    graphs: Graphs, name: str, split: str, reports: Sequence[Mapping[str, Any] | None], mean: float | None
+) -> dict[str, Any]:
+    """`{SPLIT_interval: [low, high], SPLIT_rows}`: the 95 % interval in per cent of the mean error over runs, as sure
+    as the labelled rows of one of them make it (runs share held-out rows). Empty where the error is no share."""
+    found = [((report or {}).get("variables") or {}).get(name, {}).get("rows") for report in reports]
+    rows = min((count for count in found if count), default=0)
+    if mean is None or not rows or not per_cent(graphs, name):
+        return {}
+    return {f"{split}_interval": [100 * x for x in wilson_interval(mean / 100, rows)], f"{split}_rows": rows}
+
+
 def per_cent(graphs: Graphs, name: str) -> bool:
     """The variable's error is a share of labels."""
     return graphs.variables[name].support is not None
@@ -109,16 +122,23 @@ def column_figures(
 ) -> dict[str, Any]:
     """One model at one point: statistics over its finished runs, each seed's own figures, and what failed."""
     graphs, seeds, failed = column.graphs, [], []
+    reports: list[dict[str, Any]] = []
     for run in column.runs:
         trained = folder.run(run.name)
         if run.name in failures:
             failure = failures[run.name]
             failed.append({"seed": run.seed, "message": failure.message, "log": failure.log})
         elif is_done(trained, "test" in splits):
-            seeds.append(_seed(graphs, run.seed, f"runs/{run.name}", figures_of(trained, "test" in splits), splits))
+            reports.append(figures_of(trained, "test" in splits))
+            seeds.append(_seed(graphs, run.seed, f"runs/{run.name}", reports[-1], splits))
     figures: dict[str, Any] = {}
     for index, name in enumerate(graphs.supervised):
-        errors = {f"{s}_error": statistics(seed["variables"][name][f"{s}_error"] for seed in seeds) for s in splits}
+        errors: dict[str, Any] = {}
+        for split in splits:
+            of_seeds = statistics(seed["variables"][name][f"{split}_error"] for seed in seeds)
+            measured = [report[split] for report in reports]
+            errors[f"{split}_error"] = of_seeds
+            errors |= interval_in_table_units(graphs, name, split, measured, of_seeds["mean"])
         figures |= errors if index == 0 else {}
         if len(graphs.supervised) > 1:
             figures.setdefault("variables", {})[name] = errors

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.measures.error_interval import FEW_LABELS
 from runtime.sweeping.results import per_cent
 from runtime.sweeping.sweep_plan import AS_WRITTEN, SweepPlan
 
@@ -36,7 +37,7 @@ def build_table(plan: SweepPlan, rows: Sequence[Mapping[str, Any]], splits: Sequ
             figures = row if key == AS_WRITTEN else row[key]
             model = [title or "as written"] if several else []
             lines.append((*values, *model, *(_cell(figures, path) for _, path in cells)))
-    return SweepTable(header, tuple(lines), tuple(_notes(plan, rows)))
+    return SweepTable(header, tuple(lines), (*_notes(plan, rows), *_few_rows(plan, rows, splits)))
 
 
 def _cells(plan: SweepPlan, splits: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
@@ -100,6 +101,24 @@ def _notes(plan: SweepPlan, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         notes.append(f"mean ± standard deviation over seeds {', '.join(map(str, plan.seeds))}")
     if min(counts) < len(plan.seeds):
         notes.append(f"not every run is there: n says how many of {len(plan.seeds)}")
+    return notes
+
+
+def _few_rows(plan: SweepPlan, rows: Sequence[Mapping[str, Any]], splits: Sequence[str]) -> list[str]:
+    """One note for each error that hangs on few labelled rows, with the widest interval of the table."""
+    models = [row if key == AS_WRITTEN else row[key] for row in rows for key in plan.titles]
+    notes = []
+    for index, name in enumerate(plan.graphs.supervised):
+        for split in splits:
+            figures = [model.get("variables", {}).get(name, {}) if index else model for model in models]
+            few = [found for found in figures if found.get(f"{split}_rows", FEW_LABELS) < FEW_LABELS]
+            if few:
+                low, high = max((found[f"{split}_interval"] for found in few), key=lambda ends: ends[1] - ends[0])
+                count = min(found[f"{split}_rows"] for found in few)
+                notes.append(
+                    f"{name} {split}: {count} labelled row{'' if count == 1 else 's'} only; a mean here is as good as "
+                    f"anything from {low:.0f} to {high:.0f} % (the widest 95 % interval)"
+                )
     return notes
 
 
