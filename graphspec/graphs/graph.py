@@ -54,6 +54,11 @@ class Variable:
         """Values can be counted."""
         return self.info.discrete
 
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        """What each value of one element is called, `names` or its number; none if there are not finitely many."""
+        return self.names or tuple(str(self.minimum + index) for index in range(self.support or 0))
+
 
 @dataclass(frozen=True)
 class Factor:

@@ -25,6 +25,7 @@ from runtime.answering.queries import MOST_COLUMNS, before, headings, side_by_si
 from runtime.answering.query_settings import TIED, checked, settings_of
 from runtime.data import Rows
 from runtime.errors import RunError
+from runtime.measures.latent_use import activity
 
 RANGE_ROWS = 1000
 """Rows from which ranges and activity are read."""
@@ -80,8 +81,8 @@ class Survey:
 
     def activity(self, target: Target) -> float:
         """Variance over rows of the mean, in units of the draws' variance: 0 for an element that ignores the data."""
-        spread_of_draws = _column(self.draws, target).var(correction=0).clamp_min(1e-12)
-        return float(_column(self.means, target).var(correction=0) / spread_of_draws)
+        of_means, of_draws = (_column(values, target).var(correction=0) for values in (self.means, self.draws))
+        return float(activity(of_means, of_draws))
 
     def settings(self, target: Target, steps: int) -> Tensor:
         """The values a sweep of `target` takes, in order."""

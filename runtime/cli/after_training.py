@@ -1,30 +1,49 @@
 """What `graphspec train` does after the last epoch: measure the test rows, draw the pictures, say where all is."""
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
     from compiler.model.model import Model
-    from runtime.data import PreparedData
+    from runtime.data import PreparedData, Rows
     from runtime.runs.run_folder import Run
 
 
-def measure(run: "Run", model: "Model", data: "PreparedData") -> dict[str, Any] | None:
-    """The test rows, once, with the selected weights: RUN/evaluation-test.json, as `graphspec evaluate` writes it."""
-    from runtime.measures.evaluation import evaluate_rows
+def measure(run: "Run", model: "Model", data: "PreparedData", *, test: bool = True) -> dict[str, Any] | None:
+    """The test rows, once, with the selected weights: RUN/evaluation-test.json, as `graphspec evaluate` writes it.
+
+    None without test rows, and where they are to be left alone."""
     from runtime.runs.checkpoints import write_text
     from runtime.runs.records import finite
 
-    if not len(data.test):
+    if not (test and len(data.test)):
         return None
-    found = evaluate_rows(model, data.test, units=data.units, binarize=data.binarize)
-    report = {"run": str(run.folder), "split": "test", "checkpoint": "best", "samples": 1, "seed": 0, **found}
-    for name, figures in report["variables"].items():
-        figures["training_labels"] = len(data.label_rows[name])
+    report = {"run": str(run.folder), "split": "test", "checkpoint": "best", "samples": 1, "seed": 0}
+    report |= {"data": data.fingerprint, "same_data": True} | _measured(model, data, data.test)
     write_text(run.folder / "evaluation-test.json", json.dumps(finite(report), indent=1, ensure_ascii=False) + "\n")
     return report
+
+
+def shortcomings_of(model: "Model", data: "PreparedData", report: dict[str, Any] | None) -> list[str]:
+    """What the model does not do, by the test rows if they are measured, else by the validation rows."""
+    if report is None and not len(data.validation):
+        return []
+    found: list[str] = (report or _measured(model, data, data.validation))["warnings"]
+    return found
+
+
+def _measured(model: "Model", data: "PreparedData", rows: "Rows") -> dict[str, Any]:
+    from runtime.measures.evaluation import measure as measured
+    from runtime.measures.shortcomings import shortcomings
+
+    report = measured(model, rows, units=data.units, binarize=data.binarize, latents=True).report
+    counts = {name: len(kept) for name, kept in data.label_rows.items()}
+    for name, figures in report["variables"].items():
+        figures["training_labels"] = counts[name]
+    return report | {"warnings": shortcomings(model.graphs, report, counts, len(data.training))}
 
 
 def draw(run: "Run", model: "Model", data: "PreparedData") -> list[str]:
@@ -34,13 +53,23 @@ def draw(run: "Run", model: "Model", data: "PreparedData") -> list[str]:
     return [str(path) for path in default_figures(model, data, run.figures)]
 
 
-def gathered(run: "Run", report: dict[str, Any] | None, pictures: list[str]) -> dict[str, Any]:
+def gathered(
+    run: "Run", report: dict[str, Any] | None, pictures: list[str], warnings: Sequence[str] = ()
+) -> dict[str, Any]:
     """What `--json` prints, and what `print_result` shows."""
     manifest = run.manifest()
     kept = {name: manifest[name] for name in ("status", "epochs", "best_epoch", "select", "wall_seconds")}
     speed = {name: manifest[name] for name in ("examples_per_second", "measured_steps", "time_shares")}
     profile = {"profile": str(run.folder / manifest["profile"])} if "profile" in manifest else {}
-    return {"run": str(run.folder), **kept, **speed, **profile, "test": report, "figures": pictures}
+    return {
+        "run": str(run.folder),
+        **kept,
+        **speed,
+        **profile,
+        "test": report,
+        "warnings": list(warnings),
+        "figures": pictures,
+    }
 
 
 def print_result(result: dict[str, Any], no_test: bool) -> None:
@@ -57,6 +86,8 @@ def print_result(result: dict[str, Any], no_test: bool) -> None:
         typer.echo("test rows not measured" if no_test else "no test rows: nothing measured")
     else:
         _print_report(report)
+    for warning in result["warnings"]:
+        typer.echo(f"warning: {warning}")
     typer.echo(f"run        {result['run']}")
     if "profile" in result:
         typer.echo(f"profile    {result['profile']}")
@@ -69,13 +100,23 @@ def _print_report(report: dict[str, Any]) -> None:
         if figures.get("error") is None:
             typer.echo(f"test error of {name}: no test row has this label")
             continue
-        error = f"{figures['error']:.4g} (root mean square)"
-        if "log_loss" in figures:
-            elements = f"{figures['elements']} elements in " if "elements" in figures else ""
-            low, high = (100 * bound for bound in figures["interval"])
-            error = f"{100 * figures['error']:.2f} % of {elements}{figures['rows']} rows"
-            error += f" (95 % interval {low:.1f} to {high:.1f})"
-        typer.echo(f"test error of {name}: {error}")
+        typer.echo(f"test error of {name}: {_error(figures)}")
     typer.echo(f"test elbo: {report['elbo']:.2f} nats per row")
     for note in report.get("notes", ()):
         typer.echo(f"note: {note}")
+
+
+def _error(figures: dict[str, Any]) -> str:
+    """In per cent with its interval, in degrees, or in data units; beside an answer that looks at nothing."""
+    if "log_loss" in figures:
+        elements = f"{figures['elements']} elements in " if "elements" in figures else ""
+        low, high = (100 * bound for bound in figures["interval"])
+        error = f"{100 * figures['error']:.2f} % of {elements}{figures['rows']} rows"
+        constant = f"always {figures['majority']}" if "majority" in figures else "a constant answer"
+        return f"{error} (95 % interval {low:.1f} to {high:.1f}; {constant}: {100 * figures['majority_error']:.2f} %)"
+    if "angle_rms" in figures:
+        return f"{figures['angle_rms']:.1f} degrees (root mean square; median {figures['angle_median']:.1f})"
+    return (
+        f"{figures['error']:.4g} (root mean square; median {figures['median_error']:.4g}; always the mean: "
+        f"{figures['mean_error']:.4g})"
+    )

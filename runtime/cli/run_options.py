@@ -53,16 +53,27 @@ class Opened:
 
     @cached_property
     def data(self) -> "PreparedData":
-        """The data of the run, split as in training; a note on standard error where they have changed since."""
+        """The data of the run, split as in training and in its units; a note on standard error where they have changed
+        since."""
         from runtime.data import prepare
 
-        data = prepare(self.model.graphs, data_dir=self.data_dir, spec_path=self.run.spec_path, tell=tell)
-        trained_on, now = self.run.manifest().get("fingerprint"), data.manifest().get("fingerprint")
-        if trained_on is not None and trained_on != now:
+        data = prepare(
+            self.model.graphs, data_dir=self.data_dir, spec_path=self.run.spec_path, tell=tell, units=self.units
+        )
+        if self._differs(data):
             error_console.print(
                 "note: the data have changed since this run was trained: its splits may not be the same"
             )
         return data
+
+    @property
+    def data_changed(self) -> bool:
+        """The data are not those that the run was trained on."""
+        return self._differs(self.data)
+
+    def _differs(self, data: "PreparedData") -> bool:
+        trained_on = self.run.manifest().get("fingerprint")
+        return trained_on is not None and trained_on != data.manifest().get("fingerprint")
 
     def rows(self, split: Split) -> "Rows":
         """The rows of a split."""

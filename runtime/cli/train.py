@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from graphspec.diagnostics import SpecError
-from runtime.cli.after_training import draw, gathered, measure, print_result
+from runtime.cli.after_training import draw, gathered, measure, print_result, shortcomings_of
 from runtime.cli.common import (
     EXIT_FAULT,
     EXIT_INTERRUPTED,
@@ -139,13 +139,14 @@ def _reporter(quiet: bool, as_json: bool) -> "Reporter":
 def _conclude(run: "Run", model: "Model", data: "PreparedData", as_json: bool, no_figures: bool, no_test: bool) -> None:
     """Measure, draw, tell."""
     try:
-        report = None if no_test else measure(run, model, data)
+        report = measure(run, model, data, test=not no_test)
+        warnings = shortcomings_of(model, data, report)
         pictures = [] if no_figures else draw(run, model, data)
     except KeyboardInterrupt:
         typer.echo(f"interrupted after training: the trained model is in {run.folder}; measure it with", err=True)
         typer.echo(f"  {shlex.join(['graphspec', 'evaluate', str(run.folder)])}", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    result = gathered(run, report, pictures)
+    result = gathered(run, report, pictures, warnings)
     print_json(result) if as_json else print_result(result, no_test)
 
 

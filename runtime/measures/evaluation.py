@@ -19,27 +19,13 @@ from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import Factor, Graphs, Variable
 from runtime.data import Rows, Units
 from runtime.measures.disentanglement import METRICS, code_columns, compare, factor_columns
-from runtime.measures.error_interval import few_rows_note, wilson_interval
-from runtime.measures.metrics import Floats, calibration_error, log_loss, root_mean_square, share_wrong
+from runtime.measures.error_interval import few_rows_note
+from runtime.measures.label_figures import Prediction, summarize
+from runtime.measures.latent_use import LatentUse
+from runtime.measures.metrics import Floats
 
 Batch = dict[str, Tensor]
 Binarize = Callable[[Batch, torch.Generator], Batch]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One supervised variable over a split, elements whose label is blank left out.
-
-    labels: [n] class index (discrete with a finite support) or value; probabilities: [n, K] or None;
-    values: [n] most likely class index, or mean. rows: rows with at least one label; n is larger than that where a
-    label has several elements.
-    """
-
-    variable: Variable
-    rows: int
-    labels: NDArray[Any]
-    values: NDArray[Any]
-    probabilities: Floats | None
 
 
 @dataclass(frozen=True)
@@ -76,6 +62,7 @@ def measure(
     units: Mapping[str, Units] | None = None,
     binarize: Binarize | None = None,
     disentanglement: Sequence[str] = (),
+    latents: bool = False,
 ) -> Measurement:
     """Bound and errors of `model` on `rows`, every label hidden; repeatable by `seed` for a given batch size.
 
@@ -84,13 +71,13 @@ def measure(
     data units (`units` undoes standardization); over the elements that are given.
     interval: 95 % of a share that is wrong. log_loss in nats, calibration: expected calibration error.
     binarize: applied to each batch, where the spec draws pixels anew. disentanglement: metrics that hold the
-    inferred codes against `rows.factors` and the labels.
+    inferred codes against `rows.factors` and the labels. latents: also what each latent carries.
     """
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            return _measure(model, rows, samples, batch_size, seed, units or {}, binarize, disentanglement)
+            return _measure(model, rows, samples, batch_size, seed, units or {}, binarize, disentanglement, latents)
     finally:
         model.train(was_training)
 
@@ -104,6 +91,7 @@ def _measure(
     units: Mapping[str, Units],
     binarize: Binarize | None,
     disentanglement: Sequence[str],
+    latents: bool,
 ) -> Measurement:
     graphs = model.graphs
     device, dtype = placement(model)
@@ -113,6 +101,7 @@ def _measure(
     total, greys = 0.0, set[str]()
     found: dict[str, list[Tensor]] = {name: [] for name in graphs.supervised}
     codes: dict[str, list[Tensor]] = {}
+    use = LatentUse(model, seed) if latents and graphs.latent else None
     factors = known_factors(graphs, rows) if disentanglement and len(rows) else {}
     for positions in _batches(len(rows), batch_size):
         batch = rows.batch(positions, dtype)
@@ -126,6 +115,8 @@ def _measure(
         if factors:
             for name, value in model.posterior_means(seen, noise=noise).items():
                 codes.setdefault(name, []).append(value.cpu())
+        if use is not None:
+            use.take_in(seen)
         greys |= {name for name in _discrete_on_unit(graphs) if bool(((seen[name] > 0) & (seen[name] < 1)).any())}
     predicted = {
         name: _prediction(graphs.variables[name], torch.cat(parts), rows.values[name].cpu(), units.get(name))
@@ -142,6 +133,8 @@ def _measure(
             *_few_rows(variables),
         ],
     }
+    if use is not None and len(rows):
+        report["latents"] = use.report()
     if codes:
         report["disentanglement"] = compare_codes(
             graphs, {name: torch.cat(parts).numpy() for name, parts in codes.items()}, factors, disentanglement, seed
@@ -161,34 +154,10 @@ def known_elements(variable: Variable, values: Tensor) -> Tensor:
     return known & (values != -1) if variable.discrete else known
 
 
-def summarize(prediction: Prediction) -> dict[str, Any]:
-    """One variable's line of the report; figures are None where no row of the split has the label."""
-    probabilities = prediction.probabilities
-    if not len(prediction.labels):
-        return {"error": None, "rows": 0}
-    if probabilities is None:
-        error = root_mean_square(prediction.values, prediction.labels)
-        return {"error": error, "rows": prediction.rows, **_elements(prediction)}
-    error = share_wrong(prediction.values, prediction.labels)
-    return {
-        "error": error,
-        "interval": list(wilson_interval(error, prediction.rows)),
-        "rows": prediction.rows,
-        **_elements(prediction),
-        "log_loss": log_loss(probabilities, prediction.labels),
-        "calibration": calibration_error(probabilities, prediction.labels),
-    }
-
-
 def _few_rows(variables: Mapping[str, Mapping[str, Any]]) -> list[str]:
     shares = {name: figures for name, figures in variables.items() if "interval" in figures}
     notes = (few_rows_note(name, figures["rows"], figures["interval"]) for name, figures in shares.items())
     return [note for note in notes if note is not None]
-
-
-def _elements(prediction: Prediction) -> dict[str, int]:
-    """How many elements the figures are over, where rows have more than one."""
-    return {"elements": len(prediction.labels)} if prediction.variable.shape not in ((), (1,)) else {}
 
 
 def known_factors(graphs: Graphs, rows: Rows) -> dict[str, NDArray[Any]]:
@@ -221,15 +190,29 @@ def compare_codes(
 
 def _prediction(variable: Variable, predicted: Tensor, labels: Tensor, units: Units | None) -> Prediction:
     known = known_elements(variable, labels)
-    rows = int(known.reshape(len(labels), -1).any(dim=1).sum())
+    row = known.nonzero()[:, 0].numpy()
+    element = torch.arange(known[:1].numel()).reshape(known[:1].shape).expand_as(known)[known].numpy()
     if variable.support is not None:
         classes = (labels[known].round().long() - variable.minimum).numpy()
         probabilities = predicted[known].double().numpy()
-        return Prediction(variable, rows, classes, probabilities.argmax(axis=1), probabilities)
+        return Prediction(variable, classes, probabilities.argmax(axis=1), probabilities, row, element)
     truth, means = labels.double(), predicted.double()
     if units is not None:
         truth, means = units.to_data(truth), units.to_data(means)
-    return Prediction(variable, rows, truth[known].numpy(), means[known].numpy(), None)
+    angles = degrees_between(means, truth) if variable.domain == "direction" else None
+    return Prediction(variable, truth[known].numpy(), means[known].numpy(), None, row, element, angles)
+
+
+def degrees_between(predicted: Tensor, truth: Tensor) -> Floats:
+    """Angles from 0 to 180 between vectors along the first axis of [N, *shape], of those that are known: [d].
+
+    Half the angle by its tangent: exact also where two vectors almost agree.
+    """
+    first, second = (torch.nn.functional.normalize(v, dim=1).movedim(1, -1).flatten(0, -2) for v in (predicted, truth))
+    apart, together = (first - second).norm(dim=1), (first + second).norm(dim=1)
+    known = ~truth.isnan().any(dim=1).flatten()
+    found: Floats = torch.rad2deg(2 * torch.atan2(apart, together))[known].numpy()
+    return found
 
 
 def _batches(count: int, batch_size: int) -> Iterator[Tensor]:

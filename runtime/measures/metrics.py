@@ -1,7 +1,8 @@
-"""Figures of merit on plain arrays: errors, log loss, calibration.
+"""Figures of merit on plain arrays: errors, log loss, calibration, and what can be read off a table of confusions.
 
 Not here: how codes line up with factors (`disentanglement`), models, batches, or which rows have a label
-(`evaluation.py`). Every function takes at least one row.
+(`label_figures.py`). Every function takes at least one row. scikit-learn has most of these too; training measures every
+epoch, and importing it takes a second (the tests hold them against it).
 """
 
 import numpy as np
@@ -47,6 +48,61 @@ def calibration_error(probabilities: Floats, labels: Integers, bins: int = CALIB
 
 def confusion(predicted: Integers, labels: Integers, classes: int) -> Integers:
     """Counts [classes, classes]: row = true class, column = predicted class."""
-    table = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(table, (labels, predicted), 1)
+    table: Integers = confusions(predicted, labels, np.zeros_like(labels), 1, classes)[0]
     return table
+
+
+def confusions(predicted: Integers, labels: Integers, element: Integers, elements: int, classes: int) -> Integers:
+    """A table of confusions for each element of a label [elements, classes, classes]; element: whose each label is."""
+    cell = (element * classes + labels) * classes + predicted
+    return np.bincount(cell, minlength=elements * classes**2).reshape(elements, classes, classes)
+
+
+def recall(tables: Integers) -> Floats:
+    """Of the labels of each class, the share that is found [..., K]; NaN for a class without labels."""
+    return _share(_right(tables), tables.sum(axis=-1))
+
+
+def precision(tables: Integers) -> Floats:
+    """Of the answers of each class, the share that is right [..., K]; NaN for a class that is never answered."""
+    return _share(_right(tables), tables.sum(axis=-2))
+
+
+def balanced_error(tables: Integers) -> Floats:
+    """1 - the mean recall over the classes that there are [...]; NaN for an empty table."""
+    return 1 - _mean(recall(tables))
+
+
+def macro_f1(tables: Integers) -> Floats:
+    """The mean of 2 right / (labels + answers) over the classes that are either [...]: 0 for one never right."""
+    return _mean(_share(2 * _right(tables), tables.sum(axis=-1) + tables.sum(axis=-2)))
+
+
+def area_under_curve(scores: Floats, positive: NDArray[np.bool_]) -> float | None:
+    """The chance that a positive row has the higher score of two (ties count half) [n]; None with rows of one kind.
+
+    Source: Mann and Whitney 1947: the sum of the positives' ranks.
+    """
+    ones, zeros = int(positive.sum()), int((~positive).sum())
+    if not ones or not zeros:
+        return None
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return float((ranks[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+
+
+def _right(tables: Integers) -> Integers:
+    return np.diagonal(tables, axis1=-2, axis2=-1)
+
+
+def _share(part: Integers, whole: Integers) -> Floats:
+    share: Floats = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return share
+
+
+def _mean(values: Floats) -> Floats:
+    """Over the last axis, of what is a number; NaN where nothing is."""
+    known = ~np.isnan(values)
+    total = np.asarray(np.where(known, values, 0.0).sum(axis=-1))
+    found: Floats = np.divide(total, known.sum(axis=-1), out=np.full(total.shape, np.nan), where=known.any(axis=-1))
+    return found

@@ -26,14 +26,20 @@ BLOCKED_BYTES, BLOCK_BYTES = 2**34, 2**22
 
 
 def prepare(
-    graphs: Graphs, *, data_dir: Path | None = None, spec_path: Path | None = None, tell: Tell | None = None
+    graphs: Graphs,
+    *,
+    data_dir: Path | None = None,
+    spec_path: Path | None = None,
+    tell: Tell | None = None,
+    units: Mapping[str, Units] | None = None,
 ) -> PreparedData:
     """Read, split, budget and standardize the data of a spec; the same seed always gives the same rows.
 
     Nothing but the labels that a budget keeps has a part in the result: labels beyond it are blanked first. (A split
     rule that names a label's column reads that column; a note says so.)
     data_dir: `--data-dir`; spec_path: the spec's file, beside which relative paths are looked for first. tell: called
-    with a line of text before something that takes long.
+    with a line of text before something that takes long. units: scales of standardized variables that hold already (a
+    trained model's own); left out, and for any other variable, those of the training rows.
     Raises DataError for everything that is wrong with the data.
     """
     data = _data_section(graphs)
@@ -57,7 +63,7 @@ def prepare(
     budgets = Budgets(data, variables, supervised, splits.training, spec_path, data_dir)
     kept = {name: budgets.kept(name) for name in graphs.supervised}
     notes = (*table.notes, *taken, *splits.notes, *budgets.notes, *_reading_labels(graphs, data, columns))
-    return _assemble(graphs, data, columns, table, values, splits, kept, notes)
+    return _assemble(graphs, data, columns, table, values, splits, kept, notes, units or {})
 
 
 def _data_section(graphs: Graphs) -> DataSection:
@@ -95,11 +101,11 @@ def _assemble(
     splits: Splits,
     kept: Mapping[str, Mask],
     notes: tuple[str, ...],
+    known_units: Mapping[str, Units],
 ) -> PreparedData:
     units = {
-        name: _units(
-            name, Selection({name: values[name].stored}, torch.from_numpy(_rows_for_units(name, kept, splits)))
-        )
+        name: known_units.get(name)
+        or _units(name, Selection({name: values[name].stored}, torch.from_numpy(_rows_for_units(name, kept, splits))))
         for name, spec in columns.items()
         if spec.standardize
     }

@@ -210,6 +210,8 @@ class Training:
             seed = self.plan.training.seed
             found = evaluate_rows(self.model, data.validation, seed=seed, units=data.units, binarize=data.binarize)
             found.pop("notes", None)
+            for figures in found["variables"].values():
+                figures.pop("confusion", None)  # too long for a line an epoch
             if weighed:
                 found["ess"] = mean_effective_samples(self.model, data.validation, seed, data.binarize)
         return told_to_all(found)

@@ -1,0 +1,98 @@
+"""What a trained model does not do, and what is usually done about it: labels no better than a guess, dead latents.
+
+From: what `measure` reports, and the spec. To: one text each, for a person. Not here: the figures themselves.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphspec.graphs.graph import Graphs
+
+RANKS = 0.7
+"""From this area under the curve on, a label that is never answered is still told apart."""
+FINDS = 0.8
+"""Below this share of a constant answer's balanced error, rare classes are found."""
+
+
+def shortcomings(graphs: Graphs, report: Mapping[str, Any], labels: Mapping[str, int], rows: int) -> list[str]:
+    """Labels that are not clearly better than the commonest class (or the mean), and latents that follow no row.
+
+    report: of held-out rows; its latents may be missing. labels: training rows that have each label, of `rows`.
+    """
+    found = []
+    for name, figures in report["variables"].items():
+        if figures.get("error") is not None and not figures["clearly_better"]:
+            compared = _of_classes(name, figures) if "majority_error" in figures else _of_numbers(name, figures)
+            found.append(f"{compared}. {_advice(graphs, name, figures, labels.get(name, 0), rows)}")
+    return found + [_dead(graphs, name, use) for name, use in report.get("latents", {}).items() if use["in_use"] == 0]
+
+
+def _of_classes(name: str, figures: Mapping[str, Any]) -> str:
+    interval = figures.get("interval")
+    within = f" (95 % interval {100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else ""
+    constant = f"always answering {figures['majority']}" if "majority" in figures else "a constant answer"
+    return (
+        f"{name} is not clearly better than a guess: {100 * figures['error']:.1f} % wrong{within}, "
+        f"{constant} {100 * figures['majority_error']:.1f} %"
+    )
+
+
+def _of_numbers(name: str, figures: Mapping[str, Any]) -> str:
+    r2 = "" if figures["r2"] is None else f" (R2 {figures['r2']:.2f})"
+    return (
+        f"{name} is not clearly better than a guess: root mean square {figures['rmse']:.4g}{r2}, always answering the "
+        f"mean {figures['mean_error']:.4g}"
+    )
+
+
+def _learnt_all_the_same(figures: Mapping[str, Any]) -> str:
+    """What the error does not show, where some class is much commoner than the others."""
+    balanced, chance = figures.get("balanced_error", 1.0), 1 - 1 / max(2, len(figures.get("classes", ())))
+    if balanced < FINDS * chance:
+        return (
+            f"Rare classes are found all the same: balanced error {100 * balanced:.0f} %, a constant answer "
+            f"{100 * chance:.0f} %"
+        )
+    if (figures.get("auc") or 0.0) >= RANKS:
+        return f"It ranks rows all the same (AUC {figures['auc']:.2f}): read its probabilities, not its answers"
+    return ""
+
+
+def _advice(graphs: Graphs, name: str, figures: Mapping[str, Any], labels: int, rows: int) -> str:
+    learnt = _learnt_all_the_same(figures)
+    if learnt:
+        return learnt
+    if not labels:
+        return "No training row has this label, so that nothing says what its values mean: give some rows theirs"
+    spec = graphs.spec
+    steps = [f"label more rows ({labels} of {rows} have it)"]
+    if spec.recognition.auto and name not in spec.recognition.factors:
+        reads = ", ".join(graphs.observed)
+        steps.append(
+            "give it a network of its own instead of the trunk that `recognition: auto` shares, "
+            f"recognition: {{auto: true, {name}: {{parents: [{reads}]}}}}"
+        )
+    steps.append(f"weigh it more, {_more_weight(graphs, name)}")
+    return "What may help: " + "; ".join([*steps, "train for more epochs"])
+
+
+def _more_weight(graphs: Graphs, name: str) -> str:
+    alpha = graphs.spec.objective.alpha
+    own = alpha.get(name, 50.0) if isinstance(alpha, dict) else alpha
+    value = f"{10 * own:g}" if isinstance(own, float) else "..."
+    return (
+        f"objective: {{alpha: {{{name}: {value}}}}}" if len(graphs.supervised) > 1 else f"objective: {{alpha: {value}}}"
+    )
+
+
+def _dead(graphs: Graphs, name: str, use: Mapping[str, Any]) -> str:
+    epochs, elements = max(1, graphs.spec.training.epochs // 5), use["elements"]
+    begin = f"start without its divergence, objective: {{beta: {{{name}: {{from: 0, to: 1, epochs: {epochs}}}}}}}"
+    free = f"leave it some nats free, free_bits: {{{name}: {max(1, elements // 2)}}}"
+    beta = graphs.spec.objective.beta.get(name, 1.0)
+    less = f"beta: {{{name}: {beta / 10:g}}}" if isinstance(beta, float) else f"a smaller beta of {name}"
+    follow = f"none of its {elements} elements follows" if elements > 1 else "it does not follow"
+    return (
+        f"{name} carries nothing: {follow} the rows ({use['nats']:.2g} nats a row). What may help: {begin}; {free}; or "
+        f"weigh it less, {less}"
+    )
