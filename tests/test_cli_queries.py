@@ -104,7 +104,8 @@ def test_evaluate_prints_a_table(digits_run: Run) -> None:
     result = call("evaluate", digits_run.folder, "--split", "validation")
     assert result.exit_code == 0, result.output
     assert "144 validation rows" in result.output
-    assert " %)" in result.output
+    assert "balanced error" in result.output and "mostly taken for" in result.output
+    assert "elements in use" in result.output
     assert "note: p(x | ...) is a bernoulli" in result.output
     assert (digits_run.folder / "evaluation-validation.json").is_file()
 
@@ -215,15 +216,51 @@ def test_data_that_are_gone_are_said_to_be_gone(table_run: Run, tmp_path: Path) 
     assert call("sample", tmp_path / "run", "--data-dir", tmp_path / "empty").exit_code == 0
 
 
-def test_data_that_have_changed_are_noted(table_run: Run, tmp_path: Path) -> None:
+@pytest.fixture
+def movable_run(table_run: Run, tmp_path: Path) -> Run:
+    """A copy of the table's run beside a copy of its data."""
     shutil.copytree(table_run.folder.parent, tmp_path / "copy")
     folder = tmp_path / "copy" / "run"
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "spec": str(tmp_path / "copy" / "table.yaml")}))
+    return Run(folder)
+
+
+def move_labels(run: Run, factor: float, shift: float) -> None:
+    """Another file in the place of the data: every label times `factor` plus `shift`."""
+    points = run.folder.parent / "points.csv"
+    header, *lines = (line.split(",") for line in points.read_text().splitlines())
+    moved = [[a, b, str(float(s) * factor + shift), side] for a, b, s, side in lines]
+    points.write_text("\n".join(",".join(line) for line in [header, *moved]) + "\n")
+
+
+def test_data_that_have_changed_are_noted_and_leave_earlier_results_alone(movable_run: Run) -> None:
+    folder = movable_run.folder
     assert "have changed" not in call("evaluate", folder).output
-    points = tmp_path / "copy" / "points.csv"
-    points.write_text(points.read_text().replace("1007", "1008"))
-    assert "the data have changed since this run was trained" in call("evaluate", folder).output
+    result = folder / "evaluation-test.json"
+    before = result.read_text()
+    move_labels(movable_run, 1, 1000)
+    again = call("evaluate", folder)
+    assert "the data have changed since this run was trained" in again.output
+    assert result.read_text() == before and json.loads(before)["same_data"]
+    (other,) = folder.glob("evaluation-test-*.json")
+    report = json.loads(other.read_text())
+    assert report["data"].startswith(other.stem.removeprefix("evaluation-test-")) and not report["same_data"]
+    call("evaluate", folder)
+    assert len(list(folder.glob("evaluation-*.json"))) == 2
+
+
+@pytest.mark.parametrize(("factor", "shift"), [(1, 1000), (1, -50), (3, 0), (0, 7)])
+def test_changed_data_are_read_in_the_units_of_the_run_not_their_own(
+    movable_run: Run, factor: float, shift: float
+) -> None:
+    folder = movable_run.folder
+    before = json.loads(call("evaluate", folder, "--json").stdout)["variables"]["s"]
+    move_labels(movable_run, factor, shift)
+    after = json.loads(call("evaluate", folder, "--json").stdout)["variables"]["s"]
+    centre, spread = 206, before["mean_error"]  # the labels', as trained on; answers lie nearby
+    assert after["error"] == pytest.approx(abs(centre * factor + shift - centre), abs=(2 + factor) * 3 * spread)
+    assert after["error"] > 20
 
 
 @pytest.mark.parametrize("options", [["--count", "0"], ["--checkpoint", "first"], ["--split", "all"], ["--bad"]])

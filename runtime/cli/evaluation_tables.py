@@ -35,14 +35,14 @@ def print_report(report: dict[str, Any]) -> None:
 def _print_classes(labels: dict[str, Any]) -> None:
     if not labels:
         return
-    table = Table("label", "error", "95 % interval", "commonest class's error", "rows", "training labels")
+    table = Table("label", "error", "95 % interval", "constant answer", "rows", "training labels")
     further = Table("label", "balanced error", "macro F1", "AUC", "log loss", "calibration")
     for name, figures in labels.items():
         constant = _percent(figures["majority_error"]) + (f" ({figures['majority']})" if "majority" in figures else "")
-        error = f"{figures['error']:.4f} ({_percent(figures['error'])})"
-        table.add_row(name, error, _interval(figures), constant, _rows(figures), str(figures["training_labels"]))
-        shown = (_figure(figures.get(key)) for key in ("macro_f1", "auc", "log_loss", "calibration"))
-        further.add_row(name, _percent(figures["balanced_error"]), *shown)
+        shown = (_percent(figures["error"]), _interval(figures), constant, _rows(figures))
+        table.add_row(name, *shown, str(figures["training_labels"]))
+        others = (_figure(figures.get(key)) for key in ("macro_f1", "auc", "log_loss", "calibration"))
+        further.add_row(name, _percent(figures["balanced_error"]), *others)
     console.print(table)
     console.print(further)
     for name, figures in labels.items():
@@ -76,7 +76,7 @@ def _taken_for(name: str, figures: dict[str, Any]) -> str:
 def _print_numbers(labels: dict[str, Any]) -> None:
     if not labels:
         return
-    table = Table("label", "RMSE", "MAE", "median", "R2", "RMSE of the mean", "rows", "training labels")
+    table = Table("label", "RMSE", "MAE", "median", "R2", "constant answer", "rows", "training labels")
     for name, figures in labels.items():
         shown = (_number(figures[key]) for key in ("rmse", "mae", "median_error"))
         r2 = "-" if figures["r2"] is None else f"{figures['r2']:.3f}"

@@ -63,8 +63,8 @@ def summarize(prediction: Prediction) -> dict[str, Any]:
 
     Finite support: error and majority_error (of always answering an element's commonest class: `majority`, if there is
     one element), shares in [0, 1]; interval: 95 % of the error; log_loss in nats, calibration, balanced_error,
-    macro_f1, auc (two values), classes: {NAME: {rows, recall, precision}} (None: no such row, or never answered), confusion
-    [K][K] (row: true class). Of several elements: the mean over them, and no table of classes.
+    macro_f1, auc (two values), classes: {NAME: {rows, recall, precision}} (None: no such row, or never answered),
+    confusion [K][K] (row: true class). Of several elements: the mean over them, and no table of classes.
     Else: error = rmse, mae, median_error (absolute) and mean_error (always answering an element's mean), in data
     units, and r2; of a direction also angle_rms and angle_median, in degrees from 0 to 180. A bounded count has both.
     clearly_better: than that constant answer, on these rows (95 %).

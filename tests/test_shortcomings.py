@@ -1,0 +1,132 @@
+"""What is said of labels that are no better than a guess, and of latents that carry nothing; and where nothing is."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from compiler import compile_spec
+from compiler.model.model import Model
+from graphspec.loading import load
+from runtime.data import Rows
+from runtime.measures.evaluation import measure
+from runtime.measures.latent_use import LatentUse
+from runtime.measures.shortcomings import shortcomings
+
+SPEC = """\
+graphspec: 1
+variables:
+  x: {role: observed, domain: real, size: 3}
+  y: {role: supervised, domain: binary, names: [NO, YES]}
+  z: {role: latent, domain: real, size: 2}
+  c: {role: latent, domain: category, classes: 3}
+  d: {role: latent, domain: direction, size: 3}
+generative: {y: {}, z: {}, c: {}, d: {}, x: {parents: [y, z, c, d]}}
+recognition: RECOGNITION
+networks: {default: {kind: linear}}
+"""
+WRITTEN = "{y: {parents: [x]}, z: {parents: [x]}, c: {parents: [x]}, d: {parents: [x]}}"
+
+
+def model_of(recognition: str = WRITTEN, *overrides: str) -> Model:
+    return compile_spec(load("spec.yaml", overrides, text=SPEC.replace("RECOGNITION", recognition))).eval()
+
+
+def follow(model: Model, name: str, weight: float) -> None:
+    """q(name | x) follows x this strongly; at 0 it is the same for every row."""
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for values in model.factors[f"recognition--{name}"].parameters():
+            values.copy_(weight * torch.randn(values.shape, generator=generator) if values.dim() == 2 else 0 * values)
+
+
+def use_of(model: Model, rows: Tensor) -> dict[str, Any]:
+    use = LatentUse(model, 0)
+    with torch.no_grad():
+        for part in rows.split(150):
+            use.take_in({"x": part})
+    return use.report()
+
+
+def test_latents_that_ignore_the_rows_carry_nothing_and_others_do() -> None:
+    model, rows = model_of(), 3 * torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
+    for name in ("z", "c", "d"):
+        follow(model, name, 1.0)
+    before = use_of(model, rows)
+    assert {name: use["elements"] for name, use in before.items()} == {"z": 2, "c": 1, "d": 1}
+    assert {name: use["in_use"] for name, use in before.items()} == {"z": 2, "c": 1, "d": 1}
+    for name in ("z", "c", "d"):
+        follow(model, name, 0.0)
+    after = use_of(model, rows)
+    assert {name: use["in_use"] for name, use in after.items()} == {"z": 0, "c": 0, "d": 0}
+    assert abs(after["c"]["nats"]) < 1e-5 < before["c"]["nats"]
+
+
+def test_nats_of_a_normal_latent_are_its_divergence() -> None:
+    model, rows = model_of(), torch.randn(4000, 3, generator=torch.Generator().manual_seed(0))
+    factor = model.graphs.recognition["z"]
+    from compiler.tensors.noise import Noise
+
+    with torch.no_grad():
+        q = model.distribution(factor, model.prepare({"x": rows}), Noise(0, 4000))
+        loc, scale = (q.parameters[name].double() for name in ("loc", "scale"))
+    expected = (0.5 * (loc**2 + scale**2 - 1) - scale.log()).sum(-1).mean()
+    assert use_of(model, rows)["z"]["nats"] == pytest.approx(float(expected), abs=0.06)
+
+
+def report_of(model: Model, answers: float, labels: Tensor, *, latents: bool = False) -> dict[str, Any]:
+    """answers: how strongly q(y | x) follows x[0]."""
+    with torch.no_grad():
+        for values in model.factors["recognition--y"].parameters():
+            values.zero_()
+            if values.dim() == 2:
+                values[0, 0] = answers
+    x = torch.randn(len(labels), 3, generator=torch.Generator().manual_seed(1))
+    x[:, 0] = labels.float() * 2 - 1 + 0.1 * x[:, 0]
+    return measure(model, Rows({"x": x, "y": labels}, torch.arange(len(labels))), latents=latents).report
+
+
+LABELS = torch.tensor([1, 0, 0, 0] * 25)
+
+
+def test_a_label_at_chance_is_said_with_figures_and_advice() -> None:
+    model = model_of()
+    (found,) = shortcomings(model.graphs, report_of(model, 0.0, LABELS), {"y": 12}, 300)
+    assert "y is not clearly better than a guess: 25.0 % wrong (95 % interval 17.5 to 34.3)" in found
+    assert "always answering NO 25.0 %" in found
+    assert "12 of 300" in found and "objective: {alpha: 500}" in found and "auto" not in found
+    assert shortcomings(model.graphs, report_of(model, 5.0, LABELS), {"y": 12}, 300) == []
+
+
+def test_under_auto_the_shared_trunk_is_named_and_the_advice_is_a_legal_spec() -> None:
+    model = model_of("auto")
+    report = {"variables": {"y": report_of(model_of(), 0.0, LABELS)["variables"]["y"]}}
+    (found,) = shortcomings(model.graphs, report, {"y": 12}, 300)
+    assert "recognition: {auto: true, y: {parents: [x]}}" in found
+    model_of("{auto: true, y: {parents: [x]}}", "objective.alpha=500")
+    (found,) = shortcomings(model.graphs, report, {}, 300)
+    assert "No training row has this label" in found
+
+
+def test_a_rare_class_that_is_ranked_right_is_said_to_be() -> None:
+    figures = report_of(model_of(), 0.0, LABELS)["variables"]["y"] | {"auc": 0.93}
+    (found,) = shortcomings(model_of().graphs, {"variables": {"y": figures}}, {"y": 12}, 300)
+    assert "It ranks rows all the same (AUC 0.93)" in found
+    (found,) = shortcomings(model_of().graphs, {"variables": {"y": figures | {"balanced_error": 0.12}}}, {"y": 12}, 300)
+    assert "balanced error 12 %, a constant answer 50 %" in found
+
+
+def test_a_dead_latent_is_said_and_the_advice_is_a_legal_spec() -> None:
+    model = model_of()
+    for name in ("c", "d"):
+        follow(model, name, 1.0)
+    (found,) = shortcomings(model.graphs, report_of(model, 5.0, LABELS, latents=True), {"y": 12}, 300)
+    assert found.startswith("z carries nothing: none of its 2 elements follows the rows")
+    for advice in (
+        "objective.beta={z: {from: 0, to: 1, epochs: 10}}",
+        "objective.free_bits={z: 1}",
+        "objective.beta={z: 0.1}",
+    ):
+        assert advice.partition("=")[2] in found
+        model_of(WRITTEN, advice)
