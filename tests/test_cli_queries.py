@@ -162,7 +162,7 @@ def test_options_reach_the_query(digits_run: Run, tmp_path: Path) -> None:
         if name == "table":
             lines = list(csv.reader(path.read_text().splitlines()))
             assert len(lines) == 1 + 2 * 11
-            assert lines[0][:5] == ["row", "column", "cell", "x[0,0,0]", "x[0,0,1]"]
+            assert lines[0][:7] == ["row", "column", "cell", "y", "z[0]", "z[1]", "x[0,0,0]"]
             continue
         with Image.open(path) as image:
             sizes[name] = image.size
@@ -178,6 +178,39 @@ def test_what_is_no_picture_is_printed_and_written_as_a_table(table_run: Run) ->
     assert 800 < float(lines[1].split(",")[3]) < 1300  # data units, not standardized ones
     assert "Samples from p" in result.output
     assert call("reconstruct", table_run.folder, "-o", "x.png").exit_code == 1
+
+
+def test_what_is_typed_and_read_is_in_data_units(table_run: Run, tmp_path: Path) -> None:
+    """The label s runs from 200 to 212, and is standardized: 206 is its middle, not 206 standard deviations."""
+    path = tmp_path / "set.csv"
+    result = call("traverse", table_run.folder, "--vary", "z[0]", "--set", "s=206", "--count", 2, "-o", path)
+    assert result.exit_code == 0, result.output
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert {line["s"] for line in lines if line["column"] != "0"} == {"206"}
+    assert "s = 206.00" in result.output and "rows have" not in result.output
+    path = tmp_path / "vary.csv"
+    result = call("traverse", table_run.folder, "--vary", "s", "--count", 2, "--steps", 3, "-o", path)
+    with path.open(newline="") as file:
+        lines = [line for line in csv.DictReader(file) if line["column"] != "0"]
+    assert len(lines) == 6
+    for line in lines:
+        assert float(line["cell"]) == pytest.approx(float(line["s"]), abs=0.006)
+        assert 150 < float(line["s"]) < 260
+    far = call("traverse", table_run.folder, "--vary", "z[0]", "--set", "s=6", "-o", tmp_path / "far.csv")
+    assert "s = 6.00 (rows have 2" in " ".join(far.output.split())
+
+
+def test_the_default_pictures_are_in_data_units_too(table_run: Run) -> None:
+    from runtime.figures.defaults import default_figures
+    from runtime.runs.run_folder import open_run
+
+    model = open_run(table_run.folder)
+    data = prepare(model.graphs, spec_path=table_run.spec_path)
+    written = default_figures(model, data, table_run.folder / "figures")
+    (samples,) = (path for path in written if path.name == "samples.csv")
+    with samples.open(newline="") as file:
+        assert all(150 < float(line["s"]) < 260 for line in csv.DictReader(file))
 
 
 def test_a_query_the_graph_cannot_answer_says_what_it_would_need(table_run: Run) -> None:

@@ -14,7 +14,7 @@ from runtime.answering.interventions import infer, intervene, take
 from runtime.answering.panels import Panel, Target, parse_target, picture_shape, shown_variable, value_name
 from runtime.answering.queries import analogies, reconstruct, sample, spread, wrong_captions
 from runtime.answering.traversal import traverse
-from runtime.data import Rows
+from runtime.data import Rows, Units
 from runtime.errors import RunError
 
 HEAD = "graphspec: 1\nnetworks: {default: {kind: mlp, hidden: [8]}}\n"
@@ -427,7 +427,72 @@ def test_values_in_words() -> None:
     assert value_name(y, 1.0) == "yes"
     assert value_name(y, float("nan")) == "?"
     assert value_name(Variable("n", "supervised", "count", (), support=3, minimum=1), 3.0) == "3"
-    assert value_name(Variable("z", "latent", "real", ()), -1.5) == "\N{MINUS SIGN}1.50"
+    z = Variable("z", "latent", "real", ())
+    numbers = {
+        -1.5: "\N{MINUS SIGN}1.50",
+        0.0: "0.00",
+        371.2: "371.20",
+        45210.4: "45210",
+        0.00123: "0.0012",
+        3e7: "3e+07",
+    }
+    assert {value: value_name(z, value) for value in numbers} == numbers
+
+
+SCALED = (
+    HEAD
+    + """
+variables:
+  x: {role: observed, domain: unit, shape: [1, 7, 7]}
+  light: {role: supervised, domain: real, size: 2}
+  size: {role: supervised, domain: positive}
+  n: {role: supervised, domain: count}
+  z: {role: latent, domain: real, size: 2}
+generative: {light: {}, size: {}, n: {distribution: poisson}, z: {}, x: {parents: [light, size, n, z]}}
+recognition: {light: {parents: [x]}, size: {parents: [x]}, n: {parents: [x]}, z: {parents: [x]}}
+"""
+)
+SCALES = {"light": Units(torch.tensor([10.0, 0.0]).double(), torch.tensor([40.0, 5.0]).double())}
+
+
+def test_settings_and_headings_are_in_the_units_of_their_element() -> None:
+    model = model_of(SCALED)
+    rows = rows_of(model.graphs)
+    panel = traverse(model, rows, vary=["light[0]"], fixed=["light[1]=5"], steps=3, count=2, scales=SCALES)
+    assert panel.values["light"][:, 1:, 1].allclose(torch.tensor(1.0))  # 5 = 0 + 1 * 5
+    swept = panel.values["light"][0, 1:, 0].double() * 40 + 10
+    assert panel.columns[1:] == tuple(value_name(model.graphs.variables["light"], float(value)) for value in swept)
+    assert "light[1] = 5.00" in panel.title
+    plain = traverse(model, rows, vary=["light[0]"], fixed=["light[1]=5"], steps=3, count=2)
+    assert plain.values["light"][:, 1:, 1].allclose(torch.tensor(5.0))
+
+
+def test_rows_without_a_target_are_named_in_data_units() -> None:
+    model = model_of(SCALED.replace("light: {role: supervised", "light: {role: latent"))
+    panel = traverse(model, rows_of(model.graphs), count=4, scales=SCALES)
+    (name,) = (name for name in panel.rows if name.startswith("light[0]"))
+    low, high = (float(part.replace("\N{MINUS SIGN}", "-")) for part in name.split("\n")[1].split(" to "))
+    assert high - low > 40  # of draws that lie one standard deviation apart and more
+
+
+@pytest.mark.parametrize(
+    ("setting", "legal"),
+    [("size=-3", "a number above 0"), ("size=0", "a number above 0"), ("n=-1", "a whole number from 0 on"),
+     ("n=2.5", "a whole number from 0 on"), ("light[0]=north", "a number"), ("light[0]=inf", "a number")],
+)  # fmt: skip
+def test_a_value_outside_the_domain_is_refused(setting: str, legal: str) -> None:
+    model = model_of(SCALED)
+    with pytest.raises(RunError, match="is no value of") as caught:
+        traverse(model, rows_of(model.graphs), vary=["z[0]"], fixed=[setting], scales=SCALES)
+    assert caught.value.hint == f"it takes {legal}"
+
+
+def test_a_setting_far_from_what_rows_have_is_said_beside_their_range() -> None:
+    model = model_of(SCALED)
+    title = traverse(model, rows_of(model.graphs), vary=["z[0]"], fixed=["light[0]=3000"], scales=SCALES).title
+    assert "light[0] = 3000 (rows have" in title
+    title = traverse(model, rows_of(model.graphs), vary=["z[0]"], fixed=["light[0]=30"], scales=SCALES).title
+    assert "light[0] = 30.00" in title and "rows have" not in title
 
 
 def test_an_empty_split_is_said_to_be_empty() -> None:

@@ -119,13 +119,21 @@ def finite_values(variable: Variable) -> Tensor | None:
 
 
 def value_name(variable: Variable, value: float) -> str:
-    """A value in words: the class's name where the spec gives names, else the number."""
+    """A value (in data units) in words: the class's name where the spec gives names, else the number."""
     if math.isnan(value):
         return "?"
     if variable.discrete:
         index = round(value)
         return variable.names[index] if 0 <= index < len(variable.names) else str(index)
-    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+    return _few_digits(value).replace("-", "\N{MINUS SIGN}")
+
+
+def _few_digits(value: float) -> str:
+    """Two decimals where they say something: 0.03, 2.50, 371.20, but 45210 and 0.0012."""
+    size = abs(value)
+    if size >= 1000:
+        return f"{value:.0f}" if size < 1e6 else f"{value:.3g}"
+    return f"{value:.2f}" if size >= 0.1 or value == 0 else f"{value:.2g}"
 
 
 def picture_shape(variable: Variable) -> tuple[int, int, int] | None:

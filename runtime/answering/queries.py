@@ -14,6 +14,7 @@ from compiler.model.model import Model
 from graphspec.graphs.graph import Graphs, Variable
 from runtime.answering.interventions import Values, context, filled, generate, infer, intervene, take
 from runtime.answering.panels import Panel, Target, finite_values, parse_target, reaches, shown_variable, value_name
+from runtime.answering.scales import headings
 from runtime.data import Rows
 from runtime.errors import RunError
 
@@ -55,7 +56,7 @@ def sample(
             for value in settings
         ]
     title = f"Samples from p: each row shares its latents, each column sets {label}{_cut(label)}"
-    return Panel(title, image.name, side_by_side(sheets), ("",) * count, headings(label, settings))
+    return Panel(title, image.name, side_by_side(sheets), ("",) * count, headings(label, settings, {}))
 
 
 def reconstruct(
@@ -115,7 +116,7 @@ def analogies(
         sheets = [intervene(model, held, {label: value}, seed) for value in settings]
     title = f"Analogies: each row keeps the style of its first picture, each column sets {label}{_cut(label)}"
     values = side_by_side([before(data, held, sheets[0]), *sheets])
-    return Panel(title, image.name, values, ("",) * len(positions), ("input", *headings(label, settings)), inputs=1)
+    return Panel(title, image.name, values, ("",) * len(positions), ("input", *headings(label, settings, {})), inputs=1)
 
 
 def default_label(graphs: Graphs, image: Variable) -> Target | None:
@@ -168,11 +169,6 @@ def sweep_values(label: Target) -> Tensor:
     values = finite_values(label.variable)
     assert values is not None
     return values[:MOST_COLUMNS]
-
-
-def headings(target: Target, settings: Sequence[float] | Tensor) -> tuple[str, ...]:
-    """The name of each value of a sweep."""
-    return tuple(value_name(target.variable, float(value)) for value in settings)
 
 
 def side_by_side(sheets: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

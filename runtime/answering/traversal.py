@@ -19,10 +19,10 @@ from runtime.answering.panels import (
     parse_target,
     reaches,
     shown_variable,
-    value_name,
 )
-from runtime.answering.queries import MOST_COLUMNS, before, headings, side_by_side, spread
+from runtime.answering.queries import MOST_COLUMNS, before, side_by_side, spread
 from runtime.answering.query_settings import TIED, checked, settings_of
+from runtime.answering.scales import Scales, headings
 from runtime.data import Rows
 from runtime.errors import RunError
 from runtime.measures.latent_use import activity
@@ -46,25 +46,27 @@ def traverse(
     count: int = 8,
     shown: str | None = None,
     seed: int = 0,
+    scales: Scales | None = None,
 ) -> Panel:
     """Sweep hidden numbers with all others held at what is inferred from the observed variables of a row.
 
     No target in `vary`: the `count` latent elements that the data move most, one a row, from row `row` of the split.
     One target: `count` rows of the split, one a row. Two: a grid over both from row `row`. A continuous target moves in
     `steps` steps between the 1st and 99th percentile of its inferred values; a discrete one takes its values in turn.
-    fixed: settings such as `y=9` or `kind=cat` that hold in every picture, whatever is inferred.
+    fixed: settings such as `y=9`, `kind=cat` or `angle=30` that hold in every picture, whatever is inferred.
+    scales: of standardized variables, whose values are read and named in data units.
     """
     image = shown_variable(model.graphs, shown)
     targets = [checked(parse_target(text, model.graphs), model.graphs, image) for text in vary]
     if len(targets) > 2 or len(set(map(str, targets))) < len(targets):
         raise RunError("traverse moves one target, or two different ones over a grid", "give --vary at most twice")
-    held_at = settings_of(fixed, model.graphs, image)
+    held_at = settings_of(fixed, model.graphs, image, scales or {})
     if any(target in held_at for target in targets):
         raise RunError("a target cannot be moved and held at once", "leave it out of --vary, or out of --set")
     if not 0 <= row < len(rows):
         raise RunError(f"there is no row {row}: the split has {len(rows)}", "rows count from 0")
     with torch.no_grad():
-        scene = TraversalScene(model, rows, image, held_at, steps, seed, _survey(model, rows, seed))
+        scene = TraversalScene(model, rows, image, held_at, steps, seed, _survey(model, rows, seed), scales or {})
         if len(targets) == 2:
             return _grid(scene, (targets[0], targets[1]), row)
         if len(targets) == 1:
@@ -84,13 +86,18 @@ class Survey:
         of_means, of_draws = (_column(values, target).var(correction=0) for values in (self.means, self.draws))
         return float(activity(of_means, of_draws))
 
+    def range(self, target: Target) -> tuple[float, float]:
+        """Between which values most inferred ones lie."""
+        quantiles = torch.tensor(RANGE, dtype=torch.float64)
+        low, high = torch.quantile(_column(self.draws, target).cpu(), quantiles).tolist()
+        return low, high
+
     def settings(self, target: Target, steps: int) -> Tensor:
         """The values a sweep of `target` takes, in order."""
         finite = finite_values(target.variable)
         if finite is not None:
             return finite[:MOST_COLUMNS].double()
-        quantiles = torch.tensor(RANGE, dtype=torch.float64)
-        low, high = torch.quantile(_column(self.draws, target).cpu(), quantiles).tolist()
+        low, high = self.range(target)
         if target.variable.discrete:
             return torch.arange(round(low), round(high) + 1)[:MOST_COLUMNS].double()
         return torch.linspace(low, high, steps, dtype=torch.float64)
@@ -106,7 +113,7 @@ def _survey(model: Model, rows: Rows, seed: int) -> Survey:
 
 @dataclass(frozen=True)
 class TraversalScene:
-    """What every picture of one query shares. fixed: {target: value} set in all of them."""
+    """What every picture of one query shares. fixed: {target: value} set in all of them; all in the model's units."""
 
     model: Model
     rows: Rows
@@ -115,12 +122,26 @@ class TraversalScene:
     steps: int
     seed: int
     survey: Survey
+    scales: Scales
 
     @property
     def said(self) -> str:
-        """`; y = 9`, for titles."""
-        names = [f"{target} = {value_name(target.variable, float(value))}" for target, value in self.fixed.items()]
+        """`; y = 9`, for titles; with the range of the inferred values where a setting is far from them."""
+        names = [f"{target} = {self.headings(target, [float(value)])[0]}" for target, value in self.fixed.items()]
+        names = [f"{name}{self._far(target)}" for name, target in zip(names, self.fixed, strict=True)]
         return f"; {', '.join(names)}" if names else ""
+
+    def _far(self, target: Target) -> str:
+        if target.variable.support is not None:
+            return ""
+        low, high = self.survey.range(target)
+        if low - (high - low) <= float(self.fixed[target]) <= high + (high - low):
+            return ""
+        return " (rows have {} to {})".format(*self.headings(target, [low, high]))
+
+    def headings(self, target: Target, settings: Sequence[float] | Tensor) -> tuple[str, ...]:
+        """What the values of a sweep are called."""
+        return headings(target, settings, self.scales)
 
     def settings(self, target: Target) -> Tensor:
         """The values a sweep of `target` takes."""
@@ -174,7 +195,7 @@ def _elements(scene: TraversalScene, count: int, row: int) -> Panel:
     lines = [_line(scene, data, held, *pair, columns) for pair in zip(targets, sweeps, strict=True)]
     names = []
     for target, settings in zip(targets, sweeps, strict=True):
-        ends = headings(target, [float(settings[0]), float(settings[-1])])
+        ends = scene.headings(target, [float(settings[0]), float(settings[-1])])
         names.append(f"{target}\n{ends[0]} to {ends[1]}")
     values = {name: torch.stack([line[name] for line in lines]) for name in lines[0]}
     title = f"Traversal: each row moves one latent number, all else as inferred from row {row} of the split{scene.said}"
@@ -197,7 +218,7 @@ def _rows(scene: TraversalScene, target: Target, count: int) -> Panel:
     sheets = [scene.intervene(held, {target: value}) for value in settings]
     values = side_by_side([before(data, held, sheets[0]), *sheets])
     title = f"Traversal of {target}: each row holds all else as inferred from its first picture{scene.said}"
-    columns = ("input", *headings(target, settings))
+    columns = ("input", *scene.headings(target, settings))
     return Panel(title, scene.image.name, values, ("",) * len(positions), columns, inputs=1)
 
 
@@ -209,7 +230,8 @@ def _grid(scene: TraversalScene, targets: tuple[Target, Target], row: int) -> Pa
     sheets = [scene.intervene(many, {down: settings, across: value}) for value in columns]
     rest = "" if scene.covers(targets) else f", all else as inferred from row {row}"
     title = f"Traversal: {down} changes downwards, {across} to the right{rest}{scene.said}"
-    return Panel(title, scene.image.name, side_by_side(sheets), headings(down, settings), headings(across, columns))
+    rows, names = scene.headings(down, settings), scene.headings(across, columns)
+    return Panel(title, scene.image.name, side_by_side(sheets), rows, names)
 
 
 def _column(values: Values, target: Target) -> Tensor:

@@ -26,7 +26,11 @@ def traverse(
     ] = None,
     fixed: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="TARGET=VALUE", help="Held in every picture: y=9, or kind=cat (repeatable)."),
+        typer.Option(
+            "--set",
+            metavar="TARGET=VALUE",
+            help="Held in every picture: y=9, kind=cat, or angle=30 in data units (repeatable).",
+        ),
     ] = None,
     row: Annotated[int, typer.Option("--row", min=0, metavar="N", help="Row of the split to start from.")] = 0,
     steps: Annotated[int, typer.Option("--steps", min=2, metavar="N", help="Values of a continuous target.")] = 9,
@@ -44,7 +48,7 @@ def traverse(
               graphspec traverse runs/digits --vary z[0] --vary z[1] --set y=9
 
     Without --vary: the latent numbers that the data move most, one a row. With one: several rows of data. With two: a
-    grid. Ranges run from the 1st to the 99th percentile of the inferred values.
+    grid. Ranges run from the 1st to the 99th percentile of the inferred values. Numbers are in data units throughout.
     """
     from runtime.answering.traversal import traverse as traverse_query
 
@@ -59,5 +63,6 @@ def traverse(
         count=count,
         shown=show,
         seed=seed,
+        scales=opened.units,
     )
     answer(opened, panel, output, "traverse")

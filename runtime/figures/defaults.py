@@ -25,7 +25,7 @@ def default_figures(model: Model, data: PreparedData, folder: Path, *, seed: int
         "analogies": lambda: analogies(model, rows, seed=seed),
         "reconstructions": lambda: reconstruct(model, rows, seed=seed),
         "samples": lambda: sample(model, rows, seed=seed),
-        "traverse": lambda: traverse(model, rows, seed=seed),
+        "traverse": lambda: traverse(model, rows, seed=seed, scales=data.units),
     }
     written = []
     was_training = model.training
