@@ -133,6 +133,10 @@ def test_the_figure_is_what_training_select_names() -> None:
     elbo = Figure.of(load("tiny.yaml", ["training.select=elbo"]))
     assert (elbo.variable, elbo.direction) == (None, "maximize")
     assert elbo.read(load("tiny.yaml"), {"elbo": -3.5, "variables": {}}) == -3.5
+    f1 = Figure.of(load("tiny.yaml", ["training.select=y.macro_f1"]))
+    assert (f1.variable, f1.name, f1.direction) == ("y", "macro_f1", "maximize")
+    assert f1.read(load("tiny.yaml"), {"variables": {"y": {"macro_f1": 0.5}}}) == 0.5
+    assert Figure.of(load("tiny.yaml", ["training.select=y.log_loss"])).direction == "minimize"
     with pytest.raises(RunError, match=r"training\.select is last"):
         Figure.of(load("tiny.yaml", ["training.select=last"]))
 

@@ -236,6 +236,30 @@ def test_what_select_means(tmp_path: Path) -> None:
     assert "y.error" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("figure", "value", "up"),
+    [("log_loss", 0.3, -0.3), ("balanced_error", 0.4, -0.4), ("macro_f1", 0.7, 0.7), ("recall.2", 0.6, 0.6)],
+)
+def test_every_figure_of_a_label_can_choose_each_in_its_own_direction(
+    tmp_path: Path, figure: str, value: float, up: float
+) -> None:
+    graphs = tiny_model(tmp_path, f"training.select=y.{figure}").graphs
+    criterion = Criterion.of(graphs, 10)
+    label = {figure: value, "classes": {"2": {"recall": value, "precision": None}}}
+    assert criterion.figure({"elbo": -3.0, "variables": {"y": label}}) == (up, -3.0)
+    assert Criterion("y", "y.precision.2").figure({"elbo": -3.0, "variables": {"y": label}}) is None
+
+
+def test_training_keeps_the_weights_that_the_selected_figure_likes_best(tmp_path: Path) -> None:
+    run = train_tiny(tmp_path, "training.select=y.macro_f1", "training.epochs=4")
+    measured = [record["validation"]["variables"]["y"]["macro_f1"] for record in run.metrics()]
+    assert run.manifest()["select"] == "y.macro_f1"
+    assert measured[run.manifest()["best_epoch"] - 1] == max(measured)
+    by_class = train_tiny(tmp_path, "training.select=y.recall.1", "training.epochs=2", out="recall")
+    found = [record["validation"]["variables"]["y"]["classes"]["1"]["recall"] for record in by_class.metrics()]
+    assert found[by_class.manifest()["best_epoch"] - 1] == max(found)
+
+
 def test_ties_go_to_the_better_elbo_but_try_patience() -> None:
     best = Best().after(1, (-0.2, -5.0)).after(2, (-0.2, -4.0)).after(3, (-0.3, -1.0))
     assert (best.epoch, best.waited) == (2, 2)

@@ -45,8 +45,10 @@ CODES: dict[str, Code] = {
     ),
     "GS077": Code(
         "select names no figure",
-        "`training.select` says which validation figure picks the best weights: NAME.error of a supervised variable, "
-        "elbo, or last (the last epoch, no figure). Left out: the error of the first supervised variable, else elbo.",
+        "`training.select` says which validation figure picks the best weights: NAME.FIGURE of a supervised variable, "
+        "elbo, or last (the last epoch, no figure). Of classes: error, log_loss, balanced_error, macro_f1, auc (two "
+        "values), recall.CLASS, precision.CLASS, calibration; of numbers: error (= rmse), mae, median_error, r2; of "
+        "directions also angle_rms and angle_median. Left out: the error of the first supervised variable, else elbo.",
     ),
     "GS078": Code(
         "initialize names no factor",

@@ -1,6 +1,7 @@
 """Rules of the `training` section: what picks the best weights, and what an earlier run may hand over."""
 
 from graphspec.graphs.graph import SIDES, Graphs, Side
+from graphspec.graphs.label_figures import figures_of
 from graphspec.language import Spec
 from graphspec.reading.suggestions import did_you_mean, few
 from graphspec.rules.declared import HIDDEN, names_with
@@ -9,19 +10,24 @@ from graphspec.text.report import Report
 
 def check_training(spec: Spec, graphs: Graphs | None, report: Report) -> None:
     """GS077 select, GS078 initialize, GS079 patience or a figure without validation rows."""
-    _check_select(spec, report)
+    _check_select(spec, graphs, report)
     _check_patience(spec, report)
     _check_initialize(spec, graphs, report)
 
 
-def _check_select(spec: Spec, report: Report) -> None:
+def _check_select(spec: Spec, graphs: Graphs | None, report: Report) -> None:
     select = spec.training.select
     supervised = names_with(spec, ("supervised",))
-    choices = [*(f"{name}.error" for name in supervised), "elbo", "last"]
-    if select and select not in choices:
-        meant = f"did you mean `{select}.error`?" if select in supervised else did_you_mean(select, choices)
-        hint = f"{meant} choose from {few(choices)}".strip()
-        report.error("GS077", ("training", "select"), f"select: '{select}' names no figure", hint=hint)
+    of = {name: ("error",) if graphs is None else figures_of(graphs.variables[name]) for name in supervised}
+    choices = [*(f"{name}.{figure}" for name, figures in of.items() for figure in figures), "elbo", "last"]
+    if not select or select in choices or (graphs is None and select.partition(".")[0] in supervised):
+        return
+    meant = f"did you mean `{select}.error`?" if select in supervised else did_you_mean(select, choices)
+    name = select.partition(".")[0]
+    shown = [choice for choice in choices if choice.startswith(f"{name}.") and choice.count(".") == 1]
+    shown = [*(shown or (f"{name}.error" for name in supervised)), "elbo", "last"]
+    hint = f"{meant} choose from {few(shown, 9)}".strip()
+    report.error("GS077", ("training", "select"), f"select: '{select}' names no figure", hint=hint)
 
 
 def _check_patience(spec: Spec, report: Report) -> None:

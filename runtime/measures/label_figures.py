@@ -4,6 +4,7 @@ From: a `Prediction`. To: plain values (a variable's entry in `evaluate --json`)
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +84,13 @@ def summarize(prediction: Prediction) -> dict[str, Any]:
         "calibration": calibration_error(prediction.probabilities, prediction.labels),
         **_of_classes(prediction, prediction.probabilities),
     }
+
+
+def figure_named(figures: Mapping[str, Any], name: str) -> float | None:
+    """One of a label's figures as `training.select` calls it, `recall.CLASS` among them; None where it is no number."""
+    kind, _, of_class = name.partition(".")
+    value = figures.get("classes", {}).get(of_class, {}).get(kind) if of_class else figures.get(kind)
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
 def _elements(prediction: Prediction) -> dict[str, int]:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphspec.graphs.graph import Graphs
+from graphspec.graphs.label_figures import larger_is_better
 from runtime.errors import RunError
+from runtime.measures.label_figures import figure_named
 from runtime.sweeping.ranges import Range
 from runtime.sweeping.results import in_table_units, per_cent
 from runtime.sweeping.sweep_folder import SweepFolder
@@ -27,9 +29,10 @@ MARK = "graphspec"
 
 @dataclass(frozen=True)
 class Figure:
-    """What a search makes better: the error of `variable` (down), or the elbo (up)."""
+    """What a search makes better: a figure of `variable`, as `training.select` calls it, or the elbo."""
 
     variable: str | None
+    name: str = "error"
 
     @classmethod
     def of(cls, graphs: Graphs) -> "Figure":
@@ -42,17 +45,20 @@ class Figure:
             )
         if not select:
             return cls(graphs.supervised[0] if graphs.supervised else None)
-        return cls(None if select == "elbo" else select.rpartition(".")[0])
+        variable, _, figure = select.partition(".")
+        return cls(None) if select == "elbo" else cls(variable, figure)
 
     @property
     def direction(self) -> str:
         """As Optuna calls it."""
-        return "maximize" if self.variable is None else "minimize"
+        return "maximize" if self.variable is None or larger_is_better(self.name) else "minimize"
 
     def title(self, graphs: Graphs) -> str:
         """A column's header."""
         if self.variable is None:
             return "elbo validation"
+        if self.name != "error":
+            return f"{self.variable} {self.name} validation"
         return f"{self.variable} validation{' %' if per_cent(graphs, self.variable) else ''}"
 
     def read(self, graphs: Graphs, validation: Mapping[str, Any] | None) -> float | None:
@@ -60,6 +66,8 @@ class Figure:
         if self.variable is None:
             elbo = (validation or {}).get("elbo")
             return None if elbo is None else float(elbo)
+        if self.name != "error":
+            return figure_named(((validation or {}).get("variables") or {}).get(self.variable, {}), self.name)
         return in_table_units(graphs, self.variable, validation)
 
 

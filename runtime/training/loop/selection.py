@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphspec.graphs.graph import Graphs
+from graphspec.graphs.label_figures import figures_of, larger_is_better
+from graphspec.reading.suggestions import few
 from runtime.errors import RunError
+from runtime.measures.label_figures import figure_named
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """What `select` means: the error of one variable (down is good), the elbo (up is good), or the last epoch."""
+    """What `select` means: the error or another figure of one variable, the elbo (up is good), or the last epoch."""
 
     variable: str | None
     name: str
@@ -26,10 +29,14 @@ class Criterion:
             select = f"{graphs.supervised[0]}.error" if graphs.supervised else "elbo"
         if select == "elbo":
             return cls(None, "elbo")
-        variable, _, figure = select.rpartition(".")
-        if figure != "error" or variable not in graphs.supervised:
-            choices = [*(f"{name}.error" for name in graphs.supervised), "elbo", "last"]
-            raise RunError(f"training.select is {select!r}, which names no figure", f"use one of {', '.join(choices)}")
+        variable, _, figure = select.partition(".")
+        if variable not in graphs.supervised or figure not in figures_of(graphs.variables[variable]):
+            choices = [
+                *(f"{n}.{f}" for n in graphs.supervised for f in figures_of(graphs.variables[n])),
+                "elbo",
+                "last",
+            ]
+            raise RunError(f"training.select is {select!r}, which names no figure", f"use one of {few(choices)}")
         return cls(variable, select)
 
     def figure(self, validation: Mapping[str, Any] | None) -> tuple[float, float] | None:
@@ -42,8 +49,10 @@ class Criterion:
         elbo = _number(validation.get("elbo"))
         if self.variable is None:
             return None if elbo is None else (elbo, 0.0)
-        error = _number(validation.get("variables", {}).get(self.variable, {}).get("error"))
-        return None if error is None else (-error, -math.inf if elbo is None else elbo)
+        figure = self.name.partition(".")[2]
+        value = figure_named(validation.get("variables", {}).get(self.variable, {}), figure)
+        up = None if value is None else value if larger_is_better(figure) else -value
+        return None if up is None else (up, -math.inf if elbo is None else elbo)
 
 
 @dataclass(frozen=True)
