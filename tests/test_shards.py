@@ -170,7 +170,7 @@ def test_cells_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     write(tmp_path / "b.tar", [{"png": b"no image", "npy": npy(["text"])}] * 2)
     for source, column, says in (
         ("a.tar", "txt", "the txt of row 0 in a.tar is not UTF-8"),
-        ("b.tar", "png", "the png of row 0 in b.tar cannot be read"),
+        ("b.tar", "png", "the png of row 0 in b.tar is not a readable picture"),
         ("b.tar", "npy", "the npy of row 0 in b.tar has type"),
         ("a.tar", "jpg", "a.tar has no column 'jpg'"),
     ):

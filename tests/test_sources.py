@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graphspec.headers import SourceError, csv_rows, folder_images, npz_members
+from graphspec.headers import SourceError, csv_rows, npz_members, picture_folder
 from graphspec.headers.columns import fit, resized
 from graphspec.headers.sources import (
     KNOWN_SETS,
@@ -197,7 +197,7 @@ def test_class_folders_give_a_label_column(tmp_path: Path) -> None:
     info = describe_file(tmp_path / "set")
     assert info.rows == {"train": 5} and info.columns["image"].shape == (1, 4, 5)
     assert info.columns["label"].values == ("cat", "dog") and info.columns["label"].classes == 2
-    assert [image.label for image in folder_images(tmp_path / "set")["train"]] == ["cat"] * 3 + ["dog"] * 2
+    assert [image.label for image in picture_folder(tmp_path / "set").splits["train"]] == ["cat"] * 3 + ["dog"] * 2
 
 
 def test_loose_images_have_no_label_and_colour_has_three_channels(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_folders_that_cannot_be_read_say_why(tmp_path: Path) -> None:
         describe_file(tmp_path / "data")
     images(tmp_path / "set", 1)
     images(tmp_path / "set" / "a", 1)
-    with pytest.raises(SourceError, match="both beside and inside"):
+    with pytest.raises(SourceError, match="both beside class folders"):
         describe_file(tmp_path / "set")
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "x.png").write_bytes(b"no image")

@@ -75,17 +75,21 @@ CODES: dict[str, Code] = {
         "A column of another shape",
         "A cell must have the variable's shape. Three differences are bridged: a single value and a vector of one; "
         "[H, W] and [1, H, W]; images stored [H, W, C] become [C, H, W]. `resize` changes the sides of images. A list "
-        "of columns is stacked into a vector.",
+        "of columns is stacked into a vector. Images in colour become grey, and grey ones rgb, where the column says "
+        "`colour: grey` or `colour: rgb`; where both are mixed, the variable's channels decide.",
     ),
     "GS083": Code(
         "Cells that are no values of the variable",
         "A category takes 0 to classes - 1 or its `names`, a binary 0 and 1 or its two names, a count whole numbers "
         "from `min` to `max`. Empty cells, NaN, -1 (category, binary, count) and what `missing` lists are blanks, "
-        "which an observed variable has only with `missing: true`. Images hold values in [0, 1].",
+        "which an observed variable has only with `missing: true`. Images hold values in [0, 1]. Class folders name "
+        "the classes in alphabetical order, unless `names` does or all are numbers; one called unlabelled, unknown or "
+        "none is either listed under `missing` or named under `names`.",
     ),
     "GS084": Code(
         "An option that does not apply to the column",
-        "`resize` and `augment` need an image of shape [channels, height, width] of domain `unit` or `real`; "
+        "`resize`, `colour` and `augment` need an image of shape [channels, height, width] of domain `unit` or `real`; "
+        "`white` and `on_error` are about picture files; "
         "`binarize` needs `unit` or `binary`; `standardize` needs `real`.",
     ),
     "GS085": Code(

@@ -39,6 +39,12 @@ CODES: dict[str, Code] = {
         "A variable that nobody uses",
         "It is declared, and no factor reads it; if it is observed, none models it either.",
     ),
+    "GS107": Code(
+        "Files that are not read",
+        "Of a folder of images, the files in it and in its class folders are rows, if they end as what Pillow reads. "
+        "What else lies there is counted and named: other endings, tables, deeper folders, a folder `val` beside "
+        "`train` and `test`, hidden files. If it was meant to be read, move it; if not, move it out of the source.",
+    ),
     "GS110": Code(
         "A change that outlasts the training",
         "A schedule runs from `begin` for `epochs`. If that ends after `training.epochs`, the value never arrives at "

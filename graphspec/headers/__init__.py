@@ -2,15 +2,17 @@
 
 From: a path that exists. To: `Column`s per split, row counts where they are cheap. Also the conventions the runtime
 reads by: which array belongs to which split (`npz_members`), how a .csv is opened (`csv_rows`), which file of a
-folder is which row (`folder_images`), where the cells of a shard are (`index_shards`). Raises `SourceError` for what is
-there but cannot be read.
+folder is which row (`picture_folder`), where the cells of a shard are (`index_shards`). Raises `SourceError` for what
+is there but cannot be read.
 """
 
 from graphspec.headers.csv_files import csv_rows, csv_table, is_integer, is_number
-from graphspec.headers.folders import PROBED_IMAGES, ImageFile, folder_images, folder_tables
+from graphspec.headers.folders import ImageFile, PictureFolder, folder_tables, picture_folder
 from graphspec.headers.npz import Member, npz_members, npz_tables
+from graphspec.headers.pictures import PictureHeader, opened, read_header, unreadable
 from graphspec.headers.shards import (
     IMAGES,
+    PROBED_CELLS,
     TEXTS,
     Cells,
     ending_of,
@@ -20,10 +22,11 @@ from graphspec.headers.shards import (
     shard_files,
     shard_tables,
 )
-from graphspec.headers.table import SourceError, SplitName, Table
+from graphspec.headers.table import Remark, SourceError, SplitName, Table
 
 __all__ = [
-    "IMAGES", "PROBED_IMAGES", "TEXTS", "Cells", "ImageFile", "Member", "SourceError", "SplitName", "Table", "csv_rows",
-    "csv_table", "ending_of", "expand", "folder_images", "folder_tables", "index_shards", "is_integer", "is_number",
-    "json_cells", "npz_members", "npz_tables", "shard_files", "shard_tables",
+    "IMAGES", "PROBED_CELLS", "TEXTS", "Cells", "ImageFile", "Member", "PictureFolder", "PictureHeader", "Remark",
+    "SourceError", "SplitName", "Table", "csv_rows", "csv_table", "ending_of", "expand", "folder_tables",
+    "index_shards", "is_integer", "is_number", "json_cells", "npz_members", "npz_tables", "opened", "picture_folder",
+    "read_header", "shard_files", "shard_tables", "unreadable",
 ]  # fmt: skip

@@ -22,6 +22,8 @@ class Column:
     shape: of one row's cell as stored; None where rows differ or the header does not tell.
     byte: stored as 0..255 (uint8); an image of bytes is divided by 255 when read.
     picture: decoded from an image file, or an image by declaration.
+    channels: of image files, every number of channels met; two where grey ones lie beside coloured ones. sides: their
+    height and width, where all have the same.
     classes: number of classes, where the source declares it.
     values: the different cells seen in a text column, in order of first appearance; () where not known or too many.
     complete: `values` are all there are, not only those of the first rows.
@@ -39,6 +41,8 @@ class Column:
     complete: bool = False
     domain: Domain | None = None
     rows: int | None = None
+    channels: tuple[int, ...] = ()
+    sides: tuple[int, int] | None = None
 
     def __str__(self) -> str:
         return f"{self.name} {show_shape(self.shape)}"
@@ -68,17 +72,27 @@ def fit(stored: tuple[int, ...], wanted: tuple[int, ...]) -> Reading | None:
 
 
 def as_image(stored: tuple[int, ...]) -> tuple[int, int, int] | None:
-    """[C, H, W] of a cell that is an image ([H, W], [C, H, W] or [H, W, C] with 1, 3 or 4 channels), else None."""
+    """[C, H, W] of a cell that is an image ([H, W], [C, H, W] or [H, W, C] with 1, 3 or 4 channels), else None.
+
+    Where both ends could be the channels, the first one is if it is 1, or the other two are equal.
+    """
     if len(stored) == 2:
         return (1, *stored)
     if len(stored) != 3:
         return None
-    if stored[0] in (1, 3, 4) and stored[2] not in (1, 3, 4):
+    channels = (1, 3, 4)
+    if stored[0] in channels and (stored[2] not in channels or stored[0] == 1 or stored[1] == stored[2]):
         return stored
-    return (stored[2], stored[0], stored[1]) if stored[2] in (1, 3, 4) else stored
+    return (stored[2], stored[0], stored[1]) if stored[2] in channels else stored
 
 
 def resized(stored: tuple[int, ...], sides: Sequence[int]) -> tuple[int, int, int] | None:
     """[C, height, width] after resizing an image to `sides` = [height, width]; None if the cell is no image."""
     image = as_image(stored)
     return None if image is None or len(sides) != 2 else (image[0], sides[0], sides[1])
+
+
+def recoloured(stored: tuple[int, ...], colour: Literal["grey", "rgb"]) -> tuple[int, int, int] | None:
+    """[C, H, W] of an image read as grey (1 channel) or rgb (3); None if the cell is no image of 1 or 3 channels."""
+    image = as_image(stored)
+    return None if image is None or image[0] not in (1, 3) else (1 if colour == "grey" else 3, *image[1:])

@@ -1,15 +1,20 @@
-"""Folders of images: which file is which row, and what a few image headers tell."""
+"""Folders of pictures: which file is which row, and what a few headers tell."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from graphspec.headers.columns import Column, Kind
 from graphspec.headers.csv_files import is_integer
-from graphspec.headers.table import SourceError, SplitName, Table
+from graphspec.headers.folder_listing import Listing, list_folder, pictures_below, some
+from graphspec.headers.folder_remarks import NPZ_WAY_OUT, beside_splits, unread
+from graphspec.headers.pictures import PictureHeader, read_header, unreadable
+from graphspec.headers.table import Remark, SourceError, SplitName, Table
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".pgm", ".ppm")
-PROBED_IMAGES = 8
+PROBED_FILES = 256
+"""Headers of one split that are read when a spec is checked, evenly spread; the runtime reads them all."""
+SPLIT_WORDS = ("train", "training", "test", "testing", "val", "valid", "validation", "dev")
+"""Folders called so are parts of a data set, and not classes, if all are."""
 
 
 @dataclass(frozen=True)
@@ -20,62 +25,120 @@ class ImageFile:
     label: str
 
 
-def folder_images(path: Path) -> dict[SplitName, tuple[ImageFile, ...]]:
-    """Rows per split, sorted by class folder, then by file name.
+@dataclass(frozen=True)
+class PictureFolder:
+    """Rows per split, sorted by class folder, then by file name; `remarks`: what is there and is not read."""
 
-    FOLDER/train and FOLDER/test are splits where both exist. Within, sub-folders are classes (columns `image` and
-    `label`); images beside no sub-folder have no `label` column.
+    splits: dict[SplitName, tuple[ImageFile, ...]]
+    remarks: tuple[Remark, ...] = ()
+
+
+def picture_folder(path: Path) -> PictureFolder:
+    """FOLDER/train and FOLDER/test are splits where both exist. Within, sub-folders are classes (columns `image` and
+    `label`); pictures beside no sub-folder have no `label` column.
+
+    Raises SourceError where classes or labels would be lost: folders called like splits, pictures deeper than class
+    folders, a table beside one folder of pictures.
     """
-    if (path / "train").is_dir() and (path / "test").is_dir():
-        return {"train": _images_below(path / "train"), "test": _images_below(path / "test")}
-    return {"train": _images_below(path)}
+    top = list_folder(path)
+    named = {folder.name.lower(): folder for folder in top.folders}
+    if "train" not in named or "test" not in named:
+        rows, remarks = _rows_below(top)
+        return PictureFolder({"train": rows}, remarks)
+    train, test = (_rows_below(list_folder(named[split])) for split in ("train", "test"))
+    beside = beside_splits(top, (named["train"], named["test"]))
+    return PictureFolder({"train": train[0], "test": test[0]}, (*beside, *train[1], *test[1]))
 
 
-def _images_below(path: Path) -> tuple[ImageFile, ...]:
-    try:
-        loose = _images_in(path)
-        classes = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-        labelled = [ImageFile(file, folder.name) for folder in classes for file in _images_in(folder)]
-    except OSError as error:
-        raise SourceError(f"{path.name} cannot be listed ({error})") from error
-    if loose and labelled:
+def _rows_below(top: Listing) -> tuple[tuple[ImageFile, ...], tuple[Remark, ...]]:
+    classes = [list_folder(folder) for folder in top.folders]
+    _refuse_lost_rows(top, classes)
+    labelled = tuple(ImageFile(file, one.path.name) for one in classes for file in one.pictures)
+    return tuple(ImageFile(file, "") for file in top.pictures) or labelled, tuple(unread(top, classes))
+
+
+def _refuse_lost_rows(top: Listing, classes: Sequence[Listing]) -> None:
+    """SourceError where what would be read is surely not what is meant."""
+    name, labelled = top.path.name, [one.path.name for one in classes if one.pictures]
+    if top.pictures and labelled:
         raise SourceError(
-            f"folder {path.name} holds images both beside and inside class folders",
+            f"folder {name} holds images both beside class folders ({some(p.name for p in top.pictures)}) and inside "
+            f"them ({some(labelled)})",
             "put every image into a folder named after its class, or none",
         )
-    if not loose and not labelled:
-        raise SourceError(f"folder {path.name} holds no images", f"looked for {', '.join(IMAGE_SUFFIXES)}")
-    return tuple(ImageFile(file, "") for file in loose) or tuple(labelled)
+    if top.pictures:
+        return
+    full = [folder.name for folder in top.folders if pictures_below(folder)]
+    if full and all(folder.lower() in SPLIT_WORDS for folder in full):
+        raise SourceError(
+            f"folder {name} holds parts of a data set and no classes: {some(full)}",
+            "a source with a test split of its own has the folders train and test; else name one part, "
+            f"{name}/{full[0]}",
+        )
+    deep = [folder for folder in full if folder not in labelled]
+    if deep:
+        raise SourceError(
+            f"images of folder {name} lie deeper than in class folders: {some(deep)} hold none of their own, only "
+            "below",
+            f"put them into {deep[0]} itself, or name as source the folder that holds the class folders",
+        )
+    if len(labelled) == 1 and top.tables:
+        raise SourceError(
+            f"folder {name} holds one folder of images, {labelled[0]}, and the table {top.tables[0]}: no class folders",
+            NPZ_WAY_OUT,
+        )
+    if not labelled:
+        endings = sorted({file.suffix.lower() or file.name for one in (top, *classes) for file in one.others})
+        raise SourceError(
+            f"folder {name} holds no images" + (f", only {some(endings)}" if endings else ""),
+            "looked for .png, .jpg, .tif, .bmp, .gif, .webp and what else Pillow reads",
+        )
 
 
-def _images_in(path: Path) -> list[Path]:
-    return sorted(f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith("."))
+def folder_tables(path: Path, *, skip: bool = False) -> dict[SplitName, Table]:
+    """Columns `image` and, with class folders, `label`; sides and channels from the headers of some files.
+
+    Those are of all splits. skip: files that cannot be read are left out; otherwise SourceError names all of those that
+    were looked at.
+    """
+    found = picture_folder(path)
+    image = picture_column(
+        "image", _probed(path, [image for images in found.splits.values() for image in images], skip)
+    )
+    return {
+        split: Table(_columns(image, images), len(images), found.remarks if split == "train" else ())
+        for split, images in found.splits.items()
+    }
 
 
-def folder_tables(path: Path) -> dict[SplitName, Table]:
-    """Columns `image` and, with class folders, `label`; sides from the headers of a few files."""
-    return {split: _folder_table(images) for split, images in folder_images(path).items()}
-
-
-def _folder_table(images: tuple[ImageFile, ...]) -> Table:
-    probed = images[:: max(1, len(images) // PROBED_IMAGES)]
-    shapes = {image_shape(image.file, image.file.name) for image in probed}
-    shape = shapes.pop() if len(shapes) == 1 else None
-    columns = {"image": Column("image", "integer", shape, byte=True, picture=True)}
+def _columns(image: Column, images: tuple[ImageFile, ...]) -> dict[str, Column]:
     labels = tuple(dict.fromkeys(image.label for image in images))
-    if labels != ("",):
-        kind: Kind = "integer" if all(map(is_integer, labels)) else "text"
-        columns["label"] = Column("label", kind, (), classes=len(labels), values=labels, complete=True)
-    return Table(columns, len(images))
+    if labels == ("",):
+        return {"image": image}
+    kind: Kind = "integer" if all(map(is_integer, labels)) else "text"
+    return {"image": image, "label": Column("label", kind, (), classes=len(labels), values=labels, complete=True)}
 
 
-def image_shape(file: Path | IO[bytes], name: str) -> tuple[int, int, int]:
-    """[C, H, W] from the header: one channel for grey, three for colour. Raises SourceError with `name`."""
-    from PIL import Image, UnidentifiedImageError
+def _probed(path: Path, images: Sequence[ImageFile], skip: bool) -> list[PictureHeader]:
+    headers: list[PictureHeader] = []
+    broken: list[SourceError] = []
+    looked_at = images[:: max(1, -(-len(images) // PROBED_FILES))]
+    for image in looked_at:
+        try:
+            headers.append(read_header(image.file, f"image file {image.file}"))
+        except SourceError as error:
+            broken.append(error)
+    if broken and not (skip and headers):
+        raise unreadable(f"folder {path.name}", broken, len(looked_at))
+    return headers
 
-    try:
-        with Image.open(file) as image:
-            width, height = image.size
-            return (1 if image.mode in ("1", "L", "LA", "I", "I;16", "F") else 3, height, width)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
-        raise SourceError(f"{name} is not a readable image", "remove it, or write it again") from error
+
+def picture_column(name: str, headers: Sequence[PictureHeader]) -> Column:
+    """A column of picture files, of which these headers are known."""
+    shapes = {header.shape for header in headers}
+    channels = tuple(sorted({header.channels for header in headers}))
+    sides = {header.shape[1:] for header in headers}
+    return Column(
+        name, "integer", next(iter(shapes)) if len(shapes) == 1 else None, byte=True, picture=True, channels=channels,
+        sides=next(iter(sides)) if len(sides) == 1 else None,
+    )  # fmt: skip

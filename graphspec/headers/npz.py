@@ -4,6 +4,7 @@ import re
 import zipfile
 from collections import Counter
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import IO
 
@@ -51,7 +52,7 @@ def _npz_keys(path: Path) -> tuple[str, ...]:
     try:
         with zipfile.ZipFile(path) as archive:
             keys = tuple(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
-    except (zipfile.BadZipFile, OSError) as error:
+    except Exception as error:  # zipfile raises many kinds for a damaged directory
         raise SourceError(f"{path.name} is not a readable .npz file ({error})", "write it with numpy.savez") from error
     if not keys:
         raise SourceError(f"{path.name} holds no arrays", "write it with numpy.savez(file, NAME=array, ...)")
@@ -78,17 +79,27 @@ def _array_header(member: Member) -> tuple[tuple[int, ...], Kind, bool]:
     """Shape (rows first), kind of element, and whether elements are bytes."""
     try:
         with zipfile.ZipFile(member.file) as archive, archive.open(f"{member.key}.npy") as stream:
-            return npy_header(stream)
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
-        raise SourceError(f"array {member.key} of {member.file.name} cannot be read ({error})") from error
+            return npy_header(stream, archive.getinfo(f"{member.key}.npy").file_size)
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds for a damaged member
+        place = f"array {member.key} of {member.file.name}"
+        raise SourceError(f"{place} cannot be read ({error})", "write the file again; it may be damaged") from error
 
 
-def npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], Kind, bool]:
-    """Shape, kind of element, and whether elements are bytes, of an array in .npy format. Raises ValueError."""
+def npy_header(stream: IO[bytes], size: int | None = None) -> tuple[tuple[int, ...], Kind, bool]:
+    """Shape, kind of element, and whether elements are bytes, of an array in .npy format.
+
+    size: bytes of header and elements together, where known. Raises ValueError, also where they are fewer than the
+    shape asks for.
+    """
     from numpy.lib import format as npy
 
     version = npy.read_magic(stream)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(stream)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"it claims shape {list(shape)}")
+    needed = stream.tell() + prod(shape) * dtype.itemsize
+    if size is not None and not dtype.hasobject and needed > size:
+        raise ValueError(f"it claims shape {list(shape)}, which takes {needed} bytes, and has {size}")
     kinds: dict[str, Kind] = {"b": "integer", "u": "integer", "i": "integer", "f": "number", "U": "text", "S": "text"}
     return tuple(shape), kinds.get(dtype.kind, "other"), dtype.kind == "u" and dtype.itemsize == 1

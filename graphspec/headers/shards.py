@@ -14,18 +14,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice, product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphspec.headers.columns import Column, Kind
 from graphspec.headers.csv_files import is_integer, is_number
-from graphspec.headers.folders import IMAGE_SUFFIXES, PROBED_IMAGES, image_shape
+from graphspec.headers.folders import picture_column
 from graphspec.headers.npz import npy_header
+from graphspec.headers.pictures import ENDINGS, PictureHeader, read_header
 from graphspec.headers.table import SourceError, SplitName, Table
 
-IMAGES = tuple(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
+if TYPE_CHECKING:
+    from tarfile import TarInfo
+
+IMAGES = tuple(ending.removeprefix(".") for ending in ENDINGS)
+PROBED_CELLS = 8
+"""Cells of a column that are looked at when a spec is checked."""
 TEXTS = ("cls", "cls2", "txt", "text", "id", "index")
 COUNTED_BYTES = 2**26
 """Shards of no more bytes together are counted when a spec is checked."""
+_PADDING = 2**16
 _BRACES = re.compile(r"\{([^{}]+)\}")
 
 
@@ -148,21 +155,50 @@ def _rows(file: Path) -> Iterator[dict[str, Cell]]:
 
 
 def _members(file: Path) -> Iterator[Cell]:
+    """Raises SourceError for a damaged file; tarfile itself takes a damaged header for the end."""
     import tarfile  # a few milliseconds that a spec without shards does not need
 
     try:
+        length = file.stat().st_size
         with tarfile.open(file, "r:") as archive:
             for member in archive:
                 folder, _, name = member.name.rpartition("/")
                 stem, dot, column = name.partition(".")
                 if member.isfile() and dot and stem and not folder.startswith("__"):
+                    _require_whole(member, file.name, length)
                     yield Cell(file, f"{folder}/{stem}" if folder else stem, column, member.offset_data, member.size)
                 archive.members = []  # type: ignore[attr-defined]  # otherwise every header stays in memory
-    except (tarfile.TarError, OSError, EOFError) as error:
+            _require_end(file, archive.offset)  # type: ignore[attr-defined]
+    except SourceError:
+        raise
+    except Exception as error:  # tarfile raises many kinds for damaged headers
         raise SourceError(
             f"{file.name} is not a readable .tar file ({error})",
             "shards are uncompressed, so that cells can be read where they are: unpack .tar.gz with gunzip",
         ) from error
+
+
+def _require_whole(member: "TarInfo", name: str, length: int) -> None:
+    """All bytes of the member stand in the file, of `length` bytes, one after the other."""
+    if member.issparse():
+        raise SourceError(f"member {member.name} of {name} is stored sparse", "write the shard without --sparse")
+    if not 0 <= member.size <= length - member.offset_data:
+        raise SourceError(
+            f"member {member.name} of {name} claims {member.size} bytes, and the file ends before",
+            "it was cut off or damaged: copy it again",
+        )
+
+
+def _require_end(file: Path, offset: int) -> None:
+    """What follows the last header that tarfile read are zeros, or the end of the file."""
+    with file.open("rb") as stream:
+        stream.seek(offset)
+        rest = stream.read(_PADDING)
+    if rest.strip(b"\0"):
+        raise SourceError(
+            f"{file.name} goes on after its last member, at byte {offset}, where no member begins",
+            "it is damaged, so copy it again; or several were joined: write them as one, or as shards of their own",
+        )
 
 
 def shard_tables(path: Path) -> dict[SplitName, Table]:
@@ -171,7 +207,7 @@ def shard_tables(path: Path) -> dict[SplitName, Table]:
 
 
 def _table(files: tuple[Path, ...]) -> Table:
-    first = list(islice(_rows(files[0]), PROBED_IMAGES))
+    first = list(islice(_rows(files[0]), PROBED_CELLS))
     if not first:
         raise SourceError(f"{files[0].name} holds no rows", "members are called KEY.COLUMN, such as 0001.png")
     columns: dict[str, Column] = {}
@@ -187,8 +223,7 @@ def _columns(name: str, cells: Sequence[Cell]) -> Iterator[Column]:
     contents = [_contents(cell) for cell in cells]
     ending = ending_of(name)
     if ending in IMAGES:
-        shapes = {image_shape(io.BytesIO(data), str(cell.key)) for cell, data in zip(cells, contents, strict=True)}
-        yield Column(name, "integer", shapes.pop() if len(shapes) == 1 else None, byte=True, picture=True)
+        yield picture_column(name, list(_headers(name, cells, contents)))
     elif ending == "npy":
         shape, kind, byte = _npy_header(contents[0], cells[0])
         yield Column(name, kind, shape, byte=byte)
@@ -198,6 +233,11 @@ def _columns(name: str, cells: Sequence[Cell]) -> Iterator[Column]:
             yield Column(f"{name}.{key}", _kind_of(["" if row.get(key) is None else str(row[key]) for row in rows]), ())
     elif ending in TEXTS:
         yield Column(name, _kind_of([data.decode("utf-8", "replace").strip() for data in contents]), ())
+
+
+def _headers(name: str, cells: Sequence[Cell], contents: Sequence[bytes]) -> Iterator[PictureHeader]:
+    for cell, data in zip(cells, contents, strict=True):
+        yield read_header(io.BytesIO(data), f"the {name} of row {cell.key!r} in {cell.file.name}")
 
 
 def ending_of(column: str) -> str:
@@ -232,6 +272,6 @@ def _contents(cell: Cell) -> bytes:
 
 def _npy_header(data: bytes, cell: Cell) -> tuple[tuple[int, ...], Kind, bool]:
     try:
-        return npy_header(io.BytesIO(data))
-    except (ValueError, EOFError) as error:
+        return npy_header(io.BytesIO(data), len(data))
+    except Exception as error:  # numpy raises many kinds for a damaged header
         raise SourceError(f"{cell.key}.npy in {cell.file.name} cannot be read ({error})") from error

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from graphspec.headers import SourceError, SplitName, Table, csv_table, expand, folder_tables, npz_tables, shard_tables
+from graphspec.headers import (
+    Remark,
+    SourceError,
+    SplitName,
+    Table,
+    csv_table,
+    expand,
+    folder_tables,
+    npz_tables,
+    shard_tables,
+)
 from graphspec.headers.columns import Column
 
 Format = Literal["npz", "csv", "folder", "shards"]
@@ -110,13 +120,16 @@ Source = KnownSource | FileSource | MissingSource
 class SourceInfo:
     """What is known without loading. `columns` None: nothing is; `rows` per split, None where not counted.
 
-    columns: of the training split; test_columns: of the source's own test split, None without one.
+    columns: of the training split; test_columns: of the source's own test split, None without one. remarks: what is
+    there and is not read. files: some cells are picture files.
     """
 
     columns: dict[str, Column] | None
     rows: dict[SplitName, int | None]
     test_columns: dict[str, Column] | None = None
     note: str = ""
+    remarks: tuple[Remark, ...] = ()
+    files: bool = False
 
     @property
     def has_test(self) -> bool:
@@ -177,27 +190,32 @@ def _format(path: Path) -> Format | None:
     return formats.get(path.suffix.lower())
 
 
-def describe(source: Source) -> SourceInfo:
-    """Columns and row counts from declarations and headers. Raises SourceError for what cannot be read."""
+def describe(source: Source, *, skip: bool = False) -> SourceInfo:
+    """Columns and row counts from declarations and headers. Raises SourceError for what cannot be read.
+
+    skip: pictures that cannot be read are left out.
+    """
     if isinstance(source, KnownSource):
         columns = dict(source.known.columns)
         test = columns if "test" in source.known.rows else None
         return SourceInfo(columns, dict(source.known.rows), test, source.known.title)
     if isinstance(source, MissingSource):
         return SourceInfo(None, {}, note=f"{source.source} is not there")
-    tables = _tables(source)
+    tables = _tables(source, skip)
     rows: dict[SplitName, int | None] = {split: table.rows for split, table in tables.items()}
     test = tables["test"].columns if "test" in tables else None
-    return SourceInfo(tables["train"].columns, rows, test)
+    train = tables["train"]
+    files = any(column.channels for column in train.columns.values())
+    return SourceInfo(train.columns, rows, test, remarks=train.remarks, files=files)
 
 
-def _tables(source: FileSource) -> dict[SplitName, Table]:
+def _tables(source: FileSource, skip: bool) -> dict[SplitName, Table]:
     if source.format == "npz":
         return npz_tables(source.path)
     if source.format == "csv":
         return {"train": csv_table(source.path)}
     if source.format == "folder":
-        return folder_tables(source.path)
+        return folder_tables(source.path, skip=skip)
     if source.format == "shards":
         return shard_tables(source.path)
     raise SourceError(f"{source.path.name} is of no kind that can be read", f"a source is {FORMATS}")

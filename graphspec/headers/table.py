@@ -18,8 +18,18 @@ class SourceError(Exception):
 
 
 @dataclass(frozen=True)
+class Remark:
+    """Something that is there and is not read. serious: rows or labels are lost by it, if it was meant to be read."""
+
+    message: str
+    hint: str = ""
+    serious: bool = True
+
+
+@dataclass(frozen=True)
 class Table:
     """Columns and row count of one split; `rows` None where counting would mean loading."""
 
     columns: dict[str, Column]
     rows: int | None
+    remarks: tuple[Remark, ...] = ()

@@ -52,6 +52,9 @@ class ColumnSpec(Section):
         default=False, description="Zero mean, unit variance over training rows; errors come back in data units."
     )
     resize: Shape | None = Field(default=None, description="Resize images to [height, width].")
+    colour: Literal["grey", "rgb"] | None = Field(
+        default=None, description="Read images as grey (one channel) or rgb (three), whatever they are."
+    )
     binarize: Literal["dynamic", "threshold"] | None = Field(
         default=None, description="Draw pixels anew each time (dynamic) or cut at 0.5 (threshold)."
     )
@@ -166,4 +169,12 @@ class DataSection(Section):
     )
     test: HeldOut | None = Field(default=None, description="Test rows; left out, the source's own split, else 0.2.")
     validation: HeldOut | None = Field(default=None, description="Of the training rows; left out, 0.1.")
+    white: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="Level of full white in picture files deeper than 8 bits (or, if none is, in all); left out, their "
+        "own depth says it.",
+    )
+    on_error: Literal["stop", "skip"] = Field(
+        default="stop", description="Picture files that cannot be read: stop and name them all, or skip those rows."
+    )
     seed: int = Field(default=0, ge=0, description="Seed of splits and label budgets.")

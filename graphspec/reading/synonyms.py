@@ -22,6 +22,8 @@ parents: inputs input given depends_on
 parameters: params param
 stop_gradient: detach
 allow: silence ignore
+colour: color
+grey: gray grayscale greyscale
 classes: num_classes n_classes k
 classes names: categories
 names labels: labels

@@ -6,7 +6,8 @@ from graphspec.graphs.graph import Variable
 from graphspec.headers import is_integer, is_number
 from graphspec.headers.columns import Column
 from graphspec.language import ColumnSpec, Domain
-from graphspec.reading.suggestions import few
+from graphspec.reading.suggestions import did_you_mean, few
+from graphspec.rules.class_folder_rules import classes_of_folders, problem_with_class_folders
 
 Problem = tuple[str, str]
 READABLE: dict[Domain, tuple[Domain, ...]] = {
@@ -88,23 +89,16 @@ def _problem_with_values(variable: Variable, entry: ColumnSpec, column: Column) 
         return f"'{variable.name}' is observed, and column {column.name} has blank cells", (
             "fill them, declare `missing: true` if nothing in `generative` depends on it, or make it `supervised`"
         )
-    folders = column.classes is not None and not all(cell.isdecimal() for cell in cells)
-    if folders and not variable.names and variable.domain == "category":
-        return _problem_with_class_folders(variable, cells)
+    if column.classes is not None:
+        listed = [cell for cell in column.values if any(same_cell(cell, mark) for mark in entry.missing)]
+        problem = problem_with_class_folders(variable, column.name, sorted(column.values), listed)
+        if problem is not None or classes_of_folders(variable, cells, listed):
+            return problem
     wrong = [cell for cell in cells if not _is_value(cell, variable)]
     if not wrong:
         return None
     message = f"column {column.name} holds {few(map(repr, wrong), 3)}, which is no value of "
     return f"{message}'{variable.name}': {_expectation(variable)}", _values_hint(variable, cells, wrong, column)
-
-
-def _problem_with_class_folders(variable: Variable, folders: list[str]) -> Problem | None:
-    """Folders that are no numbers are classes 0, 1, ... in alphabetical order."""
-    if variable.support is None or len(folders) <= variable.support:
-        return None
-    return f"'{variable.name}' has {variable.support} classes, the folder has {len(folders)}: {few(folders)}", (
-        f"declare `classes: {len(folders)}`"
-    )
 
 
 def _expectation(variable: Variable) -> str:
@@ -124,7 +118,7 @@ def _values_hint(variable: Variable, cells: list[str], wrong: list[str], column:
             return f"declare `names: [{', '.join(sorted(cells))}]`, in the order you want"
         return f"the column has {len(cells)} different values"
     blank = f"list what means blank: {{column: {column.name}, missing: [{few(wrong, 3)}]}}"
-    return f"add it to `names`, or {blank}" if variable.names else blank
+    return did_you_mean(wrong[0], variable.names, f"add it to `names`, or {blank}") if variable.names else blank
 
 
 def _is_blank(cell: str, variable: Variable, entry: ColumnSpec) -> bool:

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.headers import SourceError, SplitName
-from graphspec.headers.columns import Column, as_image, fit, resized, show_shape
-from graphspec.headers.sources import KNOWN_SETS, MissingSource, SourceInfo, describe, resolve_source
+from graphspec.headers.columns import Column
+from graphspec.headers.sources import KNOWN_SETS, MissingSource, Source, SourceInfo, describe, resolve_source
 from graphspec.language import ColumnSpec, DataSection, Spec
 from graphspec.reading.suggestions import did_you_mean, few
 from graphspec.rules.cell_rules import problem_with_cells
 from graphspec.rules.declared import declared, names_with
-from graphspec.rules.image_rules import check_options
+from graphspec.rules.image_rules import check_for_pictures, check_options
 from graphspec.rules.label_rules import check_labels
+from graphspec.rules.picture_name_rules import columns_of_file_names, refuse_file_names
+from graphspec.rules.shape_rules import problem_with_shape
 from graphspec.rules.split_rules import check_splits
 from graphspec.text.report import Report
 from graphspec.text.tree import Path as Place
@@ -30,12 +32,17 @@ def check_data(spec: Spec, graphs: Graphs | None, report: Report) -> None:
         return
     variables = declared(spec, report)
     spec_path = spec_file(report)
-    info = _describe(spec.data, spec_path, report)
+    source = resolve_source(spec.data.source, spec_path)
+    info = _describe(spec.data, source, report)
+    file_names = columns_of_file_names(source)
     _check_entries(spec, spec.data, info, report)
     for name, entry in spec.data.variables.items():
         if name in variables and variables[name].role in ("observed", "supervised"):
             check_options(variables[name], entry, report)
-            if info.columns is not None:
+            named = [(place, column) for place, column in _places(name, entry, report) if column in file_names]
+            for place, column in named:
+                refuse_file_names(place, column, name, report)
+            if info.columns is not None and not named:
                 _check_columns(variables[name], entry, spec.data.source, info, report)
     _check_factors(spec.data, info, report)
     sizes = check_splits(spec.data, info, report)
@@ -49,8 +56,7 @@ def spec_file(report: Report) -> Path | None:
     return path if name != "-" and path.is_file() else None
 
 
-def _describe(data: DataSection, spec_path: Path | None, report: Report) -> SourceInfo:
-    found = resolve_source(data.source, spec_path)
+def _describe(data: DataSection, found: Source, report: Report) -> SourceInfo:
     path = ("data", "source")
     if isinstance(found, MissingSource):
         hint = did_you_mean(
@@ -62,12 +68,15 @@ def _describe(data: DataSection, spec_path: Path | None, report: Report) -> Sour
         report.note("GS089", path, f"'{data.source}' is not there, so its columns are not checked", hint=hint)
         return UNKNOWN
     try:
-        info = describe(found)
+        info = describe(found, skip=data.on_error == "skip")
     except SourceError as error:
         report.error("GS088", path, error.message, hint=error.hint)
         return UNKNOWN
     if info.rows.get("train") == 0:
         report.error("GS088", path, f"{data.source} has no rows", hint="check that it was written completely")
+    for remark in info.remarks:
+        report.error("GS107", path, remark.message, hint=remark.hint, severity="warning" if remark.serious else "note")
+    check_for_pictures(data, info, report)
     return info
 
 
@@ -120,7 +129,7 @@ def _check_columns(variable: Variable, entry: ColumnSpec, source: str, info: Sou
     columns = [column for column in known if column is not None]
     if len(columns) < len(known) or not columns:
         return
-    problem = _problem_with_shape(variable, entry, columns)
+    problem = problem_with_shape(variable, entry, columns)
     if problem is not None:
         related = (report.related(("variables", variable.name), f"'{variable.name}' is declared here", key=True),)
         report.error("GS082", places[0][0], problem[0], hint=problem[1], related=related)
@@ -153,45 +162,6 @@ def _splits(info: SourceInfo) -> Iterator[tuple[dict[str, Column], str, SplitNam
         yield info.columns, "", "train"
     if info.test_columns is not None:
         yield info.test_columns, "the test split of ", "test"
-
-
-def _problem_with_shape(variable: Variable, entry: ColumnSpec, columns: list[Column]) -> tuple[str, str] | None:
-    """(message, hint) where the cells cannot become values of the variable's shape."""
-    wanted = show_shape(variable.shape)
-    if entry.columns is not None:
-        long = next((c for c in columns if c.shape is not None and fit(c.shape, ()) is None), None)
-        if long is not None:
-            return f"only single values are stacked, and {long.name} holds {show_shape(long.shape)}", "read it alone"
-        stacked = (len(columns),)
-        if fit(stacked, variable.shape) is None:
-            return f"'{variable.name}' is {wanted}, {len(columns)} stacked columns are {show_shape(stacked)}", (
-                f"declare `size: {len(columns)}`"
-            )
-        return None
-    column = columns[0]
-    if column.shape is None:
-        if column.picture and entry.resize is None:
-            sides = ", ".join(map(str, variable.shape[-2:])) or "height, width"
-            return f"images of column {column.name} differ in size", f"add `resize: [{sides}]`"
-        return None
-    stored = column.shape if entry.resize is None else resized(column.shape, entry.resize)
-    if stored is None or fit(stored, variable.shape) is not None:
-        return None  # no image or no sides to resize to: GS084 says so
-    what = f"column {column.name} holds" if entry.resize is None else "resized images are"
-    return f"'{variable.name}' is {wanted}, {what} {show_shape(stored)}", _shape_hint(variable, entry, stored)
-
-
-def _shape_hint(variable: Variable, entry: ColumnSpec, stored: tuple[int, ...]) -> str:
-    image = as_image(stored) if entry.resize is None else stored
-    if image is not None and len(variable.shape) == 3 and variable.shape[0] == image[0]:
-        sides = ", ".join(map(str, variable.shape[1:]))
-        return f"declare `shape: {show_shape(image)}`, or read {{column: {entry.column}, resize: [{sides}]}}"
-    if variable.support is not None and not variable.shape and stored == (variable.support,):
-        return "a class is read as its number 0, 1, ..., not as a vector with a single 1"
-    if not stored:
-        return "leave out `shape` and `size`: the cell is a single value"
-    declared_shape = image or stored
-    return f"declare `size: {stored[0]}`" if len(stored) == 1 else f"declare `shape: {show_shape(declared_shape)}`"
 
 
 def _check_factors(data: DataSection, info: SourceInfo, report: Report) -> None:

@@ -1,13 +1,17 @@
-"""Options of a column that change its values: resize, augment and binarize are for images, standardize for reals."""
+"""Options of a column that change its values: standardize is for reals, all others are for images."""
 
 from graphspec.graphs.graph import Variable
-from graphspec.language import Augment, ColumnSpec
+from graphspec.headers.sources import SourceInfo
+from graphspec.language import Augment, ColumnSpec, DataSection
 from graphspec.text.report import Report
 
 
 def check_options(variable: Variable, entry: ColumnSpec, report: Report) -> None:
     """GS084 for every option that the variable cannot have."""
     _check_resize(variable, entry, report)
+    if entry.colour is not None and (entry.columns is not None or len(variable.shape) not in (2, 3)):
+        hint = "leave it out, or declare a shape such as [1, 28, 28]"
+        _refuse(variable, "colour", f"`colour` needs an image, and '{variable.name}' is none", hint, report)
     if entry.augment is not None:
         _check_image(variable, entry, "augment", report)
         _check_colours(variable, entry.augment, report)
@@ -17,6 +21,16 @@ def check_options(variable: Variable, entry: ColumnSpec, report: Report) -> None
     if entry.standardize and variable.domain != "real":
         hint = "only `real` variables are standardized: their family has no range to respect"
         _refuse(variable, "standardize", f"`standardize` does not apply to the domain {variable.domain}", hint, report)
+
+
+def check_for_pictures(data: DataSection, info: SourceInfo, report: Report) -> None:
+    """GS084 for `white` and `on_error` where the source holds no picture files."""
+    if info.columns is None or info.files:
+        return
+    for option, given in (("white", data.white is not None), ("on_error", data.on_error != "stop")):
+        if given:
+            message = f"`{option}` is about picture files, and {data.source} holds none"
+            report.error("GS084", ("data", option), message, key=True, hint="leave it out")
 
 
 def _check_resize(variable: Variable, entry: ColumnSpec, report: Report) -> None:

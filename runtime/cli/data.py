@@ -68,6 +68,7 @@ def _description(info: "SourceInfo") -> dict[str, Any]:
             name: {"shape": column.shape, "kind": column.kind, "classes": column.classes}
             for name, column in columns.items()
         },
+        "notes": [remark.message for remark in info.remarks],
     }
 
 
@@ -112,6 +113,8 @@ def _print_columns(facts: dict[str, Any]) -> None:
         classes = f", {column['classes']} classes" if column["classes"] else ""
         shape = show_shape(column["shape"])
         console.print(f"  {name}: {column['kind']} {shape}{classes}", markup=False, highlight=False)
+    for note in facts["notes"]:
+        console.print(f"note: {note}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _counts(rows: dict[str, int | None]) -> str:

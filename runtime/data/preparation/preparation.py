@@ -11,6 +11,7 @@ from torch import Tensor
 from graphspec.graphs.graph import Graphs
 from graphspec.language import ColumnSpec, DataSection
 from runtime.data.preparation.budgets import Budgets, Mask
+from runtime.data.preparation.picture_wishes import picture_readings
 from runtime.data.preparation.splits import Splits, split_columns, split_rows
 from runtime.data.preparation.values import Values, read_values
 from runtime.data.read.reading import read_table
@@ -51,6 +52,7 @@ def prepare(
         spec_path,
         data_dir,
         tell or (lambda _: None),
+        picture_readings(graphs, data),
     )
     values = {name: read_values(graphs.variables[name], spec, table) for name, spec in columns.items()}
     taken: list[str] = []

@@ -15,6 +15,8 @@ from torch import Tensor
 from graphspec.graphs.graph import Variable
 from graphspec.headers.columns import fit, show_shape
 from graphspec.language import ColumnSpec
+from graphspec.rules.cell_rules import same_cell
+from graphspec.rules.class_folder_rules import classes_of_folders, problem_with_class_folders
 from runtime.data.preparation.checking import checked, rows_present
 from runtime.data.read import image_files
 from runtime.data.read.cells import Place, as_floats, as_integers, blank_cells
@@ -103,21 +105,27 @@ def _small(array: Array) -> Array:
 
 
 def _with_source_classes(variable: Variable, spec: ColumnSpec, table: Table) -> Variable:
-    """Class folders name the classes of a category without `names`, in sorted order (numbers stay numbers)."""
-    classes = (table.classes or {}).get(spec.column or "", ())
-    if variable.names or variable.domain != "category" or not classes or all(name.isdecimal() for name in classes):
+    """Class folders name the classes of a category without `names`, in sorted order (numbers stay numbers).
+
+    Raises DataError where `check` would have refused them.
+    """
+    folders = (table.classes or {}).get(spec.column or "", ())
+    if not folders:
         return variable
-    if variable.support is not None and len(classes) > variable.support:
-        raise DataError(
-            f"{table.name} has {len(classes)} class folders, {variable.name} has {variable.support} classes",
-            f"say classes: {len(classes)}",
-        )
-    return replace(variable, names=classes)
+    blank = np.array(folders)[blank_cells(np.array(folders), spec.missing)].tolist()
+    listed = [folder for folder in blank if any(same_cell(folder, mark) for mark in spec.missing)]
+    problem = problem_with_class_folders(variable, spec.column or "", folders, listed)
+    if problem is not None:
+        raise DataError(*problem)
+    classes = classes_of_folders(variable, folders, blank)
+    return replace(variable, names=classes) if classes else variable
 
 
 def _numbers(variable: Variable, spec: ColumnSpec, place: Place, cells: Array, grey: bool) -> Array:
     """One column as numbers: bytes of an image, whole numbers, or floats."""
     (name,) = place.columns
+    if spec.colour is not None:
+        cells = image_files.recolour(name, cells, spec.colour)
     if spec.resize is not None:
         cells = image_files.resize(name, cells, spec.resize)
     image_files.require_one_size(name, cells)
@@ -155,7 +163,8 @@ def _refuse_dark(column: str, largest: int | None) -> None:
     if largest is not None and largest <= 1:
         raise DataError(
             f"column {column!r} is stored as bytes, and no byte is larger than {largest}",
-            "bytes are divided by 255: if the values are 0 and 1 already, store them as bool or float",
+            "bytes are divided by 255: if the values are 0 and 1 already, store them as bool or float, or, of picture "
+            "files, say `white: 1` in data",
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.data.read.table import Array, Table, make_table
+from runtime.data.read.table import Array, Table, make_table, whole
 from runtime.errors import DataError
 
 PATTERN = "yaleB[0-9][0-9]/*.pgm"
@@ -34,9 +34,12 @@ def read(folder: Path, wanted: Sequence[str]) -> Table:
         "elevation": elevation,
     }
     if "image" in wanted:
-        from runtime.data.read import image_files as images  # loads torch, which listing the known sets does without
+        # loads torch, which listing the known sets does without
+        from runtime.data.read.picture_column import files_as_cells, read_pictures
+        from runtime.data.read.picture_decoding import PictureReading
 
-        columns["image"] = images.stack(files)
+        cells = files_as_cells("yale_b", str(folder.absolute()), files)
+        columns["image"] = whole(read_pictures(cells, PictureReading(), lambda _: None).column)
     bad = sum(1 for _ in folder.glob("yaleB[0-9][0-9]/*.pgm.bad"))
     notes = (f"{bad} images that the data set marks as corrupt (.bad) are skipped",) if bad else ()
     return make_table("yale_b", {name: columns[name] for name in wanted}, notes=notes)

@@ -1,55 +1,20 @@
-"""Image files and image sizes. Images are [C, H, W], one channel for grey and three for colour."""
+"""Sizes and colours of images in memory: [C, H, W], one channel for grey and three for colour."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import IO
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
 from graphspec.headers.columns import as_image, show_shape
 from runtime.data.read.table import Array
 from runtime.errors import DataError
 
-GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")
-_CHUNK = 1024
-
-
-def decode(file: Path) -> NDArray[np.uint8]:
-    """One image file as bytes [C, H, W]. Raises DataError naming the file if it is truncated or no image."""
-    return decode_stream(file, f"image file {file}")
-
-
-def decode_stream(source: Path | IO[bytes], place: str) -> NDArray[np.uint8]:
-    """An image as bytes [C, H, W]; `place` names it where it cannot be read."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(source) as image:
-            grey = image.mode in GREY_MODES
-            wide = image.mode in ("I", "I;16", "F")
-            pixels = np.asarray(image if wide else image.convert("L" if grey else "RGB"))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
-        raise DataError(
-            f"{place} cannot be read ({error})", "remove it or copy it again; it may be truncated"
-        ) from error
-    if wide:
-        pixels = _to_bytes(place, pixels)
-    return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _to_bytes(place: str, pixels: Array) -> NDArray[np.uint8]:
-    """Grey levels of 16 bits keep their upper 8; others must be bytes already."""
-    if np.issubdtype(pixels.dtype, np.integer) and pixels.min() >= 0 and pixels.max() < 2**16:
-        return (pixels >> 8 if pixels.max() > 255 else pixels).astype(np.uint8)
-    raise DataError(f"{place} holds grey levels that are no bytes", "save it with 8 bits a channel")
-
-
-def stack(files: Sequence[Path]) -> Array:
-    """Image files as [N, C, H, W] bytes; an object array of [C, H, W] each where sizes or channels differ."""
-    return stacked([decode(file) for file in files])
+_CHUNK_BYTES = 2**26
+"""Pixels, as floats, that are resized at once."""
+_LUMA = np.array([19595, 38470, 7471], dtype=np.int64)
+"""Weights of red, green and blue in grey (ITU-R 601, as Pillow rounds them), of 2 ** 16."""
 
 
 def stacked(images: Sequence[Array]) -> Array:
@@ -87,11 +52,47 @@ def _resize_all(images: Array, size: Sequence[int]) -> Array:
     if images.shape[2:] == (height, width):
         return images
     resized = np.empty((*images.shape[:2], height, width), images.dtype if images.dtype == np.uint8 else np.float32)
-    for start in range(0, len(images), _CHUNK):
-        chunk = torch.from_numpy(images[start : start + _CHUNK].astype(np.float32))
-        small = functional.interpolate(chunk, size=(height, width), mode="bilinear", antialias=True)
-        resized[start : start + _CHUNK] = (small.round() if images.dtype == np.uint8 else small).numpy()
+    chunk = max(1, _CHUNK_BYTES // (4 * max(1, images[0].size)))
+    for start in range(0, len(images), chunk):
+        resized[start : start + chunk] = _interpolated(images[start : start + chunk], size)
     return resized
+
+
+def shrink(plane: Array, size: Sequence[int] | None) -> Array:
+    """One channel [H, W] at [height, width], as `resize` does it, and without a copy of the others in memory."""
+    if size is None or plane.shape == tuple(size):
+        return plane
+    resized: Array = _interpolated(plane[None, None], size)[0, 0].astype(plane.dtype)
+    return resized
+
+
+def _interpolated(images: Array, size: Sequence[int]) -> Array:
+    """[N, C, H, W] as floats [N, C, height, width]; whole numbers if bytes come."""
+    pixels = torch.from_numpy(images.astype(np.float32))
+    small = functional.interpolate(pixels, size=tuple(size), mode="bilinear", antialias=True)
+    return (small.round() if images.dtype == np.uint8 else small).numpy()
+
+
+def recolour(column: str, images: Array, colour: Literal["grey", "rgb"]) -> Array:
+    """Images (ragged or not) with one channel or three: luma of red, green and blue, or the same grey three times.
+
+    [N, H, W] and [N, H, W, C] come back as [N, C, H, W]. Raises DataError for what is no image of 1 or 3 channels.
+    """
+    if images.dtype == object:
+        return stacked([recolour(column, image[None], colour)[0] for image in images])
+    pixels = channels_first(column, images)
+    channels, wanted = pixels.shape[1], 1 if colour == "grey" else 3
+    if channels not in (1, 3):
+        raise DataError(f"column {column!r} holds images of {channels} channels", "drop `colour`")
+    if channels == wanted:
+        return pixels
+    if wanted == 3:
+        return np.repeat(pixels, 3, axis=1)
+    if pixels.dtype != np.uint8:
+        weighted: Array = np.tensordot(pixels, _LUMA / 2**16, axes=(1, 0)).astype(pixels.dtype)
+        return weighted[:, None]
+    luma = sum(pixels[:, channel].astype(np.int64) * _LUMA[channel] for channel in range(3))
+    return (((luma + 2**15) >> 16).astype(np.uint8))[:, None]
 
 
 def require_one_size(column: str, images: Array) -> None:

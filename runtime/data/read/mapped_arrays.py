@@ -1,14 +1,15 @@
 """Arrays that are too large to be loaded: mapped where they are, or unpacked once into the cache folder.
 
-From: a `Member` of an .npz file, or image files. To: an array whose rows are read from the file when they are taken, or
-None where the array is small enough to be loaded. Not here: rows joined (`table`), checked or converted (`values`).
+From: a `Member` of an .npz file, or cells to be decoded. To: an array whose rows are read from the file when they are
+taken, or None where the array is small enough to be loaded. Not here: rows joined (`table`), checked or converted
+(`values`).
 """
 
 import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ import numpy as np
 from numpy.lib import format as npy
 
 from graphspec.headers import Member
-from runtime.data.read import image_files
 from runtime.data.read.table import Array
 from runtime.data.read.unpacked_copies import Tell, Wanted, keep
 from runtime.errors import DataError
@@ -119,23 +119,14 @@ def _unpacked(member: Member, size: int, tell: Tell) -> Path:
     return keep(wanted, write, tell)
 
 
-def map_images(folder: Path, files: Sequence[Path], tell: Tell) -> tuple[Array, str] | None:
-    """Image files [N, C, H, W], decoded once into the cache folder and mapped; a note as in `map_member`.
-
-    None where they are few enough to be held in memory, or differ in size (they are to be resized first).
-    Raises DataError for an image that cannot be read, or where the cache folder has no room.
-    """
-    stats = "|".join(f"{file} {(stat := file.stat()).st_size} {stat.st_mtime_ns}" for file in files)
-    what, origin = f"images of folder {folder.name}", (str(folder.absolute()), "images")
-    return map_cells(what, origin, stats, len(files), lambda: map(image_files.decode, files), tell)
-
-
 def map_cells(
     what: str, origin: tuple[str, ...], version: str, count: int, decoded: Callable[[], Iterator[Array]], tell: Tell
 ) -> tuple[Array, str] | None:
-    """Cells [N, ...] that have to be decoded, as `map_images` has them. what: "images of folder a", for messages.
+    """Cells [N, ...] decoded once into the cache folder and mapped; a note as in `map_member`.
 
+    None where they are few enough to be held in memory, or differ in size. what: "npy cells of a.tar", for messages.
     decoded: gives the cells in order, from the first each time it is called. origin, version: as in `Wanted`.
+    Raises DataError where the cache folder has no room.
     """
     first = next(decoded())
     size = first.nbytes * count

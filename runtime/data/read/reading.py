@@ -1,11 +1,11 @@
 """From: the text of `data.source`. To: a `Table` of the columns asked for. Which file holds what, `headers` says."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from graphspec.headers import Member, SourceError, SplitName, csv_rows, folder_images, npz_members
+from graphspec.headers import Member, SourceError, SplitName, csv_rows, npz_members, picture_folder
 from graphspec.headers.sources import (
     FORMATS,
     KNOWN_SETS,
@@ -15,18 +15,29 @@ from graphspec.headers.sources import (
     data_folder,
     resolve_source,
 )
-from runtime.data.read import image_files, known_sets
-from runtime.data.read.mapped_arrays import map_images, map_member
+from runtime.data.read import known_sets
+from runtime.data.read.mapped_arrays import map_member
+from runtime.data.read.picture_column import files_as_cells, read_pictures
+from runtime.data.read.picture_decoding import PictureReading
 from runtime.data.read.shards import read_shards
 from runtime.data.read.table import Array, Column, Parts, Table, joined_rows, make_table, require_columns
 from runtime.data.read.unpacked_copies import Tell
 from runtime.errors import DataError
 
+Readings = Mapping[str, PictureReading]
 
-def read_table(source: str, columns: Sequence[str], spec_path: Path | None, data_dir: Path | None, tell: Tell) -> Table:
+
+def read_table(
+    source: str,
+    columns: Sequence[str],
+    spec_path: Path | None,
+    data_dir: Path | None,
+    tell: Tell,
+    readings: Readings | None = None,
+) -> Table:
     """Load `columns` of a source, or map them. Raises DataError for what is not there or cannot be read.
 
-    tell: called with a line of text before something that takes long.
+    tell: called with a line of text before something that takes long. readings: by column, how picture files are read.
     """
     found = resolve_source(source, spec_path, data_dir)
     if isinstance(found, MissingSource):
@@ -35,7 +46,7 @@ def read_table(source: str, columns: Sequence[str], spec_path: Path | None, data
         require_columns(found.known.name, found.known.columns, columns)
         return known_sets.read(found.known, columns, data_folder(data_dir))
     try:
-        return _read_file(found, columns, tell)
+        return _read_file(found, columns, tell, readings or {})
     except SourceError as error:
         raise DataError(error.message, error.hint) from error
 
@@ -50,15 +61,15 @@ def _missing(source: MissingSource) -> DataError:
     )
 
 
-def _read_file(source: FileSource, columns: Sequence[str], tell: Tell) -> Table:
+def _read_file(source: FileSource, columns: Sequence[str], tell: Tell, readings: Readings) -> Table:
     if source.format == "npz":
         return _read_npz(source.path, columns, tell)
     if source.format == "csv":
         return _read_csv(source.path, columns)
     if source.format == "folder":
-        return _read_folder(source.path, columns, tell)
+        return _read_folder(source.path, columns, tell, readings.get("image", PictureReading()))
     if source.format == "shards":
-        return read_shards(source.path, columns, tell)
+        return read_shards(source.path, columns, tell, readings)
     raise DataError(f"data source {source.path} is of no kind that can be read", f"a source is {FORMATS}")
 
 
@@ -120,20 +131,23 @@ def _read_csv(path: Path, columns: Sequence[str]) -> Table:
     )
 
 
-def _read_folder(path: Path, columns: Sequence[str], tell: Tell) -> Table:
-    splits = folder_images(path)
-    ordered: tuple[SplitName, ...] = ("train", "test") if "test" in splits else ("train",)
-    files = [image for split in ordered for image in splits[split]]
+def _read_folder(path: Path, columns: Sequence[str], tell: Tell, reading: PictureReading) -> Table:
+    """Rows are named by their files' names, which stay when a picture moves to another class folder."""
+    found = picture_folder(path)
+    ordered: tuple[SplitName, ...] = ("train", "test") if "test" in found.splits else ("train",)
+    files = [image for split in ordered for image in found.splits[split]]
     labelled = any(image.label for image in files)
     require_columns(f"folder {path.name}", ("image", "label") if labelled else ("image",), columns)
     read: dict[str, Column] = {}
-    notes: tuple[str, ...] = ()
+    notes, kept = [remark.message for remark in found.remarks], np.ones(len(files), dtype=np.bool_)
     if "image" in columns:
-        pictures = [image.file for image in files]
-        mapped = map_images(path, pictures, tell)
-        read["image"] = image_files.stack(pictures) if mapped is None else Parts((mapped[0],))
-        notes = () if mapped is None else (mapped[1],)
+        cells = files_as_cells(f"folder {path.name}", str(path.absolute()), [image.file for image in files])
+        pictures = read_pictures(cells, reading, tell)
+        read["image"], kept = pictures.column, pictures.kept
+        notes += pictures.notes
     if "label" in columns:
-        read["label"] = np.array([image.label for image in files], dtype=np.str_)
+        read["label"] = np.array([image.label for image in files], dtype=np.str_)[kept]
+    training = int(kept[: len(found.splits["train"])].sum()) if "test" in found.splits else None
     classes = {"label": tuple(sorted({image.label for image in files}))}
-    return make_table(path.name, read, len(splits["train"]) if "test" in splits else None, classes, notes)
+    names = tuple(image.file.name for image, there in zip(files, kept, strict=True) if there)
+    return make_table(path.name, read, training, classes, tuple(notes), names)

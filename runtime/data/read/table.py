@@ -73,6 +73,19 @@ def whole(column: Column) -> Array:
     return np.concatenate(column.arrays) if isinstance(column, Parts) else column
 
 
+def taken(column: Column, rows: NDArray[np.bool_]) -> Column:
+    """The rows [N] that are True; of a large column, the stretches between the others, still mapped."""
+    if not isinstance(column, Parts):
+        return column[rows]
+    edges = np.flatnonzero(np.diff(rows.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+    arrays, first = [], 0
+    for array in column.arrays:
+        stretches = np.clip(edges - first, 0, len(array))
+        arrays += [array[start:end] for start, end in stretches.tolist() if end > start]
+        first += len(array)
+    return Parts(tuple(arrays))
+
+
 def joined_rows(column: str, train: Column, test: Column) -> Column:
     """Rows of the training split, then of the test split. Raises DataError where their cells differ in shape."""
     if train.shape[1:] != test.shape[1:]:
@@ -96,6 +109,8 @@ class Table:
     Rows are numbered from 0: the source's training split first, then its test split.
     training_rows: rows of the source's own training split; None where the source has no split of its own.
     classes: class names in index order, where the source itself orders them (folders of images).
+    row_names: what each row is called wherever it stands: a picture's file name without its folder; empty where
+    rows have no names. Two rows may have the same.
     """
 
     name: str
@@ -103,6 +118,7 @@ class Table:
     training_rows: int | None = None
     classes: Mapping[str, tuple[str, ...]] | None = None
     notes: tuple[str, ...] = ()
+    row_names: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -142,6 +158,7 @@ def make_table(
     training_rows: int | None = None,
     classes: Mapping[str, tuple[str, ...]] | None = None,
     notes: tuple[str, ...] = (),
+    row_names: tuple[str, ...] = (),
 ) -> Table:
     """A table whose columns agree. Raises DataError where row counts differ or there are no rows."""
     counts = {column: len(values) for column, values in columns.items()}
@@ -152,7 +169,7 @@ def make_table(
         )
     if not any(counts.values()):
         raise DataError(f"{name} has no rows", "check that the file was written completely")
-    return Table(name, columns, training_rows, classes, notes)
+    return Table(name, columns, training_rows, classes, notes, row_names)
 
 
 def require_columns(source: str, available: Iterable[str], needed: Iterable[str]) -> None:

@@ -50,13 +50,13 @@ def keep(wanted: Wanted, write: Callable[[Path], None], tell: Tell) -> Path:
     target = wanted.file
     if target.is_file() and target.stat().st_size >= wanted.size:
         return target
-    tell(f"unpacking {wanted.what} once ({wanted.size / 2**30:.1f} GiB) into {target.parent}")
+    tell(f"unpacking {wanted.what} once ({_size(wanted.size)}) into {target.parent}")
     partial = target.with_name(f"{target.stem}.{os.getpid()}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(target.parent).free
         if free < wanted.size:
-            raise _no_room(wanted, f"{free / 2**30:.1f} GiB are free there")
+            raise _no_room(wanted, f"{_size(free)} are free there")
         write(partial)
         partial.replace(target)
     except OSError as error:
@@ -67,7 +67,17 @@ def keep(wanted: Wanted, write: Callable[[Path], None], tell: Tell) -> Path:
     for old in target.parent.glob(f"{wanted.stem}-*.npy"):
         if old != target:
             old.unlink(missing_ok=True)
+            facts_of(old).unlink(missing_ok=True)
     return target
+
+
+def facts_of(copy: Path) -> Path:
+    """Where what else is known about a copy stands, for who writes it: beside it, and deleted with it."""
+    return copy.with_suffix(".json")
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**28 else f"{count / 2**20:.1f} MiB"
 
 
 def _digest(text: str) -> str:
