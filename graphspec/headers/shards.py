@@ -168,7 +168,7 @@ def _members(file: Path) -> Iterator[Cell]:
                     _require_whole(member, file.name, length)
                     yield Cell(file, f"{folder}/{stem}" if folder else stem, column, member.offset_data, member.size)
                 archive.members = []  # type: ignore[attr-defined]  # otherwise every header stays in memory
-            _require_end(file, archive.offset)  # type: ignore[attr-defined]
+            _require_end(file, archive.offset)
     except SourceError:
         raise
     except Exception as error:  # tarfile raises many kinds for damaged headers

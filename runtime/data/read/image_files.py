@@ -70,7 +70,8 @@ def _interpolated(images: Array, size: Sequence[int]) -> Array:
     """[N, C, H, W] as floats [N, C, height, width]; whole numbers if bytes come."""
     pixels = torch.from_numpy(images.astype(np.float32))
     small = functional.interpolate(pixels, size=tuple(size), mode="bilinear", antialias=True)
-    return (small.round() if images.dtype == np.uint8 else small).numpy()
+    resized: Array = (small.round() if images.dtype == np.uint8 else small).numpy()
+    return resized
 
 
 def recolour(column: str, images: Array, colour: Literal["grey", "rgb"]) -> Array:
@@ -91,8 +92,8 @@ def recolour(column: str, images: Array, colour: Literal["grey", "rgb"]) -> Arra
     if pixels.dtype != np.uint8:
         weighted: Array = np.tensordot(pixels, _LUMA / 2**16, axes=(1, 0)).astype(pixels.dtype)
         return weighted[:, None]
-    luma = sum(pixels[:, channel].astype(np.int64) * _LUMA[channel] for channel in range(3))
-    return (((luma + 2**15) >> 16).astype(np.uint8))[:, None]
+    luma: Array = np.tensordot(pixels.astype(np.int64), _LUMA, axes=(1, 0))
+    return ((luma + 2**15) >> 16).astype(np.uint8)[:, None]
 
 
 def require_one_size(column: str, images: Array) -> None:
