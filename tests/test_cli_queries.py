@@ -14,6 +14,7 @@ from compiler import compile_spec
 from graphspec import load
 from graphspec.describe.resolved import spec_as_yaml
 from runtime.cli.app import app
+from runtime.cli.run_options import fitting_widths
 from runtime.data import prepare
 from runtime.runs.checkpoints import save_weights
 from runtime.runs.run_folder import Run
@@ -306,3 +307,23 @@ def test_help_has_a_worked_example(verb: str) -> None:
     result = call(verb, "--help")
     assert result.exit_code == 0
     assert f"graphspec {verb} runs/digits" in result.output
+
+
+def test_a_printed_table_shows_whole_columns_only() -> None:
+    lines = [["row", "cell", "a", "b"], ["0", "a very long name of a class, cut", "1.25", "3"]]
+    assert fitting_widths(lines, 80) == [3, 24, 4, 1]
+    assert fitting_widths(lines, 41) == [3, 24, 4]  # 1 + (3 + 3) + (24 + 3) + (4 + 3)
+    assert fitting_widths(lines, 40) == [3, 24]
+    assert fitting_widths(lines, 2) == [3]
+
+
+def test_names_of_classes_are_no_markup(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        TABLE.replace(
+            "s: {role: supervised, domain: real}", "s: {role: supervised, domain: category, names: ['[red]', b]}"
+        ).replace("{column: s, standardize: true}", "s")
+    )
+    (tmp_path / "points.csv").write_text("a,b,s,side\n" + "0.5,1,[red],0\n1.5,2,b,1\n" * 20)
+    result = call("sample", make_run(tmp_path / "run", spec).folder)
+    assert "[red]" in result.output

@@ -40,7 +40,7 @@ CheckpointOption = Annotated[
     Weights, typer.Option("--checkpoint", help="Weights of the best epoch on validation rows, or of the last epoch.")
 ]
 
-TABLE_LINES, TABLE_FIELDS = 12, 10
+TABLE_LINES, FIELD_WIDTH = 12, 24
 
 
 @dataclass(frozen=True)
@@ -120,15 +120,34 @@ def answer(opened: Opened, panel: "Panel", output: Path | None, verb: str) -> No
 
 
 def _print_table(opened: Opened, panel: "Panel") -> None:
+    """The first lines, and as many fields as the terminal holds side by side."""
     from rich.table import Table
+    from rich.text import Text
 
     from runtime.figures.panel_tables import panel_table
 
     header, lines = panel_table(panel, opened.model.graphs, opened.units)
-    table = Table(title=panel.title, title_justify="left")
-    for name in header[: TABLE_FIELDS + 3]:
-        table.add_column(name, justify="right", no_wrap=True)
-    for line in islice(lines, TABLE_LINES):
-        table.add_row(*line[: TABLE_FIELDS + 3])
+    shown = [header, *islice(lines, TABLE_LINES)]
+    widths = fitting_widths(shown, console.width)
+    table = Table(title=Text(panel.title), title_justify="left")
+    for name, width in zip(header, widths, strict=False):
+        table.add_column(Text(name), justify="right", no_wrap=True, width=width)
+    for line in shown[1:]:
+        table.add_row(*(Text(field) for field in line[: len(widths)]))
     console.print(table)
-    console.print("The file holds every row and column.", highlight=False)
+    left_out = f"; {len(header) - len(widths)} columns are not shown" if len(widths) < len(header) else ""
+    console.print(f"The file holds every row and column{left_out}.", highlight=False)
+
+
+def fitting_widths(lines: list[list[str]], available: int) -> list[int]:
+    """Widths of the first columns that fit beside each other in `available` characters, one at least."""
+    from rich.cells import cell_len
+
+    frame, padding = 1, 3  # the left edge; a space on both sides of each column and the line behind it
+    widths: list[int] = []
+    for column in zip(*lines, strict=True):
+        width = min(FIELD_WIDTH, max(cell_len(field) for field in column))
+        if widths and frame + sum(widths) + width + padding * (len(widths) + 1) > available:
+            break
+        widths.append(width)
+    return widths
