@@ -11,10 +11,10 @@ import torch
 from data_specs import DIGIT, PIXELS, REALS, graphs_for, prepared, write_npz
 from PIL import Image
 
+from compiler.networks.torchvision_shim import import_torchvision
 from graphspec.headers.sources import KNOWN_SETS
 from runtime.data import prepare
 from runtime.data.read import faces, known_sets
-from runtime.data.read.torchvision_shim import import_torchvision
 from runtime.errors import DataError
 
 BYTES = np.arange(20 * 16, dtype=np.uint8).reshape(20, 4, 4)

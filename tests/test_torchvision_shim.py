@@ -6,14 +6,14 @@ import sys
 import pytest
 import torch
 
-from runtime.data.read import torchvision_shim
+from compiler.networks import torchvision_shim
 
 DECLARED_ALREADY = """
 import torch
 library = torch.library.Library("torchvision", "FRAGMENT")
 for name in ("nms", "qnms"):
     library.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-from runtime.data.read.torchvision_shim import import_torchvision
+from compiler.networks.torchvision_shim import import_torchvision
 assert import_torchvision().__name__ == "torchvision"
 """
 

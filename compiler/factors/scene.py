@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from compiler.networks import Network, ParentInput, Setup, UserModuleError, blueprint, look_beside
+from compiler.networks import Network, ParentInput, Setup, UserModuleError, blueprint, found_beside, look_beside
 from compiler.networks.blueprint import Construction
 from compiler.networks.initialization import Initializer
 from compiler.tensors.blanks import PRESENCE
@@ -56,7 +56,8 @@ class Scene:
             message = f"{self.factor.key} runs code of your own, {spec.target}"
             raise self._refused(UserModuleError(message, "start again with --allow-python if you trust it"), below)
         if isinstance(spec, PythonNetwork):
-            look_beside(self.graphs.source.name)
+            look_beside(self.graphs.home)
+            spec = spec.model_copy(update={"args": found_beside(self.graphs.home, spec.args)})
         try:
             setup = Setup(inputs, outputs, Initializer(self.seed, key, self.dtype), head_gain)
             plan = blueprint(spec, setup)

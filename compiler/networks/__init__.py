@@ -5,6 +5,6 @@ Their source is what an emitted file contains, so beside torch they use only wha
 
 from compiler.networks.building_networks import blueprint
 from compiler.networks.interface import VALUE, Network, ParentInput, Setup
-from compiler.networks.user_module import UserModuleError, look_beside
+from compiler.networks.user_module import UserModuleError, found_beside, look_beside
 
-__all__ = ["VALUE", "Network", "ParentInput", "Setup", "UserModuleError", "blueprint", "look_beside"]
+__all__ = ["VALUE", "Network", "ParentInput", "Setup", "UserModuleError", "blueprint", "found_beside", "look_beside"]

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 
 from compiler.networks.blueprint import Blueprint, network_kind
 from compiler.networks.interface import Network, ParentInput, Setup
+from compiler.networks.torchvision_shim import make_importable
 from compiler.tensors.broadcasting import broadcast_shape
 from compiler.tensors.call_layout import Lead
 from graphspec.language.networks import PythonNetwork
 
 Shapes = Mapping[str, tuple[int, ...]]
+_LONGEST_PATH = 1024
 
 
 class UserNetwork(Network):
@@ -123,13 +125,28 @@ def _checked(
             )
 
 
-def look_beside(spec: str) -> None:
+def look_beside(spec: Path) -> None:
     """The working folder and the spec's own join the places where Python looks for modules, behind all others.
 
-    spec: the path the user typed. They stay there: a module may import others when it runs.
+    They stay there: a module may import others when it runs.
     """
-    folders = [Path.cwd(), *([Path(spec).resolve().parent] if Path(spec).is_file() else [])]
+    folders = [Path.cwd(), *([spec.resolve().parent] if spec.is_file() else [])]
     sys.path.extend(str(folder) for folder in folders if str(folder) not in sys.path)
+
+
+def found_beside(spec: Path, value: Any) -> Any:
+    """Arguments of a user's class, at any depth: a text that names a file beside the spec becomes its full path.
+
+    So weights are found wherever the program is started. Everything else stays as it is written.
+    """
+    if isinstance(value, Mapping):
+        return {key: found_beside(spec, item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(found_beside(spec, item) for item in value)
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        return value
+    file = spec.resolve().parent / value
+    return str(file) if spec.is_file() and len(value) < _LONGEST_PATH and file.is_file() else value
 
 
 @dataclass(frozen=True)
@@ -159,6 +176,7 @@ class UserClass:
         return f"{self.module}:{self.name}"
 
     def _imported(self) -> Callable[..., object]:
+        make_importable()  # beside this torch, whether or not the module asks for torchvision
         try:
             module = importlib.import_module(self.module)
         except Exception as error:  # the user's module may fail in any way while it runs

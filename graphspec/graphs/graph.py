@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import heapify, heappop, heappush
+from pathlib import Path
 from typing import Any, Literal
 
 import networkx as nx
@@ -98,7 +99,8 @@ class Factor:
 class Graphs:
     """A checked spec. `generative` and `recognition` hold the factors in the order written (derived ones last).
 
-    document: the located tree with every override, for diagnostics of later stages.
+    document: the located tree with every override, for diagnostics of later stages. written_at: the file beside which
+    what the spec names is looked for, where that is not `source`: the spec that a run was trained from.
     """
 
     spec: Spec
@@ -108,6 +110,12 @@ class Graphs:
     recognition: Mapping[str, Factor]
     warnings: tuple[Diagnostic, ...] = ()
     document: Document | None = field(default=None, repr=False, compare=False)
+    written_at: Path | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def home(self) -> Path:
+        """The spec's file, beside which its own modules and their weights stand; "-" for standard input."""
+        return self.written_at or Path(self.source.name)
 
     def factors(self, side: Side) -> Mapping[str, Factor]:
         """The factors written (or derived) on one side."""

@@ -126,16 +126,22 @@ def _kernels() -> Finding:
 
 def _torchvision() -> Finding:
     try:
-        from runtime.data.read.torchvision_shim import import_torchvision, is_declared
+        from compiler.networks.torchvision_shim import import_torchvision, is_declared
 
         import_torchvision()
+        import torch
+        from torchvision.models import squeezenet1_1
         from torchvision.transforms import v2  # noqa: F401
         from torchvision.utils import make_grid  # noqa: F401
+
+        with torch.no_grad():
+            answer = squeezenet1_1(weights=None).eval()(torch.zeros(1, 3, 32, 32))
+        assert answer.shape == (1, 1000), f"a model gave {tuple(answer.shape)}"
     except Exception as error:  # as above
         fix = "install a torchvision that belongs to this torch, from the same index"
         return Finding("torchvision import", "error", _first_line(error), fix)
     assert is_declared("nms"), "the import needs it"
-    return Finding("torchvision import", "ok", "data sets, transforms and image grids load")
+    return Finding("torchvision import", "ok", "data sets, transforms, image grids and models work")
 
 
 def _data(data_dir: Path | None) -> Iterator[Finding]:

@@ -13,10 +13,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from compiler.networks.torchvision_shim import import_torchvision
 from graphspec.graphs.graph import Variable
 from runtime.answering.panels import Panel, picture_shape
 from runtime.data import Units
-from runtime.data.read.torchvision_shim import import_torchvision
 from runtime.figures.panel_tables import in_data_units
 
 MARGIN = 18

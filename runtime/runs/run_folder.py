@@ -7,7 +7,7 @@ checkpoints/     best, last: model weights; state: what resumes        figures/ 
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,12 +141,20 @@ def open_run(folder: Path | str, *, allow_python: bool = False) -> "Model":
     if not checkpoint.spec or file.name == _STATE:
         raise RunError(f"{file} holds no model weights", "name a run folder, or its best.safetensors")
     graphs = graphs_of(checkpoint.spec, str(file) if run is None else str(run.resolved_file))
+    graphs = replace(graphs, written_at=_spec_of(file))
     dtype = next((t.dtype for t in checkpoint.weights.values() if t.is_floating_point()), None)
     model = compile_spec(graphs, dtype=dtype or torch.float32, allow_python=allow_python)
     load_weights(model, checkpoint.weights, str(file))
     if checkpoint.facts.get("rates"):
         model.rates = Rates(**checkpoint.facts["rates"])
     return model.eval()
+
+
+def _spec_of(weights: Path) -> Path:
+    """The spec that weights were trained from; their own file where they stand in no run folder, or it is gone."""
+    run = Run(weights.resolve().parent.parent)
+    spec = run.spec_path if run.manifest_file.is_file() else weights
+    return spec if spec.is_file() else weights
 
 
 def graphs_of(text: str, name: str) -> "Graphs":

@@ -14,5 +14,8 @@ class PythonNetwork(NetworkKind):
     target: str = Field(
         pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="Where the class is: `package.module:Class`."
     )
-    args: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments for the class.")
+    args: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Keyword arguments for the class; the name of a file beside the spec becomes its full path.",
+    )
     own_units: ClassVar[bool] = True

@@ -112,7 +112,7 @@ def _svhn(name: str, folder: Path) -> tuple[dict[str, Array], int]:
 
 def _fetch(known: KnownSet, folder: Path) -> None:
     """Fetch with torchvision into a temporary folder, then move complete files to their place."""
-    from runtime.data.read.torchvision_shim import import_torchvision
+    from compiler.networks.torchvision_shim import import_torchvision
 
     datasets: Any = import_torchvision().datasets
     target = folder / known.folder

@@ -3,7 +3,8 @@
 torchvision's Linux wheels on the package index are built for CUDA. Beside a CPU-only torch the library with its
 operators does not load; torchvision shrugs at that, but then registers shape functions for `torchvision::nms` and
 `torchvision::qnms`, which nobody has declared, and the import stops. Declaring the two schemas is enough: data sets,
-`transforms.v2` and `make_grid` use neither. Where the real operators load, nothing is declared.
+`transforms.v2`, `make_grid` and `torchvision.models` use neither (detection calls nms, and says itself that it is not
+there). Where the real operators load, nothing is declared. A user's own network may import torchvision too.
 """
 
 import importlib.machinery
@@ -27,19 +28,26 @@ def import_torchvision() -> ModuleType:
 
     Call this before any `from torchvision... import`. Raises ImportError if torchvision is not installed.
     """
-    if "torchvision" not in sys.modules:
-        _load_real_operators()
-        _declarations()
+    if not make_importable():
+        raise ImportError("torchvision is not installed: pip install torchvision")
     return importlib.import_module("torchvision")
 
 
-def _load_real_operators() -> bool:
+def make_importable() -> bool:
+    """From now on `import torchvision` succeeds, whoever writes it; False where it is not installed."""
+    if "torchvision" not in sys.modules:
+        package = importlib.util.find_spec("torchvision")
+        if package is None or package.origin is None:
+            return False
+        _load_real_operators(package.origin)
+        _declarations()
+    return True
+
+
+def _load_real_operators(origin: str) -> bool:
     """Load torchvision's own library, as its import would; False if there is none or it does not fit this torch."""
-    package = importlib.util.find_spec("torchvision")
-    if package is None or package.origin is None:
-        raise ImportError("torchvision is not installed: pip install torchvision")
     loader = (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES)
-    library = importlib.machinery.FileFinder(str(Path(package.origin).parent), loader).find_spec("_C")
+    library = importlib.machinery.FileFinder(str(Path(origin).parent), loader).find_spec("_C")
     if library is None or library.origin is None:
         return False
     try:
