@@ -9,9 +9,11 @@ from graphspec.diagnostics import Diagnostic, SourceText, Span, SpecError
 from graphspec.graphs.connect import connect
 from graphspec.graphs.declared_names import outline_of
 from graphspec.graphs.graph import Graphs
+from graphspec.headers.automatic_names import fill_names
 from graphspec.reading.overrides import apply_overrides
 from graphspec.reading.validation import read_spec
 from graphspec.rules import check_rules
+from graphspec.rules.data_rules import spec_file
 from graphspec.text.composing import MAX_BYTES
 from graphspec.text.report import Report
 from graphspec.text.source import read_faulty_document
@@ -19,28 +21,34 @@ from graphspec.text.source import read_faulty_document
 STANDARD_INPUT = "-"
 
 
-def load(path: str | Path, overrides: Sequence[str] = (), *, text: str | None = None) -> Graphs:
+def load(
+    path: str | Path, overrides: Sequence[str] = (), *, text: str | None = None, data_dir: Path | None = None
+) -> Graphs:
     """The two graphs of a spec, checked, with every default filled in. Warnings stand in `Graphs.warnings`.
 
     path: a file, or "-" for standard input. overrides: `section.field=value` each. text: the spec itself, if it is at
-    hand; `path` is then only its name in messages.
+    hand; `path` is then only its name in messages. data_dir: where data are looked for last (`--data-dir`).
     Raises SpecError, whose `diagnostics` are everything found, in order of place.
     """
-    graphs, diagnostics = _checked(str(path), overrides, text)
+    graphs, diagnostics = _checked(str(path), overrides, text, data_dir)
     if graphs is None or any(found.severity == "error" for found in diagnostics):
         raise SpecError(diagnostics)
     return replace(graphs, warnings=diagnostics)
 
 
-def check_file(path: str | Path, overrides: Sequence[str] = (), *, text: str | None = None) -> tuple[Diagnostic, ...]:
+def check_file(
+    path: str | Path, overrides: Sequence[str] = (), *, text: str | None = None, data_dir: Path | None = None
+) -> tuple[Diagnostic, ...]:
     """Everything found in a spec, in order of place; empty if it is fine. Never raises SpecError."""
     try:
-        return _checked(str(path), overrides, text)[1]
+        return _checked(str(path), overrides, text, data_dir)[1]
     except SpecError as error:
         return error.diagnostics
 
 
-def _checked(name: str, overrides: Sequence[str], text: str | None) -> tuple[Graphs | None, tuple[Diagnostic, ...]]:
+def _checked(
+    name: str, overrides: Sequence[str], text: str | None, data_dir: Path | None
+) -> tuple[Graphs | None, tuple[Diagnostic, ...]]:
     document, found = read_faulty_document(read_text(name) if text is None else text, name)
     try:
         document = apply_overrides(document, overrides)
@@ -51,9 +59,10 @@ def _checked(name: str, overrides: Sequence[str], text: str | None) -> tuple[Gra
     graphs = None
     spec = read_spec(document, report)
     if spec is not None:
+        spec = fill_names(spec, spec_file(report), data_dir, report)
         outline = outline_of(spec, report)
         graphs = connect(outline, report)
-        check_rules(outline, graphs, report)
+        check_rules(outline, graphs, report, data_dir)
     return graphs, tuple(sorted(report.diagnostics, key=_place))
 
 

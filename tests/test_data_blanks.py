@@ -297,7 +297,7 @@ variables:
   z: {role: latent, size: 1}
 generative: {z: {}, has: {parents: [z]}, x: {parents: [has, z]}}
 recognition: {has: {parents: [x], network: {kind: linear}}, z: {parents: [x, has]}}
-data: {source: rows.npz, variables: {x: x, has: has}, test: 0, validation: 0}
+data: {source: rows.npz, variables: {x: x, has: {column: has, missing: [-1]}}, test: 0, validation: 0}
 """
 
 
@@ -330,7 +330,7 @@ generative: {has: {}, y: {parents: [has]}, x: {parents: [has, y]}}
 recognition: {has: {parents: [x]}, y: {parents: [x, has]}}
 networks: {default: {kind: mlp, hidden: [4]}}
 objective: {alpha: 25/rho, rho: 0.3}
-data: {source: rows.npz, variables: {x: x, has: has, y: y}, test: 0, validation: 0}
+data: {source: rows.npz, variables: {x: x, has: {column: has, missing: [-1]}, y: y}, test: 0, validation: 0}
 """
 
 

@@ -119,7 +119,7 @@ BAD_ARRAYS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "not positive": ({"x": BYTES, "y": LABELS}, {**REAL, "domain": "positive"}, ["row 0: 0 is not positive"]),
     "negative count": ({"x": BYTES, "y": LABELS - 5}, {**REAL, "domain": "count"}, ["row 0: -5", "from 0 on"]),
     "blank in observed": ({"x": BYTES, "y": np.where(LABELS, 1.0, np.nan)}, REAL, ["row 0: nan", "is observed"]),
-    "blank class": ({"x": BYTES, "y": LABELS - 1}, {**DIGIT, "role": "observed"}, ["row 0: -1 (a blank)"]),
+    "blank class": ({"x": BYTES, "y": np.where(LABELS, LABELS, -1)}, {**DIGIT, "role": "observed"}, ["row 0: -1 (a blank)"]),
     "wrong shape": ({"x": BYTES, "y": np.zeros((20, 4))}, DIGIT, ["cells of shape [4]", "y has shape []"]),
     "objects": ({"x": BYTES, "y": np.array([{}] * 20)}, DIGIT, ["holds Python objects"]),
     "not a length": ({"x": BYTES, "y": np.ones((20, 3))}, {**REAL, "domain": "direction", "size": 3}, ["length"]),
@@ -220,7 +220,7 @@ def test_names_that_are_numbers_name_the_classes(tmp_path: Path) -> None:
     [
         ("", "is empty"),
         ("height,kind\n", "no rows"),
-        ("height,kind\n1.8,cat\n1.7\n", "line 3 has 1 cells"),
+        ("height,kind\n1.8,cat\n1.7\n", "line 3 has 1 cell, the header 2"),
         ("height,kind\n1.8,cat\ntall,dog\n", "column 'height', row 1: 'tall' is not a number"),
         ("height,kind\n1.8,cat\n1.7,dgo\n", "did you mean `dog`?"),
         ("height,height\n1,1\n", "more than one column"),

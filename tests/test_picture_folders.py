@@ -10,8 +10,8 @@ from data_specs import DIGIT, prepared
 from picture_makers import checked, ramp, save
 
 from graphspec.headers import SourceError, index_shards, picture_folder
+from graphspec.headers.cell_reader import looks_blank
 from graphspec.headers.sources import describe, resolve_source
-from graphspec.rules.class_folder_rules import looks_unlabelled
 from runtime.data.read.reading import read_table
 from runtime.errors import DataError
 
@@ -154,12 +154,12 @@ def test_rows_are_named_by_their_files_wherever_they_stand(tmp_path: Path) -> No
     "name", ["unlabelled", "Unlabeled", "_unknown", "none", "no-label", "nan", "N_A", "not labelled"]
 )
 def test_folders_that_are_no_classes(name: str) -> None:
-    assert looks_unlabelled(name)
+    assert looks_blank(name)
 
 
 @pytest.mark.parametrize("name", ["cat", "other", "nanny", "unknown soldier", "0", "background"])
 def test_folders_that_may_be_classes(name: str) -> None:
-    assert not looks_unlabelled(name)
+    assert not looks_blank(name)
 
 
 @pytest.mark.parametrize("folders", [["0", "1", "2"], ["ant", "bee", "cow"]])

@@ -167,8 +167,8 @@ def test_semicolons_and_tabs_separate_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content,problem",
-    [("", "empty"), ("a,,b\n1,2,3\n", "has no name"), ("a,b,a\n1,2,3\n", "more than one column called a"),
-     ("a,b\n1,2\n3\n", "line 3 has 1 cells")],
+    [("", "empty"), ("a,b\n1,2\n3\n", "line 3 has 1 cell, the header 2"), ('a,b\n1,2\n3,"x\n4,5\n', "line 4"),
+     ('a,b\n1,"x"y\n', "line 2"), ("a\n1,2\n", "line 2 has 2 cells, the header 1")],
 )  # fmt: skip
 def test_a_damaged_csv_says_where(tmp_path: Path, content: str, problem: str) -> None:
     (tmp_path / "bad.csv").write_text(content)

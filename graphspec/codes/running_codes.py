@@ -81,15 +81,18 @@ CODES: dict[str, Code] = {
     "GS083": Code(
         "Cells that are no values of the variable",
         "A category takes 0 to classes - 1 or its `names`, a binary 0 and 1 or its two names, a count whole numbers "
-        "from `min` to `max`. Empty cells, NaN, -1 (category, binary, count) and what `missing` lists are blanks, "
-        "which an observed variable has only with `missing: true`. Images hold values in [0, 1]. Class folders name "
-        "the classes in alphabetical order, unless `names` does or all are numbers; one called unlabelled, unknown or "
-        "none is either listed under `missing` or named under `names`.",
+        "from `min` to `max`. Images hold values in [0, 1].\n\n"
+        "A blank is an empty cell, NaN, what `missing` lists, and -1 in a column of whole numbers of a category, "
+        "binary or count; a name never is one. Where the values are only -1 and 1, or -1, 0 and 1, say which is meant: "
+        '`names: ["-1", "1"]` or `missing: [-1]`. An observed variable has blanks only with `missing: true`.\n\n'
+        'A table says how its numbers are written: `data: {decimal: ",", thousands: "."}`.\n\n'
+        "Class folders name the classes in alphabetical order, unless `names` does or all are numbers; one called "
+        "unlabelled, unknown or none is either listed under `missing` or named under `names`.",
     ),
     "GS084": Code(
         "An option that does not apply to the column",
         "`resize`, `colour` and `augment` need an image of shape [channels, height, width] of domain `unit` or `real`; "
-        "`white` and `on_error` are about picture files; "
+        "`white` and `on_error` are about picture files; `separator`, `decimal` and `thousands` about tables of text; "
         "`binarize` needs `unit` or `binary`; `standardize` needs `real`.",
     ),
     "GS085": Code(
@@ -110,7 +113,7 @@ CODES: dict[str, Code] = {
     ),
     "GS088": Code(
         "The source cannot be read",
-        "Something is there, and it is no data: not .npz, .csv or a folder of images, or damaged, or empty.",
+        "Something is there, and it is no data: not .npz, .csv, .tsv or a folder of images, or damaged, or empty.",
     ),
     "GS089": Code(
         "The source is not there",

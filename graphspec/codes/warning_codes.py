@@ -86,4 +86,16 @@ CODES: dict[str, Code] = {
         "    objective: {alpha: 3000}\n\n"
         "`allow: [GS116]` on the variable silences the warning.",
     ),
+    "GS121": Code(
+        "Labels that do not differ",
+        "Every label of the column has one value, so there is nothing to tell apart and an error of 0 says nothing; or "
+        "a class has no row, so that it is never learned. Often the column is coded in another way than the variable "
+        "says, or a value was taken for a blank. `allow: [GS121]` on the variable silences the warning.",
+    ),
+    "GS122": Code(
+        "A class that reads like a blank",
+        "`names: auto` makes a class of every cell that is no blank, and this one is called as people call a cell that "
+        "is blank: NA, unknown, none. List it under `missing` if it is, so that its rows count as rows without the "
+        "label; `allow: [GS122]` on the variable says that it is a class.",
+    ),
 }

@@ -59,8 +59,12 @@ def _short_forms(definitions: dict[str, Any]) -> None:
     """Short ways of writing that the validators accept before pydantic looks at the types."""
     learned = {"const": "learned", "description": "A free parameter, one value per element."}
     definitions["FactorSpec"]["properties"]["parameters"]["additionalProperties"]["anyOf"].insert(1, learned)
-    names = definitions["VariableSpec"]["properties"]["names"]
+    names = next(f for f in definitions["VariableSpec"]["properties"]["names"]["anyOf"] if f.get("type") == "array")
     names["items"] = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
+    column = next(form for form in definitions["ColumnSpec"]["anyOf"] if form.get("type") == "object")
+    columns = column["properties"]["columns"]
+    pattern = {"type": "string", "pattern": "[*?]"}
+    columns["anyOf"] = [{"type": columns.pop("type"), "items": columns.pop("items")}, pattern]
     initialize = definitions["TrainingSection"]["properties"]["initialize"]
     several = {"type": initialize.pop("type"), "items": initialize.pop("items")}
     initialize["anyOf"] = [several["items"], several]

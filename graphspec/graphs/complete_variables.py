@@ -7,7 +7,7 @@ shape becomes None, and whoever depends on it stays silent.
 from graphspec.graphs.graph import Variable
 from graphspec.language import Domain, VariableSpec
 from graphspec.language.domains import DOMAINS
-from graphspec.language.variables import default_domain
+from graphspec.language.variables import AUTO, default_domain
 from graphspec.reading.suggestions import listed
 from graphspec.text.report import Report
 from graphspec.text.tree import Path
@@ -21,6 +21,8 @@ def variable_of(name: str, declared: VariableSpec, report: Report, *, derived: b
     shape () until `connect` has seen its network."""
     path: Path = ("variables", name)
     domain: Domain | None = default_domain(declared)
+    if declared.names == AUTO:  # its names could not be read: whoever tried has said so
+        return None
     usable = _shape_is_clear(declared, report, path)
     usable &= _role_allows(declared, domain, report, path)
     usable &= _vector_shape(declared, domain, report, path)
@@ -36,10 +38,14 @@ def variable_of(name: str, declared: VariableSpec, report: Report, *, derived: b
         shape=declared.event_shape(),
         support=support,
         minimum=minimum,
-        names=declared.names or (),
+        names=_names(declared),
         missing=declared.missing,
         derived=derived,
     )
+
+
+def _names(declared: VariableSpec) -> tuple[str, ...]:
+    return declared.names if isinstance(declared.names, tuple) else ()
 
 
 def _shape_is_clear(declared: VariableSpec, report: Report, path: Path) -> bool:
@@ -119,7 +125,7 @@ def _support(declared: VariableSpec, domain: Domain | None, report: Report, path
 
 
 def _names_differ(declared: VariableSpec, report: Report, path: Path) -> None:
-    names = declared.names or ()
+    names = _names(declared)
     for place, name in enumerate(names):
         if name in names[:place]:
             report.error(
@@ -135,7 +141,7 @@ def _two_names(declared: VariableSpec, report: Report, path: Path) -> None:
 
 
 def _classes(declared: VariableSpec, report: Report, path: Path) -> int | None:
-    if declared.names is not None:
+    if isinstance(declared.names, tuple):
         count = len(declared.names)
         if declared.classes is not None and declared.classes != count:
             report.error(

@@ -4,10 +4,12 @@ From: what `headers` and `sources` found. To: `Column`, and `fit`, the one place
 variable may be read from; the runtime reads by the same answer. Not here: values (the runtime checks those).
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from graphspec.language.data import is_pattern
 from graphspec.language.variables import Domain
 
 Kind = Literal["integer", "number", "text", "other"]
@@ -25,8 +27,10 @@ class Column:
     channels: of image files, every number of channels met; two where grey ones lie beside coloured ones. sides: their
     height and width, where all have the same.
     classes: number of classes, where the source declares it.
-    values: the different cells seen in a text column, in order of first appearance; () where not known or too many.
+    values: the different cells seen of a column of text, in order of first appearance; () where they are not known.
+    counts: how often each of them was seen.
     complete: `values` are all there are, not only those of the first rows.
+    repeated: another column of the source has the same name, so that neither can be asked for.
     domain: the domain a known data set declares for it.
     rows: number of cells, where the header tells.
     """
@@ -38,6 +42,8 @@ class Column:
     picture: bool = False
     classes: int | None = None
     values: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    repeated: bool = False
     complete: bool = False
     domain: Domain | None = None
     rows: int | None = None
@@ -69,6 +75,15 @@ def fit(stored: tuple[int, ...], wanted: tuple[int, ...]) -> Reading | None:
     if len(stored) == 3 and len(wanted) == 3 and (stored[2], *stored[:2]) == wanted:
         return "channels_first"
     return None
+
+
+def matching(pattern: str, columns: Collection[str]) -> list[str]:
+    """Columns that `pattern` stands for, in the order of the source; none for a plain name."""
+    if not is_pattern(pattern) or pattern in columns:
+        return []
+    parts = re.split(r"([*?])", pattern)
+    form = re.compile("".join({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in parts), re.DOTALL)
+    return [name for name in columns if form.fullmatch(name)]
 
 
 def as_image(stored: tuple[int, ...]) -> tuple[int, int, int] | None:

@@ -1,13 +1,14 @@
 """Folders of pictures: which file is which row, and what a few headers tell."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from graphspec.headers.columns import Column, Kind
-from graphspec.headers.csv_files import is_integer
 from graphspec.headers.folder_listing import Listing, list_folder, pictures_below, some
 from graphspec.headers.folder_remarks import NPZ_WAY_OUT, beside_splits, unread
+from graphspec.headers.numbers import is_integer
 from graphspec.headers.pictures import PictureHeader, read_header, unreadable
 from graphspec.headers.table import Remark, SourceError, SplitName, Table
 
@@ -112,11 +113,13 @@ def folder_tables(path: Path, *, skip: bool = False) -> dict[SplitName, Table]:
 
 
 def _columns(image: Column, images: tuple[ImageFile, ...]) -> dict[str, Column]:
-    labels = tuple(dict.fromkeys(image.label for image in images))
-    if labels == ("",):
+    labels = Counter(image.label for image in images)
+    if set(labels) == {""}:
         return {"image": image}
     kind: Kind = "integer" if all(map(is_integer, labels)) else "text"
-    return {"image": image, "label": Column("label", kind, (), classes=len(labels), values=labels, complete=True)}
+    values, counts = tuple(labels), tuple(labels.values())
+    label = Column("label", kind, (), classes=len(labels), values=values, counts=counts, complete=True)
+    return {"image": image, "label": label}
 
 
 def _probed(path: Path, images: Sequence[ImageFile], skip: bool) -> list[PictureHeader]:

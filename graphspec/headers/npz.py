@@ -75,6 +75,21 @@ def _npz_table(members: dict[str, Member]) -> Table:
     return Table(columns, lengths.most_common(1)[0][0] if lengths else None)
 
 
+def small_column(member: Member) -> list[str]:
+    """The cells of a column of single values, as text. Raises SourceError for what cannot be read."""
+    import numpy as np
+
+    try:
+        with zipfile.ZipFile(member.file) as archive, archive.open(f"{member.key}.npy") as stream:
+            values = np.lib.format.read_array(stream, allow_pickle=False)
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds for a damaged file
+        raise SourceError(f"array {member.key} of {member.file.name} cannot be read ({error})") from error
+    if values.dtype.kind == "b":
+        values = values.astype(np.int8)
+    texts: list[str] = values.ravel().astype(np.str_).tolist()
+    return texts
+
+
 def _array_header(member: Member) -> tuple[tuple[int, ...], Kind, bool]:
     """Shape (rows first), kind of element, and whether elements are bytes."""
     try:

@@ -13,13 +13,14 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice, product
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphspec.headers.columns import Column, Kind
-from graphspec.headers.csv_files import is_integer, is_number
 from graphspec.headers.folders import picture_column
 from graphspec.headers.npz import npy_header
+from graphspec.headers.numbers import is_integer, is_number
 from graphspec.headers.pictures import ENDINGS, PictureHeader, read_header
 from graphspec.headers.table import SourceError, SplitName, Table
 
@@ -33,6 +34,8 @@ TEXTS = ("cls", "cls2", "txt", "text", "id", "index")
 COUNTED_BYTES = 2**26
 """Shards of no more bytes together are counted when a spec is checked."""
 _PADDING = 2**16
+MOST_SHARDS = 100_000
+_LONGEST_NUMBER = 18
 _BRACES = re.compile(r"\{([^{}]+)\}")
 
 
@@ -75,20 +78,31 @@ class Cells:
 
 
 def expand(path: Path) -> tuple[Path, ...]:
-    """Every file that `{000..009}` and `{a,b}` in a name stand for; the path itself where it has neither."""
+    """Every file that `{000..009}` and `{a,b}` in a name stand for; the path itself where it has neither.
+
+    Raises SourceError where they are more than `MOST_SHARDS`.
+    """
     parts = _BRACES.split(path.name)
     if len(parts) == 1:
         return (path,)
     choices = [[part] if i % 2 == 0 else _choices(part) for i, part in enumerate(parts)]
-    return tuple(path.with_name("".join(names)) for names in product(*choices))
+    if prod(map(len, choices)) > MOST_SHARDS:
+        raise _too_many(path.name)
+    return tuple(path.with_name("".join(names)) for names in product(*choices) if any(names))
 
 
 def _choices(text: str) -> list[str]:
-    ends = re.fullmatch(r"(\d+)\.\.(\d+)", text)
+    ends = re.fullmatch(r"([0-9]+)\.\.([0-9]+)", text)
     if ends is None:
         return [part.strip() for part in text.split(",")] if "," in text else [f"{{{text}}}"]
     first, last = ends.groups()
+    if max(len(first), len(last)) > _LONGEST_NUMBER or int(last) - int(first) >= MOST_SHARDS:
+        raise _too_many(f"{{{text}}}")
     return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+
+
+def _too_many(name: str) -> SourceError:
+    return SourceError(f"{name[:80]} stands for more than {MOST_SHARDS} files", "name those that are there")
 
 
 def shard_files(path: Path) -> dict[SplitName, tuple[Path, ...]]:
@@ -97,6 +111,8 @@ def shard_files(path: Path) -> dict[SplitName, tuple[Path, ...]]:
     Raises SourceError where one of a range is missing.
     """
     files = expand(path)
+    if not files:
+        raise SourceError(f"{path.name} stands for no file", "a range counts upwards: {000..009}")
     missing = [file for file in files if not file.is_file()]
     if missing:
         raise SourceError(

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Literal
 
 from graphspec.headers import (
+    PLAIN_DIALECT,
+    Dialect,
     Remark,
     SourceError,
     SplitName,
     Table,
+    csv_header,
     csv_table,
     expand,
     folder_tables,
@@ -24,9 +27,11 @@ from graphspec.headers import (
     shard_tables,
 )
 from graphspec.headers.columns import Column
+from graphspec.headers.numbers import NumberFormat
+from graphspec.language import DataSection
 
 Format = Literal["npz", "csv", "folder", "shards"]
-FORMATS = "an .npz file, a .csv file, a folder of images or .tar shards"
+FORMATS = "an .npz file, a .csv or .tsv file (or .csv.gz, .tsv.gz), a folder of images or .tar shards"
 
 
 @dataclass(frozen=True)
@@ -140,9 +145,9 @@ class SourceInfo:
 def data_folder(explicit: Path | None = None) -> Path:
     """Where data sets live: `--data-dir`, else $GRAPHSPEC_DATA, else the user's cache folder."""
     if explicit is not None:
-        return explicit.expanduser()
+        return Path(os.path.expanduser(explicit))
     named = os.environ.get("GRAPHSPEC_DATA")
-    return Path(named).expanduser() if named else cache_folder()
+    return Path(os.path.expanduser(named)) if named else cache_folder()
 
 
 def cache_folder() -> Path:
@@ -160,16 +165,27 @@ def _user_cache() -> Path:
 
 def search_folders(spec_path: Path | None, data_dir: Path | None) -> tuple[Path, ...]:
     """Where a relative path is looked for: beside the spec, in the working folder, in the data folder."""
-    beside = () if spec_path is None else (spec_path.expanduser().absolute().parent,)
-    return tuple(dict.fromkeys((*beside, Path.cwd(), data_folder(data_dir).absolute())))
+    beside = () if spec_path is None else (_absolute(Path(os.path.expanduser(spec_path))).parent,)
+    return tuple(dict.fromkeys((*beside, _absolute(Path()), _absolute(data_folder(data_dir)))))
+
+
+def _absolute(path: Path) -> Path:
+    """From the root on; as it is where the working folder is no more."""
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        return path
 
 
 def find_file(name: str, spec_path: Path | None, data_dir: Path | None) -> Path | MissingSource:
     """The first existing path that `name` stands for, or where it was looked for."""
     path = Path(os.path.expanduser(name))
     tried = (path,) if path.is_absolute() else tuple(f / path for f in search_folders(spec_path, data_dir))
-    existing = (candidate for candidate in tried if name.strip() and any(map(os.path.exists, expand(candidate))))
-    return next(existing, MissingSource(name, tried))
+    try:
+        existing = (candidate for candidate in tried if name.strip() and any(map(os.path.exists, expand(candidate))))
+        return next(existing, MissingSource(name, tried))
+    except SourceError:  # a range too long to look for: whoever opens it says so
+        return tried[0]
 
 
 def resolve_source(source: str, spec_path: Path | None = None, data_dir: Path | None = None) -> Source:
@@ -186,11 +202,18 @@ def resolve_source(source: str, spec_path: Path | None = None, data_dir: Path | 
 def _format(path: Path) -> Format | None:
     if path.is_dir():
         return "folder"
-    formats: dict[str, Format] = {".npz": "npz", ".csv": "csv", ".tar": "shards"}
+    if path.name.lower().endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz")):
+        return "csv"
+    formats: dict[str, Format] = {".npz": "npz", ".tar": "shards"}
     return formats.get(path.suffix.lower())
 
 
-def describe(source: Source, *, skip: bool = False) -> SourceInfo:
+def dialect_of(data: DataSection) -> Dialect:
+    """How the spec says that a table of text is written."""
+    return Dialect(data.separator, NumberFormat(data.decimal or ".", data.thousands or ""))
+
+
+def describe(source: Source, dialect: Dialect = PLAIN_DIALECT, *, skip: bool = False) -> SourceInfo:
     """Columns and row counts from declarations and headers. Raises SourceError for what cannot be read.
 
     skip: pictures that cannot be read are left out.
@@ -201,7 +224,7 @@ def describe(source: Source, *, skip: bool = False) -> SourceInfo:
         return SourceInfo(columns, dict(source.known.rows), test, source.known.title)
     if isinstance(source, MissingSource):
         return SourceInfo(None, {}, note=f"{source.source} is not there")
-    tables = _tables(source, skip)
+    tables = _tables(source, dialect, skip)
     rows: dict[SplitName, int | None] = {split: table.rows for split, table in tables.items()}
     test = tables["test"].columns if "test" in tables else None
     train = tables["train"]
@@ -209,11 +232,20 @@ def describe(source: Source, *, skip: bool = False) -> SourceInfo:
     return SourceInfo(train.columns, rows, test, remarks=train.remarks, files=files)
 
 
-def _tables(source: FileSource, skip: bool) -> dict[SplitName, Table]:
+def column_names(source: KnownSource | FileSource, dialect: Dialect = PLAIN_DIALECT) -> list[str]:
+    """Names of the columns, as far as they can be asked for. Raises SourceError for what cannot be read."""
+    if isinstance(source, FileSource) and source.format == "csv":
+        require_file(source.path)
+        return list(dict.fromkeys(filter(None, csv_header(source.path, dialect))))
+    return list(describe(source, dialect).columns or {})
+
+
+def _tables(source: FileSource, dialect: Dialect, skip: bool) -> dict[SplitName, Table]:
+    require_file(source.path)
     if source.format == "npz":
         return npz_tables(source.path)
     if source.format == "csv":
-        return {"train": csv_table(source.path)}
+        return {"train": csv_table(source.path, dialect)}
     if source.format == "folder":
         return folder_tables(source.path, skip=skip)
     if source.format == "shards":
@@ -221,9 +253,16 @@ def _tables(source: FileSource, skip: bool) -> dict[SplitName, Table]:
     raise SourceError(f"{source.path.name} is of no kind that can be read", f"a source is {FORMATS}")
 
 
+def require_file(path: Path) -> None:
+    """Raise SourceError for a pipe, a device or a socket: rows are read twice, and some of these never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise SourceError(f"{path} is a pipe or a device, not a file", "write the rows into a file first")
+
+
 def read_row_list(path: Path) -> tuple[int, ...]:
     """Rows of a `rows: FILE` budget: 0-based, one a line; blank lines and `#` remarks are skipped."""
     rows: list[int] = []
+    require_file(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -8,11 +8,25 @@ from pydantic_core import core_schema
 
 from graphspec.language.base import Section, Shape, as_tuple
 
-Columns = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+Columns = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) and is_pattern(value) else as_tuple(value)),
+]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Cell = int | Annotated[float, Field(allow_inf_nan=True)] | str
 Cells = Annotated[tuple[Cell, ...], BeforeValidator(as_tuple)]
+Missing = Annotated[
+    Annotated[Cells, Tag("every")] | Annotated[dict[str, Cells], Tag("each")],
+    Discriminator(lambda value: "each" if isinstance(value, dict) else "every"),
+]
+_TAB = {"tab": "\t", "\\t": "\t"}
+Sign = Annotated[str, Field(min_length=1, max_length=1), BeforeValidator(lambda value: _TAB.get(value, value))]
+
+
+def is_pattern(name: str) -> bool:
+    """`gene_*`: stands for every column it matches, unless one is called exactly so."""
+    return "*" in name or "?" in name
 
 
 class Augment(Section):
@@ -46,8 +60,13 @@ class ColumnSpec(Section):
     """How one variable is read: a column name, a list stacked into a vector, or a mapping with options."""
 
     column: str | None = Field(default=None, description="Column that feeds the variable.")
-    columns: Columns | None = Field(default=None, description="Columns stacked into a vector, in this order.")
-    missing: Cells = Field(default=(), description="Cell values that mean blank, for example [unknown, 99].")
+    columns: Columns | None = Field(
+        default=None,
+        description='Columns stacked into a vector, in this order; `*` and `?` stand for letters, as in "gene_*".',
+    )
+    missing: Missing = Field(
+        default=(), description="Cell values that mean blank, for example [unknown, 99]; or by column: {age: [99]}."
+    )
     standardize: bool = Field(
         default=False, description="Zero mean, unit variance over training rows; errors come back in data units."
     )
@@ -77,6 +96,10 @@ class ColumnSpec(Section):
     def names(self) -> tuple[str, ...]:
         """Every column read, in order."""
         return (self.column,) if self.column is not None else (self.columns or ())
+
+    def missing_in(self, column: str) -> tuple[Cell, ...]:
+        """Cell values that mean blank in one of the columns."""
+        return self.missing.get(column, ()) if isinstance(self.missing, dict) else self.missing
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -156,9 +179,12 @@ class DataSection(Section):
     """Rows, columns, label budgets and splits; needed to train, not to compile."""
 
     source: str = Field(
-        description="A known data set (digits, mnist, sprites, svhn, yale_b) or a path: .npz, .csv, "
-        "a folder of images, or .tar shards such as rows-{000..009}.tar."
+        description="A known data set (digits, mnist, sprites, svhn, yale_b) or a path: .npz, .csv, .tsv (or .gz of "
+        "these two), a folder of images, or .tar shards such as rows-{000..009}.tar."
     )
+    separator: Sign | None = Field(default=None, description="Sign between cells; left out, the first lines tell.")
+    decimal: Literal[".", ","] | None = Field(default=None, description="Sign before a fraction; left out, a point.")
+    thousands: Sign | None = Field(default=None, description="Sign between groups of three digits; left out, none.")
     variables: dict[str, ColumnSpec] = Field(default_factory=dict, description="Which column feeds which variable.")
     labels: dict[str, Labels] = Field(
         default_factory=dict,
@@ -178,3 +204,13 @@ class DataSection(Section):
         default="stop", description="Picture files that cannot be read: stop and name them all, or skip those rows."
     )
     seed: int = Field(default=0, ge=0, description="Seed of splits and label budgets.")
+
+    @model_validator(mode="after")
+    def _signs_differ(self) -> "DataSection":
+        if self.thousands is not None and self.thousands == (self.decimal or "."):
+            raise ValueError("`decimal` and `thousands` are the same sign")
+        if self.thousands is not None and self.thousands in "+-0123456789":
+            raise ValueError("`thousands` is a sign that numbers have anyway")
+        if self.separator is not None and self.separator in '"\r\n':
+            raise ValueError("`separator` stands between cells: no quote and no line break")
+        return self

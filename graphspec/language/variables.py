@@ -2,13 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from graphspec.language.base import Section, Shape, Size, as_tuple
 
 Role = Literal["observed", "supervised", "latent", "deterministic"]
 Domain = Literal["real", "positive", "unit", "binary", "category", "count", "direction", "simplex"]
+AUTO = "auto"
 ValueName = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
+Names = Annotated[
+    Annotated[Literal["auto"], Tag("auto")]
+    | Annotated[Annotated[tuple[ValueName, ...], BeforeValidator(as_tuple)], Tag("list")],
+    Discriminator(lambda value: "auto" if isinstance(value, str) else "list"),
+]
 
 
 class VariableSpec(Section):
@@ -26,8 +32,10 @@ class VariableSpec(Section):
     shape: Shape | None = Field(default=None, description="Event shape, for example [1, 28, 28] for a grey image.")
     size: Size | None = Field(default=None, description="Short for `shape: [size]`. Neither means a scalar.")
     classes: int | None = Field(default=None, ge=2, description="Number of values of a category.")
-    names: Annotated[tuple[ValueName, ...], BeforeValidator(as_tuple)] | None = Field(
-        default=None, description="Names of a category's classes or of a binary's two values, in order."
+    names: Names | None = Field(
+        default=None,
+        description="Names of a category's classes or of a binary's two values, in order; `auto` reads them from the "
+        "column.",
     )
     minimum: int | None = Field(default=None, alias="min", description="Smallest value of a count, inclusive.")
     maximum: int | None = Field(default=None, alias="max", description="Largest value of a count, inclusive.")

@@ -4,6 +4,8 @@ Structure comes first and needs only names; warnings about what the graphs mean 
 errors.
 """
 
+from pathlib import Path
+
 from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.graph import Graphs
 from graphspec.rules.data_rules import check_data
@@ -39,8 +41,11 @@ TOGETHER = (
 )
 
 
-def check_rules(outline: Outline, graphs: Graphs | None, report: Report) -> None:
-    """Adds everything that the spec says wrongly to `report`. `graphs`: None where they could not be connected."""
+def check_rules(outline: Outline, graphs: Graphs | None, report: Report, data_dir: Path | None = None) -> None:
+    """Adds everything that the spec says wrongly to `report`. `graphs`: None where they could not be connected.
+
+    data_dir: `--data-dir`.
+    """
     spec = outline.spec
     for check in STRUCTURE:
         check(outline, report)
@@ -49,7 +54,7 @@ def check_rules(outline: Outline, graphs: Graphs | None, report: Report) -> None
         return
     check_objective(spec, graphs, report)
     check_training(spec, graphs, report)
-    check_data(spec, graphs, report)
+    check_data(spec, graphs, report, data_dir)
     if graphs is not None and not report.failed:
         for judge in TOGETHER:
             judge(graphs, report)

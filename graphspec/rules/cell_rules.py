@@ -1,13 +1,17 @@
 """Whether cells of a column can be values of a variable, as far as declarations and first rows tell."""
 
+import json
 import math
+import re
+from collections.abc import Iterable
 
 from graphspec.graphs.graph import Variable
-from graphspec.headers import is_integer, is_number
+from graphspec.headers.cell_reader import CellReader, looks_blank, read_as, signs_problem
 from graphspec.headers.columns import Column
+from graphspec.headers.numbers import NumberFormat, is_integer, look_alike
 from graphspec.language import ColumnSpec, Domain
 from graphspec.reading.suggestions import did_you_mean, few
-from graphspec.rules.class_folder_rules import classes_of_folders, problem_with_class_folders
+from graphspec.rules.class_folder_rules import listed_folders, problem_with_class_folders, with_folder_names
 
 Problem = tuple[str, str]
 READABLE: dict[Domain, tuple[Domain, ...]] = {
@@ -16,10 +20,13 @@ READABLE: dict[Domain, tuple[Domain, ...]] = {
     "direction": ("direction", "real"),
 }
 """What a column that a known data set declares as KEY can feed."""
-MARKED_BY_MINUS_ONE = ("category", "binary", "count")
+MOST_NAMES = 50
+"""More values than this in a column are hardly names of classes."""
+FEW_BLANKS = 3
+"""More kinds of wrong cells than this are hardly blanks."""
 
 
-def problem_with_cells(variable: Variable, entry: ColumnSpec, column: Column) -> Problem | None:
+def problem_with_cells(variable: Variable, entry: ColumnSpec, column: Column, numbers: NumberFormat) -> Problem | None:
     """(message, hint) where the column's cells are no values of the variable; None where nothing speaks against it."""
     if column.kind == "other":
         return f"column {column.name} holds objects that cannot be read", "save it as plain numbers or text"
@@ -30,7 +37,7 @@ def problem_with_cells(variable: Variable, entry: ColumnSpec, column: Column) ->
     if column.classes is not None and not column.values:
         return _problem_with_classes(variable, column, column.classes)
     if column.values:
-        return _problem_with_values(variable, entry, column)
+        return _problem_with_values(variable, entry, column, numbers)
     if column.kind == "text" and not variable.names and not entry.missing:
         return f"column {column.name} holds text, and '{variable.name}' is {_title(variable)}", _text_hint(variable)
     return None
@@ -83,22 +90,34 @@ def _problem_with_classes(variable: Variable, column: Column, classes: int) -> P
     return None
 
 
-def _problem_with_values(variable: Variable, entry: ColumnSpec, column: Column) -> Problem | None:
-    cells = [cell for cell in column.values if not _is_blank(cell, variable, entry)]
-    if len(cells) < len(column.values) and variable.role == "observed" and not variable.missing:
+def _problem_with_values(
+    variable: Variable, entry: ColumnSpec, column: Column, numbers: NumberFormat
+) -> Problem | None:
+    missing = entry.missing_in(column.name)
+    if column.classes is not None:
+        folders = sorted(column.values)
+        problem = problem_with_class_folders(variable, column.name, folders, listed_folders(folders, missing))
+        if problem is not None:
+            return problem
+        variable = with_folder_names(variable, folders, missing)
+    reader = CellReader(read_as(variable, entry), missing, column.values, numbers)
+    if reader.could_be_signs:
+        counted = dict(zip(column.values, column.counts, strict=True))
+        minus_ones = sum(count for cell, count in counted.items() if is_integer(cell) and float(cell) == -1)
+        zeros = any(value == 0 for value in reader.values)
+        return signs_problem(variable, column.name, minus_ones, zeros)
+    cells = list(zip(column.values, reader.values, strict=True))
+    if variable.role == "observed" and not variable.missing and any(v is not None and math.isnan(v) for _, v in cells):
         return f"'{variable.name}' is observed, and column {column.name} has blank cells", (
             "fill them, declare `missing: true` if nothing in `generative` depends on it, or make it `supervised`"
         )
-    if column.classes is not None:
-        listed = [cell for cell in column.values if any(same_cell(cell, mark) for mark in entry.missing)]
-        problem = problem_with_class_folders(variable, column.name, sorted(column.values), listed)
-        if problem is not None or classes_of_folders(variable, cells, listed):
-            return problem
-    wrong = [cell for cell in cells if not _is_value(cell, variable)]
+    given = [cell for cell, value in cells if value is None or not math.isnan(value)]
+    wrong = [cell for cell, value in cells if value is None or not (math.isnan(value) or reader.in_range(value))]
     if not wrong:
         return None
     message = f"column {column.name} holds {few(map(repr, wrong), 3)}, which is no value of "
-    return f"{message}'{variable.name}': {_expectation(variable)}", _values_hint(variable, cells, wrong, column)
+    hint = look_alike(wrong, numbers) or _values_hint(variable, given, wrong, entry, column)
+    return f"{message}'{variable.name}': {_expectation(variable)}", hint
 
 
 def _expectation(variable: Variable) -> str:
@@ -112,38 +131,37 @@ def _expectation(variable: Variable) -> str:
     return {"positive": "a number above 0", "unit": "a number in [0, 1]"}.get(variable.domain or "", "a number")
 
 
-def _values_hint(variable: Variable, cells: list[str], wrong: list[str], column: Column) -> str:
+def _values_hint(variable: Variable, given: list[str], wrong: list[str], entry: ColumnSpec, column: Column) -> str:
+    """Names for classes, cells that look like blanks; never a list of everything that is wrong as blanks."""
+    words = [cell for cell in wrong if looks_blank(cell)]
+    values = [cell for cell in given if cell not in words]
     if variable.domain in ("category", "binary") and column.complete and not variable.names:
-        if len(cells) == variable.support:
-            return f"declare `names: [{', '.join(sorted(cells))}]`, in the order you want"
-        return f"the column has {len(cells)} different values"
-    blank = f"list what means blank: {{column: {column.name}, missing: [{few(wrong, 3)}]}}"
-    return did_you_mean(wrong[0], variable.names, f"add it to `names`, or {blank}") if variable.names else blank
+        blank = f"; if {few(map(repr, words))} means blank: {_missing(entry, words)}" if words else ""
+        if len(values) == variable.support:
+            return f"declare `names: {flow_list(sorted(values))}`, in the order you want{blank}"
+        if len(values) > MOST_NAMES:
+            return f"the column has {len(values)} different values; if they are numbers, use another domain{blank}"
+        return f"the column has {len(values)} different values: {few(sorted(values))}{blank}"
+    likely = words or (wrong if len(wrong) <= FEW_BLANKS and len(wrong) < len(given) else [])
+    blank = f"list what means blank: {_missing(entry, likely)}" if likely else ""
+    if variable.names:
+        otherwise = f"add it to `names`, or {blank}" if blank else "add what is missing to `names`"
+        return did_you_mean(wrong[0], variable.names, otherwise)
+    return blank or "choose another column, or another domain"
 
 
-def _is_blank(cell: str, variable: Variable, entry: ColumnSpec) -> bool:
-    """Empty, NaN, -1 where values are whole numbers, or listed under `missing`."""
-    if not cell or cell.lower() == "nan":
-        return True
-    if variable.domain in MARKED_BY_MINUS_ONE and is_integer(cell) and float(cell) == -1:
-        return True
-    return any(same_cell(cell, mark) for mark in entry.missing)
+def _missing(entry: ColumnSpec, cells: list[str]) -> str:
+    place = f"column: {entry.column}" if entry.column is not None else "columns: ..."
+    return f"{{{place}, missing: {flow_list(cells)}}}"
 
 
-def same_cell(cell: str, mark: int | float | str) -> bool:
-    """The same text, or the same number: `3.0` in a file is 3 in a spec."""
-    return cell == str(mark) or (is_number(cell) and is_number(str(mark)) and float(cell) == float(mark))
+def flow_list(words: Iterable[str]) -> str:
+    """`[red, "1.5"]`: texts as a list of YAML, in quotes where they would be read as something else."""
+    plain = [
+        word if _PLAIN.fullmatch(word) and word.lower() not in _READ_OTHERWISE else json.dumps(word) for word in words
+    ]
+    return f"[{', '.join(plain)}]"
 
 
-def _is_value(cell: str, variable: Variable) -> bool:
-    if cell in variable.names:
-        return True
-    if not is_number(cell) or not math.isfinite(float(cell)):
-        return False
-    number = float(cell)
-    if variable.discrete:
-        top = math.inf if variable.support is None else variable.minimum + variable.support - 1
-        return number.is_integer() and variable.minimum <= number <= top
-    if variable.domain == "unit":
-        return 0 <= number <= 1
-    return number > 0 if variable.domain == "positive" else True
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_ -]*|[0-9]+")
+_READ_OTHERWISE = ("true", "false", "null", "nan", "inf")

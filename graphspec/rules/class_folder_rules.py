@@ -1,22 +1,13 @@
 """Class folders as values of a variable: what `check` says of them and what the reader refuses is said here, once."""
 
-import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from graphspec.graphs.graph import Variable
-from graphspec.headers import is_integer
+from graphspec.headers.cell_reader import looks_blank
+from graphspec.headers.numbers import is_integer, same_cell
+from graphspec.language.data import Cell
 from graphspec.reading.suggestions import few
-
-_WITHOUT_LABEL = (
-    "unlabelled unlabeled unlabel unknown none null nan na missing blank nolabel nolabels nolabelled nolabeled noclass "
-    "notlabelled notlabeled withoutlabel withoutlabels unannotated unassigned unclassified unsorted untagged undefined "
-    "tbd todo"
-)
-
-
-def looks_unlabelled(folder: str) -> bool:
-    """A folder called so rather holds images without a label than a class."""
-    return re.sub(r"[\W_]", "", folder.lower()) in _WITHOUT_LABEL.split()
 
 
 def problem_with_class_folders(
@@ -30,7 +21,7 @@ def problem_with_class_folders(
     if variable.domain not in ("category", "binary"):
         return None
     classes = [folder for folder in folders if folder not in missing]
-    doubtful = [folder for folder in classes if looks_unlabelled(folder) and folder not in variable.names]
+    doubtful = [folder for folder in classes if looks_blank(folder) and folder not in variable.names]
     if doubtful:
         certain = variable.names or [folder for folder in classes if folder not in doubtful]
         taken = "no class of its `names`" if variable.names else "a class"
@@ -55,7 +46,15 @@ def _quoted(names: Sequence[str]) -> list[str]:
     return [f'"{name}"' if is_integer(name) else name for name in names]
 
 
-def classes_of_folders(variable: Variable, folders: Sequence[str], blank: Sequence[str]) -> tuple[str, ...]:
-    """Names that class folders give a category without `names`; empty where they are numbers, or give none."""
-    named = tuple(folder for folder in folders if folder not in blank)
-    return () if variable.names or variable.domain != "category" or all(map(is_integer, named)) else named
+def listed_folders(folders: Sequence[str], missing: Sequence[Cell]) -> list[str]:
+    """Folders that `missing` lists: their images have no label."""
+    return [folder for folder in folders if any(same_cell(folder, mark) for mark in missing)]
+
+
+def with_folder_names(variable: Variable, folders: Sequence[str], missing: Sequence[Cell]) -> Variable:
+    """A category without `names` is given those of its class folders, unless they are numbers."""
+    listed = listed_folders(folders, missing)
+    named = tuple(folder for folder in sorted(folders) if folder not in listed)
+    if variable.names or variable.domain != "category" or all(map(is_integer, named)):
+        return variable
+    return replace(variable, names=named)

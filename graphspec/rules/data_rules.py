@@ -4,19 +4,31 @@ The source is held against the spec without being loaded: known data sets declar
 far as their headers tell. A source that is not there is a note, which `train` makes an error.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.headers import SourceError, SplitName
-from graphspec.headers.columns import Column
-from graphspec.headers.sources import KNOWN_SETS, MissingSource, Source, SourceInfo, describe, resolve_source
+from graphspec.headers.cell_reader import CellReader, read_as
+from graphspec.headers.columns import Column, matching
+from graphspec.headers.sources import (
+    KNOWN_SETS,
+    FileSource,
+    MissingSource,
+    Source,
+    SourceInfo,
+    describe,
+    dialect_of,
+    resolve_source,
+)
 from graphspec.language import ColumnSpec, DataSection, Spec
+from graphspec.language.data import is_pattern
 from graphspec.reading.suggestions import did_you_mean, few
 from graphspec.rules.cell_rules import problem_with_cells
-from graphspec.rules.declared import declared, names_with
+from graphspec.rules.declared import allowed, declared, names_with
 from graphspec.rules.image_rules import check_for_pictures, check_options
 from graphspec.rules.label_rules import check_labels
+from graphspec.rules.label_value_rules import check_labels_differ
 from graphspec.rules.picture_name_rules import columns_of_file_names, refuse_file_names
 from graphspec.rules.shape_rules import problem_with_shape
 from graphspec.rules.split_rules import check_splits
@@ -24,29 +36,33 @@ from graphspec.text.report import Report
 from graphspec.text.tree import Path as Place
 
 UNKNOWN = SourceInfo(None, {})
+MOST_TOLD = 3
+"""Of the columns of one variable, so many are told one by one; a wide table has thousands."""
 
 
-def check_data(spec: Spec, graphs: Graphs | None, report: Report) -> None:
+def check_data(spec: Spec, graphs: Graphs | None, report: Report, data_dir: Path | None = None) -> None:
     """GS080 to GS089 and GS070 for `data`; nothing where the spec has no such section."""
     if spec.data is None:
         return
     variables = declared(spec, report)
     spec_path = spec_file(report)
-    source = resolve_source(spec.data.source, spec_path)
+    source = resolve_source(spec.data.source, spec_path, data_dir)
     info = _describe(spec.data, source, report)
-    file_names = columns_of_file_names(source)
+    file_names = columns_of_file_names(info.columns or {})
     _check_entries(spec, spec.data, info, report)
     for name, entry in spec.data.variables.items():
         if name in variables and variables[name].role in ("observed", "supervised"):
             check_options(variables[name], entry, report)
-            named = [(place, column) for place, column in _places(name, entry, report) if column in file_names]
+            named = [(place, column) for place, column in _places(name, entry, info, report) if column in file_names]
             for place, column in named:
                 refuse_file_names(place, column, name, report)
             if info.columns is not None and not named:
-                _check_columns(variables[name], entry, spec.data.source, info, report)
+                read = _check_columns(variables[name], entry, spec.data, info, report)
+                if not allowed(spec, name, "GS121"):
+                    check_labels_differ(variables[name], entry, read, dialect_of(spec.data).numbers, report)
     _check_factors(spec.data, info, report)
     sizes = check_splits(spec.data, info, report)
-    check_labels(spec, spec.data, variables, sizes, spec_path, report)
+    check_labels(spec, spec.data, variables, sizes, (spec_path, data_dir), report)
 
 
 def spec_file(report: Report) -> Path | None:
@@ -67,8 +83,9 @@ def _describe(data: DataSection, found: Source, report: Report) -> SourceInfo:
         )
         report.note("GS089", path, f"'{data.source}' is not there, so its columns are not checked", hint=hint)
         return UNKNOWN
+    _check_dialect(data, found, report)
     try:
-        info = describe(found, skip=data.on_error == "skip")
+        info = describe(found, dialect_of(data), skip=data.on_error == "skip")
     except SourceError as error:
         report.error("GS088", path, error.message, hint=error.hint)
         return UNKNOWN
@@ -78,6 +95,16 @@ def _describe(data: DataSection, found: Source, report: Report) -> SourceInfo:
         report.error("GS107", path, remark.message, hint=remark.hint, severity="warning" if remark.serious else "note")
     check_for_pictures(data, info, report)
     return info
+
+
+def _check_dialect(data: DataSection, source: Source, report: Report) -> None:
+    """GS084 for signs of a table of text where the source is none."""
+    if isinstance(source, FileSource) and source.format in ("csv", None):
+        return
+    for option in ("separator", "decimal", "thousands"):
+        if getattr(data, option) is not None:
+            message = f"`{option}` is for a table of text (.csv, .tsv), and {data.source} is none"
+            report.error("GS084", ("data", option), message, key=True, hint="leave it out")
 
 
 def _check_entries(spec: Spec, data: DataSection, info: SourceInfo, report: Report) -> None:
@@ -111,33 +138,82 @@ def _report_without_column(spec: Spec, data: DataSection, name: str, info: Sourc
     report.error("GS080", place, message, key=True, hint=hint, related=tuple(related))
 
 
-def _places(name: str, entry: ColumnSpec, report: Report) -> Iterator[tuple[Place, str]]:
-    """Each column that feeds variable `name`, with the place of its name in the text."""
+def _places(name: str, entry: ColumnSpec, info: SourceInfo, report: Report) -> Iterator[tuple[Place, str]]:
+    """Each column that feeds variable `name`, with the place of its name in the text; patterns as what they match.
+
+    A pattern that matches nothing is given as it is: no column has that name.
+    """
     path: Place = ("data", "variables", name)
     written = report.document.value["data"]["variables"][name]
     if entry.column is not None:
         yield (*path, "column") if isinstance(written, dict) else path, entry.column
         return
     prefix: Place = (*path, "columns") if isinstance(written, dict) else path
+    one = isinstance(written, dict) and isinstance(written["columns"], str)
+    told: set[str] = set()
     for i, column in enumerate(entry.columns or ()):
-        yield (*prefix, i), column
+        for match in matching(column, info.columns or {}) or [column]:
+            if match == column or match not in told:
+                yield prefix if one else (*prefix, i), match
+            told.add(match)
 
 
-def _check_columns(variable: Variable, entry: ColumnSpec, source: str, info: SourceInfo, report: Report) -> None:
-    places = list(_places(variable.name, entry, report))
-    known = [_find_column(place, column, source, info, report) for place, column in places]
-    columns = [column for column in known if column is not None]
-    if len(columns) < len(known) or not columns:
-        return
+def _check_columns(
+    variable: Variable, entry: ColumnSpec, data: DataSection, info: SourceInfo, report: Report
+) -> list[tuple[Place, Column]]:
+    """The columns that feed a variable, each with its place; none where something is wrong with them."""
+    places = list(_places(variable.name, entry, info, report))
+    columns = _found_columns(places, data.source, info, report)
+    _check_missing(variable, entry, [name for _, name in places], report)
+    if len(columns) < len(places) or not columns:
+        return []
     problem = problem_with_shape(variable, entry, columns)
     if problem is not None:
         related = (report.related(("variables", variable.name), f"'{variable.name}' is declared here", key=True),)
         report.error("GS082", places[0][0], problem[0], hint=problem[1], related=related)
-        return
-    for (place, _), column in zip(places, columns, strict=True):
-        cells = problem_with_cells(variable, entry, column)
-        if cells is not None:
-            report.error("GS083", place, cells[0], hint=cells[1])
+        return []
+    numbers = dialect_of(data).numbers
+    problems = [problem_with_cells(variable, entry, column, numbers) for column in columns]
+    told = [
+        (place, column, problem)
+        for (place, _), column, problem in zip(places, columns, problems, strict=True)
+        if problem
+    ]
+    for place, _, (message, hint) in told[:MOST_TOLD]:
+        report.error("GS083", place, message, hint=hint)
+    for place, _, _ in told[MOST_TOLD : MOST_TOLD + 1]:
+        others = few((column.name for _, column, _ in told[MOST_TOLD:]), 3)
+        report.error("GS083", place, f"nor are the cells of {others} values of '{variable.name}'")
+    return [] if told else [(place, column) for (place, _), column in zip(places, columns, strict=True)]
+
+
+def _check_missing(variable: Variable, entry: ColumnSpec, columns: list[str], report: Report) -> None:
+    """GS081 for blanks of a column that is not read, GS083 for a blank that is a name."""
+    path: Place = ("data", "variables", variable.name, "missing")
+    by_column = entry.missing if isinstance(entry.missing, dict) else {}
+    for column in by_column.keys() - set(columns):
+        hint = f"{did_you_mean(column, columns)} columns read: {few(columns)}".strip()
+        report.error(
+            "GS081", (*path, column), f"'{variable.name}' does not read column '{column}'", key=True, hint=hint
+        )
+    reader = CellReader(read_as(variable, entry), (), ())
+    marks = [mark for marks in by_column.values() for mark in marks] if by_column else list(entry.missing)
+    for mark in marks:
+        if reader.named(mark):
+            message = f"`missing` lists '{mark}', which is a name of '{variable.name}': no name is a blank"
+            report.error("GS083", path, message, key=True, hint="take it out of `names`, or out of `missing`")
+
+
+def _found_columns(places: Sequence[tuple[Place, str]], source: str, info: SourceInfo, report: Report) -> list[Column]:
+    """The columns that are there; GS081 for the first few that are not, and for how many more."""
+    assert info.columns is not None
+    absent = [(place, name) for place, name in places if any(name not in columns for columns, _, _ in _splits(info))]
+    for place, _ in absent[MOST_TOLD : MOST_TOLD + 1]:
+        others = few((f"'{name}'" for _, name in absent[MOST_TOLD:]), 3)
+        report.error("GS081", place, f"nor has {source} columns {others}")
+    untold = {place for place, _ in absent[MOST_TOLD:]}
+    found = [_find_column(place, name, source, info, report) for place, name in places if place not in untold]
+    return [column for column in found if column is not None]
 
 
 def _find_column(place: Place, name: str, source: str, info: SourceInfo, report: Report) -> Column | None:
@@ -145,8 +221,17 @@ def _find_column(place: Place, name: str, source: str, info: SourceInfo, report:
     assert info.columns is not None
     for columns, where, split in _splits(info):
         if name not in columns:
+            message = f"{where}{source} has no column '{name}'"
             hint = f"{did_you_mean(name, columns)} columns: {few(columns)}".strip()
-            report.error("GS081", place, f"{where}{source} has no column '{name}'", hint=hint)
+            if is_pattern(name) and not matching(name, columns):
+                message = f"no column of {where}{source} matches '{name}'"
+            elif is_pattern(name):
+                hint = f'several columns make a vector: {{columns: "{name}"}}'
+            report.error("GS081", place, message, hint=hint)
+            return None
+        if columns[name].repeated:
+            message = f"{where}{source} has more than one column called '{name}'"
+            report.error("GS081", place, message, hint="rename one of them")
             return None
         rows, expected = columns[name].rows, info.rows[split]
         if rows != expected and rows is not None:

@@ -11,6 +11,8 @@ from graphspec.rules.declared import allowed, check_name, names_with
 from graphspec.rules.split_rules import Sizes
 from graphspec.text.report import Report
 
+Places = tuple[Path | None, Path | None]
+"""Where files are looked for: the spec's own file, and `--data-dir`."""
 SMALL_SHARE = 0.02
 """Labelled rows with less of the total weight than this learn next to nothing from their labels."""
 
@@ -20,7 +22,7 @@ def check_labels(
     data: DataSection,
     variables: dict[str, Variable],
     sizes: Sizes,
-    spec_path: Path | None,
+    places: Places,
     report: Report,
 ) -> None:
     """GS070 names, GS085 counts and files, GS086 `with`; warnings GS111 (share of weight) and GS114 (few labels)."""
@@ -33,7 +35,7 @@ def check_labels(
             _check_with(spec, data, name, budget.same_as, report)
             counts[name] = 0  # rows that are counted already
         elif isinstance(budget, LabelBudget) and budget.rows is not None:
-            counts[name] = _check_rows_file(name, budget.rows, sizes, spec_path, report)
+            counts[name] = _check_rows_file(name, budget.rows, sizes, places, report)
         elif name in variables:
             counts[name] = _check_count(spec, variables[name], budget, sizes, report)
     _check_share(spec, counts, sizes, report)
@@ -92,9 +94,9 @@ def _check_with(spec: Spec, data: DataSection, name: str, other: str, report: Re
         )
 
 
-def _check_rows_file(name: str, file: str, sizes: Sizes, spec_path: Path | None, report: Report) -> int | None:
+def _check_rows_file(name: str, file: str, sizes: Sizes, places: Places, report: Report) -> int | None:
     path = ("data", "labels", name, "rows")
-    found = find_file(file, spec_path, None)
+    found = find_file(file, *places)
     if isinstance(found, MissingSource):
         hint = "paths start beside the spec, in the working folder or in the data folder"
         report.note("GS089", path, f"'{file}' is not there, so its rows are not checked", hint=hint)

@@ -1,27 +1,25 @@
 """A table with a column of picture files' names: the commonest layout there is, which comes later."""
 
+from collections.abc import Mapping
 from itertools import islice
 
-from graphspec.headers import SourceError, csv_rows
+from graphspec.headers.columns import Column
 from graphspec.headers.folder_listing import is_picture_name
 from graphspec.headers.folder_remarks import NPZ_WAY_OUT
-from graphspec.headers.sources import FileSource, Source
 from graphspec.text.report import Report
 from graphspec.text.tree import Path
 
 _LOOKED_AT = 50
-"""First rows of a table that are looked at."""
+"""Different cells of a column that are looked at."""
 
 
-def columns_of_file_names(source: Source) -> frozenset[str]:
-    """Columns of a .csv whose first cells are names of picture files, blanks aside."""
-    if not isinstance(source, FileSource) or source.format != "csv":
-        return frozenset()
-    try:
-        header, *rows = islice(csv_rows(source.path), _LOOKED_AT + 1)
-    except (SourceError, ValueError):  # told where columns are looked up
-        return frozenset()
-    given = {name: [row[i] for row in rows if row[i]] for i, name in enumerate(header)}
+def columns_of_file_names(columns: Mapping[str, Column]) -> frozenset[str]:
+    """Columns of a table whose first cells are names of picture files, blanks aside."""
+    given = {
+        name: list(islice(filter(None, column.values), _LOOKED_AT))
+        for name, column in columns.items()
+        if column.kind == "text" and column.classes is None
+    }
     return frozenset(name for name, cells in given.items() if cells and all(map(is_picture_name, cells)))
 
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from graphspec.headers.columns import Column, fit
+from graphspec.headers.numbers import same_cell
 from graphspec.headers.sources import SourceInfo
 from graphspec.language import DataSection, Split
 from graphspec.reading.suggestions import did_you_mean, few
-from graphspec.rules.cell_rules import same_cell
 from graphspec.text.report import Report
 
 TEST_SHARE = 0.2

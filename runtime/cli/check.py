@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from graphspec.diagnostics import Diagnostic
-from runtime.cli.common import EXIT_FAULT, JsonOption, SetOption, print_diagnostics, print_json
+from runtime.cli.common import EXIT_FAULT, DataDirOption, JsonOption, SetOption, print_diagnostics, print_json
 
 Findings = Mapping[str, tuple[Diagnostic, ...]]
 
@@ -17,6 +17,7 @@ def check(
         Literal["text", "json", "sarif"], typer.Option("--format", help="text for people, json and sarif for machines.")
     ] = "text",
     overrides: SetOption = None,
+    data_dir: DataDirOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 on warnings too.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -28,7 +29,7 @@ def check(
     """
     from graphspec.loading import check_file
 
-    findings = {spec: check_file(spec, tuple(overrides or ())) for spec in specs}
+    findings = {spec: check_file(spec, tuple(overrides or ()), data_dir=data_dir) for spec in specs}
     if json or output == "json":
         from graphspec.describe.formats import as_json
 

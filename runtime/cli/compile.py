@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 import typer
 
 from graphspec.graphs.graph import Graphs
-from runtime.cli.common import AllowPythonOption, JsonOption, SetOption, SpecArgument, console, print_json
+from runtime.cli.common import (
+    AllowPythonOption,
+    DataDirOption,
+    JsonOption,
+    SetOption,
+    SpecArgument,
+    console,
+    print_json,
+)
 
 Stage = Literal["spec", "graph", "program", "objective", "plan"]
 COLUMNS = ("factor", "parents", "distribution", "network", "shape", "parameters")
@@ -28,6 +36,7 @@ def compile(
         ),
     ] = None,
     overrides: SetOption = None,
+    data_dir: DataDirOption = None,
     allow_python: AllowPythonOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -42,7 +51,7 @@ def compile(
 
     if sum(option is not None for option in (output, stage, emit)) > 1:
         raise typer.BadParameter("give one of --output, --stage and --emit")
-    graphs = load(spec, overrides or ())
+    graphs = load(spec, overrides or (), data_dir=data_dir)
     if stage not in ("spec", "graph"):
         refuse_not_yet(graphs)
     if emit is not None:

@@ -151,7 +151,7 @@ def _show_spec(target: str, overrides: "list[str] | tuple[()]", data_dir: Path |
     from graphspec.loading import load
     from runtime.data import prepare
 
-    graphs = load(target, overrides)
+    graphs = load(target, overrides, data_dir=data_dir)
     prepared = prepare(graphs, data_dir=data_dir, spec_path=None if target == "-" else Path(target), tell=tell)
     manifest = prepared.manifest()
     if as_json:

@@ -34,7 +34,7 @@ def explain(
     from graphspec.describe.not_yet import refuse_not_yet
     from graphspec.loading import load
 
-    graphs = load(subject, overrides or ())
+    graphs = load(subject, overrides or (), data_dir=data_dir)
     refuse_not_yet(graphs)
     explanation = derive_explanation(graphs)
     if output == "json":
@@ -48,7 +48,9 @@ def explanation_of(code: str) -> str:
     entry = CODES.get(code.upper())
     if entry is None:
         guess = did_you_mean(code.upper(), CODES)
-        raise typer.BadParameter(f"there is no diagnostic {code}; {guess or 'codes run from GS001 to GS119'}")
+        raise typer.BadParameter(
+            f"there is no diagnostic {code}; {guess or 'codes run from {min(CODES)} to {max(CODES)}'}"
+        )
     paragraphs = [_wrapped(paragraph) for paragraph in entry.explanation.split("\n\n")]
     return "\n\n".join([f"{code.upper()}: {entry.title}", *paragraphs])
 

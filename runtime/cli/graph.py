@@ -9,7 +9,7 @@ import typer
 from graphspec.drawing import SUFFIXES, DrawingFormat, draw
 from graphspec.loading import load
 from graphspec.reading.suggestions import did_you_mean
-from runtime.cli.common import SetOption, SpecArgument, console, fail, print_diagnostics
+from runtime.cli.common import DataDirOption, SetOption, SpecArgument, console, fail, print_diagnostics
 
 OutputOption = Annotated[
     Path | None,
@@ -23,7 +23,11 @@ FormatOption = Annotated[
 
 
 def graph(
-    spec: SpecArgument, output: OutputOption = None, form: FormatOption = None, overrides: SetOption = None
+    spec: SpecArgument,
+    output: OutputOption = None,
+    form: FormatOption = None,
+    overrides: SetOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Draw the generative and the recognition graph side by side; without -o, as text in the terminal.
 
@@ -35,7 +39,7 @@ def graph(
     chosen = form or _format_of(output)
     if output is None and chosen in ("png", "pdf") and sys.stdout.isatty():
         raise typer.BadParameter(f"{chosen} is not for a terminal: add -o FILE.{chosen}", param_hint="--format")
-    graphs = load(spec, overrides or ())
+    graphs = load(spec, overrides or (), data_dir=data_dir)
     print_diagnostics(graphs.warnings, error=True)
     drawn = draw(graphs, chosen, width=console.width)
     if output is not None:

@@ -92,10 +92,10 @@ def sweep(
         from runtime.sweeping.study import check_ranges
 
         ranges = read_ranges(over or ())
-        plan = check_ranges(spec, text, sets, ranges, numbers)
+        plan = check_ranges(spec, text, sets, ranges, numbers, data_dir)
     else:
         fields, variants = read_fields(over or ()), read_variants(variant or ())
-        plan = build_plan(spec, text, sets, fields, numbers, variants, _baselines(baseline or ()))
+        plan = build_plan(spec, text, sets, fields, numbers, variants, _baselines(baseline or ()), data_dir)
     if list_only:
         from runtime.cli.sweep_run import print_runs
 

@@ -166,7 +166,7 @@ def _load(
     """Everything that can be wrong with the spec and the data, before anything is written."""
     from graphspec.loading import load
 
-    graphs = load(spec, overrides)
+    graphs = load(spec, overrides, data_dir=data_dir)
     if is_main():
         print_diagnostics(graphs.warnings, error=True)
     if graphs.spec.data is None:

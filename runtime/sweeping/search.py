@@ -80,7 +80,13 @@ class Search:
         if number not in self._columns:
             try:
                 column = build_columns(
-                    self.plan.spec, self.plan.text, self.plan.overrides, chosen, self.plan.seeds, f"trial {number}"
+                    self.plan.spec,
+                    self.plan.text,
+                    self.plan.overrides,
+                    chosen,
+                    self.plan.seeds,
+                    f"trial {number}",
+                    data_dir=self.options.data_dir,
                 )[0]
             except SpecError as error:
                 self._fail(number, f"trial {number}", str(error.diagnostics[0].message))

@@ -72,11 +72,17 @@ class Figure:
 
 
 def check_ranges(
-    spec: str, text: str, overrides: Sequence[str], ranges: Sequence[Range], seeds: Sequence[int]
+    spec: str,
+    text: str,
+    overrides: Sequence[str],
+    ranges: Sequence[Range],
+    seeds: Sequence[int],
+    data_dir: Path | None = None,
 ) -> SweepPlan:
     """Every end and every choice of each range, the others at their first value, checked as a grid would be.
 
-    Gives a plan whose only point is the first corner, for its names. Raises SpecError with everything found.
+    data_dir: `--data-dir`. Gives a plan whose only point is the first corner, for its names. Raises SpecError with
+    everything found.
     """
     from graphspec.diagnostics import SpecError
 
@@ -86,7 +92,7 @@ def check_ranges(
         for corner in searched.corners:
             chosen = list((first | {searched.name: f"{searched.name}={corner}"}).values())
             try:
-                points.append(Point({}, (build_columns(spec, text, overrides, chosen, seeds)[0],)))
+                points.append(Point({}, (build_columns(spec, text, overrides, chosen, seeds, data_dir=data_dir)[0],)))
             except SpecError as error:
                 new = [d for d in error.diagnostics if (d.code, d.message.rpartition(": ")[2]) not in told]
                 told |= {(d.code, d.message.rpartition(": ")[2]) for d in new}

@@ -104,6 +104,7 @@ def build_plan(
     seeds: Sequence[int],
     variants: Sequence[Variant] = (),
     baselines: Sequence[Baseline] = (),
+    data_dir: Path | None = None,
 ) -> SweepPlan:
     """Every run of a sweep, checked. Raises SpecError with what is wrong at any point, each message naming the point.
 
@@ -115,12 +116,14 @@ def build_plan(
         chosen = [f"{field.name}={text}" for field, text in zip(fields, texts, strict=True)]
         place = ", ".join(chosen)
         try:
-            columns = tuple(build_columns(spec, text, overrides, chosen, seeds, variants=variants, baselines=baselines))
+            found_columns = build_columns(
+                spec, text, overrides, chosen, seeds, variants=variants, baselines=baselines, data_dir=data_dir
+            )
         except SpecError as error:
             found += _at(place, [_from_over(diagnostic, chosen) for diagnostic in error.diagnostics])
             continue
         over = {field.name: read_value(text, field.name) for field, text in zip(fields, texts, strict=True)}
-        points.append(Point(over, columns))
+        points.append(Point(over, tuple(found_columns)))
     if found:
         raise SpecError(_once(found))
     titles = {AS_WRITTEN: "", **{_key(kind): kind.replace("-", " ") for kind in baselines}}
@@ -137,6 +140,7 @@ def build_columns(
     name: str = "",
     variants: Sequence[Variant] = (),
     baselines: Sequence[Baseline] = (),
+    data_dir: Path | None = None,
 ) -> list[Column]:
     """The models of one point, with a run per seed; SpecError for what is wrong there.
 
@@ -144,7 +148,7 @@ def build_columns(
     """
     overrides = (*overrides, *chosen)
     columns = []
-    graphs = load(spec, (*overrides, *_seeded(seeds[0])), text=text)
+    graphs = load(spec, (*overrides, *_seeded(seeds[0])), text=text, data_dir=data_dir)
     if graphs.spec.data is None:
         raise RunError(f"{spec} has no `data` section, so there is nothing to train on", "add `data: {source: ...}`")
     changes: list[tuple[str, str, tuple[str, ...]]] = [(AS_WRITTEN, AS_WRITTEN, ())]
@@ -155,7 +159,7 @@ def build_columns(
         for seed in seeds:
             every = (*overrides, *extra, *_seeded(seed))
             try:
-                graphs = load(spec, every, text=text)
+                graphs = load(spec, every, text=text, data_dir=data_dir)
             except SpecError as error:
                 raise SpecError(_at(title, error.diagnostics)) from None
             digest = hashlib.sha256(resolved_yaml(graphs).encode()).hexdigest()[:8]

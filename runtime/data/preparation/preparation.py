@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphspec.graphs.graph import Graphs
+from graphspec.headers.sources import dialect_of
 from graphspec.language import ColumnSpec, DataSection
 from runtime.data.preparation.budgets import Budgets, Mask
 from runtime.data.preparation.picture_wishes import picture_readings
 from runtime.data.preparation.splits import Splits, split_columns, split_rows
 from runtime.data.preparation.values import Values, read_values
+from runtime.data.read.column_patterns import with_patterns
 from runtime.data.read.reading import read_table
 from runtime.data.read.table import Table, whole
 from runtime.data.read.unpacked_copies import Tell
@@ -44,7 +46,8 @@ def prepare(
     Raises DataError for everything that is wrong with the data.
     """
     data = _data_section(graphs)
-    columns = _columns(graphs, data)
+    dialect = dialect_of(data)
+    columns = with_patterns(_columns(graphs, data), data, dialect, spec_path, data_dir)
     needed = [name for spec in columns.values() for name in spec.names]
     table = read_table(
         data.source,
@@ -53,8 +56,9 @@ def prepare(
         data_dir,
         tell or (lambda _: None),
         picture_readings(graphs, data),
+        dialect,
     )
-    values = {name: read_values(graphs.variables[name], spec, table) for name, spec in columns.items()}
+    values = {name: read_values(graphs.variables[name], spec, table, dialect.numbers) for name, spec in columns.items()}
     taken: list[str] = []
     for name in graphs.supervised:
         values[name], lost = without_parts(graphs, name, values[name])

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphspec.graphs.graph import Variable
+from graphspec.headers.cell_reader import read_as
 from graphspec.headers.columns import fit, show_shape
+from graphspec.headers.numbers import PLAIN_NUMBERS, NumberFormat
 from graphspec.language import ColumnSpec
-from graphspec.rules.cell_rules import same_cell
-from graphspec.rules.class_folder_rules import classes_of_folders, problem_with_class_folders
+from graphspec.rules.class_folder_rules import listed_folders, problem_with_class_folders, with_folder_names
 from runtime.data.preparation.checking import checked, rows_present
 from runtime.data.read import image_files
-from runtime.data.read.cells import Place, as_floats, as_integers, blank_cells
+from runtime.data.read.cells import Place, SignsSeen, as_floats, as_integers, blank_cells, read_text
 from runtime.data.read.table import Array, Parts, Table, whole
 from runtime.data.stream.column_store import CHUNK_BYTES, Held, Mapped, Stored
 from runtime.errors import DataError
@@ -39,15 +40,22 @@ class Values:
         return self.stored.tensor
 
 
-def read_values(variable: Variable, spec: ColumnSpec, table: Table) -> Values:
-    """Read, shape and check one variable. A large observed one stays in its file and is only checked now."""
+def read_values(variable: Variable, spec: ColumnSpec, table: Table, numbers: NumberFormat = PLAIN_NUMBERS) -> Values:
+    """Read, shape and check one variable. A large observed one stays in its file and is only checked now.
+
+    numbers: how cells of text write them.
+    """
     variable = _with_source_classes(variable, spec, table)
     columns = [table.columns[name] for name in spec.names]
     if len(columns) == 1 and isinstance(columns[0], Parts) and variable.role == "observed":
         return _read_mapped(variable, spec, columns[0])
     cells = [whole(column) for column in columns]
     place = Place(spec.names)
-    array = _converted(variable, spec, cells, place)
+    for name, column in zip(spec.names, cells, strict=True):
+        signs = SignsSeen(read_as(variable, spec))
+        signs.look_at(column, spec.missing_in(name))
+        signs.refuse(Place((name,)))
+    array = _converted(variable, spec, cells, place, numbers)
     for name, column in zip(spec.names, cells, strict=True):
         _refuse_dark(name, _brightest(variable, spec, column))
     present = rows_present(variable, place, array)
@@ -58,12 +66,14 @@ def read_values(variable: Variable, spec: ColumnSpec, table: Table) -> Values:
 def _read_mapped(variable: Variable, spec: ColumnSpec, column: Parts) -> Values:
     """Every row converted and checked once, some at a time."""
     present = np.empty(len(column), dtype=np.bool_)
-    brightest = None
+    brightest, signs = None, SignsSeen(read_as(variable, spec))
     for first, cells in column.chunks(CHUNK_BYTES):
         place = Place(spec.names, first, whole=False)
+        signs.look_at(cells, spec.missing_in(spec.names[0]))
         array = _converted(variable, spec, [cells], place)
         present[first : first + len(array)] = rows_present(variable, place, array)
         brightest = max(brightest or 0, _brightest(variable, spec, cells) or 0)
+    signs.refuse(Place(spec.names))
     _refuse_dark(spec.names[0], brightest if _are_bytes(variable, spec, cells) else None)
 
     def convert(cells: Array) -> Array:
@@ -72,11 +82,13 @@ def _read_mapped(variable: Variable, spec: ColumnSpec, column: Parts) -> Values:
     return Values(Mapped(column, convert, torch.from_numpy(np.array(array[0]))), present)
 
 
-def _converted(variable: Variable, spec: ColumnSpec, cells: Sequence[Array], place: Place) -> Array:
+def _converted(
+    variable: Variable, spec: ColumnSpec, cells: Sequence[Array], place: Place, numbers: NumberFormat = PLAIN_NUMBERS
+) -> Array:
     """Raw cells of some rows, one array per column, as values of the variable [rows, *shape]. Every row by itself."""
     grey = spec.binarize is not None
     parts = [
-        _numbers(variable, spec, replace(place, columns=(name,)), column, grey)
+        _numbers(variable, spec, replace(place, columns=(name,)), column, numbers)
         for name, column in zip(spec.names, cells, strict=True)
     ]
     array = parts[0] if spec.column is not None else _stacked(spec.names, parts)
@@ -112,18 +124,19 @@ def _with_source_classes(variable: Variable, spec: ColumnSpec, table: Table) -> 
     folders = (table.classes or {}).get(spec.column or "", ())
     if not folders:
         return variable
-    blank = np.array(folders)[blank_cells(np.array(folders), spec.missing)].tolist()
-    listed = [folder for folder in blank if any(same_cell(folder, mark) for mark in spec.missing)]
-    problem = problem_with_class_folders(variable, spec.column or "", folders, listed)
+    missing = spec.missing_in(spec.column or "")
+    problem = problem_with_class_folders(variable, spec.column or "", folders, listed_folders(folders, missing))
     if problem is not None:
         raise DataError(*problem)
-    classes = classes_of_folders(variable, folders, blank)
-    return replace(variable, names=classes) if classes else variable
+    return with_folder_names(variable, folders, missing)
 
 
-def _numbers(variable: Variable, spec: ColumnSpec, place: Place, cells: Array, grey: bool) -> Array:
+def _numbers(variable: Variable, spec: ColumnSpec, place: Place, cells: Array, numbers: NumberFormat) -> Array:
     """One column as numbers: bytes of an image, whole numbers, or floats."""
     (name,) = place.columns
+    missing = spec.missing_in(name)
+    if cells.dtype.kind == "U":
+        return read_text(place, cells, read_as(variable, spec), missing, numbers)
     if spec.colour is not None:
         cells = image_files.recolour(name, cells, spec.colour)
     if spec.resize is not None:
@@ -132,11 +145,11 @@ def _numbers(variable: Variable, spec: ColumnSpec, place: Place, cells: Array, g
     are_bytes = _are_bytes(variable, spec, cells)
     if are_bytes and not _as_real(variable, spec):
         return cells
-    blank = blank_cells(cells, spec.missing)
-    if variable.discrete and not grey:
+    blank = blank_cells(cells, missing)
+    if variable.discrete and spec.binarize is None:
         return as_integers(place, cells, blank, variable)
-    numbers = as_floats(place, cells, blank)
-    return numbers / np.float32(255) if are_bytes else numbers
+    floats = as_floats(cells, blank)
+    return floats / np.float32(255) if are_bytes else floats
 
 
 def _as_real(variable: Variable, spec: ColumnSpec) -> bool:

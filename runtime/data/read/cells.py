@@ -1,6 +1,7 @@
 """Cells as stored -> numbers: text, names of classes, and everything that means blank.
 
-From: one raw column. To: numbers with blanks as NaN (floats) or -1 (whole numbers of a discrete variable).
+From: one raw column. To: numbers with blanks as NaN (floats) or -1 (whole numbers of a discrete variable). What text
+means, `graphspec.headers.cell_reader` says; arrays of numbers are held to the same rules here, all cells at once.
 Not here: shapes and ranges (`values`).
 """
 
@@ -11,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphspec.graphs.graph import Variable
-from graphspec.reading.suggestions import did_you_mean
+from graphspec.headers.cell_reader import LARGEST_WHOLE, CellReader, signs_problem
+from graphspec.headers.numbers import PLAIN_NUMBERS, NumberFormat, look_alike
+from graphspec.language.data import Cell
+from graphspec.reading.suggestions import did_you_mean, few
 from runtime.data.read.table import Array
 from runtime.errors import DataError
 
@@ -38,47 +42,72 @@ class Place:
         return f"column {column!r}, row {self.first + row}{inside}"
 
 
-def blank_cells(cells: Array, missing: Sequence[int | float | str]) -> NDArray[np.bool_]:
-    """True where a cell is empty, NaN, or listed in `missing` (which matches text and numbers alike)."""
-    if cells.dtype.kind == "U":
-        blank: NDArray[np.bool_] = np.char.strip(cells) == ""
-        values, position = np.unique(cells, return_inverse=True)
-        listed = np.array([_is_listed(str(value), missing) for value in values], dtype=np.bool_)
-        return blank | listed[position.reshape(cells.shape)]
+# --- text ---------------------------------------------------------------------------------------------------------
+
+
+def read_text(
+    place: Place, cells: Array, variable: Variable, missing: tuple[Cell, ...], numbers: NumberFormat
+) -> Array:
+    """Text cells as numbers: floats with NaN for blanks, or whole numbers (class indices) with -1 for them.
+
+    Raises DataError for a cell that is no value, and for a column that could be coded in two ways.
+    """
+    distinct, position = _distinct(cells)
+    reader = CellReader(variable, missing, distinct, numbers)
+    if reader.could_be_signs:
+        found = np.array([numbers.number(cell.strip()) == -1 for cell in distinct])
+        raise _two_codings(variable, place, int(found[position].sum()), 0.0 in reader.values)
+    wrong = np.array([value is None for value in reader.values], dtype=np.bool_)
+    if wrong.any():
+        raise _bad_text(place, cells, wrong[position], variable, numbers)
+    values = np.array(reader.values, dtype=np.float64)
+    if variable.discrete:
+        values = np.where(np.isnan(values), BLANK, values).astype(np.int64)
+    result: Array = values[position]
+    return result
+
+
+def _distinct(cells: Array) -> tuple[list[str], NDArray[np.int64]]:
+    """The different cells in order of first appearance, and which of them each cell is."""
+    places: dict[str, int] = {}
+    position = np.fromiter(
+        (places.setdefault(cell, len(places)) for cell in cells.ravel().tolist()), np.int64, cells.size
+    )
+    return list(places), position.reshape(cells.shape)
+
+
+def _bad_text(
+    place: Place, cells: Array, wrong: NDArray[np.bool_], variable: Variable, numbers: NumberFormat
+) -> DataError:
+    found = list(dict.fromkeys(map(str, cells[wrong].tolist())))
+    if variable.discrete and variable.names:
+        hint = (
+            f"{did_you_mean(found[0], variable.names)} {legal_values(variable)}; list what means blank: missing: [...]"
+        )
+        return bad_cell(place, cells, wrong, f"is no value of {variable.name}", hint.strip())
+    hint = look_alike([cell.strip() for cell in found], numbers)
+    if numbers.number(found[0].strip()) is None:
+        return bad_cell(place, cells, wrong, "is not a number", hint or "list what means blank: missing: [...]")
+    legal = f"{variable.name} is a {variable.domain}: {legal_values(variable)}"
+    return bad_cell(place, cells, wrong, "is not a whole number", legal)
+
+
+# --- numbers ------------------------------------------------------------------------------------------------------
+
+
+def blank_cells(cells: Array, missing: Sequence[Cell]) -> NDArray[np.bool_]:
+    """True where a number is NaN or listed in `missing`."""
     blank = np.isnan(cells) if cells.dtype.kind == "f" else np.zeros(cells.shape, dtype=np.bool_)
     for value in missing:
-        number = _number(str(value))
+        number = PLAIN_NUMBERS.number(str(value).strip())
         if number is not None:
             blank |= cells == number
     return blank
 
 
-def _is_listed(cell: str, missing: Sequence[int | float | str]) -> bool:
-    number = _number(cell)
-    if number is not None and np.isnan(number):
-        return True
-    return any(cell.strip() == str(value) or (number is not None and number == _number(str(value)))
-               for value in missing)  # fmt: skip
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def as_floats(place: Place, cells: Array, blank: NDArray[np.bool_]) -> Array:
-    """Numbers with NaN for blanks; floats keep their precision. Raises DataError for text that is no number."""
-    if cells.dtype.kind == "U":
-        values, position = np.unique(cells, return_inverse=True)
-        numbers = np.array([_number(str(value)) for value in values], dtype=np.float64)
-        result: Array = numbers[position.reshape(cells.shape)]
-        wrong = np.isnan(result) & ~blank
-        if wrong.any():
-            raise bad_cell(place, cells, wrong, "is not a number", "list what means blank: missing: [...]")
-    else:
-        result = cells.astype(_float_type(cells), copy=False)
+def as_floats(cells: Array, blank: NDArray[np.bool_]) -> Array:
+    """Numbers with NaN for blanks; floats keep their precision."""
+    result: Array = cells.astype(_float_type(cells), copy=False)
     if (blank & ~np.isnan(result)).any():
         result = np.where(blank, result.dtype.type(np.nan), result)
     return result
@@ -94,19 +123,22 @@ def _float_type(cells: Array) -> type[np.floating]:
 def as_integers(place: Place, cells: Array, blank: NDArray[np.bool_], variable: Variable) -> Array:
     """Class indices, 0/1 or counts, with -1 for blanks, in some signed type.
 
-    Raises DataError for a cell that is neither number nor name.
+    Raises DataError for a number that is not whole, or none of the names where these are numbers.
     """
-    names = _names_that_count(cells, variable)
+    names = _names_as_numbers(variable)
     if names:
         return _from_names(place, cells, blank, variable, names)
     if cells.dtype.kind in "bui" and cells.dtype.itemsize < 8 and not blank.any():
         return cells.astype(_signed(cells), copy=False)
-    numbers = as_floats(place, cells, blank)
-    whole = np.where(blank, BLANK, numbers)
-    wrong = ~np.isfinite(whole) | (whole != np.round(whole))
+    whole = np.where(blank, BLANK, as_floats(cells, blank))
+    wrong = ~(np.abs(whole) <= LARGEST_WHOLE) | (whole != np.round(whole))
     if wrong.any():
         raise bad_cell(
-            place, cells, wrong, "is not a whole number", f"{variable.name} is a {variable.domain}: {_legal(variable)}"
+            place,
+            cells,
+            wrong,
+            "is not a whole number",
+            f"{variable.name} is a {variable.domain}: {legal_values(variable)}",
         )
     return whole.astype(np.int64)
 
@@ -116,58 +148,67 @@ def _signed(cells: Array) -> str:
     return f"i{cells.dtype.itemsize * (2 if cells.dtype.kind == 'u' else 1)}"
 
 
-def _names_that_count(cells: Array, variable: Variable) -> tuple[str, ...]:
-    """The names cells are matched with: for numbers stored as numbers only names that are all numbers."""
-    if cells.dtype.kind == "U" or (variable.names and all(_number(name) is not None for name in variable.names)):
-        return variable.names
-    return ()
+def _names_as_numbers(variable: Variable) -> list[float]:
+    """The names that numbers are matched with: only names that are all numbers."""
+    numbers = [PLAIN_NUMBERS.number(name.strip()) for name in variable.names]
+    return [number for number in numbers if number is not None] if None not in numbers else []
 
 
 def _from_names(
-    place: Place, cells: Array, blank: NDArray[np.bool_], variable: Variable, names: Sequence[str]
+    place: Place, cells: Array, blank: NDArray[np.bool_], variable: Variable, names: Sequence[float]
 ) -> NDArray[np.int64]:
-    values, position = np.unique(cells, return_inverse=True)
-    index_of = {name: index for index, name in enumerate(names)}
-    codes = np.array([_class_of(str(value), index_of) for value in values], dtype=np.int64)
-    result: NDArray[np.int64] = codes[position.reshape(cells.shape)]
-    result[blank] = BLANK
-    wrong = (result == _UNKNOWN) & ~blank
+    result = np.full(cells.shape, BLANK, dtype=np.int64)
+    named = np.zeros(cells.shape, dtype=np.bool_)
+    for index, name in enumerate(names):
+        same = cells == name
+        result[same], named = index, named | same
+    wrong = ~(named | blank | (cells == BLANK))
     if wrong.any():
-        first = str(cells[tuple(np.argwhere(wrong)[0])])
-        hint = f"{did_you_mean(first, names)} {_legal(variable)}; list what means blank: missing: [...]".strip()
+        hint = f"{legal_values(variable)}; list what means blank: missing: [...]"
         raise bad_cell(place, cells, wrong, f"is no value of {variable.name}", hint)
     return result
 
 
-_UNKNOWN = -2
+@dataclass
+class SignsSeen:
+    """Whether numbers are only -1 and 1, or -1, 0 and 1, so that -1 could be a value or a blank: some at a time."""
+
+    variable: Variable
+    low: float = np.inf
+    high: float = -np.inf
+    zeros: bool = False
+    minus_ones: int = 0
+
+    def look_at(self, cells: Array, missing: Sequence[Cell]) -> None:
+        """Count some more cells, if the variable has values at all that could be mistaken."""
+        if not self.variable.discrete or cells.dtype.kind not in "if" or -1 in _names_as_numbers(self.variable):
+            return
+        given = cells[~blank_cells(cells, missing)]
+        if given.size:
+            self.low, self.high = min(self.low, float(given.min())), max(self.high, float(given.max()))
+            self.minus_ones += int((given == BLANK).sum())
+            self.zeros |= bool((given == 0).any())
+
+    def refuse(self, place: Place) -> None:
+        """Raise DataError if that is all there is."""
+        if (self.low, self.high) == (-1, 1):
+            raise _two_codings(self.variable, place, self.minus_ones, self.zeros)
 
 
-def _class_of(cell: str, index_of: dict[str, int]) -> int:
-    """A name's index (a number written otherwise, 3.0 for 3, is the same name), else a class index, -1 for blank."""
-    if cell.strip() in index_of:
-        return index_of[cell.strip()]
-    number = _number(cell)
-    if number is None or number != round(number):
-        return _UNKNOWN
-    if str(round(number)) in index_of:
-        return index_of[str(round(number))]
-    numeric_names = all(_number(name) is not None for name in index_of)
-    inside = number == BLANK or (0 <= number < len(index_of) and not numeric_names)
-    return round(number) if inside else _UNKNOWN
+def _two_codings(variable: Variable, place: Place, minus_ones: int, zeros: bool) -> DataError:
+    return DataError(*signs_problem(variable, ", ".join(place.columns), minus_ones, zeros))
 
 
-def _legal(variable: Variable) -> str:
-    if variable.names:
-        shown = ", ".join(variable.names[:8]) + (", ..." if len(variable.names) > 8 else "")
-        return f"values are {shown}"
-    if variable.support is not None:
-        return f"values are {variable.minimum} to {variable.minimum + variable.support - 1}"
-    return f"values are whole numbers from {variable.minimum} on"
+# --- messages -----------------------------------------------------------------------------------------------------
 
 
 def legal_values(variable: Variable) -> str:
     """`values are 0 to 9`, for hints."""
-    return _legal(variable)
+    if variable.names:
+        return f"values are {few(variable.names, 8)}"
+    if variable.support is not None:
+        return f"values are {variable.minimum} to {variable.minimum + variable.support - 1}"
+    return f"values are whole numbers from {variable.minimum} on"
 
 
 def bad_cell(place: Place, cells: Array, wrong: NDArray[np.bool_], what: str, hint: str) -> DataError:

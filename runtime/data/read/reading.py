@@ -1,11 +1,22 @@
 """From: the text of `data.source`. To: a `Table` of the columns asked for. Which file holds what, `headers` says."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from graphspec.headers import Member, SourceError, SplitName, csv_rows, npz_members, picture_folder
+from graphspec.headers import (
+    PLAIN_DIALECT,
+    Dialect,
+    Member,
+    SourceError,
+    SplitName,
+    csv_rows,
+    npz_members,
+    picture_folder,
+)
 from graphspec.headers.sources import (
     FORMATS,
     KNOWN_SETS,
@@ -13,6 +24,7 @@ from graphspec.headers.sources import (
     KnownSource,
     MissingSource,
     data_folder,
+    require_file,
     resolve_source,
 )
 from runtime.data.read import known_sets
@@ -25,6 +37,7 @@ from runtime.data.read.unpacked_copies import Tell
 from runtime.errors import DataError
 
 Readings = Mapping[str, PictureReading]
+ROWS_AT_ONCE = 10_000
 
 
 def read_table(
@@ -34,10 +47,12 @@ def read_table(
     data_dir: Path | None,
     tell: Tell,
     readings: Readings | None = None,
+    dialect: Dialect = PLAIN_DIALECT,
 ) -> Table:
     """Load `columns` of a source, or map them. Raises DataError for what is not there or cannot be read.
 
     tell: called with a line of text before something that takes long. readings: by column, how picture files are read.
+    dialect: of a table of text.
     """
     found = resolve_source(source, spec_path, data_dir)
     if isinstance(found, MissingSource):
@@ -46,7 +61,7 @@ def read_table(
         require_columns(found.known.name, found.known.columns, columns)
         return known_sets.read(found.known, columns, data_folder(data_dir))
     try:
-        return _read_file(found, columns, tell, readings or {})
+        return _read_file(found, columns, tell, readings or {}, dialect)
     except SourceError as error:
         raise DataError(error.message, error.hint) from error
 
@@ -61,11 +76,12 @@ def _missing(source: MissingSource) -> DataError:
     )
 
 
-def _read_file(source: FileSource, columns: Sequence[str], tell: Tell, readings: Readings) -> Table:
+def _read_file(source: FileSource, columns: Sequence[str], tell: Tell, readings: Readings, dialect: Dialect) -> Table:
+    require_file(source.path)
     if source.format == "npz":
         return _read_npz(source.path, columns, tell)
     if source.format == "csv":
-        return _read_csv(source.path, columns)
+        return _read_csv(source.path, columns, dialect)
     if source.format == "folder":
         return _read_folder(source.path, columns, tell, readings.get("image", PictureReading()))
     if source.format == "shards":
@@ -113,22 +129,41 @@ def _load_array(member: Member) -> Array:
         raise DataError(f"{place} cannot be read ({error})", "write the file again; it may be truncated") from error
     if values.ndim == 0:
         raise DataError(f"{place} is a single value, not a column", "save one value per row")
+    if values.dtype.kind == "S":
+        values = _as_text(place, values)
     if values.dtype.kind not in "buifU":
         raise DataError(f"{place} has type {values.dtype}", "save numbers, booleans or text")
     return values
 
 
-def _read_csv(path: Path, columns: Sequence[str]) -> Table:
-    rows = csv_rows(path)
+def _as_text(place: str, values: Array) -> Array:
+    try:
+        return np.char.decode(values, "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{place} holds bytes that are no UTF-8 text", "save it as text") from error
+
+
+def _read_csv(path: Path, columns: Sequence[str], dialect: Dialect) -> Table:
+    rows = csv_rows(path, dialect)
     header = next(rows)
-    require_columns(path.name, header, columns)
-    positions = [header.index(name) for name in columns]
-    cells = [[row[i] for i in positions] for row in rows]
-    if not cells:
+    times = Counter(header)
+    repeated = next((name for name in columns if times[name] > 1), None)
+    if repeated is not None:
+        raise DataError(f"{path.name} has more than one column called {repeated!r}", "rename one of them")
+    require_columns(path.name, filter(None, header), columns)
+    place = {name: i for i, name in enumerate(header)}
+    positions = [place[name] for name in columns]
+    blocks = [_block(some, positions) for some in iter(lambda: list(islice(rows, ROWS_AT_ONCE)), [])]
+    if not blocks:
         raise DataError(f"{path.name} has a header but no rows", "check that the file was written completely")
     return make_table(
-        path.name, {name: np.array([row[i] for row in cells], dtype=np.str_) for i, name in enumerate(columns)}
+        path.name, {name: np.concatenate([block[i] for block in blocks]) for i, name in enumerate(columns)}
     )
+
+
+def _block(rows: Sequence[Sequence[str]], positions: Sequence[int]) -> list[Array]:
+    """Some rows as one array of text per column: far smaller than lists of cells."""
+    return [np.array([row[i] for row in rows], dtype=np.str_) for i in positions]
 
 
 def _read_folder(path: Path, columns: Sequence[str], tell: Tell, reading: PictureReading) -> Table:

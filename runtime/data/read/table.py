@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphspec.reading.suggestions import did_you_mean
+from graphspec.reading.suggestions import did_you_mean, few
 from runtime.errors import DataError
 
 Array = NDArray[Any]
@@ -174,8 +174,8 @@ def make_table(
 
 def require_columns(source: str, available: Iterable[str], needed: Iterable[str]) -> None:
     """Raise DataError for the first needed column that the source does not have, with the likeliest name."""
-    there = list(available)
+    there = dict.fromkeys(available)
     for name in needed:
         if name not in there:
-            hint = f"{did_you_mean(name, there)} columns: {', '.join(there)}".strip()
+            hint = f"{did_you_mean(name, there)} columns: {few(there)}".strip()
             raise DataError(f"{source} has no column {name!r}", hint)
