@@ -200,7 +200,7 @@ def resolve_source(source: str, spec_path: Path | None = None, data_dir: Path | 
 
 
 def _format(path: Path) -> Format | None:
-    if path.is_dir():
+    if os.path.isdir(path):
         return "folder"
     if path.name.lower().endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz")):
         return "csv"
@@ -255,7 +255,7 @@ def _tables(source: FileSource, dialect: Dialect, skip: bool) -> dict[SplitName,
 
 def require_file(path: Path) -> None:
     """Raise SourceError for a pipe, a device or a socket: rows are read twice, and some of these never end."""
-    if path.exists() and not path.is_file() and not path.is_dir():
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
         raise SourceError(f"{path} is a pipe or a device, not a file", "write the rows into a file first")
 
 
