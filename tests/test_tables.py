@@ -222,7 +222,7 @@ def test_columns_by_pattern(tmp_path: Path) -> None:
     assert errors(spec(tmp_path, "t.csv", x='{columns: "gene_*"}')) == []
     assert errors(spec(tmp_path, "t.csv", x='["gene_*", age]')) == ["'x' is [2], 3 stacked columns are [3]"]
     assert errors(spec(tmp_path, "t.csv", x='{columns: "gin_*"}')) == ["no column of t.csv matches 'gin_*'"]
-    with pytest.raises(DataError, match="no column of .* matches"):
+    with pytest.raises(DataError, match=r"no column of .* matches"):
         prepared(tmp_path, {"x": vector}, {**data, "variables": {"x": {"columns": "gin_*"}}})
 
 
