@@ -286,7 +286,7 @@ def test_names_auto_needs_its_data_and_a_run_does_not(tmp_path: Path) -> None:
     assert graphs_of(text, "run").variables["y"].names == ("0", "1", "2")
 
 
-def test_names_auto_of_class_folders_and_known_sets(tmp_path: Path) -> None:
+def test_a_class_folder_that_names_declares_is_never_a_blank(tmp_path: Path) -> None:
     from PIL import Image
 
     for name in ("owl", "nan", "cat"):
@@ -297,10 +297,8 @@ def test_names_auto_of_class_folders_and_known_sets(tmp_path: Path) -> None:
         folder.format(source="set", classes="names: [cat, nan, owl]", x="image", y="label", more="")
     )
     assert errors(str(tmp_path / "s.yaml")) == []
-    (tmp_path / "s.yaml").write_text(folder.format(source="set", classes="classes: 3", x="image", y="label", more=""))
-    assert errors(str(tmp_path / "s.yaml")) == []
     pixels = {"role": "observed", "domain": "unit", "shape": [1, 1, 2]}
-    kind = {"role": "supervised", "domain": "category", "classes": 3}
+    kind = {"role": "supervised", "domain": "category", "names": ["cat", "nan", "owl"]}
     data = {"source": "set", "variables": {"x": "image", "y": "label"}, "test": 0, "validation": 0}
     assert prepared(tmp_path, {"x": pixels, "y": kind}, data).training.values["y"].tolist() == [0, 1, 2]
 
