@@ -1,6 +1,6 @@
 """What a row costs before anything runs: multiply-adds, activation memory, joint values. Plain arithmetic, no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -39,12 +39,18 @@ class Cost:
 
 def program_cost(program: Program) -> Cost:
     """The cost of one row under a program: each layer counted on the axes its input varies over."""
-    axes: dict[str, Axes] = dict.fromkeys(program.graphs.observed, ())
     total = Work()
-    for step in (*program.recognition, *program.generative):
-        total = total + _factor_work(program, step, axes)
-        axes.setdefault(step.factor.variable, step.value_axes)
+    for _, work in factor_works(program):
+        total = total + work
     return Cost(total.multiply_adds, total.activations, largest_enumeration(program))
+
+
+def factor_works(program: Program) -> Iterator[tuple[Step, Work]]:
+    """What each factor's network does for one row, in the order that they run."""
+    axes: dict[str, Axes] = dict.fromkeys(program.graphs.observed, ())
+    for step in (*program.recognition, *program.generative):
+        yield step, _factor_work(program, step, axes)
+        axes.setdefault(step.factor.variable, step.value_axes)
 
 
 def head_sizes(graphs: Graphs, factor: Factor) -> dict[str, int]:

@@ -11,6 +11,7 @@ from compiler.symbolic.label_share_text import stake_lines, stakes_json
 from compiler.symbolic.notation import LATEX, UNICODE
 from compiler.symbolic.printing import term_texts
 from compiler.symbolic.program import Program, axes_text, conditional_text
+from compiler.symbolic.step_memory import byte_text, memory_lines, savings, step_memory
 from graphspec.describe.parameter_words import parameter_origins
 from graphspec.graphs.graph import SIDES
 from graphspec.reading.suggestions import amount
@@ -103,6 +104,8 @@ def total_lines(explanation: Explanation) -> list[str]:
         count = graphs.spec.objective.samples
         draws = "joint draw" if count == 1 else "joint draws"
         lines.append(f"draws     S = {count} {draws} per row of what is not summed; E_g is their mean")
+    heads = ("memory    ", "          ")
+    lines += [head + line for head, line in zip(heads, memory_lines(graphs, step_memory(graphs)), strict=False)]
     if _uses_batch_statistics(explanation):
         lines.append("note      batch normalization makes a row's terms depend on its batch in training")
     return lines
@@ -138,7 +141,7 @@ def cost_text(cost: Cost) -> str:
     parts = [
         f"{_scaled(2 * cost.multiply_adds)}FLOP forward",
         f"{_scaled(cost.training_flop)}FLOP a training step",
-        f"{_bytes(cost.activation_bytes)} of activations",
+        f"{byte_text(cost.activation_bytes)} of activations",
     ]
     if cost.joint_values > 1:
         parts.append(f"{amount(cost.joint_values)} joint values summed at most")
@@ -151,15 +154,6 @@ def _scaled(number: float) -> str:
             return f"{number:.3g} {unit}"
         number /= 1000
     return f"{number:.3g} T"
-
-
-def _bytes(count: float) -> str:
-    count /= 1024
-    for unit in ("KiB", "MiB"):
-        if count < 1000:
-            return f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"
 
 
 def as_latex(explanation: Explanation) -> str:
@@ -205,12 +199,26 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "patterns": [_pattern_json(pattern) for pattern in explanation.patterns],
         "patterns_not_listed": explanation.skipped,
         "labels_at_the_start": stakes_json(explanation.graphs),
+        "step_memory": _memory_json(explanation),
         "not_part_of_the_bound": agreements_json(explanation),
         "parameters": {
             factor.key: parameter_origins(explanation.graphs, factor)
             for side in SIDES
             for factor in explanation.graphs.factors(side).values()
         },
+    }
+
+
+def _memory_json(explanation: Explanation) -> dict[str, Any]:
+    memory = step_memory(explanation.graphs)
+    return {
+        "unlabelled_rows": memory.unlabelled,
+        "labelled_rows": memory.labelled,
+        "bytes": round(memory.total),
+        "heaviest": memory.heaviest,
+        "share": memory.share,
+        "times": memory.times,
+        "less_with": savings(explanation.graphs, memory),
     }
 
 
