@@ -1,6 +1,6 @@
 """Data, training, evaluation, pictures, command line. torch is loaded with what needs it, not with this package."""
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # typing itself takes longer to load than all else before a Ctrl-C can be answered in words
 
 if TYPE_CHECKING:
     from runtime.runs.run_folder import Run, open_run
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "fit", "open_run"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """The public calls on first use."""
     if name == "fit":
         from runtime.training.loop.fitting import fit

@@ -14,7 +14,9 @@ from graphspec.describe.resolved import differences, spec_as_plain, spec_as_yaml
 from graphspec.loading import load
 from runtime.errors import DataError, RunError
 from runtime.runs.checkpoints import read_weights
-from runtime.runs.run_folder import Run, find_run, latest_folder, new_folder, open_run, read_records
+from runtime.runs.claiming import claim_new, latest_folder
+from runtime.runs.records import read_records
+from runtime.runs.run_folder import Run, find_run, open_run
 from runtime.training.loop.fitting import fit
 
 SPECS = sorted((Path(__file__).parent.parent / "specs").glob("*.yaml"))
@@ -76,8 +78,9 @@ def test_what_is_no_run_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"it has no manifest\.json"):
         find_run(tmp_path / "other")
     (tmp_path / "other" / "manifest.json").write_text('{"status": ')
-    with pytest.raises(RunError, match="cannot be read"):
+    with pytest.raises(RunError, match="is damaged"):
         Run(tmp_path / "other").manifest()
+    (tmp_path / "other" / "manifest.json").write_text('{"status": "running"}')
     with pytest.raises(RunError, match="no weights yet") as caught:
         open_run(tmp_path / "other")
     assert "--resume" in caught.value.hint
@@ -109,14 +112,18 @@ def test_folders_for_new_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RunError, match="no run to resume"):
         latest_folder("m2")
-    assert new_folder(None, "m2") == Path("runs/m2")
+    with claim_new(None, "m2", "text") as first, claim_new(None, "m2", "text") as second:
+        assert (first.folder, second.folder) == (Path("runs/m2"), Path("runs/m2-2"))
+    assert not Path("runs").exists(), "nothing was written"
     Path("runs/m2").mkdir(parents=True)
-    assert new_folder(None, "m2") == Path("runs/m2"), "an empty folder is nobody's run"
-    Path("runs/m2/spec.yaml").touch()
-    assert new_folder(None, "m2") == Path("runs/m2-2")
+    with claim_new(None, "m2", "text") as claim:
+        assert claim.folder == Path("runs/m2"), "an empty folder is nobody's run"
+    Path("runs/m2/spec.yaml").write_text("another text")
+    with claim_new(None, "m2", "text") as claim:
+        assert claim.folder == Path("runs/m2-2")
     Path("file").touch()
     with pytest.raises(RunError):
-        new_folder(Path("file"), "m2")
+        claim_new(Path("file"), "m2", "text")
 
 
 def test_bad_data_leave_no_folder_behind(tmp_path: Path) -> None:

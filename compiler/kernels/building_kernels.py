@@ -91,7 +91,7 @@ def _folder() -> Path:
     chosen = os.environ.get(SWITCH, "")
     if chosen:
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graphspec" / "kernels"
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "graphspec" / "kernels"
 
 
 def _key(compiler: str) -> str:

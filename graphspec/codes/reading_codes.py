@@ -85,7 +85,8 @@ CODES: dict[str, Code] = {
     "GS016": Code(
         "Not a usable name",
         "Names of variables and networks are identifiers: letters, digits and `_`, not starting with a digit. "
-        "`auto`, `default` and `exact` have a meaning of their own; `default` may name a network.",
+        "`auto`, `default` and `exact` have a meaning of their own; `default` may name a network. The spec's own "
+        "`name` is that of a folder (runs/NAME): any short text that is no path.",
     ),
     "GS017": Code(
         "The language version",

@@ -157,10 +157,10 @@ def cache_folder() -> Path:
 
 def _user_cache() -> Path:
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
+        return Path(os.path.expanduser("~/Library/Caches"))
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return Path(os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/AppData/Local"))
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
 
 
 def search_folders(spec_path: Path | None, data_dir: Path | None) -> tuple[Path, ...]:

@@ -58,6 +58,9 @@ def one_or_many(value: Any) -> Any:
     return value if isinstance(value, tuple) else (value,)
 
 
+LARGEST_SEED = 2**32 - 1
+"""The largest that every library takes that draws."""
+
 Size = Annotated[int, Field(ge=1)]
 Shape = Annotated[tuple[Size, ...], BeforeValidator(as_tuple)]
 Widths = Annotated[tuple[Size, ...], Field(min_length=1), BeforeValidator(one_or_many)]

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Discriminator, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
-from graphspec.language.base import Section, Shape, as_tuple
+from graphspec.language.base import LARGEST_SEED, Section, Shape, as_tuple
 
 Columns = Annotated[
     tuple[str, ...],
@@ -203,7 +203,7 @@ class DataSection(Section):
     on_error: Literal["stop", "skip"] = Field(
         default="stop", description="Picture files that cannot be read: stop and name them all, or skip those rows."
     )
-    seed: int = Field(default=0, ge=0, description="Seed of splits and label budgets.")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of splits and label budgets.")
 
     @model_validator(mode="after")
     def _signs_differ(self) -> "DataSection":

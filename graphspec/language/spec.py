@@ -17,7 +17,7 @@ class Spec(Section):
     """One graphspec file, language version 1."""
 
     graphspec: Literal[1] = Field(description="Language version.")
-    name: str = Field(default="", description="Short name of the model; run folders are called after it.")
+    name: str = Field(default="", description="Short name of the model, no path; run folders are called after it.")
     description: str = Field(default="", description="What the model is for.")
     variables: VariablesSection = Field(description="Every node of the two graphs, declared once.")
     generative: GenerativeSection = Field(description="p: one factor per variable it models.")

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from graphspec.language.base import NumberOrSchedule, Section, as_tuple
+from graphspec.language.base import LARGEST_SEED, NumberOrSchedule, Section, as_tuple
 
 
 class Initialize(Section):
@@ -36,7 +36,7 @@ class TrainingSection(Section):
     ema: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         default=None, description="Decay of averaged weights, which then answer evaluate and the pictures."
     )
-    seed: int = Field(default=0, ge=0, description="Seed of initial weights, batches and noise.")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of initial weights, batches and noise.")
     precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="Arithmetic of the step.")
     compile: bool | Literal["auto"] = Field(default="auto", description="Use torch.compile for the step.")
     select: str = Field(

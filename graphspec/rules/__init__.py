@@ -11,6 +11,7 @@ from graphspec.graphs.graph import Graphs
 from graphspec.rules.data_rules import check_data
 from graphspec.rules.graph_rules import check_allowances, check_cycles, check_names, check_roles, check_unused_variables
 from graphspec.rules.label_share_rules import check_stakes
+from graphspec.rules.name_rules import check_own_name
 from graphspec.rules.network_rules import check_named_networks, check_unused_networks
 from graphspec.rules.objective_rules import check_objective
 from graphspec.rules.recognition_rules import (
@@ -49,6 +50,7 @@ def check_rules(outline: Outline, graphs: Graphs | None, report: Report, data_di
     spec = outline.spec
     for check in STRUCTURE:
         check(outline, report)
+    check_own_name(spec, report)
     check_named_networks(spec, report)
     if not outline.whole:
         return

@@ -6,6 +6,7 @@ import sys
 
 def main() -> None:
     """Entry point of the `graphspec` command."""
+    _let_interrupts_end_at_once()
     # imports and specs make many objects and next to no garbage; verbs that go on to compute turn it on again
     gc.disable()
     for stream in (sys.stdout, sys.stderr):
@@ -17,3 +18,12 @@ def main() -> None:
     from runtime.cli.app import app
 
     app()
+
+
+def _let_interrupts_end_at_once() -> None:
+    """Until a verb runs (`interrupts.py`), Ctrl-C is left to the system: within an import it may be swallowed, or come
+    out as another error. A process that was told to ignore it (`nohup`) goes on doing so."""
+    import _signal  # type: ignore[import-not-found]  # the half of `signal` that needs no loading: whatever comes before this shows a traceback
+
+    if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)

@@ -1,6 +1,5 @@
 """What `graphspec train` does after the last epoch: measure the test rows, draw the pictures, say where all is."""
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +15,13 @@ def measure(run: "Run", model: "Model", data: "PreparedData", *, test: bool = Tr
     """The test rows, once, with the selected weights: RUN/evaluation-test.json, as `graphspec evaluate` writes it.
 
     None without test rows, and where they are to be left alone."""
-    from runtime.runs.checkpoints import write_text
-    from runtime.runs.records import finite
+    from runtime.runs.records import write_object
 
     if not (test and len(data.test)):
         return None
     report = {"run": str(run.folder), "split": "test", "checkpoint": "best", "samples": 1, "seed": 0}
     report |= {"data": data.fingerprint, "same_data": True} | _measured(model, data, data.test)
-    write_text(run.folder / "evaluation-test.json", json.dumps(finite(report), indent=1, ensure_ascii=False) + "\n")
+    write_object(run.folder / "evaluation-test.json", report)
     return report
 
 

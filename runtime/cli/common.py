@@ -3,6 +3,7 @@
 Exit 0: fine. 1: the spec, the data or the run is at fault. 2: usage. 130: interrupted. 70: graphspec itself is.
 """
 
+import errno
 import functools
 import gc
 import json
@@ -11,12 +12,14 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 
 from graphspec.diagnostics import Diagnostic, SpecError, render_text
+from runtime.cli.interrupts import Interruptible
 from runtime.errors import RunError
 
 EXIT_FAULT = 1
@@ -79,33 +82,62 @@ def run_safely(verb: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(verb)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            result = verb(*args, **kwargs)
-            sys.stdout.flush()
-            return result
-        except (typer.Exit, typer.Abort, typer.BadParameter):
-            raise
-        except SpecError as error:
-            print_diagnostics(error.diagnostics, error=True)
-            raise typer.Exit(EXIT_FAULT) from None
-        except RunError as error:
-            fail(error.message, error.hint)
-        except BrokenPipeError:
-            # The reader went away (`| head`): nobody is left to tell. Python would complain again when it flushes.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
-        except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
-            raise typer.Exit(EXIT_INTERRUPTED) from None
-        except Exception:
-            traceback.print_exc()
-            typer.echo(
-                "internal error: graphspec broke a promise of its own. Please report it with the lines above,", err=True
-            )
-            typer.echo("the command and the spec.", err=True)
-            raise typer.Exit(EXIT_INTERNAL) from None
+        with Interruptible() as interruption:
+            try:
+                result = verb(*args, **kwargs)
+                sys.stdout.flush()
+                return result
+            except (typer.Exit, typer.Abort, typer.BadParameter):
+                raise
+            except SpecError as error:
+                print_diagnostics(error.diagnostics, error=True)
+                raise typer.Exit(EXIT_FAULT) from None
+            except RunError as error:
+                fail(error.message, error.hint)
+            except KeyboardInterrupt:
+                _say_interrupted()
+            except Exception as error:
+                if interruption.happened:
+                    _say_interrupted()
+                _tell_of_the_system(error)
+                traceback.print_exc()
+                typer.echo(
+                    "internal error: graphspec broke a promise of its own. Please report it with the lines above,",
+                    err=True,
+                )
+                typer.echo("the command and the spec.", err=True)
+                raise typer.Exit(EXIT_INTERNAL) from None
 
     return wrapped
+
+
+def _say_interrupted() -> NoReturn:
+    typer.echo("interrupted", err=True)
+    raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def _tell_of_the_system(error: Exception) -> None:
+    """Says it, and exits, where what was refused is the system's to give: files, output, memory. Else returns."""
+    if isinstance(error, OSError):
+        if error.filename is None and error.errno in (errno.EPIPE, errno.EIO):
+            # The reader went away (`| head`, a closed terminal): nobody is left to tell.
+            _let_output_go()
+            raise typer.Exit(0) from None
+        if error.filename is None and error.errno == errno.ENOSPC:
+            _let_output_go()
+            fail("standard output cannot be written: no space left where it goes")
+        if error.filename is not None:
+            fail(f"{os.fsdecode(error.filename)}: {error.strerror or error}")
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error):
+        first = (str(error).splitlines() or [""])[0][:200]
+        hint = "a smaller model, fewer samples or training.batch_size need less; `graphspec explain` predicts a step's"
+        fail(f"there is not enough memory for this ({first or 'none was left'})", hint)
+
+
+def _let_output_go() -> None:
+    """Python would complain again when it flushes at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def collect_again() -> None:

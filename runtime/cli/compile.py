@@ -110,6 +110,7 @@ def _emit(graphs: Graphs, target: str, allow_python: bool, as_json: bool) -> Non
     """The model as one Python file that needs PyTorch only. Loads torch."""
     from compiler.emission import emit
     from runtime.errors import RunError
+    from runtime.runs.atomic_files import write_text
 
     if target != "-" and Path(target).exists():
         raise RunError(f"{target} exists", "nothing is overwritten: name another file")
@@ -117,10 +118,7 @@ def _emit(graphs: Graphs, target: str, allow_python: bool, as_json: bool) -> Non
     if target == "-":
         print_json({"text": text}) if as_json else typer.echo(text, nl=False)
         return
-    try:
-        Path(target).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{target} cannot be written: {error.strerror}", "name a file in a folder that exists") from None
+    write_text(Path(target), text, make_folder=False)
     lines = text.count("\n")
     print_json({"file": target, "lines": lines}) if as_json else typer.echo(f"wrote {target}: {lines} lines of PyTorch")
 
@@ -183,6 +181,7 @@ def _lay_out(rows: Iterable[tuple[str, ...]]) -> None:
 
 def _write_stages(graphs: Graphs, folder: Path) -> None:
     from runtime.errors import RunError
+    from runtime.runs.atomic_files import write_text
 
     names: dict[Stage, str] = {
         "spec": "spec.yaml", "graph": "graph.txt", "program": "program.txt", "objective": "objective.txt",
@@ -191,7 +190,8 @@ def _write_stages(graphs: Graphs, folder: Path) -> None:
     taken = [folder / name for name in names.values() if (folder / name).exists()]
     if taken:
         raise RunError(f"{taken[0]} exists", "nothing is overwritten: name another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is not a folder", "name another one")
     for stage, name in names.items():
-        (folder / name).write_text(stage_text(graphs, stage) + "\n", encoding="utf-8")
+        write_text(folder / name, stage_text(graphs, stage) + "\n")
     typer.echo(f"wrote {', '.join(names.values())} to {folder}")

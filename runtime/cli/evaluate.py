@@ -1,6 +1,5 @@
 """`graphspec evaluate`: how good a run is on rows it was not trained on."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,18 +91,16 @@ def _interventions(opened: Opened, rows: "Rows", seed: int) -> dict[str, Any]:
 def _write_report(opened: Opened, name: str, report: dict[str, Any]) -> Path:
     """RUN/evaluation-NAME.json; an earlier report of the same rows is replaced, any other file is not."""
     from runtime.errors import RunError
-    from runtime.runs.records import finite
+    from runtime.runs.records import read_object, write_object
 
     path = opened.run.folder / f"evaluation-{name}.json"
     try:
-        if path.exists() and "elbo" not in json.loads(path.read_text(encoding="utf-8")):
-            raise ValueError
-    except (ValueError, TypeError):
-        raise RunError(f"{path} is not a report of `evaluate`", "move that file away") from None
-    try:
-        path.write_text(json.dumps(finite(report), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}", "the run folder must be writable") from None
+        ours = not path.exists() or "elbo" in read_object(path)
+    except RunError:
+        ours = False
+    if not ours:
+        raise RunError(f"{path} is not a report of `evaluate`", "move that file away")
+    write_object(path, report)
     return path
 
 
@@ -117,7 +114,6 @@ def _draw_confusion(opened: Opened, label: str, prediction: "Prediction", name: 
         return None
     table = confusion(prediction.values, prediction.labels, len(names))
     path = opened.run.figures / f"confusion-{label}-{name}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
     wrong = int(table.sum() - table.trace())
     draw_confusion(table, names, path, f"{label} on {name} rows: {wrong} of {table.sum()} wrong")
     return path

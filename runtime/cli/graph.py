@@ -9,7 +9,9 @@ import typer
 from graphspec.drawing import SUFFIXES, DrawingFormat, draw
 from graphspec.loading import load
 from graphspec.reading.suggestions import did_you_mean
-from runtime.cli.common import DataDirOption, SetOption, SpecArgument, console, fail, print_diagnostics
+from runtime.cli.common import DataDirOption, SetOption, SpecArgument, console, print_diagnostics
+from runtime.runs.atomic_files import write_bytes
+from runtime.runs.protected import refuse_users_own
 
 OutputOption = Annotated[
     Path | None,
@@ -43,7 +45,8 @@ def graph(
     print_diagnostics(graphs.warnings, error=True)
     drawn = draw(graphs, chosen, width=console.width)
     if output is not None:
-        _write(output, drawn)
+        refuse_users_own(output, graphs, Path(spec), data_dir)
+        write_bytes(output, drawn, make_folder=False)
         typer.echo(f"wrote {output}", err=True)
     elif chosen in ("png", "pdf"):
         sys.stdout.buffer.write(drawn)
@@ -63,10 +66,3 @@ def _format_of(output: Path | None) -> DrawingFormat:
     found = f"`{output.suffix}` is no picture format" if suffix else f"`{output}` has no suffix"
     guess = did_you_mean(suffix, list(SUFFIXES)) if suffix else ""
     raise typer.BadParameter(f"{found}; known: {known}" + (f" ({guess})" if guess else ""), param_hint="-o")
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        fail(f"cannot write {path}: {error.strerror or error}", "name a file in a folder that exists and is writable")

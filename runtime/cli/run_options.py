@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from graphspec.language.base import LARGEST_SEED
 from runtime.cli.common import console, error_console, tell
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ OutputOption = Annotated[
     ),
 ]
 CountOption = Annotated[int, typer.Option("--count", min=1, metavar="N", help="Rows of the picture.")]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Which rows are taken, and every draw.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, max=LARGEST_SEED, metavar="N", help="Which rows are taken, and every draw.")
+]
 ShowOption = Annotated[
     str | None,
     typer.Option("--show", metavar="VARIABLE", help="The observed variable to show; left out, the first picture."),
@@ -110,8 +113,11 @@ def open_for_questions(folder: Path, checkpoint: Weights, data_dir: Path | None,
 def answer(opened: Opened, panel: "Panel", output: Path | None, verb: str) -> None:
     """Write a panel where the user wants it and say where; panels that are no picture are also printed."""
     from runtime.figures.panel_files import default_path, is_picture, write_panel
+    from runtime.runs.protected import refuse_users_own
 
     graphs = opened.model.graphs
+    if output is not None:
+        refuse_users_own(output, graphs, opened.run.spec_path, opened.data_dir)
     path = output or default_path(panel, graphs, opened.run.figures, verb)
     write_panel(panel, graphs, path, opened.units)
     if not is_picture(panel, graphs):

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from runtime.cli.common import fail, print_json
+from runtime.errors import RunError
 
 
 def schema(
@@ -21,12 +22,21 @@ def schema(
     import json
 
     from graphspec.describe.json_schema import json_schema
+    from runtime.runs.atomic_files import write_text
 
     if output is None:
         print_json(json_schema())
         return
-    try:
-        output.write_text(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        fail(f"{output} cannot be written: {error.strerror}", "give a path in a folder that exists")
+    if output.exists() and not _is_schema(output):
+        fail(f"{output} is there and is no JSON Schema", "nothing else is overwritten: name another file")
+    write_text(output, json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", make_folder=False)
     typer.echo(f"wrote {output}")
+
+
+def _is_schema(file: Path) -> bool:
+    from runtime.runs.records import read_object
+
+    try:
+        return "$schema" in read_object(file)
+    except RunError:
+        return False

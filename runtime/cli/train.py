@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from graphspec.diagnostics import SpecError
+from graphspec.language.base import LARGEST_SEED
 from runtime.cli.after_training import draw, gathered, measure, print_result, shortcomings_of
 from runtime.cli.common import (
     EXIT_FAULT,
@@ -26,11 +27,12 @@ from runtime.cli.common import (
     print_json,
     tell,
 )
-from runtime.errors import RunError
+from runtime.errors import RunError, UnwritableError
 from runtime.training.processes.launcher import is_main, started_with, tells_errors
 
 if TYPE_CHECKING:
     from compiler.model.model import Model
+    from graphspec.graphs.graph import Graphs
     from runtime.data import PreparedData
     from runtime.runs.run_folder import Run
     from runtime.training.loop.progress import Reporter
@@ -51,7 +53,8 @@ def train(
         str, typer.Option("--device", help="auto (CUDA where there is one), cpu, cuda or cuda:1.")
     ] = "auto",
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Seed of weights, batches and noise (training.seed).")
+        int | None,
+        typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of weights, batches and noise (training.seed)."),
     ] = None,
     compile_step: Annotated[
         bool | None, typer.Option("--compile/--no-compile", help="Run the step through torch.compile, or not.")
@@ -84,7 +87,10 @@ def train(
     again = _resume_command(spec, overrides or [], data_dir, device, seed, precision, compile_step, allow_python)
     loud = is_main() and not (quiet or as_json)
     with _processes_together():
-        model, data = _load(spec, texts, data_dir, device, allow_python)
+        graphs = _load_spec(spec, texts)
+        if not resume:
+            _check_place(out, graphs, data_dir)
+        model, data = _load(graphs, data_dir, device, allow_python)
         if loud:
             typer.echo("\n".join([data.describe(), *(f"note: {note}" for note in data.notes)]))
         from runtime.training.loop.fitting import Interrupted, fit
@@ -141,13 +147,27 @@ def _conclude(run: "Run", model: "Model", data: "PreparedData", as_json: bool, n
     try:
         report = measure(run, model, data, test=not no_test)
         warnings = shortcomings_of(model, data, report)
-        pictures = [] if no_figures else draw(run, model, data)
+        pictures, undrawn = ([], None) if no_figures else _drawn(run, model, data)
+    except UnwritableError as error:
+        evaluate = shlex.join(["graphspec", "evaluate", str(run.folder)])
+        kept = f"the trained model is kept in {run.folder}; measure it with {evaluate}"
+        raise RunError(error.message, kept) from None
     except KeyboardInterrupt:
         typer.echo(f"interrupted after training: the trained model is in {run.folder}; measure it with", err=True)
         typer.echo(f"  {shlex.join(['graphspec', 'evaluate', str(run.folder)])}", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     result = gathered(run, report, pictures, warnings)
     print_json(result) if as_json else print_result(result, no_test)
+    if undrawn is not None:
+        raise RunError(undrawn.message, f"all but pictures is kept in {run.folder}")
+
+
+def _drawn(run: "Run", model: "Model", data: "PreparedData") -> tuple[list[str], UnwritableError | None]:
+    """The pictures, or why they could not be written: no reason to keep the figures from anyone."""
+    try:
+        return draw(run, model, data), None
+    except UnwritableError as error:
+        return [], error
 
 
 def _asked(seed: int | None, precision: str | None, compile_step: bool | None) -> list[str]:
@@ -160,10 +180,7 @@ def _asked(seed: int | None, precision: str | None, compile_step: bool | None) -
     return [f"training.{field}={value}" for field, value in wanted.items() if value is not None]
 
 
-def _load(
-    spec: str, overrides: list[str], data_dir: Path | None, device: str, allow_python: bool
-) -> "tuple[Model, PreparedData]":
-    """Everything that can be wrong with the spec and the data, before anything is written."""
+def _load_spec(spec: str, overrides: list[str]) -> "Graphs":
     from graphspec.loading import load
 
     graphs = load(spec, overrides, data_dir=data_dir)
@@ -171,6 +188,22 @@ def _load(
         print_diagnostics(graphs.warnings, error=True)
     if graphs.spec.data is None:
         raise RunError(f"{spec} has no `data` section, so there is nothing to train on", "add `data: {source: ...}`")
+    return graphs
+
+
+def _check_place(out: Path | None, graphs: "Graphs", data_dir: Path | None) -> None:
+    """A place that no new run can have is told before data are read, which may take long."""
+    if not is_main():
+        return
+    from runtime.runs.claiming import check_new
+    from runtime.runs.protected import refuse_users_own
+
+    refuse_users_own(out or Path("runs"), graphs, Path(graphs.source.name), data_dir)
+    check_new(out, graphs.source.text)
+
+
+def _load(graphs: "Graphs", data_dir: Path | None, device: str, allow_python: bool) -> "tuple[Model, PreparedData]":
+    """Everything that can be wrong with the data, before anything is written."""
     from compiler import compile_spec
     from runtime.data import prepare
     from runtime.training.processes.collectives import main_process_first

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from runtime.figures.saving import save_figure
 from runtime.measures.metrics import Integers
 
 MOST_CLASSES = 50
@@ -33,4 +34,4 @@ def draw_confusion(table: Integers, names: Sequence[str], path: Path, title: str
         for true, predicted in np.argwhere(table > 0):
             ink = "white" if share[true, predicted] > 0.55 else "#222222"
             axes.text(predicted, true, str(table[true, predicted]), ha="center", va="center", fontsize=8.5, color=ink)
-    figure.savefig(path, metadata={"Software": None})
+    save_figure(figure, path)

@@ -11,7 +11,7 @@ from runtime.data import PreparedData
 from runtime.errors import RunError
 from runtime.figures.learning_curves import draw_curves
 from runtime.figures.panel_files import default_path, write_panel
-from runtime.runs.run_folder import read_records
+from runtime.runs.records import read_records
 
 
 def default_figures(model: Model, data: PreparedData, folder: Path, *, seed: int = 0) -> list[Path]:
@@ -46,5 +46,4 @@ def default_figures(model: Model, data: PreparedData, folder: Path, *, seed: int
 def _curves(model: Model, folder: Path) -> list[Path]:
     path = folder / "curves.png"
     records = read_records(folder.parent / "metrics.jsonl")
-    folder.mkdir(parents=True, exist_ok=True)
     return [path] if draw_curves(records, path, title=model.graphs.spec.name) else []

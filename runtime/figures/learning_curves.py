@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from runtime.figures.saving import save_figure
+
 ACROSS = 4
 MOST_PLOTS = 16
 TRAINING, VALIDATION = "#33608c", "#b5531c"
@@ -49,7 +51,7 @@ def draw_curves(records: Sequence[Mapping[str, Any]], path: Path, title: str = "
     figure.supxlabel("epoch", fontsize=10)
     if title:
         figure.suptitle(title, fontsize=12)
-    figure.savefig(path, metadata={"Software": None})
+    save_figure(figure, path)
     return True
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from PIL import Image
+
 from graphspec.graphs.graph import Graphs
 from runtime.answering.panels import Panel, picture_shape
 from runtime.data import Units
 from runtime.errors import RunError
 from runtime.figures.panel_grid import draw_panel
 from runtime.figures.panel_tables import write_csv
+from runtime.runs.atomic_files import replacing
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".pdf")
 TABLE = ".csv"
@@ -35,14 +38,10 @@ def write_panel(panel: Panel, graphs: Graphs, path: Path, units: Mapping[str, Un
             f"{panel.shown} has shape {shape}, which is not a picture",
             "write a table: -o FILE.csv (pictures are [1, H, W], [3, H, W], [H, W] or square vectors in [0, 1])",
         )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
         if ending == TABLE:
-            write_csv(panel, graphs, path, units)
+            write_csv(panel, graphs, temporary, units)
         else:
-            draw_panel(panel, graphs.variables[panel.shown], (units or {}).get(panel.shown)).save(path)
-    except OSError as error:
-        raise RunError(
-            f"cannot write {path}: {error.strerror or error}", "name a file in a folder you may write to"
-        ) from None
+            drawn = draw_panel(panel, graphs.variables[panel.shown], (units or {}).get(panel.shown))
+            drawn.save(temporary, format=Image.registered_extensions()[ending])
     return path

@@ -1,8 +1,9 @@
-"""Files of tensors that are either whole or absent: safetensors with text beside the numbers, replaced atomically."""
+"""Files of tensors: safetensors with text and a digest beside the numbers, replaced in one step, checked when read."""
 
+import hashlib
 import json
 import os
-import shutil
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from runtime.errors import RunError
+from runtime.runs.atomic_files import replacing
 
 FORMAT = 1
 """Version of what is in the files. A reader refuses a newer one."""
+
+DIGEST = "graphspec.sha256"
+DAMAGED = "the file is damaged or is no checkpoint: bring an undamaged copy, or train into another folder"
 
 
 @dataclass(frozen=True)
@@ -36,52 +41,71 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], spec: str, facts: Ma
 def read_weights(path: Path) -> Checkpoint:
     """What `save_weights` wrote, on the CPU. RunError if the file is missing, damaged or of a newer format."""
     tensors, texts = read_tensors(path)
-    return Checkpoint(tensors, texts.get("spec", ""), json.loads(texts.get("facts", "{}")))
+    try:
+        facts = json.loads(texts.get("facts", "{}"))
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}", DAMAGED) from None
+    if not isinstance(facts, dict):
+        raise RunError(f"{path} is damaged: its facts are no mapping", DAMAGED)
+    return Checkpoint(tensors, texts.get("spec", ""), facts)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> None:
-    """Replace `path` in one step: a reader, or a kill at any moment, meets the old file or the new one, never half."""
+    """Replace `path` in one step, with a digest of all that is in it.
+
+    Raises UnwritableError where there is no room, or no permission.
+    """
     whole = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    temporary = _temporary(path)
-    temporary.touch()
-    mode = temporary.stat().st_mode  # as the user's umask has it; safetensors would leave the file to its owner alone
-    save_file(whole, temporary, metadata={**texts, "graphspec.format": str(FORMAT)})
-    temporary.chmod(mode)
-    _commit(temporary, path)
+    texts = {**texts, "graphspec.format": str(FORMAT)}
+    with replacing(path) as temporary:
+        temporary.touch()
+        mode = (
+            temporary.stat().st_mode
+        )  # as the user's umask has it; safetensors would leave the file to its owner alone
+        try:
+            save_file(whole, temporary, metadata={**texts, DIGEST: digest(whole, texts)})
+        except SafetensorError as error:
+            raise _as_system_error(error) from None
+        temporary.chmod(mode)
 
 
-def write_copy(source: Path, path: Path) -> None:
-    """Make `path` a file like `source`, in one step; a hard link where the file system has them, since both files are
-    only ever replaced."""
-    temporary = _temporary(path)
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except OSError:
-        shutil.copyfile(source, temporary)
-    _commit(temporary, path)
+def _as_system_error(error: SafetensorError) -> OSError:
+    """What the system refused, as Python says it: safetensors has it in its text alone."""
+    found = re.search(r"os error (\d+)", str(error))
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else OSError(None, str(error))
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace a text file in one step, as `write_tensors` does."""
-    temporary = _temporary(path)
-    temporary.write_text(text, encoding="utf-8")
-    _commit(temporary, path)
+def digest(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> str:
+    """SHA-256 of names, types, shapes and numbers of contiguous CPU tensors, and of the texts beside them.
+
+    It stands in the file that it is about: a file of its own would be wrong for the instant between two renames.
+    """
+    found = hashlib.sha256(json.dumps([sorted(texts.items()), len(tensors)]).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        found.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors (on the CPU) and texts of a file written by `write_tensors`; RunError says why it cannot be used."""
+    """The tensors (on the CPU) and texts of a file written by `write_tensors`; RunError says why it cannot be used.
+
+    Files of before there were digests are taken as they are.
+    """
+    if path.exists() and not path.is_file():
+        raise RunError(f"{path} is no file", "name a run folder that `graphspec train` wrote")
     try:
         with safe_open(path, framework="pt") as opened:
             texts: dict[str, str] = opened.metadata() or {}
             tensors: dict[str, Tensor] = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise RunError(f"there is no checkpoint {path}", "name a run folder that `graphspec train` wrote") from None
-    except (SafetensorError, OSError) as error:
-        raise RunError(
-            f"{path} cannot be read as a checkpoint: {error}", "the file is damaged or not a safetensors file"
-        ) from None
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
+        raise RunError(f"{path} cannot be read as a checkpoint: {error}", DAMAGED) from None
     _check_format(path, texts)
+    if DIGEST in texts and texts.pop(DIGEST) != digest(tensors, texts):
+        raise RunError(f"{path} is damaged: its contents do not have the SHA-256 that it was written with", DAMAGED)
     return tensors, texts
 
 
@@ -95,34 +119,13 @@ def _check_format(path: Path, texts: Mapping[str, str]) -> None:
         )
 
 
-def _temporary(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.part")
-
-
-def _commit(temporary: Path, path: Path) -> None:
-    """Onto the disk first, then under its name; the folder last, so that the new name survives a power cut too."""
-    _sync(temporary)
-    os.replace(temporary, path)
-    if os.name == "posix":
-        _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def load_weights(
     module: torch.nn.Module,
     weights: Mapping[str, Tensor],
     origin: str,
     hint: str = "the spec must be the one that the weights were trained with",
 ) -> None:
-    """Copy weights into `module`. RunError names what is missing, unknown or of another shape (both shapes)."""
+    """Copy weights into `module`. RunError names what is missing, unknown, or of another shape or type (tells both)."""
     own = module.state_dict()
     for name, tensor in own.items():
         if name not in weights:
@@ -130,7 +133,13 @@ def load_weights(
         if tensor.shape != weights[name].shape:
             theirs, ours = list(weights[name].shape), list(tensor.shape)
             raise RunError(f"{name} has shape {theirs} in {origin}, but {ours} here", hint)
+        if tensor.dtype != weights[name].dtype:
+            raise RunError(f"{name} is {_type(weights[name])} in {origin}, but {_type(tensor)} here", hint)
     unknown = next((name for name in weights if name not in own), None)
     if unknown is not None:
         raise RunError(f"{origin} has weights for {unknown}, which this model does not have", hint)
     module.load_state_dict(dict(weights))
+
+
+def _type(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")

@@ -6,12 +6,12 @@ checkpoints/     best, last: model weights; state: what resumes        figures/ 
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import RunError
+from runtime.runs.records import DAMAGED, read_object, read_records, understood
 
 if TYPE_CHECKING:
     from compiler.model.model import Model
@@ -68,13 +68,31 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """The weights that stand for this run: the best, or the last where none was ever selected."""
-        found = next((path for path in (self.best_file, self.last_file) if path.exists()), None)
-        if found is None:
+        """The weights that stand for this run: the best, or the last where none was selected yet. RunError where
+        there are none, and where the best are said to have been there and are not."""
+        if self.best_file.exists():
+            return self.best_file
+        best = self.lost_best()
+        if best is not None:
+            raise RunError(
+                f"{self.best_file} is missing: epoch {best} was selected",
+                "bring it back, or take the last epoch's weights: --checkpoint last",
+            )
+        if not self.last_file.exists():
             raise RunError(
                 f"{self.folder} has no weights yet", "its training has not finished an epoch; train it with --resume"
             )
-        return found
+        return self.last_file
+
+    def lost_best(self) -> int | None:
+        """The selected epoch whose weights are not there any more; None if nothing is missing.
+
+        Killed between the first `last` and the first `best`, a training has lost nothing: both are the same.
+        """
+        if self.best_file.exists():
+            return None
+        best = self.manifest().get("best_epoch")
+        return best if isinstance(best, int) else None
 
     @property
     def spec_path(self) -> Path:
@@ -88,13 +106,14 @@ class Run:
         return self.manifest().get("status") == "finished"
 
     def manifest(self) -> dict[str, Any]:
-        """The manifest as plain values; RunError if this is not a run folder."""
+        """The manifest as plain values; RunError if this is not a run folder, or what it says is of no use."""
         try:
-            plain: dict[str, Any] = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+            plain = read_object(self.manifest_file)
         except FileNotFoundError:
-            raise _not_a_run(self.folder) from None
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.manifest_file} cannot be read: {error}", "the file is damaged") from None
+            raise not_a_run(self.folder) from None
+        for name, kinds in _MANIFEST.items():
+            if plain.get(name) is not None and not isinstance(plain[name], kinds):
+                raise RunError(f"{self.manifest_file} is damaged: {name} is {json.dumps(plain[name])[:60]}", DAMAGED)
         return plain
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -102,23 +121,21 @@ class Run:
         return read_records(self.metrics_file)
 
 
-def read_records(path: Path) -> list[dict[str, Any]]:
-    """Every whole line of a file of JSON objects; none if there is no file."""
-    records: list[dict[str, Any]] = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                break
-    return records
+_MANIFEST: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("status", "spec", "select", "profile", "fingerprint", "source"), str),
+    **dict.fromkeys(("epochs", "epochs_asked", "step", "best_epoch"), int),
+    **dict.fromkeys(("wall_seconds", "examples_per_second"), (int, float)),
+    **dict.fromkeys(("labelled", "units", "choices", "time_shares", "rows", "given", "versions", "diverged"), dict),
+    **dict.fromkeys(("test", "validation", "resumed", "command"), list),
+}
+"""What a reader of the manifest relies on, where it is there."""
 
 
 def find_run(folder: Path | str) -> Run:
     """The run in `folder`; RunError if there is none."""
     run = Run(Path(folder))
     if not run.manifest_file.is_file():
-        raise _not_a_run(run.folder)
+        raise not_a_run(run.folder)
     return run
 
 
@@ -135,7 +152,7 @@ def open_run(folder: Path | str, *, allow_python: bool = False) -> "Model":
     from runtime.runs.checkpoints import load_weights, read_weights
 
     path = Path(folder)
-    run = None if path.suffix == ".safetensors" else find_run(path)
+    run = None if path.suffix == ".safetensors" and not path.is_dir() else find_run(path)
     file = path if run is None else run.checkpoint
     checkpoint = read_weights(file)
     if not checkpoint.spec or file.name == _STATE:
@@ -146,7 +163,8 @@ def open_run(folder: Path | str, *, allow_python: bool = False) -> "Model":
     model = compile_spec(graphs, dtype=dtype or torch.float32, allow_python=allow_python)
     load_weights(model, checkpoint.weights, str(file))
     if checkpoint.facts.get("rates"):
-        model.rates = Rates(**checkpoint.facts["rates"])
+        with understood(file):
+            model.rates = Rates(**checkpoint.facts["rates"])
     return model.eval()
 
 
@@ -175,37 +193,8 @@ def graphs_of(text: str, name: str) -> "Graphs":
     return graphs
 
 
-def new_folder(out: Path | None, name: str) -> Path:
-    """An empty folder for a new run: `out`, or runs/NAME, runs/NAME-2, ... No earlier run is ever written into."""
-    if out is not None:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise RunError(f"{out} exists and is not empty", "add --resume to go on with it, or name another --out")
-        return out
-    return next(path for path in _candidates(name) if not path.exists() or (path.is_dir() and not any(path.iterdir())))
-
-
-def latest_folder(name: str) -> Path:
-    """The newest of runs/NAME, runs/NAME-2, ...; RunError if there is none."""
-    latest = None
-    for path in _candidates(name):
-        if not path.exists():
-            break
-        latest = path
-    if latest is None:
-        raise RunError(f"there is no run to resume: {Path('runs') / name} does not exist", "name its folder with --out")
-    return latest
-
-
-def _candidates(name: str) -> Iterator[Path]:
-    first = Path("runs") / name
-    yield first
-    number = 2
-    while True:
-        yield first.with_name(f"{name}-{number}")
-        number += 1
-
-
-def _not_a_run(folder: Path) -> RunError:
+def not_a_run(folder: Path) -> RunError:
+    """What is at `folder` instead of a run."""
     hint = "name a folder that `graphspec train` wrote"
     if not folder.exists():
         return RunError(f"there is no run folder {folder}", hint)

@@ -8,6 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from runtime.figures.saving import save_figure
 from runtime.sweeping.results import in_table_units, is_done, per_cent, statistics
 from runtime.sweeping.sweep_folder import SweepFolder
 from runtime.sweeping.sweep_plan import Column, SweepPlan
@@ -93,7 +94,7 @@ def draw_curves(plan: SweepPlan, curves: Sequence[Mapping[str, Any]], path: Path
     shown = f"seed {plan.seeds[0]}" if len(plan.seeds) == 1 else "mean ± standard deviation over seeds"
     axes.set_title(f"{plan.name}: {shown}", fontsize=10.5)
     axes.legend(fontsize=8.5, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    figure.savefig(path, metadata={"Software": None})
+    save_figure(figure, path)
     return True
 
 

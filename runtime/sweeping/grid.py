@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import RunError
+from runtime.runs.atomic_files import write_text
 from runtime.sweeping.results import Failure, rows_of
-from runtime.sweeping.run_commands import RunCommand, SweepOptions, clear_remains, failure_of, to_train
+from runtime.sweeping.run_commands import RunCommand, SweepOptions, failure_of, to_train
 from runtime.sweeping.run_pool import Pool, cores
-from runtime.sweeping.sweep_folder import SweepFolder, replace_text
+from runtime.sweeping.sweep_folder import SweepFolder
 from runtime.sweeping.sweep_plan import SweepPlan
 from runtime.sweeping.sweep_tables import SweepTable, as_markdown, as_text, build_table
 
@@ -85,7 +86,6 @@ def train_plan(
     KeyboardInterrupt: every run has saved what it had.
     """
     trainings = to_train(plan, folder, options)
-    clear_remains(trainings)
 
     def done(training: RunCommand, code: int) -> None:
         if code != 0:
@@ -127,12 +127,12 @@ def conclude(
         "machine": dict(machine),
         "rows": rows,
     }
-    replace_text(folder.path / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-    replace_text(folder.path / "table.txt", as_text(table))
-    replace_text(folder.path / "table.md", as_markdown(table))
+    write_text(folder.path / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    write_text(folder.path / "table.txt", as_text(table))
+    write_text(folder.path / "table.md", as_markdown(table))
     draw_plot(plan, rows, splits[0], folder.path / "plot.png")
     curves = curves_of(plan, folder)
-    replace_text(folder.path / "curves.json", json.dumps(curves) + "\n")
+    write_text(folder.path / "curves.json", json.dumps(curves) + "\n")
     draw_curves(plan, curves, folder.path / "curves.png")
     return Outcome(summary, table, failures)
 

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from runtime.figures.saving import save_figure
 from runtime.sweeping.results import per_cent
 from runtime.sweeping.sweep_plan import AS_WRITTEN, SweepPlan
 from runtime.sweeping.sweep_tables import short_names, show_value
@@ -51,7 +52,7 @@ def draw_plot(plan: SweepPlan, rows: Sequence[Mapping[str, Any]], split: str, pa
         axes.legend(fontsize=8.5, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     elif len(found) > 1 or ("", "") not in found:
         axes.legend(fontsize=8.5, frameon=False)
-    figure.savefig(path, metadata={"Software": None})
+    save_figure(figure, path)
     return True
 
 

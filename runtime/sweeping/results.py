@@ -4,14 +4,15 @@ From: run folders, as `train` leaves them (validation figures of the chosen epoc
 evaluation-test.json). To: plain values, ready for JSON. Nothing is measured here.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphspec.graphs.graph import Graphs
+from runtime.errors import RunError
 from runtime.measures.error_interval import wilson_interval
+from runtime.runs.records import read_object
 from runtime.runs.run_folder import Run as TrainedRun
 from runtime.sweeping.sweep_folder import SweepFolder
 from runtime.sweeping.sweep_plan import AS_WRITTEN, Column, Point, SweepPlan
@@ -40,8 +41,8 @@ def statistics(values: Iterable[float | None]) -> Stats:
 def is_done(run: TrainedRun, test: bool) -> bool:
     """Trained to its end, and measured on its test rows where they are wanted (and there are any)."""
     try:
-        manifest = json.loads(run.manifest_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        manifest = run.manifest()
+    except RunError:
         return False
     measured = not test or not manifest.get("test") or (run.folder / "evaluation-test.json").exists()
     return manifest.get("status") == "finished" and measured
@@ -53,7 +54,7 @@ def figures_of(run: TrainedRun, test: bool = True) -> dict[str, Any]:
     best = manifest.get("best_epoch") or manifest.get("epochs")
     record = next((entry for entry in run.metrics() if entry.get("epoch") == best), {})
     report = run.folder / "evaluation-test.json"
-    found = json.loads(report.read_text(encoding="utf-8")) if test and report.exists() else None
+    found = read_object(report) if test and report.exists() else None
     return {
         "seconds": manifest.get("wall_seconds"),
         "epochs": manifest.get("epochs"),

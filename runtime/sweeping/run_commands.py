@@ -1,6 +1,5 @@
 """Runs of a plan as `graphspec train` commands: started, resumed, or left alone because they are finished."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,20 +49,13 @@ def to_train(plan: SweepPlan, folder: SweepFolder, options: SweepOptions) -> lis
 
 
 def training_of(spec: str, run: PlannedRun, folder: SweepFolder, options: SweepOptions) -> RunCommand:
-    """One run as a command; it goes on from its saved state where there is one."""
+    """One run as a command; it goes on from its saved state where there is one, and begins again what a kill left
+    before."""
     trained = folder.run(run.name)
     again = trained.manifest_file.exists() and trained.state_file.exists()
     sets = [part for override in run.overrides for part in ("--set", override)]
     command = ("train", spec, *sets, "--out", str(trained.folder), "--no-figures", *options.arguments)
     return RunCommand(run.name, run.label, trained.folder, run.epochs, (*command, *(("--resume",) if again else ())))
-
-
-def clear_remains(trainings: Sequence[RunCommand]) -> None:
-    """A process killed before it had written its manifest leaves a folder that `train` would refuse."""
-    for training in trainings:
-        if "--resume" not in training.arguments and training.folder.is_dir():
-            for file in sorted(training.folder.rglob("*"), reverse=True):
-                file.rmdir() if file.is_dir() else file.unlink()
 
 
 def failure_of(training: RunCommand, code: int) -> Failure:

@@ -6,7 +6,6 @@ curves.json   error after each epoch            curves.png
 """
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import RunError
+from runtime.runs.atomic_files import write_text
+from runtime.runs.records import read_object, understood
 from runtime.runs.run_folder import Run as TrainedRun
+from runtime.runs.run_lock import FolderLock
 from runtime.sweeping.sweep_plan import SweepPlan
 
 FORMAT = 1
@@ -50,10 +52,10 @@ class SweepFolder:
             if any(entry.name != ".lock" for entry in self.path.iterdir()):
                 raise RunError(f"{self.path} exists and is no sweep's folder", "name another --out")
             return None
-        try:
-            plain: dict[str, Any] = json.loads(self.record_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.record_file} cannot be read: {error}", "name another --out") from None
+        plain = read_object(self.record_file)
+        with understood(self.record_file):
+            float(plain.get("minutes", 0.0))
+            [" ".join(plain.get(key) or ()) for key in ("overrides", "fields")]
         return plain
 
     def join(self, plan: SweepPlan, kind: str) -> float:
@@ -74,7 +76,6 @@ class SweepFolder:
         if before is not None:
             self._compare(before, asked)
         minutes = float((before or {}).get("minutes", 0.0))
-        self.runs.mkdir(parents=True, exist_ok=True)
         self._write(asked, minutes)
         return minutes
 
@@ -85,7 +86,7 @@ class SweepFolder:
             self._write(record, minutes)
 
     def _write(self, record: dict[str, Any], minutes: float) -> None:
-        replace_text(self.record_file, json.dumps(record | {"minutes": round(minutes, 3)}, indent=1) + "\n")
+        write_text(self.record_file, json.dumps(record | {"minutes": round(minutes, 3)}, indent=1) + "\n")
 
     def _compare(self, before: dict[str, Any], asked: dict[str, Any]) -> None:
         words = {
@@ -109,27 +110,11 @@ class SweepFolder:
 
         Gives the lock's file descriptor, for the processes to hold; None on systems without such locks.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(self.path, "sweep")
         try:
-            import fcntl
-        except ImportError:  # Windows
-            yield None
-            return
-        with (self.path / ".lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunError(
-                    f"another sweep is at work in {self.path}", "wait for it (stopped runs take some seconds to save)"
-                ) from None
-            yield file.fileno()
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a text file in one step: a reader finds the old text or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+            yield lock.descriptor
+        finally:
+            lock.release()
 
 
 def _was(before: dict[str, Any], asked: dict[str, Any], key: str) -> str:

@@ -5,10 +5,10 @@ does not depend on a swept field is trained once for all its values.
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from graphspec.describe.resolved import resolved_yaml
@@ -17,10 +17,12 @@ from graphspec.graphs.graph import Graphs
 from graphspec.loading import load
 from graphspec.reading.overrides import OVERRIDE_NAME
 from runtime.errors import RunError
+from runtime.runs.claiming import name_of_file
 from runtime.sweeping.baselines import BASELINES, Baseline, baseline_overrides
 from runtime.sweeping.swept_values import Field, Variant, combinations, read_value
 
 AS_WRITTEN = ""
+MOST_RUNS = 10_000
 """The variant that changes nothing; its figures stand at the top of a row."""
 _LONGEST = 80
 
@@ -93,7 +95,7 @@ class SweepPlan:
     @property
     def name(self) -> str:
         """What the default folder is called."""
-        return self.graphs.spec.name or Path(self.spec).stem.strip("-") or "sweep"
+        return self.graphs.spec.name or name_of_file(self.spec.lstrip("-")) or "sweep"
 
 
 def build_plan(
@@ -112,6 +114,9 @@ def build_plan(
     """
     found: list[Diagnostic] = []
     points = []
+    count = math.prod(len(field.texts) for field in fields) * len(seeds)
+    if count > MOST_RUNS:
+        raise RunError(f"--over and --seeds ask for {count} runs; {MOST_RUNS} are the most", "sweep over fewer values")
     for texts in combinations(fields):
         chosen = [f"{field.name}={text}" for field, text in zip(fields, texts, strict=True)]
         place = ", ".join(chosen)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphspec.diagnostics import SourceText
+from graphspec.language.base import LARGEST_SEED
 from graphspec.text.composing import compose
 from graphspec.text.tree import plain
 from runtime.errors import RunError
@@ -16,6 +17,7 @@ from runtime.errors import RunError
 _OPENING, _CLOSING, _QUOTES = "[{(", "]})", "\"'"
 _SEEDS = "write --seeds 5 for the seeds 0 to 4, or a list such as --seeds 3,7,9 (one seed alone: --seeds 3,)"
 _CALL = re.compile(r"(log|uniform|int|choice)\(")
+MOST_SEEDS = 1000
 SEED_FIELDS = ("data.seed", "training.seed")
 
 
@@ -114,6 +116,10 @@ def read_seeds(text: str) -> tuple[int, ...]:
     numbers = [part for part in parts if part]
     if not numbers or not all(part.isdecimal() for part in numbers) or "" in parts[:-1]:
         raise RunError(f"--seeds {text!r} is neither a count nor a list of seeds", _SEEDS)
+    if any(len(part) > 10 or int(part) > LARGEST_SEED for part in numbers):
+        raise RunError(f"--seeds {text!r} has a number above {LARGEST_SEED}", _SEEDS)
+    if "," not in text and int(text) > MOST_SEEDS:
+        raise RunError(f"--seeds {text} would be {text} runs a point; {MOST_SEEDS} are the most", _SEEDS)
     seeds = tuple(int(part) for part in numbers) if "," in text else tuple(range(int(text)))
     if not seeds or len(set(seeds)) < len(seeds):
         raise RunError(f"--seeds {text!r} has {'a seed twice' if seeds else 'no seed'}", _SEEDS)

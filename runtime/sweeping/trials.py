@@ -7,10 +7,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from runtime.runs.atomic_files import write_text
 from runtime.sweeping.grid import Outcome
 from runtime.sweeping.results import column_figures, statistics
 from runtime.sweeping.search import Search
-from runtime.sweeping.sweep_folder import SweepFolder, replace_text
+from runtime.sweeping.sweep_folder import SweepFolder
 from runtime.sweeping.sweep_plan import Column
 from runtime.sweeping.sweep_tables import SweepTable, as_markdown, as_text, short_names, show_statistics, show_value
 from runtime.sweeping.swept_values import read_value
@@ -105,6 +106,6 @@ def _notes(search: Search, rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _write(folder: SweepFolder, summary: Mapping[str, Any], table: SweepTable) -> None:
-    replace_text(folder.path / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-    replace_text(folder.path / "table.txt", as_text(table))
-    replace_text(folder.path / "table.md", as_markdown(table))
+    write_text(folder.path / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    write_text(folder.path / "table.txt", as_text(table))
+    write_text(folder.path / "table.md", as_markdown(table))

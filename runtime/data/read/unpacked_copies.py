@@ -54,6 +54,7 @@ def keep(wanted: Wanted, write: Callable[[Path], None], tell: Tell) -> Path:
     partial = target.with_name(f"{target.stem}.{os.getpid()}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(target.parent)
         free = shutil.disk_usage(target.parent).free
         if free < wanted.size:
             raise _no_room(wanted, f"{_size(free)} are free there")
@@ -78,6 +79,26 @@ def facts_of(copy: Path) -> Path:
 
 def _size(count: int) -> str:
     return f"{count / 2**30:.1f} GiB" if count >= 2**28 else f"{count / 2**20:.1f} MiB"
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what processes left that were killed as they unpacked: their numbers are no process's any more. A number
+    that some other process has by now keeps its file until that one ends too."""
+    for partial in folder.glob("*.partial"):
+        number = partial.name.split(".")[-2]
+        if number.isdecimal() and not _runs(int(number)):
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def _digest(text: str) -> str:

@@ -1,32 +1,31 @@
 """`fit`: everything around the loop: data, folder, manifest, resuming, and the weights handed back at the end."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from compiler.model.model import Model
 from graphspec.describe.resolved import spec_as_yaml
 from graphspec.language import TrainingSection
 from runtime.data.stream.streams import steps_per_epoch
 from runtime.errors import RunError
-from runtime.runs.checkpoints import load_weights, read_weights, write_text
-from runtime.runs.records import cut_records
-from runtime.runs.run_folder import Run, find_run, latest_folder, new_folder
+from runtime.runs.checkpoints import load_weights, read_weights
+from runtime.runs.claiming import Claim, claim_new, claim_old, name_of_file
+from runtime.runs.run_folder import Run
+from runtime.training.loop.bookkeeping import Bookkeeper
 from runtime.training.loop.initialization import initialize
 from runtime.training.loop.loop import Training
-from runtime.training.loop.manifest import first_manifest, write_manifest
-from runtime.training.loop.progress import Reporter, SilentReporter, choose_reporter
-from runtime.training.loop.resuming import state_to_resume
-from runtime.training.loop.run_plan import TRACE, RunPlan
+from runtime.training.loop.progress import Reporter, SilentReporter, UntilGone, choose_reporter
+from runtime.training.loop.resuming import Resumption, state_to_resume
+from runtime.training.loop.run_plan import RunPlan
 from runtime.training.loop.selection import Criterion
-from runtime.training.loop.state import save_state
 from runtime.training.processes.collectives import decided_by_main, main_process_first, others_may_end, processes
 from runtime.training.processes.devices import (
     Precision,
     build_accelerator,
     join_processes,
-    placement,
     require_tensorboard,
     resolve_device,
     start_tensorboard,
@@ -110,61 +109,97 @@ def fit(
         with main_process_first():
             data = prepare_rows(model, data_dir)
     same_everywhere(data)
-    folder = decided_by_main(lambda: _folder(model, out, resume))
-    before = decided_by_main(lambda: find_run(folder).manifest()) if resume else None
-    steps = steps_per_epoch(data, training.batch_size, training.labelled_batch_size)
-    gflop = step_gflop(model, *rows_per_step(training, len(data.unlabelled), len(data.labelled)))
-    options = Options(
-        folder=folder,
-        resume=resume,
-        training=training,
-        precision=choose_precision(training.precision, place, model.dtype, gflop, before),
-        compiled=choose_compile(training, place, model.dtype, steps * training.epochs, gflop, before),
-        one_thread=choose_one_thread(place, gflop),
-        tensorboard=tensorboard,
-        profile=profile,
-        command=command,
-    )
-    reporter = choose_reporter(progress) if isinstance(progress, bool) else progress
-    return _train(model, data, options, build_accelerator(place, options.precision.on), reporter)
+    folder, saved, claim = _claim(model, out, resume)
+    with claim or nullcontext():
+        before = decided_by_main(lambda: Run(folder).manifest()) if saved else None
+        steps = steps_per_epoch(data, training.batch_size, training.labelled_batch_size)
+        gflop = step_gflop(model, *rows_per_step(training, len(data.unlabelled), len(data.labelled)))
+        options = Options(
+            folder=folder,
+            resume=saved,
+            training=training,
+            precision=choose_precision(training.precision, place, model.dtype, gflop, before),
+            compiled=choose_compile(training, place, model.dtype, steps * training.epochs, gflop, before),
+            one_thread=choose_one_thread(place, gflop),
+            tensorboard=tensorboard,
+            profile=profile,
+            command=command,
+        )
+        reporter = UntilGone(choose_reporter(progress) if isinstance(progress, bool) else progress)
+        if claim is not None:
+            _tell_of(claim, reporter)
+        return _train(model, data, options, build_accelerator(place, options.precision.on), reporter)
+
+
+def _claim(model: Model, out: Path | str | None, resume: bool) -> tuple[Path, bool, Claim | None]:
+    """(folder, whether a saved state is there to go on from) in every process; the claim in the main one alone."""
+    mine: list[Claim] = []
+
+    def decide() -> tuple[Path, bool]:
+        claim = (claim_old if resume else claim_new)(
+            None if out is None else Path(out), run_name(model), model.graphs.source.text
+        )
+        mine.append(claim)
+        return claim.folder, claim.resume
+
+    folder, saved = decided_by_main(decide)
+    return folder, saved, mine[0] if mine else None
+
+
+def _tell_of(claim: Claim, reporter: Reporter) -> None:
+    if claim.note:
+        reporter.note(claim.note)
+    if claim.begun:
+        reporter.note(f"{claim.folder} has no saved state, as after a kill in its first moments: it begins again")
 
 
 def _train(model: Model, data: "PreparedData", options: Options, accelerator: "Accelerator", reporter: Reporter) -> Run:
     if not accelerator.is_main_process:
         reporter = SilentReporter()
     plan = _plan(model, near(data, accelerator.device), options)
-    state = decided_by_main(lambda: state_to_resume(plan)) if options.resume else None
-    if state is None:
-        decided_by_main(lambda: initialize(model, Path(model.graphs.source.name).parent))
+    resumed = _before(model, plan, options)
     training = Training(model, plan, accelerator, reporter)
-    if state is not None:
-        training.restore(state)
-    manifest = _begin(training, options)
+    if resumed is not None:
+        training.restore(resumed.state)
+    choices = {"precision": options.precision.reason, "compile": options.compiled.reason}
+    book = Bookkeeper(training, options.command, choices, resumed)
     if processes() > 1:
         reporter.note(f"{processes()} processes share out the rows of each step")
-    for line in describe_choices(options.precision, options.compiled, options.one_thread):
+    for line in (*(() if resumed is None else resumed.notes), *describe_choices(*_decisions(options))):
         reporter.note(line)
-    if options.tensorboard:
-        start_tensorboard(accelerator, plan.run.folder)
-    finished = False
+    manifest = book.manifest()
     try:
+        book.begin(manifest)
+        if options.tensorboard:
+            start_tensorboard(accelerator, plan.run.folder)
         keep_freed_memory()
         with others_may_end(), threads(options.one_thread.on), compiled_networks(model, options.compiled.on):
             finished = training.run_to_end()
-    except RunError:
-        _end(training, manifest, "failed")
-        raise
+        accelerator.wait_for_everyone()
+        book.end(manifest, "finished" if finished else "interrupted", {})
+    except RunError as error:
+        raise book.fail(manifest, error) from None
     except KeyboardInterrupt:
-        _end(training, manifest, "interrupted")
+        book.end(manifest, "interrupted", {})
         raise Interrupted(plan.run) from None
-    accelerator.wait_for_everyone()
-    _end(training, manifest, "finished" if finished else "interrupted")
     if finished:
         checkpoint = plan.run.checkpoint
         weights = decided_by_main(lambda: read_weights(checkpoint).weights)
         load_weights(model, weights, str(checkpoint))
     model.eval()
     return plan.run
+
+
+def _before(model: Model, plan: RunPlan, options: Options) -> Resumption | None:
+    """What is gone on from: a saved state, other runs' weights (which the model then has), or nothing."""
+    if options.resume:
+        return decided_by_main(lambda: state_to_resume(plan))
+    decided_by_main(lambda: initialize(model, Path(model.graphs.source.name).parent))
+    return None
+
+
+def _decisions(options: Options) -> tuple[Decision, Decision, Decision]:
+    return options.precision, options.compiled, options.one_thread
 
 
 def _settings(
@@ -177,18 +212,9 @@ def _settings(
     return training.model_copy(update={name: value for name, value in asked.items() if value is not None})
 
 
-def _folder(model: Model, out: Path | str | None, resume: bool) -> Path:
-    """Where the run is."""
-    name = run_name(model)
-    if resume:
-        return latest_folder(name) if out is None else find_run(out).folder
-    return new_folder(None if out is None else Path(out), name)
-
-
 def run_name(model: Model) -> str:
     """The spec's name, else its file's, else `run`: what a run folder is called by default."""
-    written = Path(model.graphs.source.name)
-    return model.graphs.spec.name or (written.stem if written.suffix in (".yaml", ".yml") else "") or "run"
+    return model.graphs.spec.name or name_of_file(model.graphs.source.name) or "run"
 
 
 def _plan(model: Model, data: "PreparedData", options: Options) -> RunPlan:
@@ -203,50 +229,3 @@ def _plan(model: Model, data: "PreparedData", options: Options) -> RunPlan:
         compiled=options.compiled.on,
         profile=options.profile,
     )
-
-
-def _begin(training: Training, options: Options) -> dict[str, Any]:
-    """Write what a run folder has before its first epoch; a resumed one keeps its past, cut to the saved epoch."""
-    plan, accelerator, graphs = training.plan, training.accelerator, training.model.graphs
-    where = placement(accelerator)
-    manifest = first_manifest(graphs, plan.training, plan.data.manifest(), where, options.command, options.compiled.on)
-    manifest["choices"] = {"precision": options.precision.reason, "compile": options.compiled.reason}
-    if not accelerator.is_main_process:
-        return manifest
-    run = plan.run
-    if options.resume:
-        earlier = run.manifest()
-        again = [*earlier.get("resumed", []), {"at": manifest["started"], "command": manifest["command"]}]
-        manifest |= {"started": earlier.get("started"), "command": earlier.get("command"), "resumed": again}
-        cut_records(run.metrics_file, training.position.epoch)
-    else:
-        run.folder.mkdir(parents=True, exist_ok=True)
-        write_text(run.spec_file, graphs.source.text)
-    write_text(run.resolved_file, plan.spec)
-    write_manifest(run.manifest_file, manifest)
-    if not options.resume:
-        save_state(
-            run.state_file, training.state(training.meter.state())
-        )  # from here on, a kill at any moment can be resumed
-    return manifest
-
-
-def _end(training: Training, manifest: dict[str, Any], status: str) -> None:
-    """Say in the manifest how it went."""
-    plan, position = training.plan, training.position
-    if training.accelerator.is_main_process:
-        facts = {
-            "status": status,
-            "epochs": position.epoch,
-            "epochs_asked": plan.training.epochs,
-            "step": position.step,
-            "best_epoch": position.best.epoch,
-            "select": plan.criterion.name,
-            "wall_seconds": round(position.seconds, 3),
-            **training.times.speed().facts(),
-        }
-        if (plan.run.folder / TRACE).exists():
-            facts["profile"] = TRACE
-        write_manifest(plan.run.manifest_file, manifest | facts)
-    for tracker in training.accelerator.trackers:  # `end_training` would also part from the other processes
-        tracker.finish()

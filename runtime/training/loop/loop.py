@@ -15,7 +15,8 @@ from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights, value_at
 from runtime.data.stream.streams import BatchRows, epoch_batches, steps_per_epoch
 from runtime.measures.evaluation import evaluate_rows
-from runtime.runs.checkpoints import load_weights, save_weights, write_copy
+from runtime.runs.atomic_files import write_copy
+from runtime.runs.checkpoints import load_weights, save_weights
 from runtime.runs.records import append_record, flat
 from runtime.training.loop.effective_samples import Collapse, mean_effective_samples
 from runtime.training.loop.health import check_weights, refuse_broken
@@ -23,7 +24,7 @@ from runtime.training.loop.initialization import Frozen
 from runtime.training.loop.interruption import StopRequest
 from runtime.training.loop.progress import Clock, Reporter
 from runtime.training.loop.run_plan import TRACE, RunPlan
-from runtime.training.loop.state import Position, TrainState, load_optimizer, save_state
+from runtime.training.loop.state import Position, TrainState, load_optimizer, not_a_state, save_state
 from runtime.training.processes.collectives import StopVote, Wish, from_all, processes, told_to_all
 from runtime.training.speed.profiling import Profile, describe_table
 from runtime.training.speed.timing import StepTimes, first_steps
@@ -43,7 +44,7 @@ class Training:
 
     def __init__(self, model: Model, plan: RunPlan, accelerator: "Accelerator", reporter: Reporter) -> None:
         self.model, self.plan, self.accelerator, self.reporter = model, plan, accelerator, reporter
-        self.position = Position()
+        self.position = self.saved = Position()
         self.frozen = Frozen(model)
         self.stepper = Stepper(model, plan.data, plan.training, accelerator)
         self.meter, self.average = self.stepper.meter, self.stepper.average
@@ -59,19 +60,34 @@ class Training:
     # --- resuming -------------------------------------------------------------------------------------------------
 
     def restore(self, state: TrainState) -> None:
-        """Stand where `state` was saved, by however many processes."""
-        load_weights(self.model, state.weights, "the saved training state")
-        if self.average is not None:
-            self.average.load(state.average)
-        load_optimizer(self.stepper.optimizer, state.optimizer)
-        self.meter.restore(*state.meter, device=self.accelerator.device)
+        """Stand where `state` was saved, by however many processes. RunError where it is not of this model."""
+        file = self.plan.run.state_file
+        load_weights(self.model, state.weights, str(file))
+        optimizer = self.stepper.optimizer
+        load_optimizer(optimizer, state.optimizer, optimizer.param_groups[0]["params"], file)
+        try:
+            if self.average is not None:
+                self.average.load(state.average)
+            self.meter.restore(*state.meter, device=self.accelerator.device)
+        except ValueError as error:
+            raise not_a_state(file, str(error)) from None
         if not self.accelerator.is_main_process:
             self.meter.restart()  # what was logged before counts once
-        self.position = state.position
+        self.position = self.saved = state.position
         self.collapse.look_back(self.plan.run.metrics())
 
-    def state(self, meter: MeterState) -> TrainState:
-        """Everything `restore` needs; `meter` is the log of the open epoch, of all processes."""
+    def save(self) -> None:
+        """The state before the first step, or as it was restored; `saved` is where a resumed training would stand."""
+        self._write_state(self.meter.state())
+
+    def _write_state(self, meter: MeterState) -> None:
+        """meter: the log of the open epoch, of all processes."""
+        if self.accelerator.is_main_process:
+            save_state(self.plan.run.state_file, self._state(meter))
+        self.saved = self.position
+
+    def _state(self, meter: MeterState) -> TrainState:
+        """Everything `restore` needs."""
         return TrainState(
             position=self.position,
             weights=self.model.state_dict(),
@@ -96,7 +112,7 @@ class Training:
             if profile is not None:
                 profile.start()
             with StopRequest(repeats=processes() > 1) as request:
-                while not self._over():
+                while not self.plan.over(self.position):
                     if not self._epoch(clock, request, profile):
                         return False
         finally:
@@ -109,11 +125,6 @@ class Training:
         if not (self.plan.profile and self.accelerator.is_main_process):
             return None
         return Profile(self.model, self.plan.run.folder / TRACE, self.accelerator.device.type == "cuda", steps)
-
-    def _over(self) -> bool:
-        training, position = self.plan.training, self.position
-        out_of_patience = training.patience is not None and position.best.waited >= training.patience
-        return position.epoch >= training.epochs or out_of_patience
 
     def _epoch(self, clock: Clock, request: StopRequest, profile: Profile | None) -> bool:
         """One epoch, from `position.batch` on; False if interrupted (the state is saved)."""
@@ -138,7 +149,7 @@ class Training:
                 return False
         self._finish_epoch(clock, began)
         stop = self._agreement.finish(Wish.STOP if request.asked else Wish.NOTHING) is Wish.STOP
-        return not stop or self._over()
+        return not stop or self.plan.over(self.position)
 
     def _wish(self, request: StopRequest, clock: Clock, saved: float) -> Wish:
         """What this process wants after a step; now and then it looks at its own numbers, and shows them."""
@@ -238,14 +249,13 @@ class Training:
 
     def _save_within_epoch(self, clock: Clock) -> None:
         merged = self._merged()
-        refuse_broken(merged.read(), self.position.epoch, self.plan.run.folder)
+        self._refuse_broken(merged.read())
         check_weights(self.model, self.position.epoch, self.plan.run.folder)
         self._save(clock, merged.state())
 
     def _save(self, clock: Clock, meter: MeterState) -> None:
         self.position = replace(self.position, seconds=clock.seconds)
-        if self.accelerator.is_main_process:
-            save_state(self.plan.run.state_file, self.state(meter))
+        self._write_state(meter)
 
     def _merged(self) -> Meter:
         """The open epoch's log of all processes; each of them must ask."""
@@ -259,5 +269,9 @@ class Training:
     def _read(self) -> StepInfo:
         """The open epoch's numbers; RunError if the loss is not one. Nothing is saved after that."""
         info = self._merged().read()
-        refuse_broken(info, self.position.epoch, self.plan.run.folder)
+        self._refuse_broken(info)
         return info
+
+    def _refuse_broken(self, info: StepInfo) -> None:
+        first = self.meter.first_bad() if info.broken else None
+        refuse_broken(info, self.position.epoch, self.plan.run.folder, first, self.plan.data)

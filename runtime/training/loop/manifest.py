@@ -1,6 +1,5 @@
 """What a run needs to be understood later: versions, seed, rows, command, machine."""
 
-import json
 import platform
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 
 from graphspec.graphs.graph import Graphs
 from graphspec.language import TrainingSection
-from runtime.runs.checkpoints import write_text
+from runtime.runs.records import write_object
 from runtime.training.processes.devices import Placement
 
 _PACKAGES = ("graphspec", "torch", "torchvision", "accelerate", "numpy", "scikit-learn", "safetensors", "pydantic")
@@ -48,7 +47,7 @@ def first_manifest(
 
 def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
     """Write (or replace, in one step) a manifest."""
-    write_text(path, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    write_object(path, manifest)
 
 
 def versions() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What a person sees while a model trains: a bar on a terminal, one line per epoch anywhere else."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from rich.columns import Columns
@@ -138,6 +138,36 @@ class BarReporter(SilentReporter):
     def _picture(self) -> Group:
         terms = Columns([Text(term) for term in self._terms], padding=(0, 2))
         return Group(self._bar, terms, Text(self._validation))
+
+
+class UntilGone:
+    """A reporter, as long as what it writes to is there: a terminal that hung up, a pipe that nobody reads any more, or
+    a full disk below a log ends the telling, never the training."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter: Reporter = reporter
+        self.interval = reporter.interval
+
+    def start(self, epochs: int, steps_per_epoch: int, done: int) -> None:
+        self._tell(lambda: self._reporter.start(epochs, steps_per_epoch, done))
+
+    def step(self, epoch: int, done: int, info: StepInfo) -> None:
+        self._tell(lambda: self._reporter.step(epoch, done, info))
+
+    def epoch(self, record: Mapping[str, Any]) -> None:
+        self._tell(lambda: self._reporter.epoch(record))
+
+    def note(self, text: str) -> None:
+        self._tell(lambda: self._reporter.note(text))
+
+    def stop(self) -> None:
+        self._tell(self._reporter.stop)
+
+    def _tell(self, what: Callable[[], None]) -> None:
+        try:
+            what()
+        except (OSError, SystemExit):  # rich ends the program where a pipe is closed
+            self._reporter = SilentReporter()
 
 
 def choose_reporter(progress: bool, console: Console | None = None) -> Reporter:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from graphspec.language import TrainingSection
 from runtime.runs.run_folder import Run
 from runtime.training.loop.selection import Criterion
+from runtime.training.loop.state import Position
 
 if TYPE_CHECKING:
     from runtime.data import PreparedData
@@ -27,3 +28,8 @@ class RunPlan:
     tensorboard: bool
     compiled: bool = False
     profile: bool = False
+
+    def over(self, position: Position) -> bool:
+        """Nothing is left to train there: all epochs are done, or patience has run out."""
+        out_of_patience = self.training.patience is not None and position.best.waited >= self.training.patience
+        return position.epoch >= self.training.epochs or out_of_patience

@@ -4,11 +4,12 @@ There is no generator state in it: every draw's seed follows from the spec's see
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from runtime.errors import RunError
@@ -57,35 +58,82 @@ def save_state(path: Path, state: TrainState) -> None:
 
 
 def read_state(path: Path) -> TrainState:
-    """What `save_state` wrote, on the CPU. RunError if there is no such file or it cannot be read."""
+    """What `save_state` wrote, on the CPU. RunError if there is no such file or it cannot be read.
+
+    Names and kinds are checked here, shapes by what takes the tensors (`load_weights`, `load_optimizer`, ...).
+    """
     if not path.exists():
-        raise RunError(
-            f"there is nothing to resume in {path.parent.parent}: {path.name} is not there",
-            "train without --resume, into another folder",
-        )
+        raise RunError(f"there is nothing to resume in {path.parent.parent}: {path.name} is not there", _ELSEWHERE)
     tensors, texts = read_tensors(path)
     groups: dict[str, dict[str, Tensor]] = {"weights": {}, "average": {}, "optimizer": {}, "meter": {}}
-    for name, tensor in tensors.items():
-        group, _, rest = name.partition("/")
-        groups[group][rest] = tensor
     try:
-        position = json.loads(texts["position"])
+        for name, tensor in tensors.items():
+            group, _, rest = name.partition("/")
+            groups[group][rest] = tensor
         return TrainState(
-            position=Position(**{**position, "best": Best.from_json(position["best"])}),
+            position=_position(json.loads(texts["position"])),
             weights=groups["weights"],
             average=groups["average"],
             optimizer=_join_optimizer(groups["optimizer"], json.loads(texts["optimizer"])),
-            meter=(groups["meter"], json.loads(texts["meter"])),
+            meter=(groups["meter"], _meter_names(json.loads(texts["meter"]))),
             spec=texts["spec"],
         )
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise not_a_state(path, str(error)) from None
+
+
+_ELSEWHERE = "train without --resume, into another folder"
+
+
+def not_a_state(path: Path, why: str) -> RunError:
+    """What is at `path` cannot be resumed."""
+    return RunError(f"{path} is not a training state ({why})", _ELSEWHERE)
+
+
+def _position(plain: Mapping[str, Any]) -> Position:
+    counts = {name: plain[name] for name in ("epoch", "batch", "step")}
+    if any(type(count) is not int or count < 0 for count in counts.values()):
+        raise ValueError(f"it stands at {counts}")
+    return Position(**counts, seconds=float(plain["seconds"]), best=Best.from_json(plain["best"]))
+
+
+def _meter_names(plain: Mapping[str, Any]) -> dict[str, list[str]]:
+    names = {key: plain[key] for key in ("names", "samples")}
+    if not all(isinstance(listed, list) and all(isinstance(n, str) for n in listed) for listed in names.values()):
+        raise TypeError("its log has no names")
+    return names
+
+
+def load_optimizer(
+    optimizer: Optimizer, saved: Mapping[int, Mapping[str, Any]], parameters: Sequence[Tensor], origin: Path
+) -> None:
+    """Give a freshly built optimizer the saved one's memory; its own settings stay.
+
+    parameters: what it steps, by their places. RunError for memory of other parameters: kernels write where it is told.
+    """
+    for index, memory in saved.items():
+        if not 0 <= index < len(parameters):
+            raise not_a_state(origin, f"its optimizer has {index + 1} parameters or more, this one {len(parameters)}")
+        for name, value in memory.items():
+            _check_memory(index, name, value, parameters[index], origin)
+    try:
+        optimizer.load_state_dict({"state": saved, "param_groups": optimizer.state_dict()["param_groups"]})
     except (KeyError, TypeError, ValueError) as error:
-        hint = "train without --resume, into another folder"
-        raise RunError(f"{path} is not a training state ({error})", hint) from None
+        raise not_a_state(origin, f"its optimizer lacks {error}") from None
 
 
-def load_optimizer(optimizer: Optimizer, saved: Mapping[int, Mapping[str, Any]]) -> None:
-    """Give a freshly built optimizer the saved one's memory; its own settings stay."""
-    optimizer.load_state_dict({"state": saved, "param_groups": optimizer.state_dict()["param_groups"]})
+def _check_memory(index: int, name: str, value: Any, parameter: Tensor, origin: Path) -> None:
+    """A count of steps is one float32 number, any other memory is like its parameter."""
+    if not isinstance(value, Tensor):
+        if name == "step" or isinstance(value, Mapping | list):
+            raise not_a_state(origin, f"{name} of its optimizer's parameter {index} is no tensor")
+        return
+    shape, dtype = ((), torch.float32) if name == "step" else (tuple(parameter.shape), parameter.dtype)
+    if (tuple(value.shape), value.dtype) != (shape, dtype):
+        found, wanted = (
+            f"{str(d).removeprefix('torch.')} {list(s)}" for s, d in ((value.shape, value.dtype), (shape, dtype))
+        )
+        raise not_a_state(origin, f"{name} of its optimizer's parameter {index} is {found}, not {wanted}")
 
 
 def _split_optimizer(memory: Mapping[int, Mapping[str, Any]]) -> tuple[dict[str, Tensor], dict[str, dict[str, Any]]]:

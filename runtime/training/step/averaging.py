@@ -36,7 +36,11 @@ class Average:
         return dict(zip(self._names, self._average, strict=True))
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what `tensors` returned before."""
+        """Take over what `tensors` returned before. ValueError for an average of other weights."""
+        for name, average in zip(self._names, self._average, strict=True):
+            theirs = tensors.get(name)
+            if theirs is None or theirs.shape != average.shape or theirs.dtype != average.dtype:
+                raise ValueError(f"the average of {name} is not {list(average.shape)}")
         for name, average in zip(self._names, self._average, strict=True):
             average.copy_(tensors[name])
 

@@ -28,6 +28,16 @@ class StepInfo:
     culprits: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class FirstBad:
+    """The first step of an epoch (counted from 1) with rows whose bound was not finite: rows [n], positions in the
+    training rows; of: how many rows this process had in that step."""
+
+    step: int
+    rows: Tensor
+    of: int
+
+
 class Meter:
     """Sums over the steps of one epoch.
 
@@ -40,6 +50,9 @@ class Meter:
         self._names: tuple[str, ...] = ()
         self._samples: tuple[str, ...] = ()
         self._tensors: dict[str, Tensor] = {}
+        self._count = 0
+        self._lately: list[tuple[int, tuple[Tensor, Tensor]]] = []
+        """(step, (positions, which of them had no finite bound)) of bad steps; of all where looking would wait."""
 
     @torch.no_grad()
     def add(
@@ -51,22 +64,28 @@ class Meter:
         weights: Tensor,
         unlabelled: int,
         own_weights: Mapping[str, Tensor] = NO_WEIGHTS,
+        positions: Tensor | None = None,
     ) -> None:
         """One step. bound, weights and each term: [B], unlabelled rows first; `unlabelled` is how many those are.
 
-        own_weights: {term: [B]} of terms that weigh rows in their own way.
+        own_weights: {term: [B]} of terms that weigh rows in their own way. positions: [B] in the training rows, for
+        `first_bad`.
         """
         self._make_room(tuple(terms), tuple(effective), bound)
         store = self._tensors
         blank = torch.full_like(bound, math.nan)
         store["loss"] += loss.detach()
         store["steps"] += 1
+        self._count += 1
         if self._names:
             values = torch.stack([terms.get(name, blank).detach() for name in self._names])
             counted = torch.stack([own_weights.get(name, weights) for name in self._names]) if own_weights else weights
             store["sums"] += (values * counted).nansum(dim=1)
             store["counts"] += (~values.isnan() * counted).sum(dim=1)
-            self._find_culprits(values, ~bound.isfinite(), unlabelled)
+            bad_rows = ~bound.detach().isfinite()
+            self._find_culprits(values, bad_rows, unlabelled)
+            if positions is not None and (bad_rows.device.type != "cpu" or bad_rows.any()):
+                self._lately.append((self._count, (positions, bad_rows)))
         if self._samples:
             given = torch.stack([effective.get(name, blank).detach() for name in self._samples])
             counted = ~given.isnan() & (weights > 0)
@@ -122,16 +141,28 @@ class Meter:
         steps = max(1.0, float(store["steps"]))
         culprits = [name for name, bad in zip(self._names, store["culprits"].tolist(), strict=True) if bad]
         loss = float(store["loss"]) / steps
+        broken = bool(store["broken"]) or not math.isfinite(loss)
+        if not broken:
+            self._lately.clear()
         return StepInfo(
             loss,
             _means(self._names, store["sums"], store["counts"]),
             _means(self._samples, store["effective"], store["effective_rows"]),
-            bool(store["broken"]) or not math.isfinite(loss),
+            broken,
             tuple(culprits),
         )
 
+    def first_bad(self) -> FirstBad | None:
+        """This process's first rows without a finite bound since it last read good numbers; waits for the device."""
+        for step, (positions, bad_rows) in self._lately:
+            rows = positions[bad_rows.cpu()]
+            if len(rows):
+                return FirstBad(step, rows, len(positions))
+        return None
+
     def restart(self) -> None:
         """A new epoch: sums from zero; which stream has which term stays known."""
+        self._count = 0
         for name, tensor in self._tensors.items():
             if name != "seen":
                 tensor.zero_()
@@ -164,9 +195,20 @@ class Meter:
         return [self._names.index(term) for term in plain["names"]]
 
     def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], device: torch.device) -> None:
-        """Take over what `state` returned."""
+        """Take over what `state` returned. ValueError for tensors that are not such a log."""
+        terms, samples = len(plain["names"]), len(plain["samples"])
+        fresh = Meter()
+        loss = tensors.get("loss", torch.zeros(()))
+        fresh._make_room(plain["names"], plain["samples"], loss if loss.is_floating_point() else loss.float())
+        for name, tensor in tensors.items():
+            own = fresh._tensors.get(name)
+            if own is None or own.shape != tensor.shape or own.dtype != tensor.dtype:
+                raise ValueError(f"its log of {terms} terms and {samples} labels has {name} {list(tensor.shape)}")
+        if tensors and tensors.keys() != fresh._tensors.keys():
+            raise ValueError(f"its log lacks {', '.join(fresh._tensors.keys() - tensors.keys())}")
         self._names, self._samples = tuple(plain["names"]), tuple(plain["samples"])
         self._tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
+        self._count = int(tensors["steps"]) if tensors else 0
 
 
 def _joined(own: Tensor, theirs: Tensor) -> Tensor:

@@ -99,7 +99,10 @@ class Stepper:
         self.times.mark("optimizer")
         terms, effective = evaluation.terms, evaluation.effective_samples
         own = NO_WEIGHTS if targets is None else targets.term_weights()
-        self.meter.add(loss, evaluation.bound, terms, effective, inputs["row_weights"], share.unlabelled, own)
+        weights_of_rows = inputs["row_weights"]
+        self.meter.add(
+            loss, evaluation.bound, terms, effective, weights_of_rows, share.unlabelled, own, share.positions
+        )
 
     def _clean(self, share: Share) -> dict[str, Tensor]:
         """This process's rows on the device, as they are in the data."""

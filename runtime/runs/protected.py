@@ -1,0 +1,42 @@
+"""What a user must never lose to an output: the spec, and the data that it reads."""
+
+from pathlib import Path
+
+from graphspec.graphs.graph import Graphs
+from graphspec.headers import expand
+from graphspec.headers.sources import FileSource, find_file, resolve_source
+from runtime.errors import RunError
+
+
+def refuse_users_own(path: Path, graphs: Graphs, spec_path: Path | None, data_dir: Path | None = None) -> None:
+    """RunError if `path` (a file, or a run's folder) is the spec or its data, or lies in a folder of data: pictures
+    found there later would be rows."""
+    target = path.resolve()
+    if spec_path is not None and spec_path.is_file() and target in (spec_path.resolve(), spec_path.resolve().parent):
+        _refuse_spec(path, target, spec_path)
+    for own in _data_files(graphs, spec_path, data_dir):
+        if own.is_dir() and (target == own or own in target.parents):
+            raise RunError(f"{path} lies in {own}, a folder of data that this spec reads", "name a place outside of it")
+        if target == own:
+            raise RunError(f"{path} is a file that this spec reads as data", "name another file")
+
+
+def _refuse_spec(path: Path, target: Path, spec_path: Path) -> None:
+    if target == spec_path.resolve():
+        raise RunError(f"{path} is the spec itself", "name another file")
+    if spec_path.name == "spec.yaml":  # a run folder has a file of that name
+        raise RunError(f"{path} holds the spec itself as spec.yaml", "name another folder for the run")
+
+
+def _data_files(graphs: Graphs, spec_path: Path | None, data_dir: Path | None) -> list[Path]:
+    """Files and folders of the spec's source and its lists of rows, as far as they are there."""
+    data = graphs.spec.data
+    if data is None:
+        return []
+    found = resolve_source(data.source, spec_path, data_dir)
+    files = list(expand(found.path)) if isinstance(found, FileSource) else []
+    for budget in data.labels.values():
+        rows = getattr(budget, "rows", None)
+        listed = find_file(rows, spec_path, data_dir) if isinstance(rows, str) else None
+        files += [listed] if isinstance(listed, Path) else []
+    return [file.resolve() for file in files]
