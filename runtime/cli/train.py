@@ -87,7 +87,7 @@ def train(
     again = _resume_command(spec, overrides or [], data_dir, device, seed, precision, compile_step, allow_python)
     loud = is_main() and not (quiet or as_json)
     with _processes_together():
-        graphs = _load_spec(spec, texts)
+        graphs = _load_spec(spec, texts, data_dir)
         if not resume:
             _check_place(out, graphs, data_dir)
         model, data = _load(graphs, data_dir, device, allow_python)
@@ -180,7 +180,7 @@ def _asked(seed: int | None, precision: str | None, compile_step: bool | None) -
     return [f"training.{field}={value}" for field, value in wanted.items() if value is not None]
 
 
-def _load_spec(spec: str, overrides: list[str]) -> "Graphs":
+def _load_spec(spec: str, overrides: list[str], data_dir: Path | None) -> "Graphs":
     from graphspec.loading import load
 
     graphs = load(spec, overrides, data_dir=data_dir)
