@@ -89,7 +89,7 @@ class GivenNoise(Noise):
         found = self.eps[name].index_select(1, self.places)
         return found if lead else found[0]
 
-    def select(self, rows: Tensor) -> "GivenNoise":
+    def select(self, rows: slice | Tensor) -> "GivenNoise":
         """The draws of some of the rows at hand."""
         return GivenNoise(self.eps, self.places[rows])
 

@@ -64,7 +64,8 @@ def labels_only(graphs: Graphs, data: Any, name: str, seed: int) -> dict[str, fl
         for factor in graphs.order("recognition"):
             if factor.deterministic:
                 given[factor.variable] = model.compute(factor, given, noise)
-        loss = -model.distribution(graphs.recognition[name], given, noise).log_prob(values[name].long()).mean()
+        entry, extras, parameters = model.family_at(graphs.recognition[name], given, noise)
+        loss = -entry.summed(values[name].long(), parameters, extras).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from axis_tensors import SAMPLES, AxisTensor, union
+from distributions import Distribution, Flow, build
 
 from compiler.factors.factor_modules import Conditional, Deterministic, Entered, FactorModule
-from compiler.families import Distribution, build
-from compiler.families.flows import Flow
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from row_noise import RowNoise
 from torch import Tensor
-
-from compiler.tensors.noise import RowNoise
 
 DIRECTIONS = 8
 """One for each bit of a random byte."""

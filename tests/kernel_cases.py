@@ -2,9 +2,10 @@
 
 import torch
 import torch.nn.functional as F
+from distributions import Distribution
 from torch import Tensor
 
-from compiler.families import ENTRIES, Distribution, Extras
+from compiler.families import ENTRIES, Extras
 from compiler.tensors.noise import Noise
 
 DOUBLE = torch.float64

@@ -13,6 +13,7 @@ from itertools import product
 
 import networkx as nx
 import torch
+from distributions import distribution_of
 from torch import Tensor
 from twin_divergences import DIVERGENCES, divergence
 from twin_draws import Ask, draw, gumbel, relaxed
@@ -192,7 +193,7 @@ class RowTwin:
     def _parameters(self, factor) -> tuple[dict[str, Tensor], object]:
         """What the model says: parameters by name [worlds or 1, *shape], and a flow's invertible map."""
         module = self.model.conditional(factor)
-        return dict(self.model.distribution(factor, self.values, self.noise).parameters), module.flow
+        return dict(distribution_of(self.model, factor, self.values, self.noise).parameters), module.flow
 
     def _ask(self, name: str, lead: tuple[int, ...]) -> Ask:
         """Standard noise of one variable; of several samples, for each world that of its own."""

@@ -11,9 +11,9 @@ import scipy.integrate
 import scipy.special
 import scipy.stats
 import torch
+from distributions import Distribution, build
 
 from compiler.factors.parameters import from_alternative
-from compiler.families import Distribution, build
 from compiler.families.flow_maps import flow_log_prob
 from compiler.families.flows import build_flow_map
 from compiler.networks.initialization import Initializer

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from axis_modules import ConditionalModule, DeterministicModule, Located
 from axis_tensors import SAMPLES, AxisTensor
+from distributions import closed_kl
 from torch import Tensor, nn
 
 from compiler.factors.parameters import BORDER_START, Learned, constrain
-from compiler.families import closed_kl
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise
 from graphspec.diagnostics import SpecError

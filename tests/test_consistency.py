@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from distributions import distribution_of
 from graph_specs import M2, codes_in, found_in, graphs_of, pointed_at
 from plan_runs import values_of
 from process_runs import GREY, write_data
@@ -160,7 +161,7 @@ def by_hand(
                     masks = masks.select(torch.arange(unlabelled))
                 values = {"x": shown}
                 values["h"] = model.compute(model.graphs.recognition["h"], values, masks)
-                q = model.distribution(model.graphs.recognition["y"], values, masks).log_probs()
+                q = distribution_of(model, model.graphs.recognition["y"], values, masks).log_probs()
                 model.load_state_dict(moved, strict=False)
                 for row in range(unlabelled):
                     if float(target[row].max()) >= confidence:

@@ -9,16 +9,17 @@ import scipy.special
 import scipy.stats
 import torch
 from axis_modules import ConditionalModule
+from distributions import Distribution, build, closed_kl
 from graph_specs import found_in, graphs_of
+from row_noise import RowNoise
 from torch import Tensor
 
 from compiler.factors.parameters import BORDER_START, Learned, constrain, legal
-from compiler.families import Distribution, build, closed_kl
 from compiler.families.sphere import bessel_terms, excess, log_area, polar_angle, shortfall
 from compiler.model.pipeline import compile_spec
 from compiler.symbolic.lowering import lower
 from compiler.symbolic.program import Pattern
-from compiler.tensors.noise import Noise, RowNoise
+from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import Variable
 from graphspec.language import LearnedParameter
 from graphspec.language.families import FAMILIES

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from discrete_specs import discrete_spec
+from distributions import distribution_of
 from objective_twin import joint_values, log_densities
 from plan_runs import values_of
 from test_objective_exact import build
@@ -172,7 +173,7 @@ def test_each_part_has_its_own_weight() -> None:
     total = total - 0.5 * terms["mutual_information z"] - 2 * terms["dimension_wise z"]
     torch.testing.assert_close(evaluation.bound, total, atol=1e-10, rtol=0)
     draws = values_of(split, {"x": x}, Noise(2, 20))["z"]
-    q = split.distribution(split.graphs.recognition["z"], {"x": x}, Noise(2, 20))
+    q = distribution_of(split, split.graphs.recognition["z"], {"x": x}, Noise(2, 20))
     pairs = torch.stack(
         [
             torch.stack([q.rebuilt(lambda t, j=j: t[j : j + 1]).log_prob_each(draws[i : i + 1])[0] for j in range(20)])

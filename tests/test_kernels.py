@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from distributions import closed_kl
 from kernel_cases import DENSITIES, DOUBLE, IN_TORCH, INPUTS, SPEC, SameNoise, close, distribution, draw, inputs_of
 
 from compiler import kernels
-from compiler.families.divergences import closed_kl
 from compiler.kernels import FUSED_ACTIVATIONS, building_kernels, fused_density, sum_activate
 from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights

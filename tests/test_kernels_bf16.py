@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from distributions import closed_kl
 from kernel_cases import DENSITIES, IN_TORCH, INPUTS, SameNoise, close, distribution, draw, inputs_of
 from torch import Tensor
 
 from compiler import kernels
-from compiler.families import closed_kl
 from compiler.kernels import (
     FUSED_ACTIVATIONS,
     building_kernels,

@@ -10,13 +10,14 @@ import torch
 import torch.nn.functional as F
 from axis_tensors import SAMPLES, AxisTensor, union
 from pydantic import TypeAdapter
+from row_noise import RowNoise
 from torch import Tensor, nn
 
 from compiler.networks import VALUE, Network, ParentInput, Setup, UserModuleError, blueprint
 from compiler.networks.initialization import Initializer
 from compiler.networks.layers import BatchNorm
 from compiler.tensors.call_layout import Layout
-from compiler.tensors.noise import Noise, RowNoise
+from compiler.tensors.noise import Noise
 from graphspec.diagnostics import InternalError
 from graphspec.language import NetworkSpec
 from graphspec.language.shapes import conv_plan, deconv_plan

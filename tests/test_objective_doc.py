@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 from discrete_specs import discrete_spec
+from distributions import distribution_of
 from objective_twin import joint_values, log_densities
 from plan_runs import values_of
 from test_masks import VECTOR
@@ -76,7 +77,7 @@ def test_elements_in_part_are_labels_and_the_others_hidden() -> None:
     """By hand: L of (y_0 given, y_1 blank) sums over y_1 alone, and alpha weighs log q(y_0) alone."""
     model = build(VECTOR)
     row = {"x": torch.tensor([[0.0, 1.0]]).double(), "y": torch.tensor([[1.0, -1.0]]).double()}
-    q = model.distribution(model.graphs.recognition["y"], {"x": row["x"]}, Noise(0, 1))
+    q = distribution_of(model, model.graphs.recognition["y"], {"x": row["x"]}, Noise(0, 1))
     logits = q.parameters["logits"][0]
     log_q = [torch.nn.functional.logsigmoid(logits), torch.nn.functional.logsigmoid(-logits)]
     expected = 2 * log_q[0][0]

@@ -11,13 +11,15 @@ from itertools import chain, combinations
 import numpy as np
 import pytest
 import torch
+from distributions import distribution_of
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from random_specs import Drawn, compiled, rows_of, specs
+from row_noise import RowNoise
 from row_twin import twin_bound
 
 from compiler import compile_spec
-from compiler.tensors.noise import Noise, RowNoise
+from compiler.tensors.noise import Noise
 from graphspec.loading import load
 
 plain = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -209,7 +211,7 @@ def test_the_importance_weighted_bound_agrees_in_mean_with_quadrature(label: int
     ratios = []
     for y in [0.0, 1.0] if label < 0 else [float(label)]:
         given = {"x": row["x"].expand(81, 2), "y": torch.full((81,), y).double()}
-        q = model.distribution(model.graphs.recognition["z"], given, Noise(0, 81))
+        q = distribution_of(model, model.graphs.recognition["z"], given, Noise(0, 81))
         z = q.parameters["loc"] + q.parameters["scale"] * points
         log_p = sum(model.log_prob("generative", {**given, "z": z}).values())
         ratios.append(log_p - model.log_prob("recognition", {**given, "z": z})["z"])

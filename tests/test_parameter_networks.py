@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 import torch
 from axis_modules import ConditionalModule
+from distributions import distribution_of
 from graph_specs import graphs_of
 from torch import Tensor
 
@@ -51,7 +52,7 @@ def test_the_likelihood_of_scvi_is_scipys_negative_binomial() -> None:
     with torch.no_grad():
         given = model.prepare(values)
         expression = model.compute(function, given, Noise(0, 6))
-        found = model.distribution(factor, {**given, "expression": expression}, Noise(0, 6))
+        found = distribution_of(model, factor, {**given, "expression": expression}, Noise(0, 6))
         dispersion = found.parameters["dispersion"]
     assert torch.equal(dispersion[0], dispersion[3]) and not torch.equal(dispersion[0], dispersion[1])
     mean = (expression * rows["library"]).numpy()

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from data_specs import DIGIT, REALS, prepared, write_npz
+from row_noise import RowNoise
 
 from compiler import compile_spec
 from compiler.symbolic.schedules import ObjectiveWeights
-from compiler.tensors.noise import Noise, RowNoise
+from compiler.tensors.noise import Noise
 from graphspec.loading import load
 from runtime.data import epoch_batches
 

@@ -5,9 +5,10 @@ import math
 import pytest
 import scipy.stats
 import torch
+from distributions import Distribution
 from test_objective_exact import build
 
-from compiler.families import ENTRIES, Distribution, Extras
+from compiler.families import ENTRIES, Extras
 from compiler.symbolic.program import Pattern
 from compiler.symbolic.schedules import ObjectiveWeights, Rates, value_at
 from compiler.tensors.noise import Noise

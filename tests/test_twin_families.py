@@ -12,13 +12,13 @@ import pytest
 import scipy.special
 import scipy.stats
 import torch
+from distributions import build, closed_kl_each
+from row_noise import RowNoise
 from torch import Tensor
 from twin_divergences import DIVERGENCES, divergence
 from twin_draws import draw, relaxed
 from twin_families import DENSITIES, FLOWS, TwinDistribution
 
-from compiler.families import build, closed_kl_each
-from compiler.tensors.noise import RowNoise
 from graphspec.graphs.graph import Variable
 from graphspec.language.families import FAMILIES
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from row_noise import RowNoise
 from row_twin import twin_bounds
 from test_golden_steps import SMALL_SPECS
 from test_specs import SPECS, made_up
 
 from compiler import compile_spec
-from compiler.tensors.noise import RowNoise
 from graphspec.loading import load
 
 PATTERNS = 6

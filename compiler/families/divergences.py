@@ -2,7 +2,6 @@
 
 from torch import Tensor
 
-from compiler.families.distribution import Distribution
 from compiler.families.entry import Extras, FamilyEntry, Parameters, call, sum_event
 from compiler.kernels import fused_density
 
@@ -29,14 +28,3 @@ def divergence(
         if found is not None:
             return found
     return sum_event(divergence_each(q, p, q_parameters, p_parameters, extras), extras)
-
-
-def closed_kl(q: Distribution, p: Distribution) -> Tensor:
-    """KL(q || p), [*lead] (both sides' leads broadcast; align their axes first)."""
-    return divergence(q.entry, p.entry, q.tensors, p.tensors, q.extras)
-
-
-def closed_kl_each(q: Distribution, p: Distribution) -> Tensor:
-    """KL(q || p) of each element of the event, [*lead, *shape] (multivariate: size 1 along the dependent axis)."""
-    assert q.shape == p.shape, f"events differ: {q.shape} and {p.shape}"
-    return divergence_each(q.entry, p.entry, q.tensors, p.tensors, q.extras)

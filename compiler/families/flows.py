@@ -6,14 +6,13 @@ formula inverts them, by bisection among values within 10 of zero. `masked_autor
 recognition, which is scored only at its own draws, and from value to noise everywhere else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from compiler.families.distribution import Distribution
 from compiler.families.entry import Extras, FamilyEntry, Function, Parameters
 from compiler.families.flow_maps import FlowMap, flow_draw, flow_log_prob, last_layers
 from compiler.families.noise_kinds import NORMAL, NoiseKind
@@ -146,12 +145,3 @@ class FlowEntry(FamilyEntry):
 
     def lead(self, parameters: Parameters, extras: Extras) -> torch.Size:
         return parameters[0].shape[:-1]
-
-
-class Flow(Distribution):
-    """The distribution that a factor's map gives at a context, [*lead, C]."""
-
-    entry: FlowEntry
-
-    def __init__(self, shape: Sequence[int], transform: FlowMap, context: Tensor) -> None:
-        super().__init__(FlowEntry(transform=transform), Extras(tuple(shape)), {"context": context})

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from torch import Tensor
 from compiler.model.compiled import Compiled
 from compiler.model.given import GivenTensors
 from compiler.plan.plan import Plan
-from compiler.plan.running import Context, Rows, as_positions, joined_rows
+from compiler.plan.running import Context, Rows, joined_rows
 from compiler.symbolic.program import Pattern
 from compiler.symbolic.schedules import ObjectiveWeights, Rates
 from compiler.tensors.noise import Noise
@@ -52,17 +53,16 @@ class Evaluator:
         device = next(iter(rows.values())).device
         whole = self.compiled.context(noise, self.weights, device)
         given = self.compiled.given(rows, whole)
-        if groups[0][1] is None:
-            return self._of_group(groups[0][0], given, whole, None)
-        contexts = [self._context(pattern, noise.select(positions_of(rows_of)), device) for pattern, rows_of in groups]
-        where_all = [positions for _, positions in groups if positions is not None]
+        patterns, where = [pattern for pattern, _ in groups], [rows_of for _, rows_of in groups if rows_of is not None]
+        if not where:
+            return self._of_group(patterns[0], given, self._context(patterns[0], noise, device), None)
+        contexts = [self._context(p, noise.select(rows_of), device) for p, rows_of in zip(patterns, where, strict=True)]
         if noise.in_order:  # draws that depend on what was drawn before are made group by group
-            pairs = zip(groups, contexts, strict=True)
-            parts = [self._of_group(pattern, given, context, rows_of) for (pattern, rows_of), context in pairs]
+            parts = list(map(self._of_group, patterns, repeat(given), contexts, where))
         else:
-            whole.parts, whole.rows = contexts, where_all
-            parts = self._together([pattern for pattern, _ in groups], given, whole)
-        return _put_together(parts, where_all)
+            whole.parts, whole.rows = contexts, where
+            parts = self._together(patterns, given, whole)
+        return _put_together(parts, where)
 
     def _context(self, pattern: Pattern, noise: Noise, device: torch.device) -> Context:
         context = self.compiled.context(noise, self.weights, device)
@@ -71,7 +71,6 @@ class Evaluator:
 
     def _of_group(self, pattern: Pattern, given: GivenTensors, context: Context, rows: Rows | None) -> Evaluation:
         runner = self.compiled.for_pattern(pattern, self.samples, self.answers)
-        context.rows_of_data = None if self.rates is None else self.rates.stands_for(pattern)
         values = runner.run(context, given.of(runner.plan, rows))
         return _evaluation(runner.plan, values, context.batch)
 
@@ -81,12 +80,6 @@ class Evaluator:
         return [
             _evaluation(runner.plan, values, context.batch, f"{group} ") for group, context in enumerate(whole.parts)
         ]
-
-
-def positions_of(rows: Rows | None) -> Tensor:
-    """Positions of a group's rows."""
-    assert rows is not None, "several groups have each some of the rows"
-    return as_positions(rows)
 
 
 def _evaluation(plan: Plan, values: Mapping[str, Tensor], batch: int, prefix: str = "") -> Evaluation:

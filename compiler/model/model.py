@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from compiler.factors.factor_modules import Conditional, Deterministic
-from compiler.families import Distribution
+from compiler.families.entry import Extras, FamilyEntry
 from compiler.model import grouping
 from compiler.model.compiled import Compiled
 from compiler.model.evaluation import Evaluation, Evaluator, Group
@@ -65,11 +65,13 @@ class Model(nn.Module):
         assert isinstance(module, Deterministic)
         return module
 
-    def distribution(self, factor: Factor, values: Mapping[str, Tensor], noise: Noise) -> Distribution:
-        """A stochastic factor's distribution at its parents' values {name: [B, *shape]}, flags of blanks among them."""
-        found = self.conditional(factor)(values, Layout(1, noise))
+    def family_at(
+        self, factor: Factor, values: Mapping[str, Tensor], noise: Noise
+    ) -> tuple[FamilyEntry, Extras, tuple[Tensor, ...]]:
+        """A stochastic factor's family, and its parameters at its parents' values {name: [B, *shape]}, flags of blanks
+        among them."""
         entry, extras = self.compiled.modules.family(factor.key)
-        return Distribution(entry, extras, dict(zip(entry.names, found, strict=True)))
+        return entry, extras, entry.spread(self.conditional(factor)(values, Layout(1, noise)), extras)
 
     def compute(self, factor: Factor, values: Mapping[str, Tensor], noise: Noise) -> Tensor:
         """A deterministic variable [B, *shape] at its parents' values."""

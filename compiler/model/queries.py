@@ -10,7 +10,7 @@ from compiler.model.compiled import Compiled
 from compiler.model.evaluation import Group
 from compiler.model.given import GivenTensors
 from compiler.plan.questions import plan_densities, plan_draws, plan_generation, plan_means, plan_posterior
-from compiler.plan.running import Context, as_positions
+from compiler.plan.running import Context
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.blanks import placed
 from compiler.tensors.noise import Noise
@@ -35,7 +35,7 @@ class Queries:
             program, _ = self.compiled.program(pattern, samples)
             planned = partial(plan_posterior, program, name, self.compiled.features)
             runner = self.compiled.runner(("posterior", name, pattern, samples), planned)
-            inner = noise if positions is None else noise.select(as_positions(positions))
+            inner = noise if positions is None else noise.select(positions)
             found = runner.results(self._context(rows, inner), given.of(runner.plan, positions))["posterior"]
             found = found.expand(inner.batch, *found.shape[1:])
             if positions is None:

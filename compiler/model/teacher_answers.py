@@ -11,7 +11,7 @@ from torch import Tensor
 
 from compiler.model.model import Model
 from compiler.plan.questions import plan_answers
-from compiler.plan.running import Rows, as_positions
+from compiler.plan.running import Rows
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.blanks import placed
 from compiler.tensors.noise import Noise
@@ -39,7 +39,7 @@ class Answers:
                 continue
             planned = partial(plan_answers, compiled.program(pattern)[0], hidden, compiled.features)
             runner = compiled.runner(("answers", pattern, hidden), planned)
-            inner = noise if positions is None else noise.select(as_positions(positions))
+            inner = noise if positions is None else noise.select(positions)
             found = runner.results(compiled.context(inner, weights, device), given.of(runner.plan, positions))
             for name in hidden:
                 answer = found[f"answer {name}"]

@@ -113,12 +113,7 @@ def joined_rows(rows: Sequence[Rows]) -> Rows:
     stretches = [part for part in rows if isinstance(part, slice)]
     if len(stretches) == len(rows) and all(a.stop == b.start for a, b in pairwise(stretches)):
         return slice(stretches[0].start, stretches[-1].stop)
-    return torch.cat([as_positions(part) for part in rows])
-
-
-def as_positions(rows: Rows) -> Tensor:
-    """Positions [n] of some rows."""
-    return torch.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+    return torch.cat([torch.arange(r.start, r.stop) if isinstance(r, slice) else r for r in rows])
 
 
 def some_rows(data: Tensor, rows: Rows) -> Tensor:

@@ -101,8 +101,3 @@ def one_hot(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:
     index = (values - variable.minimum).long().unsqueeze(-1)
     # not torch's one_hot, which looks at the smallest and largest index first
     return torch.zeros(*values.shape, variable.support, dtype=dtype, device=values.device).scatter_(-1, index, 1)
-
-
-def as_positions(rows: slice | Tensor) -> Tensor:
-    """Positions [n] of some rows."""
-    return torch.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows

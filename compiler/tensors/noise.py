@@ -1,6 +1,5 @@
 """Where randomness comes from: always an argument, drawn per row, never shared between rows by accident."""
 
-import hashlib
 from collections.abc import Sequence
 
 import torch
@@ -41,32 +40,6 @@ class Noise:
         seed = int(torch.randint(2**62, (1,), generator=self.generator, device=self.generator.device).item())
         return torch.Generator(device=self.generator.device).manual_seed(seed)
 
-    def select(self, rows: Tensor) -> "Noise":
-        """Noise for some of the rows (positions in the batch)."""
-        return Noise(self.generator, int(rows.numel()))
-
-
-class RowNoise(Noise):
-    """The same draws for a row whatever batch it stands in: keyed by (seed, row, name). Slow; for tests and audits."""
-
-    in_order = False
-
-    def __init__(self, seed: int, rows: Sequence[int]) -> None:
-        super().__init__(seed, len(rows))
-        self.seed = seed
-        self.rows = tuple(int(row) for row in rows)
-
-    def _generator(self, name: str, row: int) -> torch.Generator:
-        digest = hashlib.sha256(f"{self.seed}/{row}/{name}".encode()).digest()
-        return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-
-    def normal(self, name: str, lead: Sequence[int], event: Sequence[int], dtype: torch.dtype) -> Tensor:
-        draws = [torch.randn((*lead, *event), generator=self._generator(name, row), dtype=dtype) for row in self.rows]
-        return torch.stack(draws, dim=len(lead))
-
-    def uniform(self, name: str, lead: Sequence[int], event: Sequence[int], dtype: torch.dtype) -> Tensor:
-        draws = [torch.rand((*lead, *event), generator=self._generator(name, row), dtype=dtype) for row in self.rows]
-        return torch.stack(draws, dim=len(lead)).clamp_min(torch.finfo(dtype).tiny)
-
-    def select(self, rows: Tensor) -> "RowNoise":
-        return RowNoise(self.seed, [self.rows[int(row)] for row in rows])
+    def select(self, rows: slice | Tensor) -> "Noise":
+        """Noise for some of the rows: side by side in the batch, or at positions [n]."""
+        return Noise(self.generator, rows.stop - rows.start if isinstance(rows, slice) else len(rows))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from compiler.families import Distribution
+from compiler.families.entry import Extras, FamilyEntry
 from compiler.model.model import Model
 from compiler.tensors.blanks import as_value
 from compiler.tensors.noise import Noise
@@ -125,8 +125,11 @@ def _carried(model: Model, held: Mapping[str, Tensor], kept: Values, moved: froz
             was.compute(factor)
             now.compute(factor)
         elif name in moved and name in held:
-            before, after = was.distribution(factor), now.distribution(factor)
-            carried = None if before is None or after is None else before.carried(after, held[name])
+            before, after = was.family_at(factor), now.family_at(factor)
+            if before is None or after is None:
+                continue
+            entry, extras, parameters = before
+            carried = entry.carry(held[name], parameters, after[2], extras)
             if carried is not None:
                 found[name] = carried
                 now.put(name, carried)
@@ -153,8 +156,8 @@ class _World:
         if all(parent in self.values for parent in factor.parents):
             self.values[factor.variable] = self.model.compute(factor, self.values, self.noise)
 
-    def distribution(self, factor: Factor) -> Distribution | None:
-        """The factor's distribution given its parents; None if one of them has no value."""
+    def family_at(self, factor: Factor) -> tuple[FamilyEntry, Extras, tuple[Tensor, ...]] | None:
+        """The factor's family and its parameters given its parents; None if one of them has no value."""
         if any(parent not in self.values for parent in factor.parents):
             return None
-        return self.model.distribution(factor, self.values, self.noise)
+        return self.model.family_at(factor, self.values, self.noise)

@@ -1,14 +1,19 @@
-"""A family at parameters of its own: what factors give, for whoever wants to score, draw or summarise a variable."""
+"""A family at parameters of its own, to be scored, drawn from and summarised: what tests ask of the table of families."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from compiler.families.entry import Extras, FamilyEntry
+from compiler.families import ENTRIES, Extras, FamilyEntry, divergence, divergence_each, extras_of
+from compiler.families.flow_maps import FlowMap
+from compiler.families.flows import FlowEntry
+from compiler.model.model import Model
 from compiler.tensors.noise import Noise
-from compiler.tensors.precision import Widened
+from compiler.tensors.precision import widened
+from graphspec.graphs.graph import Factor, Variable
+from graphspec.language.families import Family
 
 
 class Distribution:
@@ -24,13 +29,12 @@ class Distribution:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The event."""
         return self.extras.shape
 
     @property
     def parameters(self) -> Mapping[str, Tensor]:
         """By name, in single precision at least; `stored` may hold bfloat16 that the family's kernel reads."""
-        return Widened(self.stored)
+        return {name: widened(value) for name, value in self.stored.items()}
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -39,7 +43,6 @@ class Distribution:
 
     @property
     def finite(self) -> bool:
-        """Values can be enumerated, so `log_probs` and `probabilities` exist."""
         return self.entry.log_probs is not None
 
     @property
@@ -50,7 +53,7 @@ class Distribution:
     @property
     def like(self) -> Tensor:
         """Any parameter: gives dtype and device."""
-        return next(iter(self.parameters.values()))
+        return widened(self.tensors[0])
 
     def rebuilt(self, change: Callable[[Tensor], Tensor]) -> Self:
         """The same family with every parameter changed: `change` maps [*lead, *event] to [*other lead, *event]."""
@@ -61,8 +64,6 @@ class Distribution:
 
     def on(self, axes: Sequence[str], onto: Sequence[str]) -> Self:
         """From leading `axes` to `onto` (a superset, both canonical): size 1 where nothing varies."""
-        if tuple(axes) == tuple(onto):
-            return self
         assert set(axes) <= set(onto), f"{tuple(axes)} is not part of {tuple(onto)}"
         places = [tuple(axes).index(axis) if axis in axes else None for axis in onto]
 
@@ -79,26 +80,18 @@ class Distribution:
         return other
 
     def log_prob_each(self, value: Tensor, *, relaxed: bool = False) -> Tensor:
-        """Log density of each element, nats, [*lead, *shape]; with `relaxed`, of a vector of class weights."""
         return self.entry.each(value, self.tensors, self.extras, relaxed=relaxed)
 
     def log_prob(self, value: Tensor, *, relaxed: bool = False) -> Tensor:
-        """Log density of `value` [*lead, *shape] (broadcast against the parameters), summed over the event: [*lead].
-
-        relaxed: `value` holds weights of the classes instead, [*lead, *shape, K] (`FamilyEntry.each`).
-        """
         return self.entry.summed(value, self.tensors, self.extras, relaxed=relaxed)
 
     def standard_noise(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
-        """Parameter-free noise [*lead, B, ...] that `reparameterize`, `draw` and `relaxed` turn into a value."""
         return self.entry.noise(noise, name, lead, self.tensors, self.extras)
 
     def reparameterize(self, eps: Tensor) -> Tensor:
-        """The draw that `eps` stands for, as a differentiable function of the parameters: [*lead, *shape]."""
         return self.entry.pathwise(eps, self.tensors, self.extras)
 
     def draw(self, eps: Tensor) -> Tensor:
-        """The draw that `eps` stands for, without gradient; classes as index, counts as the count: [*lead, *shape]."""
         return self.entry.sampled(eps, self.tensors, self.extras)
 
     def rsample(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
@@ -106,43 +99,59 @@ class Distribution:
         return self.reparameterize(self.standard_noise(noise, name, lead))
 
     def sample(self, noise: Noise, name: str, lead: Sequence[int] = ()) -> Tensor:
-        """`draw` of fresh noise: ancestral sampling."""
+        """`draw` of fresh noise."""
         return self.draw(self.standard_noise(noise, name, lead))
 
     def relaxed(self, eps: Tensor, temperature: float | Tensor, *, straight_through: bool = False) -> Tensor:
-        """A Concrete draw: class weights [*lead, *shape, K] (bernoulli: [*lead, *shape]).
-
-        straight_through: one-hot in value, relaxed in gradient.
-        """
         return self.entry.relax(eps, self.tensors, temperature, self.extras, hard=straight_through)
 
     @property
     def mean(self) -> Tensor:
-        """Mean [*lead, *shape]; of a category, which has none, the likeliest class."""
         return self.entry.mean_of(self.tensors, self.extras)
 
     @property
     def mode(self) -> Tensor:
-        """Likeliest value [*lead, *shape]."""
         return self.entry.mode_of(self.tensors, self.extras)
 
     def carried(self, onto: "Distribution", value: Tensor) -> Tensor | None:
-        """The value of `onto`, of the same family, that is made of the noise `value` [*lead, *shape] has here.
-
-        None where the family's noise cannot be read off a value.
-        """
         return self.entry.carry(value, self.tensors, onto.tensors, self.extras)
 
     def log_probs(self) -> Tensor:
-        """Log probability of each class of each element, [*lead, *shape, K]."""
         return self.entry.classes(self.tensors, self.extras)
-
-    def support_log_prob(self) -> Tensor:
-        """Log probability of each value of a scalar variable, [*lead, K]; shaped ones are scored by `log_prob`."""
-        assert not self.shape, "a shaped variable has a joint support: score its values by log_prob"
-        return self.log_probs()
 
     @property
     def probabilities(self) -> Tensor:
-        """Probability of each class of each element, [*lead, *shape, K]."""
         return self.log_probs().exp()
+
+
+class Flow(Distribution):
+    """The distribution that a factor's map gives at a context, [*lead, C]."""
+
+    entry: FlowEntry
+
+    def __init__(self, shape: Sequence[int], transform: FlowMap, context: Tensor) -> None:
+        super().__init__(FlowEntry(transform=transform), Extras(tuple(shape)), {"context": context})
+
+
+def build(
+    family: Family, options: Mapping[str, Any], parameters: Mapping[str, Tensor], variable: Variable
+) -> Distribution:
+    """The distribution of `variable`; parameters are constrained (logits as they are), [*axes, B, *shape(, K)]."""
+    return Distribution(ENTRIES[family.name], extras_of(family, options, variable), parameters)
+
+
+def distribution_of(model: Model, factor: Factor, values: Mapping[str, Tensor], noise: Noise) -> Distribution:
+    """A stochastic factor's distribution at its parents' values {name: [B, *shape]}."""
+    entry, extras, parameters = model.family_at(factor, values, noise)
+    return Distribution(entry, extras, dict(zip(entry.names, parameters, strict=True)))
+
+
+def closed_kl(q: Distribution, p: Distribution) -> Tensor:
+    """KL(q || p), [*lead] (both sides' leads broadcast; align their axes first)."""
+    return divergence(q.entry, p.entry, q.tensors, p.tensors, q.extras)
+
+
+def closed_kl_each(q: Distribution, p: Distribution) -> Tensor:
+    """KL(q || p) of each element of the event, [*lead, *shape] (multivariate: size 1 along the dependent axis)."""
+    assert q.shape == p.shape, f"events differ: {q.shape} and {p.shape}"
+    return divergence_each(q.entry, p.entry, q.tensors, p.tensors, q.extras)
