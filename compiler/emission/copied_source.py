@@ -18,27 +18,25 @@ from compiler.networks.blueprint import KINDS
 
 SHARED = (
     "compiler.emission.pieces.copied_schedules",
+    "compiler.tensors.noise",
+    "compiler.tensors.call_layout",
+    "compiler.tensors.blanks",
     "compiler.families.numerics",
     "compiler.families.sphere",
     "compiler.families.flow_maps",
     "compiler.plan.aggregation",
     "compiler.families.noise_kinds",
     "compiler.plan.sparse",
-    "compiler.emission.pieces.copied_values",
+    "compiler.families.entry",
+    "compiler.plan.score_function",
     "compiler.factors.links",
 )
 """What families and parameters stand on; then come the families themselves, each from the file of its functions."""
 
-BEHIND = (
-    "compiler.emission.pieces.copied_flows",
-    "compiler.emission.pieces.copied_scores",
-    "compiler.emission.pieces.copied_noise",
-    "compiler.tensors.call_layout",
-)
+BEHIND = ("compiler.emission.pieces.copied_flows",)
 """What follows the families in an emitted file."""
 
 LAYERS = (
-    "compiler.tensors.blanks",
     "graphspec.language.shapes",
     "compiler.networks.initialization",
     "compiler.networks.interface",
@@ -51,7 +49,8 @@ LAYERS = (
 """What networks are made of; then come the kinds of networks, each from its file. They stand behind the model."""
 
 SINGLE = {
-    "compiler.tensors.blanks": {"PRESENCE"},
+    "compiler.tensors.blanks": {"PRESENCE", "every_value", "one_hot"},
+    "compiler.families.entry": {"picked"},
     "graphspec.language.shapes": {"conv_padding", "conv_sides"},
 }
 """Files of which a few names are copied, and no others."""

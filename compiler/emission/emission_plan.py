@@ -17,7 +17,7 @@ from compiler.symbolic.axis_names import SAMPLES
 from compiler.symbolic.lowering import one_program_for_all
 from compiler.symbolic.objective import Objective
 from compiler.symbolic.program import Axes, Pattern, Program
-from graphspec.graphs.graph import SIDES, Factor, Graphs, Variable
+from graphspec.graphs.graph import SIDES, Factor, Graphs
 
 MOST_PATTERNS = 32
 """A file with more functions than this explains nothing to a reader."""
@@ -42,8 +42,7 @@ class EmissionPlan:
     """Decisions that hold for the whole file.
 
     identifiers: Python names of the variables. tensors: names of everything a function is told of them.
-    classes, attributes: of factors by key. hot: variables whose values are class weights [..., K]; every category, and
-    a bounded count that is relaxed somewhere. features: deterministic variables of observed ones, computed once for a
+    classes, attributes: of factors by key. features: deterministic variables of observed ones, computed once for a
     whole batch.
     """
 
@@ -53,7 +52,6 @@ class EmissionPlan:
     tensors: dict[tuple[str, TensorKind], str]
     classes: dict[str, str]
     attributes: dict[str, str]
-    hot: frozenset[str]
     features: tuple[str, ...]
     patterns: tuple[PatternCode, ...]
 
@@ -71,14 +69,6 @@ class EmissionPlan:
         """The axes that the emitted tensors have: with one sample there is no sample axis."""
         return tuple(axis for axis in axes if axis != SAMPLES or self.samples > 1)
 
-    def event(self, name: str) -> tuple[int, ...]:
-        """Event shape of a variable's value in the emitted code."""
-        variable = self.graphs.variables[name]
-        if name not in self.hot:
-            return variable.shape
-        assert variable.support is not None
-        return (*variable.shape, variable.support)
-
     def flagged(self, factor: Factor) -> tuple[str, ...]:
         """Parents that may be blank, where the factor's networks read a flag beside each."""
         if factor.network is not None and not factor.network.own_units:
@@ -92,7 +82,8 @@ class EmissionPlan:
         return any(f.family is not None and f.family.flow for f in factors)
 
     def prior(self, factor: Factor) -> str | None:
-        """A standard prior that is written in place of a module: "uniform", or "standard" with the family's name."""
+        """A standard prior, which has no module and whose parameters are left out: "uniform", or "standard" with the
+        family's name."""
         if not factor.standard or factor.family is None or factor.parents:
             return None
         entry = ENTRIES.get(factor.family.name)
@@ -118,16 +109,7 @@ def make_plan(model: Model) -> EmissionPlan:
                 classes[factor.key] = names.fresh(kind + camel(factor.variable))
                 attributes[factor.key] = names.fresh(f"{letter}_{identifiers[factor.variable]}")
     patterns = _patterns(model, names, identifiers)
-    relaxed = {n for code in patterns for n, c in code.program.choices.items() if c.estimator == "relax"}
-    hot = frozenset(n for n, v in graphs.variables.items() if _is_hot(v, n in relaxed))
-    features = model.compiled.features
-    return EmissionPlan(model, names, identifiers, tensors, classes, attributes, hot, features, patterns)
-
-
-def _is_hot(variable: Variable, relaxed: bool) -> bool:
-    return variable.role != "deterministic" and (
-        variable.domain == "category" or (relaxed and variable.domain == "count")
-    )
+    return EmissionPlan(model, names, identifiers, tensors, classes, attributes, model.compiled.features, patterns)
 
 
 def _patterns(model: Model, names: Names, identifiers: dict[str, str]) -> tuple[PatternCode, ...]:

@@ -1,26 +1,27 @@
 """One class per factor, as a person would write it: layers in `__init__`, parents to parameters in `forward`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from torch import nn
 
 from compiler.emission.emission_plan import EmissionPlan
 from compiler.emission.flow_code import flow_context, flow_factor
 from compiler.emission.network_code import network
-from compiler.emission.parameter_code import constant, constrained, given_directly, learned
-from compiler.emission.text import INDENT, docstring, shape_text, statement
-from compiler.emission.writing import ClassText, Entry, Outputs
-from compiler.factors.factor_modules import Conditional, Deterministic
+from compiler.emission.text import INDENT, docstring, event_text, number, shape_text, statement, tuple_text
+from compiler.emission.writing import ClassText, Outputs
+from compiler.factors.factor_modules import Conditional, Deterministic, linked
+from compiler.factors.links import without_axes
 from compiler.factors.parameter_sources import (
     ConstantSource,
     LearnedSource,
     NetworkSource,
 )
-from compiler.factors.scene import parent_input, presence_inputs
 from compiler.model.model import module_name
 from compiler.symbolic.program import conditional_text
+from compiler.tensors.blanks import PRESENCE
+from compiler.tensors.expression import Expression, applied
 from graphspec.graphs.graph import Factor, Variable
 from graphspec.graphs.parameter_shape import parameter_shape
 from graphspec.language.shapes import size_of
@@ -30,7 +31,7 @@ from graphspec.language.shapes import size_of
 class FactorCode:
     """A factor's class, its names in the checkpoint, and the classes of the user's own that it needs (module, name).
 
-    noisy: its `forward` is told the layout of the call, for what it draws.
+    noisy: its `forward` draws something.
     """
 
     lines: list[str]
@@ -53,80 +54,79 @@ def write_factor(plan: EmissionPlan, factor: Factor) -> FactorCode:
 def _class_text(plan: EmissionPlan, factor: Factor, module: nn.Module) -> ClassText:
     home = f"factors.{module_name(factor)}"
     paths = {inner: f"{home}.{path}" if path else home for path, inner in module.named_modules()}
-    entries = {name: _entry(plan, name) for name in factor.parents}
-    flags = presence_inputs([plan.graphs.variables[name] for name in plan.flagged(factor)])
-    for name, flag in zip(plan.flagged(factor), flags.values(), strict=True):
-        entries[flag.name] = Entry(flag, plan.tensors[name, "given"], False)
+    arguments = {name: plan.identifiers[name] for name in factor.parents}
+    arguments |= {name + PRESENCE: plan.tensors[name, "given"] for name in plan.flagged(factor)}
     scope = plan.names.inner()
-    return ClassText(
-        plan.classes[factor.key], plan.graphs, (factor.side, factor.variable), entries, paths, scope,
-        single=_only_rows(plan, factor),
-    )  # fmt: skip
-
-
-def _entry(plan: EmissionPlan, name: str) -> Entry:
-    return Entry(parent_input(plan.graphs.variables[name]), plan.identifiers[name], name in plan.hot)
-
-
-def _only_rows(plan: EmissionPlan, factor: Factor) -> bool:
-    """No program gives this factor's parents an axis beside the rows."""
-    steps = (s for code in plan.patterns for s in (*code.program.recognition, *code.program.generative))
-    return not any(plan.axes(s.parent_axes) for s in steps if s.factor.key == factor.key)
+    return ClassText(plan.classes[factor.key], plan.graphs, (factor.side, factor.variable), arguments, paths, scope)
 
 
 def _parameters(plan: EmissionPlan, factor: Factor, module: Conditional, text: ClassText) -> Outputs:
     """Constrained parameters under the family's own names, in its order."""
-    family, variable = module.family, plan.graphs.variables[factor.variable]
+    family = module.family
     if family.flow:
         return flow_factor(plan, factor, module, text)
     computed = [source for source in module.sources if isinstance(source, NetworkSource)]
-    found: Outputs = {}
+    found: dict[str, Expression] = {}
     for source in module.sources:
         match source:
             case ConstantSource():
-                info = family.parameter(source.name)
-                assert info is not None
-                found[info.name] = constant(text, source, info)
+                found[source.name] = _on_call(factor, _constant(text, source))
             case LearnedSource():
-                found[source.info.name] = learned(text, source)
+                found[source.info.name] = _on_call(factor, _learned(text, source))
             case NetworkSource():
                 wanted = f"{source.infos[0].name}_network" if len(computed) > 1 else "network"
                 outputs = network(text, source.network, module.constructions[source.network], wanted)
-                found.update(_linked(source, outputs, -max(len(variable.shape), 1)))
+                found |= _traced(source.linked, {name: Expression(code) for name, code in outputs.items()})
             case _:
                 raise text.refuse(f"parameters of {factor.key}")
-    return {info.name: found[info.name] for info in family.parameters}
+    return {info.name: found[info.name].code for info in family.parameters}
 
 
-def _linked(source: NetworkSource, outputs: Outputs, axis: int) -> Outputs:
-    if not source.direct:
-        return {info.name: constrained(info, outputs[info.name], axis) for info in source.infos}
-    return {info.name: given_directly(info, source.direct, outputs[source.direct], axis) for info in source.infos}
+def _traced(function: Callable[..., Any], *given: Any) -> Any:
+    """What a function of tensors makes of code."""
+    return function(*given)
+
+
+def _on_call(factor: Factor, value: Expression) -> Expression:
+    """[1, *shape], on the leading dimensions of the call."""
+    return _traced(applied, without_axes, value, Expression("layout")) if factor.parents else value  # type: ignore[no-any-return]
+
+
+def _constant(text: ClassText, source: ConstantSource) -> Expression:
+    """A number or list from the spec: a buffer that is no part of the checkpoint."""
+    name, flat = text.attributes.fresh(source.name), source.value.flatten()
+    made = f"torch.tensor({source.value.tolist()!r})"
+    if bool((flat == flat[0]).all()):
+        made = f"torch.full({tuple_text(source.value.shape)}, {number(flat[0].item())})"
+    text.init.append(f'self.register_buffer("{name}", {made}, persistent=False)')
+    return Expression(f"self.{name}")
+
+
+def _learned(text: ClassText, source: LearnedSource) -> Expression:
+    """A free parameter, transformed into its range and spread over the event."""
+    raw = source.learned.raw
+    start = number(raw.detach().flatten()[0].item())
+    made = f"nn.Parameter(torch.full({event_text(raw.shape)}, {start}))"
+    attribute = text.own(f"raw_{source.info.name}", made, f"{text.paths[source.learned]}.raw")
+    return _traced(source.learned.made_of, Expression(attribute))  # type: ignore[no-any-return]
 
 
 def _value(plan: EmissionPlan, factor: Factor, module: Deterministic, text: ClassText) -> str:
     """A deterministic variable's value, through its domain's link."""
     (code,) = network(text, module.network, module.constructions[module.network]).values()
-    if not module.linked:
-        return code
     variable = plan.graphs.variables[factor.variable]
-    first = f"-{len(variable.shape)}"
-    links = {
-        "softplus": f"F.softplus({code})", "sigmoid": f"torch.sigmoid({code})",
-        "softmax": f"torch.softmax({code}, dim={first})", "normalize": f"F.normalize({code}, dim={first})",
-    }  # fmt: skip
-    return links.get(variable.info.link, code)
+    return str(_traced(linked, variable, Expression(code), -len(variable.shape))) if module.linked else code
 
 
 def _lines(plan: EmissionPlan, factor: Factor, text: ClassText, result: Outputs) -> list[str]:
-    kinds = [f"{entry.argument}: Tensor" for entry in text.entries.values()]
-    noise = ["layout: Layout"] if text.noisy else []
+    kinds = [f"{argument}: Tensor" for argument in text.arguments.values()]
+    layout = [f"layout: {'Layout' if text.noisy else 'Lead'}"] if kinds else []
     returns = "Tensor" if len(result) == 1 else f"tuple[{', '.join(['Tensor'] * len(result))}]"
-    signature = statement(f"def forward({', '.join(['self', *kinds, *noise])}) -> {returns}:")
+    signature = statement(f"def forward({', '.join(['self', *kinds, *layout])}) -> {returns}:")
     forward = [
         "",
         *signature,
-        *docstring(_shapes(plan, factor, text, result), 2),
+        *docstring(_shapes(plan, factor), 2),
         *(line for code in text.forward for line in statement(code, 2)),
         *_return(text, result),
     ]
@@ -164,21 +164,18 @@ def _title(factor: Factor) -> str:
     return f"{conditional_text(letter, factor.variable, factor.parents)}: {factor.family.name.replace('_', ' ')}."
 
 
-def _shapes(plan: EmissionPlan, factor: Factor, text: ClassText, result: Outputs) -> str:
-    lead = "B" if text.single else "..."
-    given = [
-        f"{entry.argument} {shape_text(entry.event, lead)}" + (" class weights" if entry.hot else "")
-        for entry in text.entries.values()
-    ]
-    variable = plan.graphs.variables[factor.variable]
+def _shapes(plan: EmissionPlan, factor: Factor) -> str:
+    variables = plan.graphs.variables
+    given = [f"{plan.identifiers[name]} {shape_text(variables[name].shape, '...')}" for name in factor.parents]
+    given += [f"{plan.tensors[n, 'given']} {shape_text(variables[n].shape, '...')}" for n in plan.flagged(factor)]
+    variable, lead = variables[factor.variable], "..." if given else "1"
     if factor.family is None:
         target = f"{factor.variable} {shape_text(variable.shape, lead)}"
     elif factor.family.flow:
         target = f"context {shape_text((size_of(flow_context(plan, factor)),), lead)} of the flow"
     else:
-        target = _parameter_shapes(factor, variable, lead if given else "")
-    source = ", ".join(given)
-    return f"{source} to {target}." if given else f"{target[0].upper()}{target[1:]}, the same in every row."
+        target = _parameter_shapes(factor, variable, lead)
+    return f"{', '.join(given)} to {target}." if given else f"{target[0].upper()}{target[1:]}, the same in every row."
 
 
 def _parameter_shapes(factor: Factor, variable: Variable, lead: str) -> str:

@@ -5,11 +5,12 @@ from typing import Any
 
 from compiler.emission.emission_plan import EmissionPlan
 from compiler.emission.network_code import network
-from compiler.emission.text import grouped, tuple_text
+from compiler.emission.text import grouped
 from compiler.emission.writing import ClassText, Outputs
 from compiler.factors.factor_modules import Conditional
 from compiler.factors.parameter_sources import CONTEXT, ContextSource
 from compiler.families.flows import LAST_GAIN, zuko_flow
+from compiler.tensors.expression import text_of
 from graphspec.graphs.graph import Factor
 from graphspec.language.shapes import Shape, size_of
 
@@ -22,7 +23,7 @@ def flow_factor(plan: EmissionPlan, factor: Factor, module: Conditional, text: C
     features = prod(plan.graphs.variables[factor.variable].shape)
     shape = flow_context(plan, factor)
     kind, sizes = zuko_flow(factor.family.name, _options(factor), features, size_of(shape))
-    given = "".join(f", {name}={_text(value)}" for name, value in sizes.items())
+    given = "".join(f", {name}={text_of(value)}" for name, value in sizes.items())
     asked = [f"from_noise={module.flow.from_noise}"]
     asked += [f"{name}=True" for name in ("symmetric", "integral") if getattr(module.flow, name)]
     made = f"zuko.flows.{kind}({features}, {size_of(shape)}{given})"
@@ -46,7 +47,3 @@ def _options(factor: Factor) -> dict[str, Any]:
     """The family's options, with their defaults."""
     assert factor.family is not None
     return {name: default for name, (default, _) in factor.family.options.items()} | dict(factor.options)
-
-
-def _text(value: object) -> str:
-    return tuple_text(value) if isinstance(value, tuple) else repr(value)

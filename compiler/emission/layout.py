@@ -59,7 +59,7 @@ def _header(plan: EmissionPlan) -> list[str]:
     sizes = "B rows, S samples" if plan.samples > 1 else "B rows"
     parts = "PyTorch and zuko" if plan.flows else "PyTorch only"
     text += [f"Written by graphspec; needs {parts}. Shapes: {sizes}, an axis named after a variable holds its"]
-    text += ["values. Classes are one-hot inside the model. Everything random comes from the generator that is passed."]
+    text += ["values. Everything random comes from the generator that is passed."]
     beside = agreements(plan.graphs)
     if beside:
         terms = ", ".join(agreement.term for agreement in beside)

@@ -3,26 +3,19 @@
 Its class stands in the emitted file word for word, so nothing here knows one kind of network from another.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 
-from compiler.emission.text import tuple_text
 from compiler.emission.writing import ClassText, Outputs
 from compiler.networks import VALUE, Network
 from compiler.networks.blueprint import Construction
 from compiler.networks.layers import draws
 from compiler.networks.user_module import UserClass
+from compiler.tensors.expression import Expression, text_of
 
 
 def network(text: ClassText, module: Network, made: Construction, wanted: str = "network") -> Outputs:
-    """Adds the network to the class; returns the code of each output.
-
-    Raises SpecError (GS090) where the network would read classes instead of numbers.
-    """
-    hot = [text.entries[name] for name in module.inputs if text.entries[name].hot]
-    if made.own_units and any(e.parent.encoding != "table" for e in hot):
-        raise text.refuse("a relaxed count in a network that reads its parents as they are")
+    """Adds the network to the class; returns the code of each output."""
     text.noisy = text.noisy or draws(module)
     setup, options = made.setup, made.blueprint.options
     gain = f", head_gain={setup.head_gain}" if setup.head_gain != 1.0 else ""
@@ -32,8 +25,8 @@ def network(text: ClassText, module: Network, made: Construction, wanted: str = 
     text.imports |= {(o.module, o.name) for o in options.values() if isinstance(o, UserClass)}
     given = ", ".join(["setup", *(f"{name}={code_of(value)}" for name, value in options.items())])
     layer = text.own(wanted, f"{made.blueprint.network.__name__}({given})", text.paths[module])
-    values = ", ".join(f"{code_of(name)}: {text.entries[name].argument}" for name in module.inputs)
-    return _outputs(text, f"{layer}({{{values}}}, {text.layout()})", list(setup.outputs) or [VALUE])
+    values = ", ".join(f"{code_of(name)}: {text.arguments[name]}" for name in module.inputs)
+    return _outputs(text, f"{layer}({{{values}}}, layout)", list(setup.outputs) or [VALUE])
 
 
 def _outputs(text: ClassText, call: str, names: list[str]) -> Outputs:
@@ -51,15 +44,11 @@ def code_of(value: object) -> str:
         return value.__name__
     if is_dataclass(value):
         return _made(value)
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{code_of(key)}: {code_of(each)}' for key, each in value.items())}}}"
-    if isinstance(value, tuple):
-        return tuple_text([code_of(each) for each in value]) if value else "()"
-    if isinstance(value, list):
-        return f"[{', '.join(map(code_of, value))}]"
-    return repr(value)
+    if isinstance(value, (list, tuple)):
+        return text_of(type(value)(Expression(code_of(each)) for each in value))
+    return text_of(value)
 
 
 def _made(value: object) -> str:

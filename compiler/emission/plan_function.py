@@ -1,28 +1,29 @@
 """A plan as a function of the emitted file: a statement a line, in the order in which the model runs them.
 
-What an operation looks like is told by its row of the table (`compiler.plan.ops`). Here: names, comments, arguments,
-and which lines are written where their value is read.
+A line's right side is what its operation makes of code (`compiler.plan.ops`). Here: names, comments, arguments, which
+lines are written where their value is read, and the calls of modules.
 """
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from compiler.emission.emission_plan import EmissionPlan, PatternCode, TensorKind
 from compiler.emission.objective_weights import WeightKind, WeightName, weight_code
 from compiler.emission.text import INDENT, Names, comment, docstring, statement
 from compiler.emission.writing import refused
-from compiler.families.family_code import FamilyCode, coded_family
+from compiler.families.entry import Extras, FamilyEntry
+from compiler.families.family_table import extras_of
+from compiler.families.flows import FlowEntry
+from compiler.plan.modules import Modules
 from compiler.plan.ops import OPERATIONS
 from compiler.plan.plan import Given, Line, Plan, Value, needed_lines
-from compiler.plan.running import gaps
+from compiler.plan.running import on
 from compiler.symbolic.axis_names import SAMPLES
-from compiler.symbolic.code_text import split_top
 from compiler.symbolic.printing import observed_text
-from compiler.symbolic.program import Axes
-from graphspec.diagnostics import SpecError
-from graphspec.graphs.graph import Factor, Variable
+from compiler.tensors.expression import Expression
 
 EXTRAS = {
     "epoch": "float", "rho": "float", "data_rows": "int | None", "labelled_rows": "int | None",
@@ -30,7 +31,8 @@ EXTRAS = {
 }  # fmt: skip
 """Arguments that some weights and terms need, and their types."""
 
-CALL = re.compile(r"[\w.]+\([^()]*(\([^()]*\)[^()]*)*\)")
+NOTHING = Expression("")
+"""A parameter of a standard prior, which is left out."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def write_bound(plan: EmissionPlan, code: PatternCode, noisy: frozenset[str]) ->
     lines = [
         *statement(f"def {code.function}({', '.join(['model: Model', *listed])}) -> Tensor:", 0),
         *docstring(f"{observed_text(code.program)} of {code.pattern}, nats [B]; larger is better."),
-        *([f"{INDENT}batch = len({first})", ""] if writer.uses_batch else []),
+        *([f"{INDENT}noise = Noise(generator, len({first}))", ""] if writer.draws else []),
         *body,
     ]
     return BoundCode(lines, arguments, extras, tuple(writer.weights))
@@ -77,26 +79,49 @@ def _with_notes_kept(whole: Plan, part: Plan) -> Plan:
     return replace(part, lines=tuple(kept))
 
 
-class FunctionWriter:
-    """Writes one plan; the operations' texts see it as `Writing`.
+class CodedModules(Modules):
+    """The modules of a model as an emitted file has them."""
 
-    given: names of what the plan is given, where it is a function within another. level: of indentation.
+    plan: EmissionPlan
+
+    @classmethod
+    def of(cls, plan: EmissionPlan) -> "CodedModules":
+        """Those of the file's model."""
+        own = plan.model.compiled.modules
+        made = cls(own.graphs, own.dtype, own.factors, own.independent)
+        object.__setattr__(made, "plan", plan)
+        return made
+
+    def family(self, key: str) -> tuple[FamilyEntry, Extras]:
+        """The map of a flow is an attribute of its factor's module."""
+        factor = self.factor(key)
+        assert factor.family is not None, f"{key} is deterministic"
+        if not factor.family.flow:
+            return super().family(key)
+        flow: Any = Expression(f"model.{self.plan.attributes[key]}.flow")
+        return FlowEntry(transform=flow), extras_of(factor.family, factor.options, self.variable(key))
+
+
+class FunctionWriter:
+    """Writes one plan; operations see it as the context in which they run.
+
+    outer: writer of the function that this one stands in. samples: how many draws there are. level: of indentation.
     """
 
     def __init__(
         self, plan: EmissionPlan, noisy: frozenset[str], written: Plan, outer: "FunctionWriter | None" = None
     ) -> None:
         self.plan, self.noisy, self.written, self.outer = plan, noisy, written, outer
+        self.modules = CodedModules.of(plan)
         self.names: Names = plan.names.inner() if outer is None else outer.names
-        self.samples, self.level = "SAMPLES", 1
+        self.samples, self.level = Expression("SAMPLES"), 1
         self.lines: list[str] = []
         self.arguments: dict[tuple[str, TensorKind], str] = {}
         self.weights: list[WeightName] = []
         self.extras: set[str] = set()
-        self.uses_batch = False
-        self._code: dict[str, str] = {}
-        self._scalars: set[str] = set() if outer is None else outer._scalars
-        self._note = ""
+        self.draws = False
+        self._code: dict[str, Expression] = {}
+        self._note, self._labelled = "", False
         readers = Counter(value.name for line in written.lines for value in line.inputs)
         apart = {value.name for value in self._summands()}
         self._once = {name for name, count in readers.items() if count == 1} - apart
@@ -122,33 +147,99 @@ class FunctionWriter:
     def _take(self, line: Line) -> None:
         """Write a line, or keep its expression for the one that reads it."""
         self._note = line.note or self._note
-        operation = OPERATIONS[line.op]
+        inline, total = OPERATIONS[line.op].inline, self.written.results["total"]
         if self._is_given(line):
             return
-        if operation.text is None:
-            raise self._without_code(line)
-        total = self.written.results["total"]
-        once = operation.inline == "once" and line.outputs[0].name in self._once
-        if once or operation.inline == "always" or line.outputs == (total,):
-            self._code[line.outputs[0].name] = operation.text(line, self)
+        once = inline == "once" and line.outputs[0].name in self._once
+        if once or inline == "always" or line.outputs == (total,):
+            self._code[line.outputs[0].name] = self._right_side(line)
             return
         self._begin()
-        code = operation.text(line, self)
-        if line.op == "even_log_prob" and not line.inputs:
-            self._scalars.add(line.outputs[0].name)
+        code = self._right_side(line)
         self._assign(line.outputs, code)
 
-    def _assign(self, outputs: Sequence[Value], code: str) -> None:
-        names = [self._named(value) for value in outputs]
-        self._code |= {value.name: name for value, name in zip(outputs, names, strict=True)}
-        scalar = outputs[0].name in self._scalars
+    def _right_side(self, line: Line) -> Expression:
+        """What the line's operation makes of code."""
+        if special := self._special.get(line.op):
+            return special(line)
+        if line.op == "pairs" and self.modules.family(line.options["factor"])[0].joint_axes(Extras((1,))):
+            factor = self.modules.factor(line.options["factor"])
+            assert factor.family is not None
+            what = f"the total correlation of {factor.family.name}"
+            raise refused(self.plan.graphs, (factor.side, factor.variable), what)
+        if line.options.get("samples") is not None:
+            line = replace(line, options={**line.options, "samples": self.samples})
+        self._labelled = line.options.get("labelled", False)
+        run = OPERATIONS[line.op].run(line, self.modules)
+        inputs = (self.code(value) for value in line.inputs)
+        found: Expression = run(self, *(code for code in inputs if code is not NOTHING))
+        return found
+
+    @property
+    def _special(self) -> Mapping[str, Callable[[Line], Expression]]:
+        """Operations whose code is not what they compute: calls of modules, and what takes statements of its own."""
+        return {
+            "function": self._call, "parameters": self._call, "weigh_draws": self._weigh_draws, "scores": self._scores,
+            "zero": lambda line: Expression(f"{self.like()}.new_zeros(len({self.like()}))"),
+        }  # fmt: skip
+
+    def _call(self, line: Line) -> Expression:
+        """`model.q_z(h, y, Lead(1))`: every parent on all axes of the call, flags of blanks as numbers."""
+        key, axes = line.options["factor"], line.outputs[0].axes
+        factor, arguments = self.modules.factor(key), []
+        for place, value in enumerate(line.inputs):
+            spread = on(value, axes, every=True)
+            code = self.code(value) if spread is None else spread(self.code(value))  # type: ignore[arg-type]
+            if place >= len(factor.parents):
+                arguments.append(f"{code}.to({self.like()})")
+            else:
+                arguments.append(f"{code}.detach()" if factor.parents[place] in factor.stop_gradient else f"{code}")
+        if key in self.noisy:
+            sampled = ", sampled=True" if axes and axes[0] == SAMPLES else ""
+            arguments.append(f"Layout({len(axes) + 1}, {self.noise}{sampled})")
+        elif arguments:
+            arguments.append(f"Lead({len(axes) + 1})")
+        return Expression(f"model.{self.plan.attributes[key]}({', '.join(arguments)})")
+
+    def _weigh_draws(self, line: Line) -> Expression:
+        total, log_weights = (self.code(value) for value in line.inputs)
+        self.remark("each draw's gradient is scaled by its weight (doubly reparameterised, Tucker et al. 2019)")
+        weight = self.names.fresh("weight")
+        self.write(f"{weight} = torch.softmax({log_weights}.detach(), dim=0)")
+        for name, rank in line.options["draws"]:
+            drawn = self.plan.identifiers[name]
+            self.write(f"if {drawn}.requires_grad:")
+            scaled = weight + (f"[{', '.join(['...', *['None'] * rank])}]" if rank else "")
+            self.write(f"{drawn}.register_hook(lambda gradient: gradient * {scaled})", deeper=True)
+        return total
+
+    def _scores(self, line: Line) -> Expression:
+        """All log densities first, then their estimate as a function of the draws: each draw is left out once."""
+        bound, log_q = (self.code(value) for value in line.inputs[:2])
+        estimate: Plan = line.options["estimate"]
+        given = [(value, self.code(value)) for value in estimate.given if SAMPLES in value.axes]
+        sampled = [str(code) for _, code in given if not code.scalar]
+        name = self.names.fresh("estimate")
+        inner = FunctionWriter(self.plan, self.noisy, estimate, self)
+        inner.level, inner.samples = self.level + 1, Expression(f"len({sampled[0]})")
+        self.lines.append("")
+        self.write(f"def {name}({', '.join(f'{each}: Tensor' for each in sampled)}) -> Tensor:")
+        self.lines += docstring("The bound [B] from these draws.", inner.level)
+        self.lines += [*inner.body(), ""]
+        return Expression(f"with_scores({', '.join([str(bound), name, str(log_q), *sampled])})")
+
+    def _assign(self, outputs: Sequence[Value], found: Expression) -> None:
+        names, code = [self._named(value) for value in outputs], found.code
+        self._code |= {
+            value.name: Expression(name, _dims(value), scalar=found.scalar)
+            for value, name in zip(outputs, names, strict=True)
+        }
         unread = [value.name not in self._read for value in outputs]
         if len(outputs) > 1 and any(unread) and not code.startswith("model."):
             ((place, name),) = [(i, name) for i, (name, gone) in enumerate(zip(names, unread, strict=True)) if not gone]
-            parts = split_top(code, ", ")
-            code, names = (parts[place] if len(parts) > 1 else f"{code}[{place}]"), [name]
+            code, names = f"{code}[{place}]", [name]
         shown = ["S" if axis == SAMPLES else axis for axis in outputs[0].axes]
-        remark = f"[{', '.join([*shown, 'B'])}]" if shown and not scalar else ""
+        remark = f"[{', '.join([*shown, 'B'])}]" if shown and not found.scalar else ""
         self.lines += statement(f"{', '.join(names)} = {code}", self.level, remark)
 
     def _named(self, value: Value) -> str:
@@ -159,7 +250,7 @@ class FunctionWriter:
         for name, identifier in self.plan.identifiers.items():
             if name != identifier:
                 words = re.sub(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", identifier, words)
-        return self.fresh(words)
+        return self.names.fresh(words)
 
     def _begin(self) -> None:
         """A blank line and a comment, where a new thought begins."""
@@ -170,30 +261,73 @@ class FunctionWriter:
             self._note = ""
 
     def _is_given(self, line: Line) -> bool:
-        """A standard prior's parameters are written in place; the context of a root's flow is empty."""
+        """A standard prior's parameters are left out; the context of a root's flow is empty."""
         if line.op != "parameters" or line.inputs:
             return False
-        key = line.options["factor"]
-        if self.prior(key) is not None:
-            self._code |= {value.name: "" for value in line.outputs}
-            return True
-        if self.family(key) is None:
-            self._code[line.outputs[0].name] = f"{self.like()}.new_zeros(1, 0)"
-            return True
-        return False
+        factor = self.modules.factor(line.options["factor"])
+        assert factor.family is not None
+        if self.plan.prior(factor) is not None:
+            self._code |= {value.name: NOTHING for value in line.outputs}
+        elif factor.family.flow:
+            self._code[line.outputs[0].name] = Expression(f"{self.like()}.new_zeros(1, 0)", 2)
+        else:
+            return False
+        return True
 
-    def _without_code(self, line: Line) -> SpecError:
-        return refused(self.plan.graphs, ("objective",), f"{line.op} of the objective")
+    # what operations ask of the context in which they run
 
-    # what the operations ask for
+    @property
+    def noise(self) -> Expression:
+        """The function's source of noise."""
+        (self if self.outer is None else self.outer).draws = True
+        return Expression("noise")
 
-    def code(self, value: Value) -> str:
+    @property
+    def dtype(self) -> Expression:
+        """As the model's."""
+        return Expression(f"{self.like()}.dtype")
+
+    @property
+    def device(self) -> Expression:
+        """Of the rows."""
+        return Expression(f"{self.like()}.device")
+
+    @property
+    def rows_of_data(self) -> Expression:
+        """How many training rows there are of a kind."""
+        size = "data_rows"
+        if self.plan.graphs.supervised:
+            size = "labelled_rows" if self._labelled else "unlabelled_rows"
+        self.extras.add(size)
+        return Expression(size)
+
+    def number(self, kind: str, variable: str) -> Expression:
+        """A number of the objective."""
+        top = self if self.outer is None else self.outer
+        known: WeightKind = kind  # type: ignore[assignment]
+        if (known, variable) not in top.weights:
+            top.weights.append((known, variable))
+        code, needs = weight_code(self.plan, known, variable)
+        top.extras |= needs
+        return Expression(code)
+
+    def full(self, value: Expression, shape: Sequence[int] = ()) -> Expression:
+        """The number itself, which lies on any axes."""
+        return value
+
+    def log(self, number: object) -> Expression:
+        """Of a number that is known beforehand."""
+        return Expression(f"math.log({number})", scalar=True)
+
+    # values and statements
+
+    def code(self, value: Value) -> Expression:
         """Code of a value: a name, or the expression that stands in its place."""
         if value.name not in self._code:
-            self._code[value.name] = self._argument(self.written.given[value])
+            self._code[value.name] = self._argument(self.written.given[value], _dims(value))
         return self._code[value.name]
 
-    def _argument(self, given: Given) -> str:
+    def _argument(self, given: Given, dims: int) -> Expression:
         if given.kind == "result":
             assert self.outer is not None, "only a function within another is given results"
             return self.outer._code[given.variable]
@@ -201,7 +335,7 @@ class FunctionWriter:
         kind = kinds[given.kind]
         if kind == "known" and self.plan.graphs.variables[given.variable].role == "supervised":
             kind = "label"
-        return self.argument(given.variable, kind)
+        return Expression(self.argument(given.variable, kind), dims)
 
     def argument(self, name: str, kind: TensorKind = "value") -> str:
         """A tensor that the function is given; its Python name."""
@@ -209,86 +343,9 @@ class FunctionWriter:
         top.arguments[name, kind] = self.plan.tensors[name, kind]
         return self.plan.tensors[name, kind]
 
-    def on(self, value: Value, axes: Axes, *, every: bool = False) -> str:
-        """Code that broadcasts over `axes`: axes in front come by themselves unless `every` one is asked for."""
-        code = self.code(value)
-        places = gaps(value.axes, axes, every=every)
-        if not places or value.name in self._scalars or code.startswith("-math.log("):
-            return code
-        index = ["None" if place in places else ":" for place in range(places[-1] + 1)]
-        return f"{_indexable(code)}[{', '.join(index)}]"
-
-    def given(self, variable: str) -> str:
-        """[B, *shape] bool, which elements are there."""
-        return self.argument(variable, "given")
-
     def like(self) -> str:
         """A floating tensor of the function's own dtype and device."""
         return self.argument(self.plan.graphs.observed[0])
-
-    def batch(self) -> str:
-        """The number of rows."""
-        self.uses_batch = True
-        return "batch"
-
-    def weight(self, kind: str, variable: str) -> str:
-        """Code of a number of the objective."""
-        top = self if self.outer is None else self.outer
-        known: WeightKind = kind  # type: ignore[assignment]
-        if (known, variable) not in top.weights:
-            top.weights.append((known, variable))
-        code, needs = weight_code(self.plan, known, variable)
-        top.extras |= needs
-        return code
-
-    def data_rows(self, *, labelled: bool) -> str:
-        """How many training rows there are of a kind."""
-        size = "data_rows"
-        if self.plan.graphs.supervised:
-            size = "labelled_rows" if labelled else "unlabelled_rows"
-        self.extras.add(size)
-        return size
-
-    def variable(self, name: str) -> Variable:
-        """A variable of the graphs."""
-        return self.plan.graphs.variables[name]
-
-    def identifier(self, name: str) -> str:
-        """Its name in Python."""
-        return self.plan.identifiers[name]
-
-    def factor(self, key: str) -> Factor:
-        """A factor of the graphs."""
-        return self.plan.model.compiled.modules.factor(key)
-
-    def hot(self, variable: str) -> bool:
-        """Whether its values are class weights."""
-        return variable in self.plan.hot
-
-    def family(self, key: str) -> FamilyCode | None:
-        """A factor's family; None for a flow."""
-        factor = self.factor(key)
-        return coded_family(factor, self.plan.graphs.variables[factor.variable])
-
-    def prior(self, key: str) -> str | None:
-        """A standard prior that is written in place of a module."""
-        return self.plan.prior(self.factor(key))
-
-    def flow(self, key: str) -> str:
-        """The map of a flow."""
-        return f"model.{self.plan.attributes[key]}.flow"
-
-    def call(self, key: str, arguments: Sequence[str], axes: Axes) -> str:
-        """`model.q_z(h, y)`."""
-        given = list(arguments)
-        if key in self.noisy:
-            sampled = ", sampled=True" if axes and axes[0] == SAMPLES else ""
-            given.append(f"Layout({len(axes) + 1}, Noise(generator, {self.batch()}){sampled})")
-        return f"model.{self.plan.attributes[key]}({', '.join(given)})"
-
-    def fresh(self, wanted: str) -> str:
-        """A local name that is not taken."""
-        return self.names.fresh(wanted)
 
     def write(self, text: str, *, deeper: bool = False) -> None:
         """One statement."""
@@ -298,26 +355,6 @@ class FunctionWriter:
         """A comment."""
         self.lines += comment(text, self.level)
 
-    def function(self, plan: Plan, wanted: str) -> tuple[str, list[str]]:
-        """A function of the draws within this one; its name, and those of the values with samples that it takes."""
-        drawn = [value for value in plan.given if SAMPLES in value.axes and value.name not in self._scalars]
-        sampled = [self.code(value) for value in drawn]
-        name = self.fresh(wanted)
-        inner = FunctionWriter(self.plan, self.noisy, plan, self)
-        inner.level, inner.samples = self.level + 1, f"len({sampled[0]})" if sampled else "SAMPLES"
-        self.lines.append("")
-        self.write(f"def {name}({', '.join(f'{each}: Tensor' for each in sampled)}) -> Tensor:")
-        self.lines += docstring("The bound [B] from these draws.", inner.level)
-        self.lines += [*inner.body(), ""]
-        return name, sampled
 
-    def refuse(self, key: str, what: str) -> SpecError:
-        """A located GS090."""
-        factor = self.factor(key)
-        kind = "" if factor.family is None else f" of {factor.family.name}"
-        return refused(self.plan.graphs, (factor.side, factor.variable), what + kind)
-
-
-def _indexable(code: str) -> str:
-    """In parentheses unless it is a name or one call."""
-    return code if code.isidentifier() or CALL.fullmatch(code) else f"({code})"
+def _dims(value: Value) -> int:
+    return len(value.axes) + 1 + value.rank

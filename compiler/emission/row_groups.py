@@ -4,13 +4,13 @@ from compiler.emission.emission_plan import EmissionPlan, PatternCode, TensorKin
 from compiler.emission.plan_function import EXTRAS, BoundCode
 from compiler.emission.text import INDENT, comment, docstring, event_text, number, shape_text, statement
 from compiler.symbolic.lowering import one_program_for_all
+from compiler.tensors.blanks import filler
 from graphspec.graphs.graph import Variable
 
 DOMAINS = {
     "real": "", "positive": " positive", "unit": " in [0, 1]", "binary": " 0 or 1", "category": " class index",
     "count": " counts", "direction": " unit vectors", "simplex": " summing to one",
 }  # fmt: skip
-FILLERS = {"positive": "1.0", "unit": "0.5"}
 DEFAULTS = {
     "epoch": "math.inf", "rho": "GAMMA / (1.0 + GAMMA)", "data_rows": "None", "labelled_rows": "None",
     "unlabelled_rows": "None",
@@ -79,7 +79,7 @@ def bound_lines(plan: EmissionPlan, bounds: list[BoundCode], noisy: frozenset[st
         arguments = [ids[p] + (".detach()" if p in factor.stop_gradient else "") for p in factor.parents]
         arguments += [f"{plan.tensors[p, 'given']}.to(like)" for p in plan.flagged(factor)]
         rows = f"len({ids[graphs.observed[0]]})"
-        arguments += [f"Layout(1, Noise(generator, {rows}))"] if factor.key in noisy else []
+        arguments += [f"Layout(1, Noise(generator, {rows}))" if factor.key in noisy else "Lead(1)"]
         lines += statement(f"{ids[name]} = model.{plan.attributes[factor.key]}({', '.join(arguments)})")
     first = ids[graphs.observed[0]]
     if len(plan.patterns) == 1:
@@ -93,17 +93,17 @@ def bound_lines(plan: EmissionPlan, bounds: list[BoundCode], noisy: frozenset[st
 
 
 def _observed(plan: EmissionPlan, name: str, needed: set[tuple[str, TensorKind]]) -> list[str]:
-    """The value as a tensor that networks read: one-hot where it is a category, zero where it is blank."""
+    """The value as a tensor that networks read: zero where it is blank, a category then as weights of its classes."""
     variable, own = plan.graphs.variables[name], plan.identifiers[name]
     if not variable.missing:
-        code = f'one_hot(rows["{name}"], {variable.support}, like)' if name in plan.hot else f'rows["{name}"].to(like)'
-        return statement(f"{own} = {code}")
+        return statement(f'{own} = rows["{name}"]{_kind(variable)}')
     given = plan.tensors[name, "given"]
     lines = [*statement(f'{own} = rows["{name}"]'), *statement(f"{given} = {given_code(plan, variable, own)}")]
     if (name, "known") in needed:
-        lines += statement(f"{plan.tensors[name, 'known']} = {_legal(plan, variable, own, given)}")
-    if name in plan.hot:
-        return [*lines, *statement(f"{own} = one_hot({own}, {variable.support}, like) * {given}.unsqueeze(-1)")]
+        lines += statement(f"{plan.tensors[name, 'known']} = {_legal(variable, own, given)}")
+    if variable.domain == "category":
+        code = f"one_hot(torch.where({given}, {own}, 0), {variable.support}, 0, like)"
+        return [*lines, *statement(f"{own} = {code} * {given}.unsqueeze(-1)")]
     return [*lines, *statement(f"{own} = torch.where({given}, {own}, 0).to(like)")]
 
 
@@ -112,20 +112,17 @@ def _label(plan: EmissionPlan, name: str) -> list[str]:
     variable, own = plan.graphs.variables[name], plan.identifiers[name]
     given = plan.tensors[name, "given"]
     lines = [*statement(f'{own} = rows["{name}"]'), *statement(f"{given} = {given_code(plan, variable, own)}")]
-    return [*lines, *statement(f"{own} = {_legal(plan, variable, own, given)}")]
+    return [*lines, *statement(f"{own} = {_legal(variable, own, given)}")]
 
 
-def _legal(plan: EmissionPlan, variable: Variable, own: str, given: str) -> str:
+def _kind(variable: Variable) -> str:
+    """Classes are integers, everything else has the model's own type."""
+    return ".long()" if variable.domain == "category" else ".to(like)"
+
+
+def _legal(variable: Variable, own: str, given: str) -> str:
     """Values with something legal where they are blank, which masks keep out of every sum."""
-    if variable.name in plan.hot:
-        shift = f" - {variable.minimum}" if variable.minimum else ""
-        return f"one_hot({own}{shift}, {variable.support}, like)"
-    if variable.domain in ("direction", "simplex"):
-        size = variable.shape[0]
-        filler = number(size**-0.5 if variable.domain == "direction" else 1 / size)
-    else:
-        filler = str(variable.minimum) if variable.domain == "count" else FILLERS.get(variable.domain or "", "0.0")
-    return f"torch.where({given}, {own}, {filler}).to(like)"
+    return f"torch.where({given}, {own}, {number(filler(variable))}){_kind(variable)}"
 
 
 def _states(plan: EmissionPlan) -> dict[str, tuple[str, str, str]]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from compiler.emission.text import Names
-from compiler.networks.interface import ParentInput
 from graphspec.diagnostics import SpecError
 from graphspec.graphs.graph import Graphs
 from graphspec.text.report import Report
@@ -25,39 +24,20 @@ def refused(graphs: Graphs, path: Path, what: str) -> SpecError:
     return SpecError(report.diagnostics)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One parent as a class's forward receives it: an argument with leading dimensions, then the event.
-
-    hot: class weights [..., *shape, K] (one-hot where the value is known).
-    """
-
-    parent: ParentInput
-    argument: str
-    hot: bool
-
-    @property
-    def event(self) -> tuple[int, ...]:
-        """Trailing sizes of the argument."""
-        return (*self.parent.shape, self.parent.classes) if self.hot else self.parent.shape
-
-
 @dataclass
 class ClassText:
     """A class on its way: statements of `__init__` and `forward`, and weights by their two names.
 
-    entries: what `forward` is told, by the name that networks know it by. single: values have one leading dimension,
-    the rows. paths: name of every module in the compiled model's checkpoint. noisy: `forward` is told the layout of the
-    call, for what it draws. imports: of classes of the user's own, (module, name).
+    arguments: what `forward` is told, by the name that networks know it by. paths: name of every module in the compiled
+    model's checkpoint. noisy: `forward` draws something. imports: of classes of the user's own, (module, name).
     """
 
     name: str
     graphs: Graphs
     path: Path
-    entries: Mapping[str, Entry]
+    arguments: Mapping[str, str]
     paths: Mapping[nn.Module, str]
     scope: Names
-    single: bool
     attributes: Names = field(default_factory=Names)
     init: list[str] = field(default_factory=list)
     forward: list[str] = field(default_factory=list)
@@ -76,14 +56,6 @@ class ClassText:
         """One statement of `forward`."""
         self.forward.append(f"{target} = {code}")
         return target
-
-    def layout(self) -> str:
-        """Code of the layout of a call: the parents stand on the same leading dimensions."""
-        if self.noisy:
-            return "layout"
-        entry = next(iter(self.entries.values()))
-        rank = len(entry.event)
-        return f"Lead({entry.argument}.dim(){f' - {rank}' if rank else ''})"
 
     def refuse(self, what: str) -> SpecError:
         """A located GS090."""

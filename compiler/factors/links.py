@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from compiler.tensors.call_layout import Lead
+
 
 def positive(raw: Tensor, at_zero: float, floor: float) -> Tensor:
     """Softplus, shifted so that 0 gives `at_zero`; never below `floor`."""
@@ -48,3 +50,8 @@ def inside(value: Tensor, minimum: float | None = None, maximum: float | None = 
     eps = torch.finfo(value.dtype).eps
     low = None if minimum is None else minimum + eps
     return value.clamp(low, None if maximum is None else maximum - eps)
+
+
+def without_axes(value: Tensor, layout: Lead) -> Tensor:
+    """[1, *shape] as [1, ..., 1, *shape]."""
+    return value if layout.dims == 1 else value.reshape(*(1,) * (layout.dims - 1), *value.shape)

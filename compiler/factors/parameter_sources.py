@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from compiler.factors.links import without_axes
 from compiler.factors.parameters import PROBABILITY_MARGIN, Learned, constrain, from_alternative, legal
 from compiler.factors.scene import Scene
 from compiler.networks import Network
@@ -75,7 +76,7 @@ class ConstantSource(ParameterSource):
         self.register_buffer("value", spread.to(dtype).unsqueeze(0), persistent=False)
 
     def forward(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
-        return {self.name: _without_axes(self.value, layout)}
+        return {self.name: without_axes(self.value, layout)}
 
 
 class LearnedSource(ParameterSource):
@@ -94,7 +95,7 @@ class LearnedSource(ParameterSource):
         self.learned = Learned(spec, info, name, parameter_shape(variable, info), dtype)
 
     def forward(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
-        return {self.info.name: _without_axes(self.learned(), layout)}
+        return {self.info.name: without_axes(self.learned(), layout)}
 
 
 class NetworkSource(ParameterSource):
@@ -107,7 +108,10 @@ class NetworkSource(ParameterSource):
         self.infos, self.axis, self.direct = tuple(infos), -max(rank, 1), direct
 
     def forward(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
-        outputs = self.network.finish(entered, layout)
+        return self.linked(self.network.finish(entered, layout))
+
+    def linked(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Parameters from what the network gives."""
         if not self.direct:
             return {info.name: constrain(info, outputs[info.name], self.axis) for info in self.infos}
         return {info.name: self._given(info, widened(outputs[self.direct])) for info in self.infos}
@@ -130,14 +134,9 @@ class ContextSource(ParameterSource):
 
     def forward(self, entered: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
         if self.network is None:
-            return {CONTEXT: _without_axes(self.nothing, layout)}
+            return {CONTEXT: without_axes(self.nothing, layout)}
         (features,) = self.network.finish(entered, layout).values()
         return {CONTEXT: features.flatten(layout.dims).to(self.nothing.dtype)}
-
-
-def _without_axes(value: Tensor, layout: Layout) -> Tensor:
-    """[1, *shape] as [1, ..., 1, *shape]."""
-    return value if layout.dims == 1 else value.reshape(*(1,) * (layout.dims - 1), *value.shape)
 
 
 def parameter_sources(scene: Scene, variable: Variable) -> list[ParameterSource]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from compiler.factors.links import direction, inside, inverse_softplus, logits_of, positive, rising
 from compiler.kernels import softplus_above
+from compiler.tensors.expression import applied
 from compiler.tensors.precision import widened
 from graphspec.language import LearnedParameter
 from graphspec.language.families import SCALE_FLOOR, ParameterInfo
@@ -43,7 +44,7 @@ def constrain(info: ParameterInfo, raw: Tensor, axis: int = -1) -> Tensor:
         return raw
     if info.link == "softplus":
         fused = softplus_above(raw, inverse_softplus(start_value(info) - info.floor), info.floor)
-        return positive(widened(raw), start_value(info), info.floor) if fused is None else fused
+        return applied(positive, widened(raw), start_value(info), info.floor) if fused is None else fused
     raw = widened(raw)
     match info.link:
         case "identity":
@@ -51,9 +52,9 @@ def constrain(info: ParameterInfo, raw: Tensor, axis: int = -1) -> Tensor:
         case "sigmoid":
             return torch.sigmoid(raw)
         case "ordered":
-            return rising(raw, SCALE_FLOOR)
+            return applied(rising, raw, SCALE_FLOOR)
         case _:
-            return direction(raw, axis)
+            return applied(direction, raw, axis)
 
 
 def from_alternative(info: ParameterInfo, name: str, value: Tensor, margin: float) -> Tensor:
@@ -63,7 +64,7 @@ def from_alternative(info: ParameterInfo, name: str, value: Tensor, margin: floa
     """
     if name == info.name:
         return value
-    return value.clamp_min(margin).log() if info.extent == "class" else logits_of(value, margin)
+    return value.clamp_min(margin).log() if info.extent == "class" else applied(logits_of, value, margin)
 
 
 def legal(info: ParameterInfo, value: Tensor, axis: int = -1) -> Tensor:
@@ -74,7 +75,7 @@ def legal(info: ParameterInfo, value: Tensor, axis: int = -1) -> Tensor:
     if info.link == "normalize":
         return F.normalize(value, dim=axis)
     open_ended = info.minimum is None and info.maximum is None
-    return value if open_ended else inside(value, info.minimum, info.maximum)
+    return value if open_ended else applied(inside, value, info.minimum, info.maximum)
 
 
 class Learned(nn.Module):
@@ -143,8 +144,11 @@ class Learned(nn.Module):
 
     def forward(self) -> Tensor:
         """[1, *shape] (the batch axis has size 1), constrained."""
+        return self.made_of(self.raw)
+
+    def made_of(self, value: Tensor) -> Tensor:
+        """The same from the unconstrained numbers `value`."""
         low, high = self.minimum, self.maximum
-        value: Tensor = self.raw
         if self.info.link == "ordered":
             value = constrain(self.info, value)
         elif self.info.link == "normalize":
@@ -156,7 +160,7 @@ class Learned(nn.Module):
         elif high is not None:
             value = high - F.softplus(value)
         if self._probability and low is not None:
-            value = from_alternative(self.info, self.name, value, torch.finfo(value.dtype).tiny)
+            value = from_alternative(self.info, self.name, value, torch.finfo(self.raw.dtype).tiny)
         return value.expand(self.shape).unsqueeze(0)
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from compiler.families.noise_kinds import NoiseKind
 from compiler.kernels import fused_density
 from compiler.tensors.broadcasting import broadcast_shape
+from compiler.tensors.expression import applied, in_place
 from compiler.tensors.noise import Noise
 from compiler.tensors.precision import widened
 from graphspec.language.families import FAMILIES, Family, ParameterInfo
@@ -124,21 +125,28 @@ class FamilyEntry:
     def each(self, value: Tensor, parameters: Parameters, extras: Extras, *, relaxed: bool = False) -> Tensor:
         """Log density of each element, nats, [*lead, *event]; multivariate: size 1 along the axis of dependence.
 
+        parameters: none of them stand for the standard values of a family that has a shorter form there.
         relaxed: `value` holds weights of the classes ([*lead, *event, K]; for a bernoulli the probability of one,
         [*lead, *event]) and is scored linearly, sum_k v_k log p_k: at a vertex that is the log probability, and its
         expectation keeps the gradient of the entropy, which a density on the simplex or an argmax would lose.
         """
+        if not parameters and self.standard_log_prob is not None:
+            return call(self.standard_log_prob, (value,), extras)
         inputs = self.inputs(parameters, extras)
         if self.by_class and not relaxed:
-            return _picked(inputs[0], value - extras.minimum)
+            return applied(picked, inputs[0], value - extras.minimum if extras.minimum else value)
         return call(self.log_prob, (value, *inputs), extras)
+
+    def joint_axes(self, extras: Extras) -> int:
+        """How many axes of the event, from the first, one density stands for."""
+        return int(self.family.multivariate)
 
     def summed(self, value: Tensor, parameters: Parameters, extras: Extras, *, relaxed: bool = False) -> Tensor:
         """The same summed over the event, [*lead]; in one pass where the family has a kernel."""
-        found = None
-        if self.kernel is not None:
-            found = fused_density(self.kernel, [*parameters, value], len(extras.shape))
-        return sum_event(self.each(value, parameters, extras, relaxed=relaxed), extras) if found is None else found
+        rank, found = len(extras.shape), None
+        if self.kernel is not None and parameters:
+            found = fused_density(self.kernel, [*parameters, value], rank)
+        return sum_last(self.each(value, parameters, extras, relaxed=relaxed), rank) if found is None else found
 
     def classes(self, parameters: Parameters, extras: Extras) -> Tensor:
         """Log probability of each class of each element, [*lead, *event, K]."""
@@ -151,7 +159,8 @@ class FamilyEntry:
         """
         count = [extras.classes or self._count(parameters)] if self.by_class else []
         sizes = (*extras.shape, *self.noise_kind.sizes, *count)
-        return self.noise_kind.drawn(noise, name, lead, sizes, widened(parameters[0]))
+        drawn: Tensor = applied(self.noise_kind.drawn, noise, name, tuple(lead), sizes, widened(parameters[0]))
+        return drawn
 
     def pathwise(self, eps: Tensor, parameters: Parameters, extras: Extras) -> Tensor:
         """The draw that `eps` stands for, as a differentiable function of the parameters: [*lead, *event]."""
@@ -161,7 +170,7 @@ class FamilyEntry:
         """The draw that `eps` stands for, without gradient; classes as numbers from `minimum`: [*lead, *event]."""
         with torch.no_grad():
             inputs = self.inputs(parameters, extras)
-            return self._asked(self.sample or self.draw, "has no draws", (eps, *inputs), extras)
+            return self._asked(self.sample or self.draw, "has no draws", (eps, *inputs), extras).detach()
 
     def relax(
         self, eps: Tensor, parameters: Parameters, temperature: float | Tensor, extras: Extras, *, hard: bool = False
@@ -172,7 +181,7 @@ class FamilyEntry:
         """
         tensors = (eps, *self.inputs(parameters, extras), temperature) if self.relaxed is not None else ()
         soft = self._asked(self.relaxed, "cannot be relaxed", tensors, extras)
-        return self.hardened(soft) if hard and self.hardened is not None else soft
+        return call(self.hardened, (soft,), extras) if hard and self.hardened is not None else soft
 
     def carry(self, value: Tensor, before: Parameters, after: Parameters, extras: Extras) -> Tensor | None:
         """The value that `value`'s noise makes at other parameters; None where it cannot be read off a value."""
@@ -223,18 +232,19 @@ class FamilyEntry:
     def _asked(self, function: Function | None, lacking: str, tensors: Sequence[Any], extras: Extras) -> Tensor:
         if function is None:
             raise NotImplementedError(f"{self.name} {lacking}")
-        return call(function, tensors, extras)
+        found: Tensor = in_place(function, *tensors, *extras.of(function, len(tensors)))
+        return found
 
 
 def call(function: Function, tensors: Sequence[Any], extras: Extras) -> Tensor:
     """The function of these tensors, and of the constants that it asks for."""
-    return function(*tensors, *extras.of(function, len(tensors)))
+    found: Tensor = applied(function, *tensors, *extras.of(function, len(tensors)))
+    return found
 
 
-def sum_event(value: Tensor, extras: Extras) -> Tensor:
-    """Over the event, which is last."""
-    rank = len(extras.shape)
-    return value.flatten(-rank).sum(-1) if rank else value
+def sum_last(value: Tensor, rank: int) -> Tensor:
+    """Over the last `rank` dimensions."""
+    return value.sum(tuple(range(-rank, 0))) if rank else value
 
 
 def _trailing(info: ParameterInfo) -> int:
@@ -242,7 +252,7 @@ def _trailing(info: ParameterInfo) -> int:
     return int(info.extent in ("class", "between_classes"))
 
 
-def _picked(log_probs: Tensor, index: Tensor) -> Tensor:
+def picked(log_probs: Tensor, index: Tensor) -> Tensor:
     """log_probs [..., K] at an index [...]; both broadcast."""
     at = index.long().unsqueeze(-1)
     rank = max(log_probs.dim(), at.dim())

@@ -17,6 +17,7 @@ from compiler.families.entry import Extras, FamilyEntry, Function, Parameters
 from compiler.families.flow_maps import FlowMap, flow_draw, flow_log_prob, last_layers
 from compiler.families.noise_kinds import NORMAL, NoiseKind
 from compiler.networks.initialization import Initializer
+from compiler.tensors.expression import applied
 from compiler.tensors.precision import widened
 
 LAST_GAIN = 0.05
@@ -111,21 +112,34 @@ class FlowEntry(FamilyEntry):
 
     def each(self, value: Tensor, parameters: Parameters, extras: Extras, *, relaxed: bool = False) -> Tensor:
         """One density per event: every event axis has size 1."""
-        context, rank = widened(parameters[0]), len(extras.shape)
-        density = flow_log_prob(self.transform, context, value, extras.shape, constant=self.constant)
-        return density.reshape(*density.shape, *(1,) * rank)
+        return self.summed(value, parameters, extras)[(..., *[None] * len(extras.shape))]
+
+    def summed(self, value: Tensor, parameters: Parameters, extras: Extras, *, relaxed: bool = False) -> Tensor:
+        given = (self.transform, widened(parameters[0]), value, extras.shape)
+        density: Tensor = applied(flow_log_prob, *given, **self._held)
+        return density
+
+    def joint_axes(self, extras: Extras) -> int:
+        return len(extras.shape)
+
+    @property
+    def _held(self) -> dict[str, bool]:
+        return {"constant": True} if self.constant else {}
 
     def drawn(self, eps: Tensor, parameters: Parameters, extras: Extras) -> tuple[Tensor, Tensor]:
         """The draw that `eps` stands for, and its log density [*lead]. The density's derivative is the total one: it
         flows through the draw and through the parameters."""
-        return flow_draw(self.transform, widened(parameters[0]), eps, extras.shape, constant=self.constant)
+        found: tuple[Tensor, Tensor] = applied(
+            flow_draw, self.transform, widened(parameters[0]), eps, extras.shape, **self._held
+        )
+        return found
 
     def pathwise(self, eps: Tensor, parameters: Parameters, extras: Extras) -> Tensor:
         return self.drawn(eps, parameters, extras)[0]
 
     def sampled(self, eps: Tensor, parameters: Parameters, extras: Extras) -> Tensor:
         with torch.no_grad():
-            return self.pathwise(eps, parameters, extras)
+            return self.pathwise(eps, parameters, extras).detach()
 
     def mean_of(self, parameters: Parameters, extras: Extras) -> Tensor:
         """Average of `_AVERAGED` fixed draws: exact where the map is affine, an estimate elsewhere."""

@@ -57,7 +57,7 @@ def gamma_log_prob(value: Tensor, concentration: Tensor, rate: Tensor) -> Tensor
 
 
 def gamma_draw(eps: Tensor, concentration: Tensor, rate: Tensor) -> Tensor:
-    """Gamma draws from `gamma_proposals`, differentiable in both parameters."""
+    """Gamma draws from `gamma_noise`, differentiable in both parameters."""
     return above_zero((log_gamma_draw(concentration, eps) - rate.log()).exp())
 
 

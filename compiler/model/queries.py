@@ -51,7 +51,7 @@ class Queries:
         Labels below a drawn variable are accounted for by resampling the S draws by their weights.
         """
         repeated = {n: v.repeat_interleave(samples, dim=0) for n, v in rows.items()}
-        inner = Noise(noise.fork("infer"), noise.batch * samples)
+        inner = Noise(_forked(noise), noise.batch * samples)
         labels = tuple(name for name in self.graphs.supervised if name in rows)
         runner = self.compiled.runner(("draws", labels), lambda: plan_draws(self.graphs, labels))
         found = runner.results(self._context(rows, inner), self._given(repeated).of(runner.plan))
@@ -96,13 +96,19 @@ class Queries:
         return self.compiled.context(noise, self.numbers, device)
 
 
+def _forked(noise: Noise) -> torch.Generator:
+    """A generator of its own."""
+    seed = int(torch.randint(2**62, (1,), generator=noise.generator, device=noise.generator.device).item())
+    return torch.Generator(device=noise.generator.device).manual_seed(seed)
+
+
 def _resample(log_weights: Tensor, noise: Noise) -> Tensor:
     """[B, S] indices of draws, with probability proportional to their weights; in order where all are equal."""
     count = log_weights.shape[1]
     if bool((log_weights == log_weights[:, :1]).all()):
         return torch.arange(count, device=log_weights.device).expand(len(log_weights), count)
     probabilities = torch.softmax(log_weights, dim=1)
-    return torch.multinomial(probabilities, count, replacement=True, generator=noise.fork("resample"))
+    return torch.multinomial(probabilities, count, replacement=True, generator=_forked(noise))
 
 
 def _pick(values: Tensor, chosen: Tensor) -> Tensor:

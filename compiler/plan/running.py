@@ -55,7 +55,9 @@ class Context:
         return self.noise.batch
 
     def number(self, kind: str, variable: str) -> float:
-        """A weight of the objective."""
+        """A weight of the objective, or a temperature."""
+        if kind == "temperature":
+            return self.numbers.temperature[variable]
         if kind == "alpha":
             return self.numbers.alpha[variable]
         if kind == "beta":
@@ -63,6 +65,14 @@ class Context:
         if kind == "free_bits":
             return self.numbers.free_bits.get(variable, -math.inf)
         return self.numbers.parts.get(variable, {}).get(kind, 1.0)
+
+    def full(self, value: float, shape: Sequence[int] = (1,)) -> Tensor:
+        """The same number everywhere, for every row."""
+        return torch.full(tuple(shape), value, dtype=self.dtype, device=self.device)
+
+    def log(self, number: int) -> float:
+        """Of a number that is known beforehand."""
+        return math.log(number)
 
 
 Run = Callable[..., Any]

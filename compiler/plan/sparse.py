@@ -14,11 +14,14 @@ from torch import Tensor
 from compiler.tensors.broadcasting import broadcast_shape
 
 
-def likeliest(log_probs: Tensor, budget: int, gumbel_noise: Tensor) -> tuple[Tensor, Tensor]:
+def likeliest(
+    log_probs: Tensor, budget: int, gumbel_noise: Tensor, place: int, minimum: int | None
+) -> tuple[Tensor, Tensor]:
     """The `budget` likeliest classes and a draw from the others, which stands for them (Liu et al. 2019).
 
-    Returns indices [..., budget + 1] and log weights, which sum to one; the draw's weight is that of all others in
-    value, and has the gradient of its own log probability.
+    Returns values and log weights [..., budget + 1, ...], that axis at `place`; the weights sum to one. The draw's
+    weight is that of all others in value, and has the gradient of its own log probability. minimum: values are numbers
+    from it on; None: indices.
     """
     log_probs = log_probs.expand(broadcast_shape(log_probs.shape, gumbel_noise.shape))
     top = log_probs.topk(budget, dim=-1).indices
@@ -26,4 +29,6 @@ def likeliest(log_probs: Tensor, budget: int, gumbel_noise: Tensor) -> tuple[Ten
     drawn = (rest.detach() + gumbel_noise).argmax(-1, keepdim=True)
     picked = log_probs.gather(-1, drawn)
     weight = torch.logsumexp(rest.detach(), dim=-1, keepdim=True) + picked - picked.detach()
-    return torch.cat([top, drawn], dim=-1), torch.cat([log_probs.gather(-1, top), weight], dim=-1)
+    values = torch.cat([top, drawn], dim=-1).movedim(-1, place)
+    log_weights = torch.cat([log_probs.gather(-1, top), weight], dim=-1).movedim(-1, place)
+    return values if minimum is None else (values + minimum).to(log_probs.dtype), log_weights

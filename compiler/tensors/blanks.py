@@ -4,7 +4,8 @@ category: int64 class index. binary: 0 or 1; count: the count itself; both in th
 continuous domain. A relaxed discrete value has a trailing axis of class probabilities (binary: a number in [0, 1]).
 """
 
-from itertools import product
+import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ PRESENCE = " present"
 """Added to a variable's name: the flag of an observed variable that may be blank. No variable can be called so."""
 
 FILLERS = {"positive": 1.0, "unit": 0.5}
-"""Legal values that stand where a row is blank; 0 in the other domains. They never count, but must not be NaN."""
+"""Values that stand where a row is blank, of domains in which 0 is not legal."""
 
 
 def given(variable: Variable, values: Tensor) -> Tensor:
@@ -48,13 +49,20 @@ def blank(variable: Variable, rows: int, dtype: torch.dtype, device: torch.devic
 
 def filled(variable: Variable, values: Tensor, mask: Tensor) -> Tensor:
     """Values [B, *shape] with something legal where `mask` is False."""
-    if variable.domain in ("direction", "simplex"):
-        size = values.shape[1]
-        value = size**-0.5 if variable.domain == "direction" else 1 / size
-        return torch.where(mask, values, torch.full_like(values, value))
-    if variable.domain == "count":
-        return torch.where(mask, values, torch.full_like(values, float(variable.minimum)))
-    return torch.where(mask, values, torch.full_like(values, FILLERS.get(variable.domain or "real", 0)))
+    return torch.where(mask, values, torch.full_like(values, filler(variable)))
+
+
+def filler(variable: Variable) -> float:
+    """A legal value of one element. It never counts, but must not be NaN."""
+    match variable.domain:
+        case "direction":
+            return float(variable.shape[0] ** -0.5)
+        case "simplex":
+            return 1 / variable.shape[0]
+        case "count":
+            return float(variable.minimum)
+        case _:
+            return FILLERS.get(variable.domain or "real", 0.0)
 
 
 def entering(variable: Variable, values: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
@@ -62,7 +70,8 @@ def entering(variable: Variable, values: Tensor, mask: Tensor, dtype: torch.dtyp
     that a blank reads no row of its table."""
     if variable.domain != "category":
         return torch.where(mask, values, torch.zeros_like(values))
-    return one_hot(variable, torch.where(mask, values, 0), dtype) * mask.unsqueeze(-1)
+    assert variable.support is not None
+    return one_hot(torch.where(mask, values, 0), variable.support, 0, mask.to(dtype)) * mask.unsqueeze(-1)
 
 
 def as_value(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:
@@ -75,17 +84,10 @@ def as_value(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:
     return values.to(dtype)
 
 
-def support(variable: Variable, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Every joint value of a discrete variable: [K ** elements, 1, *shape]."""
-    assert variable.support is not None
-    elements = 1
-    for size in variable.shape:
-        elements *= size
-    table = torch.tensor(list(product(range(variable.support), repeat=elements)), device=device)
-    values = table.reshape(-1, 1, *variable.shape)
-    if variable.domain == "count":
-        values = values + variable.minimum
-    return values if variable.domain == "category" else values.to(dtype)
+def every_value(choices: int, shape: Sequence[int], device: torch.device) -> Tensor:
+    """Every joint index of the elements: [choices ** elements, 1, *shape]."""
+    axes = [torch.arange(choices, device=device)] * math.prod(shape)
+    return torch.cartesian_prod(*axes).reshape(-1, 1, *shape)
 
 
 def placed(target: Tensor, positions: slice | Tensor, values: Tensor) -> Tensor:
@@ -95,9 +97,8 @@ def placed(target: Tensor, positions: slice | Tensor, values: Tensor) -> Tensor:
     return target.index_put((positions.to(target.device),), values)
 
 
-def one_hot(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:
-    """Values [..., *shape] of a discrete variable as a relaxed value has them: [..., *shape, K]."""
-    assert variable.support is not None, f"{variable.name} has no finite support"
-    index = (values - variable.minimum).long().unsqueeze(-1)
+def one_hot(values: Tensor, classes: int, minimum: int, like: Tensor) -> Tensor:
+    """Values [..., *shape] of a discrete variable as a relaxed value has them: [..., *shape, K], of the type of `like`."""
+    index = (values - minimum).long().unsqueeze(-1)
     # not torch's one_hot, which looks at the smallest and largest index first
-    return torch.zeros(*values.shape, variable.support, dtype=dtype, device=values.device).scatter_(-1, index, 1)
+    return torch.zeros(*values.shape, classes, dtype=like.dtype, device=values.device).scatter_(-1, index, 1)

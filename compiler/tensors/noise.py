@@ -10,7 +10,7 @@ class Noise:
     """Draws for `batch` rows from one generator, in the order asked.
 
     Every draw has shape [*lead, batch, *event]; `lead` is () or the number of samples, never an enumerated axis, so
-    that all values of an enumerated variable share a row's noise (design, Training).
+    that all values of an enumerated variable share a row's noise.
     """
 
     in_order = True
@@ -34,11 +34,6 @@ class Noise:
             (*lead, self.batch, *event), generator=self.generator, dtype=dtype, device=self.generator.device
         )
         return drawn.clamp_min(torch.finfo(dtype).tiny)
-
-    def fork(self, name: str) -> torch.Generator:
-        """A generator of its own for draws that take no noise as input (implicit reparameterisation)."""
-        seed = int(torch.randint(2**62, (1,), generator=self.generator, device=self.generator.device).item())
-        return torch.Generator(device=self.generator.device).manual_seed(seed)
 
     def select(self, rows: slice | Tensor) -> "Noise":
         """Noise for some of the rows: side by side in the batch, or at positions [n]."""

@@ -1,4 +1,4 @@
-"""The operations of a plan: of each its law, how it runs, and its text in the emitted file."""
+"""The operations of a plan: of each its law, and how it runs."""
 
 from compiler.plan.operation import Operations
 from compiler.plan.ops.arithmetic import ARITHMETIC

@@ -1,16 +1,13 @@
 """Sums, weighted averages and what stands between them."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from compiler.plan.modules import Modules
-from compiler.plan.operation import Operation, Operations, Writing, dimensions, nothing, union, without_axis
+from compiler.plan.operation import Operation, Operations, nothing, union, without_axis
 from compiler.plan.plan import Line
 from compiler.plan.running import Context, Run, laid_out
 from compiler.symbolic.axis_names import SAMPLES
-from compiler.symbolic.code_text import added, grouped
 
 
 def add(line: Line, modules: Modules) -> Run:
@@ -26,26 +23,10 @@ def add(line: Line, modules: Modules) -> Run:
     return laid_out(line.inputs, line.outputs[0].axes, run)
 
 
-def add_text(line: Line, writing: Writing) -> str:
-    terms = []
-    for sign, value in zip(line.options["signs"], line.inputs, strict=True):
-        code = writing.on(value, line.outputs[0].axes)
-        minus = code.startswith("-")
-        if sign == "-":
-            terms.append(code[1:] if minus and code[1:] == grouped(code[1:]) else f"-{grouped(code)}")
-        else:
-            terms.append(code)
-    return added(terms)
-
-
 def logsumexp(line: Line, modules: Modules) -> Run:
     """log of the sum of exp along one axis."""
     place = _place(line)
-    return lambda context, value: torch.logsumexp(value, place)
-
-
-def logsumexp_text(line: Line, writing: Writing) -> str:
-    return f"torch.logsumexp({writing.code(line.inputs[0])}, dim={_place(line)})"
+    return lambda context, value: torch.logsumexp(value, dim=place)
 
 
 def weighted_sum(line: Line, modules: Modules) -> Run:
@@ -60,21 +41,10 @@ def weighted_sum(line: Line, modules: Modules) -> Run:
     return laid_out(line.inputs, value.axes, run)
 
 
-def weighted_sum_text(line: Line, writing: Writing) -> str:
-    weights, value = line.inputs
-    product = f"{writing.on(weights, value.axes)} * {grouped(writing.code(value))}"
-    return f"({product}).sum({dimensions(value.axes)})"
-
-
 def at_first(line: Line, modules: Modules) -> Run:
     """The value at the first place of an axis, without a gradient."""
     place = _place(line)
     return lambda context, value: value.detach().select(place, 0)
-
-
-def at_first_text(line: Line, writing: Writing) -> str:
-    index = ", ".join([":"] * _place(line) + ["0"])
-    return f"{grouped(writing.code(line.inputs[0]))}.detach()[{index}]"
 
 
 def _place(line: Line) -> int:
@@ -87,19 +57,10 @@ def centred(line: Line, modules: Modules) -> Run:
     return laid_out(line.inputs, line.outputs[0].axes, lambda context, value, base: value - base)
 
 
-def centred_text(line: Line, writing: Writing) -> str:
-    value, base = line.inputs
-    return f"{writing.code(value)} - {writing.on(base, value.axes)}"
-
-
 def times(line: Line, modules: Modules) -> Run:
     """A weight of the objective times a term."""
     kind, variable = line.options["kind"], line.options["variable"]
     return lambda context, value: context.number(kind, variable) * value
-
-
-def times_text(line: Line, writing: Writing) -> str:
-    return f"{writing.weight(line.options['kind'], line.options['variable'])} * {_one(line, writing)}"
 
 
 def at_most_minus(line: Line, modules: Modules) -> Run:
@@ -116,47 +77,26 @@ def at_most_minus(line: Line, modules: Modules) -> Run:
     return run
 
 
-def at_most_minus_text(line: Line, writing: Writing) -> str:
-    code, variable = writing.code(line.inputs[0]), line.options["variable"]
-    floored = f"({code}).clamp_max(-{writing.weight('free_bits', variable)})"
-    if len(line.inputs) == 1:
-        return floored
-    mask = writing.code(line.inputs[1])
-    whole = f"{mask}.flatten(1).all(1)" if writing.variable(variable).shape else mask
-    return f"torch.where({whole}, {code}, {floored})"
-
-
 def share_of_sample(line: Line, modules: Modules) -> Run:
     """log 1/S: each of the S samples stands for as much of g."""
     count = line.options["samples"]
-    value = -math.log(count)
-    return lambda context: torch.full((count, 1), value, dtype=context.dtype, device=context.device)
-
-
-def _one(line: Line, writing: Writing) -> str:
-    return grouped(writing.code(line.inputs[0]))
+    return lambda context: context.full(-context.log(count), (count, 1))
 
 
 ARITHMETIC: Operations = {
-    "add": Operation(union, add, add_text, inline="once"),
-    "neg": Operation(union, lambda line, modules: lambda context, value: -value,
-                     lambda line, writing: f"-{_one(line, writing)}", inline="once"),
-    "zero": Operation(nothing, lambda line, modules: lambda context: torch.zeros(1, dtype=context.dtype,
-                                                                                 device=context.device),
-                      lambda line, writing: f"{writing.like()}.new_zeros({writing.batch()})"),
-    "exp": Operation(union, lambda line, modules: lambda context, value: value.exp(),
-                     lambda line, writing: f"{_one(line, writing)}.exp()"),
-    "logsumexp": Operation(without_axis, logsumexp, logsumexp_text),
-    "mean": Operation(nothing, lambda line, modules: lambda context, value: value.mean(0),
-                      lambda line, writing: f"{_one(line, writing)}.mean(0)", inline="once"),
-    "weighted_sum": Operation(nothing, weighted_sum, weighted_sum_text, inline="once"),
-    "at_first": Operation(without_axis, at_first, at_first_text),
-    "centred": Operation(union, centred, centred_text, inline="once"),
-    "times": Operation(union, times, times_text, inline="once"),
-    "at_most_minus": Operation(union, at_most_minus, at_most_minus_text, inline="once"),
-    "share_of_sample": Operation(lambda line: (SAMPLES,), share_of_sample,
-                                 lambda line, writing: f"-math.log({writing.samples})", inline="always"),
+    "add": Operation(union, add, "once"),
+    "neg": Operation(union, lambda line, modules: lambda context, value: -value, "once"),
+    "zero": Operation(nothing, lambda line, modules: lambda context: context.full(0.0)),
+    "exp": Operation(union, lambda line, modules: lambda context, value: value.exp()),
+    "logsumexp": Operation(without_axis, logsumexp),
+    "mean": Operation(nothing, lambda line, modules: lambda context, value: value.mean(0), "once"),
+    "weighted_sum": Operation(nothing, weighted_sum, "once"),
+    "at_first": Operation(without_axis, at_first),
+    "centred": Operation(union, centred, "once"),
+    "times": Operation(union, times, "once"),
+    "at_most_minus": Operation(union, at_most_minus, "once"),
+    "share_of_sample": Operation(lambda line: (SAMPLES,), share_of_sample, "always"),
     "effective": Operation(
         nothing, lambda line, modules: lambda context, weights: (-torch.logsumexp(2 * weights.detach(), dim=0)).exp()
     ),  # 1 / sum of squared normalised weights over the samples
-}  # fmt: skip
+}

@@ -25,10 +25,10 @@ def together(line: Line, modules: Modules) -> Run:
     def run(context: Context, *values: Tensor) -> Tensor:
         sizes = [context.sizes[group] for group in groups]
         if any(hot):
-            assert variable is not None
+            assert variable is not None and variable.support is not None
             like = next(value for value, is_index in zip(values, hot, strict=True) if not is_index)
             values = tuple(
-                blanks.one_hot(variable, value, like.dtype) if is_index else value
+                blanks.one_hot(value, variable.support, variable.minimum, like) if is_index else value
                 for value, is_index in zip(values, hot, strict=True)
             )
         spread = [

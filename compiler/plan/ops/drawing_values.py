@@ -9,13 +9,13 @@ from torch import Tensor
 from compiler.families.flows import FlowEntry
 from compiler.plan import sparse
 from compiler.plan.modules import Modules
-from compiler.plan.operation import Operation, Operations, Writing, union, with_variable
+from compiler.plan.operation import Operation, Operations, union, with_variable
 from compiler.plan.plan import Line
 from compiler.plan.running import Context, Run, laid_out
 from compiler.symbolic.axis_names import SAMPLES
-from compiler.symbolic.code_text import event_text, tuple_text
 from compiler.tensors import blanks
 from compiler.tensors.call_layout import Layout
+from compiler.tensors.expression import applied
 
 
 def _call(line: Line, modules: Modules) -> Callable[..., Any]:
@@ -66,7 +66,9 @@ def support(line: Line, modules: Modules) -> Run:
 
     def run(context: Context) -> Tensor:
         if context.device not in made:
-            made[context.device] = blanks.support(variable, context.dtype, context.device)
+            values = applied(blanks.every_value, variable.support, variable.shape, context.device)
+            values = values + variable.minimum if variable.minimum else values
+            made[context.device] = values if variable.domain == "category" else values.to(context.dtype)
         return made[context.device]
 
     return run
@@ -107,7 +109,7 @@ def relax(line: Line, modules: Modules) -> Run:
     (entry, extras), name = modules.family(key), modules.factor(key).variable
 
     def run(context: Context, *inputs: Tensor) -> Tensor:
-        return entry.relax(inputs[-1], inputs[:-1], context.numbers.temperature[name], extras, hard=hard)
+        return entry.relax(inputs[-1], inputs[:-1], context.number("temperature", name), extras, hard=hard)
 
     return laid_out(line.inputs, line.outputs[0].axes, run)
 
@@ -128,13 +130,11 @@ def likeliest(line: Line, modules: Modules) -> Run:
     """The likeliest values of an enumerated variable and one draw from the others: values, and their log shares."""
     key, budget = line.options["factor"], line.options["budget"]
     (entry, extras), variable = modules.family(key), modules.variable(key)
-    place, minimum = line.outputs[0].axes.index(variable.name), variable.minimum
-    category = variable.domain == "category"
+    place = line.outputs[0].axes.index(variable.name)
+    minimum = None if variable.domain == "category" else variable.minimum
 
-    def run(context: Context, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        index, log_share = sparse.likeliest(entry.classes(inputs[:-1], extras), budget, inputs[-1])
-        value = index.movedim(-1, place) + minimum
-        return value if category else value.to(context.dtype), log_share.movedim(-1, place)
+    def run(context: Context, *inputs: Tensor) -> Any:
+        return applied(sparse.likeliest, entry.classes(inputs[:-1], extras), budget, inputs[-1], place, minimum)
 
     return run
 
@@ -146,7 +146,8 @@ def label_or(line: Line, modules: Modules) -> Run:
 
     def run(context: Context, mask: Tensor, label: Tensor, hidden: Tensor) -> Tensor:
         if relaxed:
-            label, mask = blanks.one_hot(variable, label, hidden.dtype), mask.unsqueeze(-1)
+            label = applied(blanks.one_hot, label, variable.support, variable.minimum, hidden)
+            mask = mask.unsqueeze(-1)
         return torch.where(mask, label, hidden)
 
     return run
@@ -170,126 +171,17 @@ def reweighted(line: Line, modules: Modules) -> Run:
     return run
 
 
-# as code
-
-
-def call_text(line: Line, writing: Writing) -> str:
-    """`model.q_z(h, y)`: every parent on all axes of the call, flags of blanks as numbers."""
-    key, axes = line.options["factor"], line.outputs[0].axes
-    factor = writing.factor(key)
-    arguments = []
-    for place, value in enumerate(line.inputs):
-        code = writing.on(value, axes, every=True)
-        if place >= len(factor.parents):
-            arguments.append(f"{code}.to({writing.like()})")
-            continue
-        arguments.append(f"{code}.detach()" if factor.parents[place] in factor.stop_gradient else code)
-    return writing.call(key, arguments, axes)
-
-
-def support_text(line: Line, writing: Writing) -> str:
-    variable, like = writing.variable(line.options["variable"]), writing.like()
-    kind = f"dtype={like}.dtype, device={like}.device"
-    hot = writing.hot(variable.name)
-    if not variable.shape:
-        if hot:
-            return f"torch.eye({variable.support}, {kind})[:, None]"
-        assert variable.support is not None
-        return f"torch.arange({variable.minimum}, {variable.minimum + variable.support}, {kind})[:, None]"
-    code = f"every_value({variable.support}, {tuple_text(variable.shape)})"
-    if hot:
-        return f"one_hot({code}.to({like}.device), {variable.support}, {like})"
-    return f"{code}.to({like})" + (f" + {variable.minimum}" if variable.minimum else "")
-
-
-def noise_text(line: Line, writing: Writing) -> str:
-    key = line.options["factor"]
-    lead = [writing.samples, writing.batch()] if line.options["samples"] else [writing.batch()]
-    family, shape = writing.family(key), writing.variable(writing.factor(key).variable).shape
-    like = writing.code(line.inputs[0])
-    if family is None:
-        return f"standard_normal({tuple_text([*lead, *map(str, shape)])}, {like}, generator)"
-    return family.noise(lead, like)
-
-
-def _placed(line: Line, writing: Writing) -> tuple[list[str], str]:
-    """Parameters and noise on the axes of a draw."""
-    axes = line.outputs[0].axes
-    return [writing.on(value, axes) for value in line.inputs[:-1]], writing.on(line.inputs[-1], axes)
-
-
-def reparameterize_text(line: Line, writing: Writing) -> str:
-    key, family = line.options["factor"], writing.family(line.options["factor"])
-    code = None if family is None else family.draw(*_placed(line, writing))
-    if code is None:
-        raise writing.refuse(key, "these draws")
-    return code
-
-
-def flow_draw_text(line: Line, writing: Writing) -> str:
-    key, ((context,), noise) = line.options["factor"], _placed(line, writing)
-    shape = event_text(writing.variable(writing.factor(key).variable).shape)
-    return f"flow_draw({writing.flow(key)}, {context}, {noise}, {shape})"
-
-
-def relax_text(line: Line, writing: Writing) -> str:
-    key, (parameters, noise) = line.options["factor"], _placed(line, writing)
-    family, temperature = writing.family(key), writing.weight("temperature", writing.factor(key).variable)
-    code = None if family is None else family.relaxed(parameters, noise, temperature, hard=line.options["hard"])
-    if code is None:
-        raise writing.refuse(key, "relaxed draws")
-    return code
-
-
-def draw_text(line: Line, writing: Writing) -> str:
-    key, (parameters, noise) = line.options["factor"], _placed(line, writing)
-    family, variable = writing.family(key), writing.variable(writing.factor(key).variable)
-    if family is None:
-        shape = event_text(variable.shape)
-        return f"flow_draw({writing.flow(key)}, {parameters[0]}, {noise}, {shape})[0].detach()"
-    code = family.drawn([f"{each}.detach()" for each in parameters], noise)
-    if not family.entry.by_class:
-        return code
-    if writing.hot(variable.name):
-        return f"one_hot({code}, {variable.support}, {parameters[0]})"
-    index = writing.fresh(f"{writing.identifier(variable.name)}_index")
-    writing.write(f"{index} = {code}")
-    return f"{index}.to({writing.like()})" + (f" + {variable.minimum}" if variable.minimum else "")
-
-
-def likeliest_text(line: Line, writing: Writing) -> str:
-    key, (*parameters, noise) = line.options["factor"], [writing.code(value) for value in line.inputs]
-    family, variable = writing.family(key), writing.variable(writing.factor(key).variable)
-    if family is None or not family.entry.by_class:
-        raise writing.refuse(key, "the likeliest values")
-    name, place = writing.identifier(variable.name), line.outputs[0].axes.index(variable.name)
-    index, share = writing.fresh(f"{name}_index"), writing.fresh(f"{name}_log_share")
-    writing.write(f"{index}, {share} = likeliest({family.classes(parameters)}, {line.options['budget']}, {noise})")
-    if writing.hot(variable.name):
-        value = f"one_hot({index}, {variable.support}, {parameters[0]}).movedim(-2, {place})"
-    else:
-        shift = f" + {variable.minimum}" if variable.minimum else ""
-        value = f"{index}.movedim(-1, {place}).to({parameters[0]}){shift}"
-    return f"{value}, {share}.movedim(-1, {place})"
-
-
-def label_or_text(line: Line, writing: Writing) -> str:
-    mask, label, hidden = (writing.code(value) for value in line.inputs)
-    mask += ".unsqueeze(-1)" if writing.hot(line.options["variable"]) else ""
-    return f"torch.where({mask}, {label}, {hidden})"
-
-
 VALUES: Operations = {
-    "function": Operation(union, function, call_text),
-    "parameters": Operation(union, parameters, call_text),
+    "function": Operation(union, function),
+    "parameters": Operation(union, parameters),
     "enter": Operation(union, enter),
-    "support": Operation(lambda line: (line.options["variable"],), support, support_text),
-    "noise": Operation(lambda line: (SAMPLES,) if line.options["samples"] else (), noise, noise_text, inline="once"),
-    "reparameterize": Operation(union, reparameterize, reparameterize_text),
-    "flow_draw": Operation(union, flow_draw, flow_draw_text),
-    "relax": Operation(union, relax, relax_text),
-    "draw": Operation(union, draw, draw_text),
-    "likeliest": Operation(with_variable, likeliest, likeliest_text),
-    "label_or": Operation(union, label_or, label_or_text),
-    "reweighted": Operation(union, reweighted, lambda line, writing: writing.code(line.inputs[0]), inline="always"),
+    "support": Operation(lambda line: (line.options["variable"],), support),
+    "noise": Operation(lambda line: (SAMPLES,) if line.options["samples"] else (), noise, "once"),
+    "reparameterize": Operation(union, reparameterize),
+    "flow_draw": Operation(union, flow_draw),
+    "relax": Operation(union, relax),
+    "draw": Operation(union, draw),
+    "likeliest": Operation(with_variable, likeliest),
+    "label_or": Operation(union, label_or),
+    "reweighted": Operation(union, reweighted, "always"),
 }

@@ -1,21 +1,15 @@
-"""Gradients without a path, and mixtures of answers.
-
-For draws v_1..v_S without a pathwise gradient and any estimate F(v_1..v_S) of a row's objective,
-
-    grad E[F] = E[grad F] + sum_s E[(F - F_without_s) grad log q(v_s)]
-
-F_without_s is the same estimate from the other samples: it does not depend on v_s, so it changes no expectation
-(Williams 1992; Mnih and Rezende 2016).
-"""
+"""Gradients without a path (`plan.score_function`), and mixtures of answers."""
 
 import torch
 from torch import Tensor
 
 from compiler.plan.modules import Modules
-from compiler.plan.operation import Operation, Operations, Writing, nothing, union
+from compiler.plan.operation import Operation, Operations, nothing, union
 from compiler.plan.plan import Line
 from compiler.plan.running import Context, Run, laid_out
+from compiler.plan.score_function import with_score, with_scores
 from compiler.symbolic.axis_names import SAMPLES
+from compiler.tensors.expression import applied
 
 
 def weigh_draws(line: Line, modules: Modules) -> Run:
@@ -29,26 +23,25 @@ def weigh_draws(line: Line, modules: Modules) -> Run:
 
 
 def score(line: Line, modules: Modules) -> Run:
-    """The bound, with bound * grad log q added to its gradient: one draw, no baseline."""
-    return lambda context, bound, log_q: bound + bound.detach() * (log_q - log_q.detach())
+    """One draw, no baseline."""
+    return lambda context, bound, log_q: applied(with_score, bound, log_q)
 
 
 def scores(line: Line, modules: Modules) -> Run:
-    """The bound, with sum_s (bound - bound without s) * grad log q(v_s) added to its gradient."""
+    """Each draw's baseline is the same objective from the other draws."""
     runner = line.options["estimate"]
-    given = list(runner.plan.given)
-    places = [value.axes.index(SAMPLES) if SAMPLES in value.axes else None for value in given]
+    names = [value.name for value in runner.plan.given]
+    drawn = {value.name for value in runner.plan.given if SAMPLES in value.axes}
 
     def run(context: Context, bound: Tensor, log_q: Tensor, *values: Tensor) -> Tensor:
-        total = bound
-        for sample in range(len(log_q)):
-            others = torch.tensor([s for s in range(len(log_q)) if s != sample], device=log_q.device)
-            with torch.no_grad():
-                left = [v if at is None else v.index_select(at, others) for v, at in zip(values, places, strict=True)]
-                baseline = runner.results(context, dict(zip([v.name for v in given], left, strict=True)))["total"]
-            own = log_q[sample]
-            total = total + (bound.detach() - baseline) * (own - own.detach())
-        return total
+        given = dict(zip(names, values, strict=True))
+
+        def estimate(*left: Tensor) -> Tensor:
+            found = runner.results(context, {**given, **dict(zip(sampled, left, strict=True))})
+            return found["total"]  # type: ignore[no-any-return]
+
+        sampled = {name: value for name, value in given.items() if name in drawn}
+        return with_scores(bound, estimate, log_q, *sampled.values())
 
     return run
 
@@ -77,38 +70,10 @@ def mixture(line: Line, modules: Modules) -> Run:
     return laid_out(line.inputs, value.axes, run)
 
 
-# as code
-
-
-def weigh_draws_text(line: Line, writing: Writing) -> str:
-    total, log_weights = line.inputs
-    code = writing.code(total)
-    writing.remark("each draw's gradient is scaled by its weight (doubly reparameterised, Tucker et al. 2019)")
-    weight = writing.fresh("weight")
-    writing.write(f"{weight} = torch.softmax({writing.code(log_weights)}.detach(), dim=0)")
-    for name, rank in line.options["draws"]:
-        drawn = writing.identifier(name)
-        writing.write(f"if {drawn}.requires_grad:")
-        scaled = weight + (f"[{', '.join(['...', *['None'] * rank])}]" if rank else "")
-        writing.write(f"{drawn}.register_hook(lambda gradient: gradient * {scaled})", deeper=True)
-    return code
-
-
-def score_text(line: Line, writing: Writing) -> str:
-    return f"with_score({writing.code(line.inputs[0])}, {writing.code(line.inputs[1])})"
-
-
-def scores_text(line: Line, writing: Writing) -> str:
-    """All log densities first, then their estimate as a function of the draws: each draw is left out once."""
-    bound, log_q = (writing.code(value) for value in line.inputs[:2])
-    name, sampled = writing.function(line.options["estimate"], "estimate")
-    return f"with_scores({', '.join([bound, name, log_q, *sampled])})"
-
-
 GRADIENTS: Operations = {
-    "weigh_draws": Operation(nothing, weigh_draws, weigh_draws_text),
-    "score": Operation(nothing, score, score_text),
-    "scores": Operation(nothing, scores, scores_text),
+    "weigh_draws": Operation(nothing, weigh_draws),
+    "score": Operation(nothing, score),
+    "scores": Operation(nothing, scores),
     "share_score": Operation(union, share_score),
     "mixture": Operation(nothing, mixture),
 }
