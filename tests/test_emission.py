@@ -340,7 +340,7 @@ def test_too_many_patterns_are_refused() -> None:
         ("ALPHA_Y * ", "", "the value"),
         ('positive(found["scale"], 1.0', 'positive(found["scale"], 2.0', "the value"),
         ("result[at] = bound_y", "result[at] = 0 * bound_y", "the value"),
-        ("(batch, 2)", "(1, 2)", "the value"),
+        ("noise = Noise(generator, len(x))", "noise = Noise(generator, 1)", "the value"),
     ],
 )
 def test_a_file_that_disagrees_is_never_given_out(written: str, mistaken: str, what: str) -> None:

@@ -13,9 +13,9 @@ from test_emission import compare
 
 from compiler.emission.copied_source import pieces
 from compiler.families import ENTRIES, Extras, divergence, divergence_each
-from compiler.families.family_code import FamilyCode, in_place
 from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.expression import Expression, in_place
 from compiler.tensors.noise import Noise
 from graphspec.language.families import FAMILIES
 
@@ -141,22 +141,35 @@ def test_a_copied_function_brings_what_it_reads_and_no_namesake_of_its_variables
     assert pieces()["zero_inflated_poisson_log_prob"].needs == {"with_extra_zeros", "poisson_log_prob"}
 
 
+def code(*texts: str) -> list[Expression]:
+    return [Expression(text) for text in texts]
+
+
 @pytest.mark.usefixtures("toys")
 def test_functions_of_a_new_family_are_written_in_place_or_called() -> None:
-    logistic, binomial = (FamilyCode(ENTRIES[name], Extras((2,), 4)) for name in ("logistic", "binomial"))
-    assert logistic.draw(["a + b", "s"], "u") == "(a + b) + s * torch.logit(u)"
-    assert logistic.log_prob("x", ["a", "s"]) == "logistic_log_prob(x, a, s)"
-    assert binomial.drawn(["l"], "e") == "(binomial_log_probs(l, 4) + e).argmax(-1)"
-    assert binomial.noise(["batch"], "l") == "gumbel((batch, 2, 4), l, generator)"
+    logistic, binomial, extras = ENTRIES["logistic"], ENTRIES["binomial"], Extras((2,), 4)
+    a, s, x, u, e, classes, noise = code("a + b", "s", "x", "u", "e", "l", "noise")
+    assert str(logistic.pathwise(u, (a, s), extras)) == "(a + b) + s * torch.logit(u)"
+    assert str(logistic.each(x, (a, s), extras)) == "logistic_log_prob(x, a + b, s)"
+    assert str(logistic.summed(x, (a, s), extras)) == "logistic_log_prob(x, a + b, s).sum(-1)"
+    assert str(binomial.sampled(e, (classes,), extras)) == "class_draw(e, binomial_log_probs(l, 4), 0).detach()"
+    assert str(binomial.noise(noise, "c", (), (classes,), extras)) == 'gumbels(noise, "c", (), (2, 4), l)'
     assert {"logistic_draw", "binomial_log_probs"} <= set(pieces())
 
 
 def test_code_written_in_place_keeps_its_brackets() -> None:
     normal, classes = ENTRIES["normal"], ENTRIES["categorical"]
-    extras = Extras((2,), 3)
-    assert normal.draw is not None and classes.relaxed is not None
-    assert in_place(normal.draw, ["e", "a - b", "s + t"], extras) == "(a - b) + (s + t) * e"
-    assert in_place(classes.relaxed, ["e", "l", "a + b"], extras) == "torch.softmax((l + e) / (a + b), dim=-1)"
+    assert str(in_place(normal.draw, *code("e", "a - b", "s + t"))) == "(a - b) + (s + t) * e"
+    assert str(in_place(classes.relaxed, *code("e", "l", "a + b"))) == "torch.softmax((l + e) / (a + b), dim=-1)"
+
+
+def test_what_is_done_with_code_is_written_down() -> None:
+    a, b, n = Expression("a - b", 2), Expression("f(x)"), Expression("math.log(3)", scalar=True)
+    assert str(a + b) == "a - b + f(x)" and str(b - a) == "f(x) - (a - b)" and str(2 * a) == "2 * (a - b)"
+    assert str(b + -b) == "f(x) - f(x)" and str(a.sum((-1,))) == "(a - b).sum(-1)" and str(~b) == "~f(x)"
+    assert str(b[:, None]) == "f(x)[:, None]" and str(b.unsqueeze(1)) == "f(x)[:, None]" and n.unsqueeze(1) is n
+    assert str(torch.where(b, a, 0.0)) == "torch.where(f(x), a - b, 0.0)" and a.dim() == 2
+    assert str(torch.nn.functional.softplus(-b)) == "F.softplus(-f(x))" and str((-b).exp()) == "(-f(x)).exp()"
 
 
 def test_parameters_as_plain_tensors() -> None:

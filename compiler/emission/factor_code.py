@@ -89,7 +89,7 @@ def _traced(function: Callable[..., Any], *given: Any) -> Any:
 
 def _on_call(factor: Factor, value: Expression) -> Expression:
     """[1, *shape], on the leading dimensions of the call."""
-    return _traced(applied, without_axes, value, Expression("layout")) if factor.parents else value  # type: ignore[no-any-return]
+    return _traced(applied, without_axes, value, Expression("layout")) if factor.parents else value
 
 
 def _constant(text: ClassText, source: ConstantSource) -> Expression:

@@ -159,8 +159,7 @@ class FamilyEntry:
         """
         count = [extras.classes or self._count(parameters)] if self.by_class else []
         sizes = (*extras.shape, *self.noise_kind.sizes, *count)
-        drawn: Tensor = applied(self.noise_kind.drawn, noise, name, tuple(lead), sizes, widened(parameters[0]))
-        return drawn
+        return applied(self.noise_kind.drawn, noise, name, tuple(lead), sizes, widened(parameters[0]))
 
     def pathwise(self, eps: Tensor, parameters: Parameters, extras: Extras) -> Tensor:
         """The draw that `eps` stands for, as a differentiable function of the parameters: [*lead, *event]."""
@@ -232,14 +231,12 @@ class FamilyEntry:
     def _asked(self, function: Function | None, lacking: str, tensors: Sequence[Any], extras: Extras) -> Tensor:
         if function is None:
             raise NotImplementedError(f"{self.name} {lacking}")
-        found: Tensor = in_place(function, *tensors, *extras.of(function, len(tensors)))
-        return found
+        return in_place(function, *tensors, *extras.of(function, len(tensors)))
 
 
 def call(function: Function, tensors: Sequence[Any], extras: Extras) -> Tensor:
     """The function of these tensors, and of the constants that it asks for."""
-    found: Tensor = applied(function, *tensors, *extras.of(function, len(tensors)))
-    return found
+    return applied(function, *tensors, *extras.of(function, len(tensors)))
 
 
 def sum_last(value: Tensor, rank: int) -> Tensor:

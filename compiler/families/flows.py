@@ -116,8 +116,7 @@ class FlowEntry(FamilyEntry):
 
     def summed(self, value: Tensor, parameters: Parameters, extras: Extras, *, relaxed: bool = False) -> Tensor:
         given = (self.transform, widened(parameters[0]), value, extras.shape)
-        density: Tensor = applied(flow_log_prob, *given, **self._held)
-        return density
+        return applied(flow_log_prob, *given, **self._held)
 
     def joint_axes(self, extras: Extras) -> int:
         return len(extras.shape)
@@ -129,10 +128,7 @@ class FlowEntry(FamilyEntry):
     def drawn(self, eps: Tensor, parameters: Parameters, extras: Extras) -> tuple[Tensor, Tensor]:
         """The draw that `eps` stands for, and its log density [*lead]. The density's derivative is the total one: it
         flows through the draw and through the parameters."""
-        found: tuple[Tensor, Tensor] = applied(
-            flow_draw, self.transform, widened(parameters[0]), eps, extras.shape, **self._held
-        )
-        return found
+        return applied(flow_draw, self.transform, widened(parameters[0]), eps, extras.shape, **self._held)
 
     def pathwise(self, eps: Tensor, parameters: Parameters, extras: Extras) -> Tensor:
         return self.drawn(eps, parameters, extras)[0]

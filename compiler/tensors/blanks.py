@@ -98,7 +98,7 @@ def placed(target: Tensor, positions: slice | Tensor, values: Tensor) -> Tensor:
 
 
 def one_hot(values: Tensor, classes: int, minimum: int, like: Tensor) -> Tensor:
-    """Values [..., *shape] of a discrete variable as a relaxed value has them: [..., *shape, K], of the type of `like`."""
+    """Values [..., *shape] of a discrete variable as a relaxed value has them, [..., *shape, K], typed as `like`."""
     index = (values - minimum).long().unsqueeze(-1)
     # not torch's one_hot, which looks at the smallest and largest index first
     return torch.zeros(*values.shape, classes, dtype=like.dtype, device=values.device).scatter_(-1, index, 1)

@@ -10,11 +10,13 @@ import json
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from compiler.symbolic.code_text import added, grouped, tuple_text
+
+Result = TypeVar("Result")
 
 LONGEST = 60
 """Characters of an expression that is written in place."""
@@ -101,14 +103,14 @@ class Expression:
         return _call(name.replace("torch.nn.functional.", "F."), map(_alone, given), named or {})
 
 
-def applied(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+def applied(function: Callable[..., Result], *given: Any, **named: Any) -> Result:
     """The function of these arguments; where one of them is code, its call by name."""
     if any(isinstance(argument, Expression) for argument in given):
-        return _call(function.__name__, given, named)
+        return _call(function.__name__, given, named)  # type: ignore[return-value]
     return function(*given, **named)
 
 
-def in_place(function: Callable[..., Any], *given: Any) -> Any:
+def in_place(function: Callable[..., Result], *given: Any) -> Result:
     """The same, written as what the function computes where that is short and reads each argument once:
     `loc + scale * noise` for `normal_draw`."""
     if not any(isinstance(argument, Expression) for argument in given):
@@ -121,7 +123,7 @@ def in_place(function: Callable[..., Any], *given: Any) -> Any:
         before, behind = expression[: name.col_offset], expression[name.end_col_offset :]
         argument = before.endswith(("(", ", ")) and behind.startswith((")", ","))
         expression = before + (code[name.id] if argument else grouped(code[name.id])) + behind
-    return Expression(expression)
+    return Expression(expression)  # type: ignore[return-value]
 
 
 def text_of(value: object) -> str:

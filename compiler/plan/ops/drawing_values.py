@@ -65,11 +65,12 @@ def support(line: Line, modules: Modules) -> Run:
     made: dict[torch.device, Tensor] = {}
 
     def run(context: Context) -> Tensor:
-        if context.device not in made:
-            values = applied(blanks.every_value, variable.support, variable.shape, context.device)
+        device = context.device
+        if device not in made:
+            values = applied(blanks.every_value, variable.support, variable.shape, device)
             values = values + variable.minimum if variable.minimum else values
-            made[context.device] = values if variable.domain == "category" else values.to(context.dtype)
-        return made[context.device]
+            made[device] = values if variable.domain == "category" else values.to(context.dtype)
+        return made[device]
 
     return run
 
