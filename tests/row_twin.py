@@ -211,7 +211,7 @@ class RowTwin:
         if kind == "relax":
             asked = self.section.estimators.get(name)
             hard = asked is not None and asked.straight_through
-            value = relaxed(distribution, ask, self.weights.temperature[name], hard=hard)
+            value = relaxed(distribution, ask, self.weights.number("temperature", name), hard=hard)
         else:
             value = draw(distribution, ask)
             value = value.detach() if kind == "score_function" else value
@@ -310,13 +310,12 @@ class RowTwin:
         weights = torch.softmax(log_g + sum(log_w.values(), zero), 0)
         total = (weights * (likelihood - sum(log_w.values(), zero))).sum()
         for name, gain in gains.items():
-            if name in self.weights.parts:
+            if ("total_correlation", name) in self.weights.numbers:
                 total = total + (weights * self._split_gain(name, others or [self], rows_of_data)).sum()
                 continue
             expected = (weights * gain).sum()
-            if name in self.weights.free_bits:
-                expected = torch.minimum(expected, torch.tensor(-self.weights.free_bits[name], dtype=zero.dtype))
-            total = total + self.weights.beta.get(name, 1.0) * expected
+            floor = torch.tensor(-self.weights.number("free_bits", name), dtype=zero.dtype)
+            total = total + self.weights.number("beta", name) * torch.minimum(expected, floor)
         return total + self._log_evidence(log_g, list(log_w.values())) + label_terms
 
     def _split_gain(self, name: str, others: Sequence["RowTwin"], rows_of_data: int | None) -> Tensor:
@@ -337,11 +336,10 @@ class RowTwin:
         joint = torch.logsumexp(torch.stack(wholes) + log_weights[:, None], 0)
         marginals = torch.logsumexp(torch.stack(elements) + log_weights[:, None, None], 0).sum(1)
         log_q, log_p = (self.log_density(f, "hidden") for f in (factor, self.graphs.generative[name]))
-        parts = self.weights.parts[name]
         return (
-            parts["mutual_information"] * (joint - log_q)
-            + parts["total_correlation"] * (marginals - joint)
-            + parts["dimension_wise"] * (log_p - marginals)
+            self.weights.number("mutual_information", name) * (joint - log_q)
+            + self.weights.number("total_correlation", name) * (marginals - joint)
+            + self.weights.number("dimension_wise", name) * (log_p - marginals)
         )
 
     def _component(self, name: str, value: Tensor) -> tuple[Tensor, Tensor]:
@@ -370,5 +368,5 @@ class RowTwin:
             else:
                 before = [log_w[n] for n in names[:position]]
                 part = self._log_evidence(log_g, [*before, log_w[name]]) - self._log_evidence(log_g, before)
-            result = result + self.weights.alpha[name] * part
+            result = result + self.weights.number("alpha", name) * part
         return result

@@ -123,11 +123,6 @@ def test_no_new_circles_of_files() -> None:
     assert all(any(circle <= known for circle in found) for known in CIRCLES), "a circle is gone: take it off CIRCLES"
 
 
-def copied(path: Path) -> bool:
-    """Functions and classes that emitted files hold a copy of, under the names of what they copy."""
-    return "pieces" in path.parts
-
-
 @pytest.mark.parametrize("package", RANK)
 def test_file_names_are_unique_within_a_package(package: str) -> None:
     names = Counter(p.name for p in (ROOT / package).rglob("*.py") if not p.stem.startswith("__"))
@@ -136,7 +131,7 @@ def test_file_names_are_unique_within_a_package(package: str) -> None:
 
 def public_classes(package: str) -> Iterator[str]:
     for path in FILES:
-        if path.relative_to(ROOT).parts[0] == package and not copied(path):
+        if path.relative_to(ROOT).parts[0] == package:
             yield from (
                 node.name
                 for node in tree_of(path).body

@@ -349,7 +349,7 @@ def test_the_objective_is_the_same_for_any_batches(tmp_path: Path) -> None:
     assert data.labelled.tolist() == np.flatnonzero(labelled).tolist() and part.any()
     assert data.rates().per_label == {"has": some.sum(), "y": (y != -1).sum()}
     weights = ObjectiveWeights.at(graphs, model.rates, 0.0)
-    assert weights.alpha["has"] == pytest.approx(25 / (0.3 * some.sum() / labelled.sum()))
+    assert weights.number("alpha", "has") == pytest.approx(25 / (0.3 * some.sum() / labelled.sum()))
     with torch.no_grad():
         alone = torch.cat([model.bound(data.training.batch(torch.tensor([row]), torch.float64)) for row in range(24)])
         total = 0.7 * alone[data.unlabelled].mean() + 0.3 * alone[data.labelled].mean()

@@ -114,9 +114,9 @@ def test_elbo_is_the_mean_bound_with_plain_weights_and_labels_hidden() -> None:
     assert len(model.seen) == 3
     assert names == {"x"}
     assert samples == 3
-    assert dict(weights.alpha) == {"y": 0.0}
-    assert weights.beta.get("z", 1.0) == 1.0
-    assert weights.free_bits.get("z", 0.0) == 0.0
+    assert weights.number("alpha", "y") == 0.0
+    assert weights.number("beta", "z") == 1.0
+    assert weights.number("free_bits", "z") == -math.inf
 
 
 def test_category_errors_leave_blanks_out() -> None:

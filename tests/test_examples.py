@@ -10,10 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from test_emission import values_of
 
-from compiler.emission.checking import random_values
 from compiler.model.model import Model
 from compiler.symbolic.explanation import explain
 from compiler.symbolic.explanation_text import as_json, as_latex, as_text
@@ -133,8 +134,8 @@ objective: {alpha: 9/rho, gamma: 3}
 
 def rows_of(graphs: Graphs) -> dict[str, torch.Tensor]:
     """Rows of which the second half has no label."""
-    generator = torch.Generator().manual_seed(0)
-    rows = {n: random_values(graphs.variables[n], ROWS, generator) for n in (*graphs.observed, *graphs.supervised)}
+    rng = np.random.default_rng(0)
+    rows = {n: values_of(graphs.variables[n], ROWS, rng) for n in (*graphs.observed, *graphs.supervised)}
     for name in graphs.supervised:
         rows[name][ROWS // 2 :] = -1 if graphs.variables[name].discrete else math.nan
     return rows

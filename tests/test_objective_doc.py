@@ -122,8 +122,8 @@ def test_a_number_over_rho_gives_every_label_the_same_total() -> None:
     rates = Rates(labelled=100, unlabelled=900, per_label={"a": 100, "b": 20})
     weights = ObjectiveWeights.at(graphs, rates, 0.0)
     for name, rows in rates.per_label.items():
-        assert weights.rho * rows / rates.labelled * weights.alpha[name] == pytest.approx(25)
-    assert weights.alpha["b"] == pytest.approx(5 * weights.alpha["a"])
+        assert weights.rho * rows / rates.labelled * weights.number("alpha", name) == pytest.approx(25)
+    assert weights.number("alpha", "b") == pytest.approx(5 * weights.number("alpha", "a"))
 
 
 FREE = """

@@ -5,7 +5,7 @@ follow the program and the objective; this catches what they do not know of.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,7 +32,7 @@ def verify_agreement(text: str, plan: EmissionPlan) -> None:
         exec(compile(text, "emitted.py", "exec"), space)
         twin: nn.Module = space["Model"]()
         twin.load_state_dict(space["from_graphspec"](plan.model.state_dict()))
-        rows = _rows(plan)
+        rows = _rows(plan, space["random_rows"])
         ours = _gradients(plan.model, _bound(plan.model, rows))
         theirs = _gradients(twin, space["bound"](twin, rows, torch.Generator().manual_seed(SEED)))
         renamed = space["from_graphspec"](ours) | {"": ours[""]}
@@ -69,15 +69,14 @@ def _gradients(model: nn.Module, bound: Tensor) -> dict[str, Tensor]:
     return {"": bound.detach(), **dict(zip(named, filled, strict=True))}
 
 
-def _rows(plan: EmissionPlan) -> dict[str, Tensor]:
+def _rows(plan: EmissionPlan, random_rows: Callable[[int, torch.Generator], dict[str, Tensor]]) -> dict[str, Tensor]:
     """`ROWS` random rows of every pattern; of partial labels and blanks every other element is missing."""
-    generator = torch.Generator().manual_seed(SEED)
     count = ROWS * len(plan.patterns)
-    names = (*plan.graphs.observed, *plan.graphs.supervised)
-    rows = {name: random_values(plan.graphs.variables[name], count, generator) for name in names}
+    found = random_rows(10 * count, torch.Generator().manual_seed(SEED))  # a tenth of them have labels
+    rows = {name: values[:count] for name, values in found.items()}
     for index, code in enumerate(plan.patterns):
         at = slice(ROWS * index, ROWS * (index + 1))
-        for name in names:
+        for name in rows:
             variable = plan.graphs.variables[name]
             part = name in (*code.pattern.masked, *code.pattern.blanks)
             together = plan.graphs.indivisible(name)
@@ -94,23 +93,3 @@ def _blank(variable: Variable, values: Tensor, *, whole: bool, together: bool) -
         if together and variable.shape:
             missing[:] = missing.flatten(1)[:, :1].reshape(-1, *(1,) * len(variable.shape))
     values[missing] = -1 if variable.discrete else math.nan
-
-
-def random_values(variable: Variable, count: int, generator: torch.Generator) -> Tensor:
-    """Legal values [count, *shape]; classes as integers."""
-    shape = (count, *variable.shape)
-    match variable.domain:
-        case "category" | "binary" | "count":
-            low, high = variable.minimum, variable.minimum + (variable.support or 7)
-            found = torch.randint(low, high, shape, generator=generator)
-            return found if variable.domain == "category" else found.to(torch.float64)
-        case "unit":
-            return torch.rand(shape, generator=generator, dtype=torch.float64)
-        case "positive":
-            return torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5
-        case "simplex":
-            return torch.softmax(torch.randn(shape, generator=generator, dtype=torch.float64), dim=1)
-        case "direction":
-            return nn.functional.normalize(torch.randn(shape, generator=generator, dtype=torch.float64), dim=1)
-        case _:
-            return torch.randn(shape, generator=generator, dtype=torch.float64)

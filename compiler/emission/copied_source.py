@@ -1,4 +1,4 @@
-"""Copies of functions: what an emitted file uses of the families and of the pieces stands in it word for word.
+"""Copies of functions: what an emitted file uses of the compiler's own functions stands in it word for word.
 
 From: names that occur in the emitted code. To: their sources, each with what it needs itself, in an order that reads.
 """
@@ -17,7 +17,7 @@ from compiler.families import ENTRIES
 from compiler.networks.blueprint import KINDS
 
 SHARED = (
-    "compiler.emission.pieces.copied_schedules",
+    "compiler.symbolic.schedules",
     "compiler.tensors.noise",
     "compiler.tensors.call_layout",
     "compiler.tensors.blanks",
@@ -33,12 +33,10 @@ SHARED = (
 )
 """What families and parameters stand on; then come the families themselves, each from the file of its functions."""
 
-BEHIND = ("compiler.emission.pieces.copied_flows",)
-"""What follows the families in an emitted file."""
-
 LAYERS = (
     "graphspec.language.shapes",
     "compiler.networks.initialization",
+    "compiler.families.flows",
     "compiler.networks.interface",
     "compiler.kernels.plain",
     "compiler.networks.layers",
@@ -49,8 +47,10 @@ LAYERS = (
 """What networks are made of; then come the kinds of networks, each from its file. They stand behind the model."""
 
 SINGLE = {
+    "compiler.symbolic.schedules": {"progress", "straight", "cosine", "exponential"},
     "compiler.tensors.blanks": {"PRESENCE", "every_value", "one_hot"},
     "compiler.families.entry": {"picked"},
+    "compiler.families.flows": {"LAST_GAIN", "flow_map"},
     "graphspec.language.shapes": {"conv_padding", "conv_sides"},
 }
 """Files of which a few names are copied, and no others."""
@@ -76,7 +76,7 @@ def modules() -> dict[str, bool]:
     model."""
     families = (function.__module__ for entry in ENTRIES.values() for function in entry.functions())
     kinds = (function.__module__ for function in KINDS.values())
-    return dict.fromkeys((*SHARED, *families, *BEHIND), False) | dict.fromkeys((*LAYERS, *kinds), True)
+    return dict.fromkeys((*SHARED, *families), False) | dict.fromkeys((*LAYERS, *kinds), True)
 
 
 def pieces() -> dict[str, Piece]:

@@ -4,17 +4,16 @@ From: a compiled model. To: `EmissionPlan`, which every writer reads. The progra
 """
 
 from dataclasses import dataclass
-from itertools import product
-from math import prod
 from typing import Literal
 
 from compiler.emission.copied_source import piece_names
 from compiler.emission.text import Names, camel
 from compiler.emission.writing import refused
 from compiler.families import ENTRIES
+from compiler.model.grouping import first_with_blanks, pattern_of
 from compiler.model.model import Model
 from compiler.symbolic.axis_names import SAMPLES
-from compiler.symbolic.lowering import one_program_for_all
+from compiler.symbolic.lowering import given_in_part
 from compiler.symbolic.objective import Objective
 from compiler.symbolic.program import Axes, Pattern, Program
 from graphspec.graphs.graph import SIDES, Factor, Graphs
@@ -113,33 +112,16 @@ def make_plan(model: Model) -> EmissionPlan:
 
 
 def _patterns(model: Model, names: Names, identifiers: dict[str, str]) -> tuple[PatternCode, ...]:
-    """Every pattern that rows can have, in the order in which the model evaluates them."""
-    graphs = model.graphs
-    states = [_states(graphs, name) for name in graphs.supervised]
-    blanks = tuple(name for name in graphs.observed if graphs.variables[name].missing)
-    found = []
-    for code in product(*states):
-        kinds = dict(zip(graphs.supervised, code, strict=True))
-        found.append(
-            Pattern(
-                tuple(name for name, kind in kinds.items() if kind == 2),
-                tuple(name for name, kind in kinds.items() if kind == 1),
-                blanks,  # a mask serves rows without blanks too
-            )
-        )
+    """Every pattern that rows can have, in the order in which the model evaluates them; a mask serves rows without
+    blanks too."""
+    graphs, first = model.graphs, first_with_blanks(model.graphs)
+    whole = set(graphs.supervised) - set(given_in_part(graphs)) if first > 1 else set()
+    every = (pattern_of(graphs, first + number) for number in range(first))
+    found = [pattern for pattern in every if whole.isdisjoint(pattern.masked)]
     if len(found) > MOST_PATTERNS:
         what = f"{len(found)} patterns of labels, a function each (at most {MOST_PATTERNS})"
         raise refused(graphs, ("variables",), what)
     return tuple(PatternCode(p, *model.program(p), names.fresh(_function(p, identifiers))) for p in found)
-
-
-def _states(graphs: Graphs, name: str) -> list[int]:
-    """How much of a label a row can have: nothing, a part (1), everything (2)."""
-    if one_program_for_all(graphs):
-        return [1]
-    variable = graphs.variables[name]
-    whole = prod(variable.shape) == 1 or graphs.indivisible(name)
-    return [0, 2] if whole else [0, 1, 2]
 
 
 def _function(pattern: Pattern, identifiers: dict[str, str]) -> str:

@@ -9,7 +9,7 @@ from compiler.emission.text import grouped
 from compiler.emission.writing import ClassText, Outputs
 from compiler.factors.factor_modules import Conditional
 from compiler.factors.parameter_sources import CONTEXT, ContextSource
-from compiler.families.flows import LAST_GAIN, zuko_flow
+from compiler.families.flows import kind_of, zuko_flow
 from compiler.tensors.expression import text_of
 from graphspec.graphs.graph import Factor
 from graphspec.language.shapes import Shape, size_of
@@ -24,10 +24,11 @@ def flow_factor(plan: EmissionPlan, factor: Factor, module: Conditional, text: C
     shape = flow_context(plan, factor)
     kind, sizes = zuko_flow(factor.family.name, _options(factor), features, size_of(shape))
     given = "".join(f", {name}={text_of(value)}" for name, value in sizes.items())
-    asked = [f"from_noise={module.flow.from_noise}"]
-    asked += [f"{name}=True" for name in ("symmetric", "integral") if getattr(module.flow, name)]
-    made = f"zuko.flows.{kind}({features}, {size_of(shape)}{given})"
-    text.own("flow", f"near_identity({made}, {LAST_GAIN}, {', '.join(asked)})", text.paths[module.flow])
+    start = f'Initializer(SEED, "{factor.key}/flow", torch.get_default_dtype())'
+    asked = {"from_noise": module.flow.from_noise, **kind_of(factor.family.name)}
+    made = f"zuko.flows.{kind}({features}, {size_of(shape)}{given}).transform"
+    made = f"flow_map({made}, {start}, {', '.join(f'{name}={value}' for name, value in asked.items())})"
+    text.own("flow", made, text.paths[module.flow])
     if source.network is None:
         return {}
     (code,) = network(text, source.network, module.constructions[source.network]).values()

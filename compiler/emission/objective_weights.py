@@ -1,19 +1,17 @@
 """Weights of the objective as named constants at the top, or as functions where they change during training."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from compiler.emission.emission_plan import EmissionPlan
 from compiler.emission.text import docstring, number, statement
-from compiler.symbolic import objective
-from graphspec.language import OverRho, Schedule, TotalCorrelation
-from graphspec.language.objective import EstimatorSpec
+from compiler.symbolic.schedules import CURVES
+from graphspec.language import OverRho, Schedule
+from graphspec.language.objective import NumberKind
 
-WeightKind = objective.WeightKind | Literal["temperature"]
-WeightName = tuple[WeightKind, str]
+WeightName = tuple[NumberKind, str]
 """A number of the objective: what it is, and of which variable."""
 
-WORDS: dict[WeightKind, str] = {
+WORDS: dict[NumberKind, str] = {
     "alpha": "weight of log q({name} | ...) on rows that have {name}",
     "beta": "weight of the divergence of {name}",
     "free_bits": "nats per row of the divergence of {name} that cost nothing",
@@ -23,36 +21,19 @@ WORDS: dict[WeightKind, str] = {
     "temperature": "of the relaxed draws of {name}",
 }
 
-CURVES = {"linear": "straight", "cosine": "cosine", "exponential": "exponential"}
-"""The function that each shape of a schedule is called by in the file."""
 
-
-def weight_value(plan: EmissionPlan, kind: WeightKind, name: str) -> float | Schedule | OverRho:
+def weight_value(plan: EmissionPlan, kind: NumberKind, name: str) -> float | Schedule | OverRho:
     """What the spec says about one weight."""
-    section = plan.graphs.spec.objective
-    match kind:
-        case "alpha":
-            return section.alpha.get(name, 50.0) if isinstance(section.alpha, dict) else section.alpha
-        case "beta":
-            beta = section.beta[name]
-            assert isinstance(beta, float | int | Schedule), "split divergences have nodes of their own"
-            return beta
-        case "free_bits":
-            return section.free_bits[name]
-        case "mutual_information" | "total_correlation" | "dimension_wise":
-            split = section.beta[name]
-            assert isinstance(split, TotalCorrelation)
-            found: float | Schedule = getattr(split, kind)
-            return found
-        case "temperature":
-            return section.estimators.get(name, EstimatorSpec(kind="relax")).temperature
+    found = plan.graphs.spec.objective.number_of(kind, name)
+    assert found is not None, f"{kind} of {name} is not in the objective"
+    return found
 
 
-def _constant(plan: EmissionPlan, kind: WeightKind, name: str) -> str:
+def _constant(plan: EmissionPlan, kind: NumberKind, name: str) -> str:
     return f"{kind}_{plan.identifiers[name]}".upper()
 
 
-def weight_code(plan: EmissionPlan, kind: WeightKind, name: str) -> tuple[str, set[str]]:
+def weight_code(plan: EmissionPlan, kind: NumberKind, name: str) -> tuple[str, set[str]]:
     """Code of a weight, and the arguments (`epoch`, `rho`) that it needs."""
     value, constant = weight_value(plan, kind, name), _constant(plan, kind, name)
     if isinstance(value, Schedule):
@@ -126,5 +107,5 @@ def scheduled(name: str, value: Schedule, words: str) -> list[str]:
     return [
         f"def {name}(epoch: float) -> float:",
         *docstring(text),
-        f"    return {CURVES[value.shape]}({number(value.start)}, {number(value.to)}, {part})",
+        f"    return {CURVES[value.shape].__name__}({number(value.start)}, {number(value.to)}, {part})",
     ]

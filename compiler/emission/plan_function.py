@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from compiler.emission.emission_plan import EmissionPlan, PatternCode, TensorKind
-from compiler.emission.objective_weights import WeightKind, WeightName, weight_code
+from compiler.emission.objective_weights import WeightName, weight_code
 from compiler.emission.text import INDENT, Names, comment, docstring, statement
 from compiler.emission.writing import refused
 from compiler.families.entry import Extras, FamilyEntry
@@ -24,6 +24,7 @@ from compiler.plan.running import on
 from compiler.symbolic.axis_names import SAMPLES
 from compiler.symbolic.printing import observed_text
 from compiler.tensors.expression import Expression
+from graphspec.language.objective import NumberKind
 
 EXTRAS = {
     "epoch": "float", "rho": "float", "data_rows": "int | None", "labelled_rows": "int | None",
@@ -304,7 +305,7 @@ class FunctionWriter:
     def number(self, kind: str, variable: str) -> Expression:
         """A number of the objective."""
         top = self if self.outer is None else self.outer
-        known: WeightKind = kind  # type: ignore[assignment]
+        known: NumberKind = kind  # type: ignore[assignment]
         if (known, variable) not in top.weights:
             top.weights.append((known, variable))
         code, needs = weight_code(self.plan, known, variable)

@@ -64,13 +64,21 @@ def build_flow_map(
     kind, sizes = zuko_flow(family, options, features, context)
     with torch.random.fork_rng(devices=[]):
         flow = getattr(zuko.flows, kind)(features, context, **sizes)
-    inner: nn.Module = flow.transform.to(start.dtype)
-    _initialize(inner, start)
-    return FlowMap(inner, from_noise=from_noise, symmetric=family == "continuous", integral=family in INTEGRAL)
+    return flow_map(flow.transform, start, from_noise=from_noise, **kind_of(family))
 
 
-def _initialize(module: nn.Module, start: Initializer) -> None:
-    """Every tensor from a generator of its own, keyed by its name; the last layers of networks small."""
+def kind_of(family: str) -> dict[str, bool]:
+    """What a map has to know of its family."""
+    kinds = {"symmetric": family == "continuous", "integral": family in INTEGRAL}
+    return {name: True for name, has in kinds.items() if has}
+
+
+def flow_map(
+    transform: nn.Module, start: Initializer, *, from_noise: bool, symmetric: bool = False, integral: bool = False
+) -> FlowMap:
+    """The map of one of zuko's transforms. Every tensor starts from a generator of its own, keyed by its name; the last
+    layers of networks small."""
+    module = transform.to(start.dtype)
     last = {id(parameter) for layer in last_layers(module) for parameter in layer.parameters()}
     with torch.no_grad():
         for owner_name, owner in module.named_modules():
@@ -80,6 +88,7 @@ def _initialize(module: nn.Module, start: Initializer) -> None:
                 small = id(parameter) in last or not isinstance(weight, Tensor)
                 drawn = start.uniform(name, parameter.shape, fan_in, LAST_GAIN if small else 1.0)
                 parameter.copy_(drawn)
+    return FlowMap(module, from_noise=from_noise, symmetric=symmetric, integral=integral)
 
 
 def _of_the_map(*_: Tensor) -> Tensor:

@@ -67,10 +67,15 @@ def group(
 
 def as_one_kind(graphs: Graphs, numbers: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
     """Numbers of `row_patterns` as if every row had blanks, if one has."""
-    first_blank = 1 if one_program_for_all(graphs) else _STATES ** len(graphs.supervised)
+    first_blank = first_with_blanks(graphs)
     return (
         np.where(numbers < first_blank, numbers + first_blank, numbers) if (numbers >= first_blank).any() else numbers
     )
+
+
+def first_with_blanks(graphs: Graphs) -> int:
+    """The smallest number of `row_patterns` that stands for rows with blanks."""
+    return 1 if one_program_for_all(graphs) else _STATES ** len(graphs.supervised)
 
 
 def pattern_of(graphs: Graphs, code: int) -> Pattern:

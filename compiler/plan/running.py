@@ -56,15 +56,7 @@ class Context:
 
     def number(self, kind: str, variable: str) -> float:
         """A weight of the objective, or a temperature."""
-        if kind == "temperature":
-            return self.numbers.temperature[variable]
-        if kind == "alpha":
-            return self.numbers.alpha[variable]
-        if kind == "beta":
-            return self.numbers.beta.get(variable, 1.0)
-        if kind == "free_bits":
-            return self.numbers.free_bits.get(variable, -math.inf)
-        return self.numbers.parts.get(variable, {}).get(kind, 1.0)
+        return self.numbers.number(kind, variable)
 
     def full(self, value: float, shape: Sequence[int] = (1,)) -> Tensor:
         """The same number everywhere, for every row."""

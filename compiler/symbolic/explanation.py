@@ -6,14 +6,14 @@ from math import prod
 from compiler.symbolic.agreement import Agreement, agreements
 from compiler.symbolic.cost import Cost, program_cost
 from compiler.symbolic.derivation import derive
-from compiler.symbolic.lowering import every_pattern, lower, one_program_for_all
+from compiler.symbolic.lowering import every_pattern, given_in_part, lower, one_program_for_all
 from compiler.symbolic.notation import UNICODE, Notation
 from compiler.symbolic.objective import Objective
 from compiler.symbolic.printing import contribution_lines, observed_text
 from compiler.symbolic.program import Pattern, Program
 from graphspec.graphs.graph import Graphs
-from graphspec.language import OverRho, Schedule, TotalCorrelation
-from graphspec.language.objective import EstimatorSpec
+from graphspec.language import OverRho, Schedule
+from graphspec.language.objective import NumberKind
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,12 @@ class Explanation:
 
 def explain(graphs: Graphs) -> Explanation:
     """Derive and describe the objective of every observation pattern, and of labels that are given in part."""
-    whole, vectors = every_pattern(graphs), _vectors(graphs)
+    whole, vectors = every_pattern(graphs), given_in_part(graphs)
     if one_program_for_all(graphs):
         return Explanation(graphs, tuple(_explain_pattern(graphs, pattern) for pattern in whole), 0, one_for_all=True)
     patterns = [*reversed(whole), *([Pattern((), masked=vectors)] if vectors else [])]
     possible = prod(3 if name in vectors else 2 for name in graphs.supervised)
     return Explanation(graphs, tuple(_explain_pattern(graphs, p) for p in patterns), possible - len(patterns))
-
-
-def _vectors(graphs: Graphs) -> tuple[str, ...]:
-    """Labels of which a row may have some elements and lack others."""
-    variables = graphs.variables
-    return tuple(n for n in graphs.supervised if prod(variables[n].shape) > 1 and not graphs.indivisible(n))
 
 
 def _explain_pattern(graphs: Graphs, pattern: Pattern) -> PatternExplanation:
@@ -120,28 +114,23 @@ def _action(program: Program, name: str) -> tuple[str, str]:
 
 def weight_text(program: Program, name: str) -> str:
     """`α = 50` of a label, `β = 4`, free bits `λ` and the temperature `τ` of a hidden variable, where they count."""
-    objective, labels = program.graphs.spec.objective, (*program.clamped, *program.pattern.masked)
-    parts = []
-    if name in labels:
-        alpha = objective.alpha.get(name, 50.0) if isinstance(objective.alpha, dict) else objective.alpha
-        parts.append(f"α = {number_text(alpha)}")
-    choice = program.choices.get(name)
+    section, choice = program.graphs.spec.objective, program.choices.get(name)
+    kinds: dict[NumberKind, str] = {}
+    if name in (*program.clamped, *program.pattern.masked):
+        kinds["alpha"] = "α = "
     if choice is not None:
-        parts += [f"β = {number_text(objective.beta[name])}"] if name in objective.beta else []
-        parts += [f"λ = {number_text(objective.free_bits[name])}"] if name in objective.free_bits else []
-    if choice is not None and choice.estimator == "relax":
-        parts.append(f"τ = {number_text(objective.estimators.get(name, EstimatorSpec(kind='relax')).temperature)}")
-    return ", ".join(parts)
+        kinds |= {"beta": "β = ", "total_correlation": "β = total correlation ", "free_bits": "λ = "}
+        kinds |= {"temperature": "τ = "} if choice.estimator == "relax" else {}
+    written = {sign: section.number_of(kind, name) for kind, sign in kinds.items()}
+    return ", ".join(f"{sign}{number_text(value)}" for sign, value in written.items() if value is not None)
 
 
-def number_text(value: float | Schedule | OverRho | TotalCorrelation) -> str:
+def number_text(value: float | Schedule | OverRho) -> str:
     """`50`, `25/ρ`, `0 → 1 over 10 epochs`."""
     if isinstance(value, Schedule):
         return f"{value.start:g} → {value.to:g} over {value.epochs:g} epochs"
     if isinstance(value, OverRho):
         return f"{value.over_rho:g}/ρ"
-    if isinstance(value, TotalCorrelation):
-        return f"total correlation {number_text(value.total_correlation)}"
     return f"{value:g}"
 
 

@@ -6,6 +6,7 @@ Not here: what the pieces add up to (derivation), and any number (weights, evalu
 from bisect import bisect_left
 from collections.abc import Mapping
 from itertools import chain, combinations
+from math import prod
 
 from compiler.symbolic.axis_names import SAMPLES, canonical
 from compiler.symbolic.budgets import with_paying_budgets
@@ -48,6 +49,11 @@ def every_pattern(graphs: Graphs) -> tuple[Pattern, ...]:
 def one_program_for_all(graphs: Graphs) -> bool:
     """More patterns of labels are possible than programs are worth."""
     return len(graphs.supervised) > PATTERN_LIMIT.bit_length() - 1
+
+
+def given_in_part(graphs: Graphs) -> tuple[str, ...]:
+    """Labels of which a row may have some elements and lack others."""
+    return tuple(n for n in graphs.supervised if prod(graphs.variables[n].shape) > 1 and not graphs.indivisible(n))
 
 
 def lower(graphs: Graphs, pattern: Pattern, samples: int | None = None) -> Program:

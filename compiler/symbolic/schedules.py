@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
+from typing import get_args
 
 from compiler.symbolic.program import Pattern
 from graphspec.graphs.graph import Graphs
-from graphspec.language import ObjectiveSection, OverRho, Schedule, TotalCorrelation
-from graphspec.language.objective import EstimatorSpec
+from graphspec.language import OverRho, Schedule
+from graphspec.language.objective import NumberKind
 
 
 @dataclass(frozen=True)
@@ -37,37 +39,46 @@ def value_at(value: float | Schedule, epoch: float) -> float:
     """The number at a (fractional) epoch. Before `begin` it is `from`; past the end it stays at `to`."""
     if not isinstance(value, Schedule):
         return float(value)
-    progress = (epoch - value.begin) / value.epochs
-    if progress <= 0:
-        return value.start
-    if progress >= 1:
-        return value.to
-    within = progress * value.cycles
-    return _between(value, within - math.floor(within))
+    return CURVES[value.shape](value.start, value.to, progress(epoch, value.begin, value.epochs, value.cycles))
 
 
-def _between(schedule: Schedule, part: float) -> float:
-    """`from` to `to` at `part` of the way in [0, 1)."""
-    if schedule.shape == "cosine":
-        part = (1 - math.cos(math.pi * part)) / 2
-    if schedule.shape == "exponential":
-        return float(schedule.start * (schedule.to / schedule.start) ** part)
-    return schedule.start + (schedule.to - schedule.start) * part
+def progress(epoch: float, begin: float, epochs: float, cycles: int) -> float:
+    """How far the change has come, in [0, 1]: it repeats `cycles` times within `epochs`."""
+    part = (epoch - begin) / epochs
+    if part <= 0:
+        return 0.0
+    return 1.0 if part >= 1 else part * cycles - math.floor(part * cycles)
+
+
+def straight(start: float, end: float, part: float) -> float:
+    """A straight line."""
+    return start * (1 - part) + end * part
+
+
+def cosine(start: float, end: float, part: float) -> float:
+    """Half a cosine wave: slow at both ends."""
+    return straight(start, end, (1 - math.cos(math.pi * part)) / 2)
+
+
+def exponential(start: float, end: float, part: float) -> float:
+    """A constant factor per epoch."""
+    return float(start ** (1 - part) * end**part)
+
+
+CURVES = {"linear": straight, "cosine": cosine, "exponential": exponential}
+"""By the shape of a schedule; emitted files hold copies of these functions."""
+
+KINDS = get_args(NumberKind)
+NOTHING = {"free_bits": -math.inf}
+"""What counts where nothing is written; of every other weight 1."""
 
 
 @dataclass(frozen=True)
 class ObjectiveWeights:
-    """Weights by variable name; beta and free bits for hidden variables, alpha for supervised ones.
-
-    parts: {variable: {mutual_information, total_correlation, dimension_wise}} where the divergence is split.
-    """
+    """rho, and every number that the objective section has, by kind and variable (`language.objective.NumberKind`)."""
 
     rho: float
-    alpha: Mapping[str, float]
-    beta: Mapping[str, float] = field(default_factory=dict)
-    free_bits: Mapping[str, float] = field(default_factory=dict)
-    temperature: Mapping[str, float] = field(default_factory=dict)
-    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    numbers: Mapping[tuple[str, str], float]
 
     @classmethod
     def at(cls, graphs: Graphs, rates: Rates | None, epoch: float) -> "ObjectiveWeights":
@@ -75,42 +86,27 @@ class ObjectiveWeights:
 
         Without `rates` (no data at hand) every supervised variable counts as labelled in every labelled row.
         """
-        objective = graphs.spec.objective
-        rates = rates or Rates(1, 1)
+        objective, rates = graphs.spec.objective, rates or Rates(1, 1)
         rho = objective.labelled_share(rates.labelled, rates.unlabelled)
-        return cls(
-            rho=rho,
-            alpha={name: _alpha(objective, name, rho * rates.share(name), epoch) for name in graphs.supervised},
-            beta={
-                name: value_at(b, epoch) for name, b in objective.beta.items() if not isinstance(b, TotalCorrelation)
-            },
-            parts={name: _parts(b, epoch) for name, b in objective.beta.items() if isinstance(b, TotalCorrelation)},
-            free_bits={name: value_at(bits, epoch) for name, bits in objective.free_bits.items()},
-            temperature={
-                name: value_at(objective.estimators.get(name, _RELAX).temperature, epoch)
-                for name in (*graphs.supervised, *graphs.latent)
-            },
-        )
+        numbers = {}
+        for kind, name in product(KINDS, (*graphs.supervised, *graphs.latent)):
+            written = objective.number_of(kind, name)
+            if written is not None:
+                numbers[kind, name] = _number(written, rho * rates.share(name), epoch)
+        return cls(rho, numbers)
+
+    def number(self, kind: str, variable: str) -> float:
+        """One of the numbers."""
+        return self.numbers.get((kind, variable), NOTHING.get(kind, 1.0))
 
     def plain(self) -> "ObjectiveWeights":
         """The ELBO itself: alpha 0, beta 1, no free bits (what `evaluate` reports)."""
-        return ObjectiveWeights(self.rho, dict.fromkeys(self.alpha, 0.0), temperature=self.temperature)
+        kept = {key: 0.0 if key[0] == "alpha" else value for key, value in self.numbers.items()}
+        return ObjectiveWeights(self.rho, {key: v for key, v in kept.items() if key[0] in ("alpha", "temperature")})
 
 
-def _parts(split: TotalCorrelation, epoch: float) -> dict[str, float]:
-    return {
-        "mutual_information": value_at(split.mutual_information, epoch),
-        "total_correlation": value_at(split.total_correlation, epoch),
-        "dimension_wise": value_at(split.dimension_wise, epoch),
-    }
-
-
-_RELAX = EstimatorSpec(kind="relax")
-
-
-def _alpha(objective: ObjectiveSection, name: str, rate: float, epoch: float) -> float:
-    """alpha of one label; `25/rho` divides by the label's own rate gamma M_j / (N + gamma M) (design, Objective)."""
-    alpha = objective.alpha.get(name, 50.0) if isinstance(objective.alpha, dict) else objective.alpha
-    if isinstance(alpha, OverRho):
-        return alpha.over_rho / rate if rate > 0 else 0.0
-    return value_at(alpha, epoch)
+def _number(written: float | Schedule | OverRho, rate: float, epoch: float) -> float:
+    """`25/rho` divides by the label's own rate gamma M_j / (N + gamma M) (design, Objective)."""
+    if isinstance(written, OverRho):
+        return written.over_rho / rate if rate > 0 else 0.0
+    return value_at(written, epoch)

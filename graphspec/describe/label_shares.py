@@ -65,12 +65,12 @@ def stakes(graphs: Graphs) -> tuple[Stake, ...]:
 def _alpha(graphs: Graphs, name: str) -> float | None:
     """None where it depends on the number of labels: `25/rho` beside `gamma`."""
     objective = graphs.spec.objective
-    alpha = objective.alpha.get(name, 50.0) if isinstance(objective.alpha, dict) else objective.alpha
+    alpha = objective.number_of("alpha", name)
     if isinstance(alpha, OverRho):
         if objective.gamma is not None:
             return None
         return alpha.over_rho / (0.5 if objective.rho is None else objective.rho)
-    return max(alpha.start, alpha.to) if isinstance(alpha, Schedule) else float(alpha)
+    return max(alpha.start, alpha.to) if isinstance(alpha, Schedule) else alpha
 
 
 def nats(variable: Variable, factor: Factor) -> float:

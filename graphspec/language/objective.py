@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
-from graphspec.language.base import NamedSection, NumberOrSchedule, Section
+from graphspec.language.base import NamedSection, NumberOrSchedule, Schedule, Section
 
 OVER_RHO = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*/\s*rho\s*$")
 
@@ -133,6 +133,12 @@ class Consistency(Section):
     )
 
 
+NumberKind = Literal[
+    "alpha", "beta", "free_bits", "mutual_information", "total_correlation", "dimension_wise", "temperature"
+]
+"""Numbers that the section has of a variable; three of them stand for beta where a divergence is split."""
+
+
 class ObjectiveSection(Section):
     """Weights, estimators and bounds of the derived objective."""
 
@@ -164,6 +170,21 @@ class ObjectiveSection(Section):
         if self.gamma is not None and self.rho is not None:
             raise ValueError("give rho or gamma, not both: each determines the other")
         return self
+
+    def number_of(self, kind: NumberKind, name: str) -> float | Schedule | OverRho | None:
+        """What is written of one number of a variable; None of a divergence that has no such number."""
+        beta = self.beta.get(name)
+        match kind:
+            case "alpha":
+                return self.alpha.get(name, 50.0) if isinstance(self.alpha, dict) else self.alpha
+            case "free_bits":
+                return self.free_bits.get(name)
+            case "temperature":
+                return self.estimators.get(name, EstimatorSpec(kind="relax")).temperature
+            case "beta":
+                return None if isinstance(beta, TotalCorrelation) else beta
+            case _:
+                return getattr(beta, kind) if isinstance(beta, TotalCorrelation) else None
 
     def labelled_share(self, labelled: int, unlabelled: int) -> float:
         """rho = gamma M / (N + gamma M): 0 without labelled rows, 1 without unlabelled ones (design, section 3)."""
