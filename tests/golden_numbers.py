@@ -48,8 +48,8 @@ class KeyedNoise(RowNoise):
         draws = [g.random(shape) if kind == "random" else g.standard_normal(shape) for g in generators]
         return torch.stack([torch.from_numpy(np.asarray(draw)) for draw in draws], dim=len(lead))
 
-    def select(self, rows: Tensor) -> "KeyedNoise":
-        return KeyedNoise(self.seed, [self.rows[int(row)] for row in rows])
+    def select(self, rows: slice | Tensor) -> "KeyedNoise":
+        return KeyedNoise(self.seed, torch.tensor(self.rows)[rows].tolist())
 
 
 def sketches(tensors: Mapping[str, Tensor | None]) -> dict[str, list[float] | None]:

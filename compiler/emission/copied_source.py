@@ -58,6 +58,8 @@ SINGLE = {
 OWN = ("compiler", "graphspec")
 OWN_WORDS = {"broadcast_pair(": "torch.broadcast_tensors(", "broadcast_shape(": "torch.broadcast_shapes("}
 """Helpers of the compiler that only give torch's functions types or speed."""
+OWN_METHODS = {"shareable", "select"}
+"""What only the compiler calls."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,24 @@ def _source(text: str, node: ast.stmt) -> str:
     source = "\n".join(lines[first : node.end_lineno])
     for ours, plain in OWN_WORDS.items():
         source = source.replace(ours, plain)
-    return re.sub(r"  # (type: ignore|noqa).*", "", source)
+    return _shortened(re.sub(r"  # (type: ignore|noqa).*", "", source))
+
+
+def _shortened(source: str) -> str:
+    """Without methods that only the compiler calls, and of each docstring the first paragraph."""
+    lines, cuts = source.split("\n"), list[tuple[int, int]]()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.name in OWN_METHODS:
+            cuts.append((node.lineno - 1, node.end_lineno or 0))  # and the blank line before it
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node):
+            start, end = node.body[0].lineno, node.body[0].end_lineno or 0
+            blank = next((place for place in range(start, end) if not lines[place]), None)
+            if blank is not None:
+                lines[blank - 1] += '"""'
+                cuts.append((blank + 1, end))
+    for start, end in sorted(cuts, reverse=True):
+        del lines[start - 1 : end]
+    return "\n".join(lines)
 
 
 def needed(code: str) -> list[Piece]:

@@ -122,7 +122,8 @@ def _kind(variable: Variable) -> str:
 
 def _legal(variable: Variable, own: str, given: str) -> str:
     """Values with something legal where they are blank, which masks keep out of every sum."""
-    return f"torch.where({given}, {own}, {number(filler(variable))}){_kind(variable)}"
+    value = "0" if variable.domain == "category" else number(filler(variable))
+    return f"torch.where({given}, {own}, {value}){_kind(variable)}"
 
 
 def _states(plan: EmissionPlan) -> dict[str, tuple[str, str, str]]:
