@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from axis_tensors import SAMPLES, AxisTensor, union
 from distributions import Distribution, Flow, build
 
 from compiler.factors.factor_modules import Conditional, Deterministic, Entered, FactorModule
+from compiler.factors.scene import Scene
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise
+from graphspec.graphs.graph import Factor, Graphs
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,18 @@ def computed(module: Deterministic, values: Mapping[str, AxisTensor], noise: Noi
 class ConditionalModule(Conditional):
     """p(variable | parents) or q(variable | parents)."""
 
+    def __init__(self, factor: Factor, graphs: Graphs, **options: Any) -> None:
+        super().__init__(Scene(factor, graphs, **options))
+
     def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> Located:  # type: ignore[override]
         return located(self, values, noise)
 
 
 class DeterministicModule(Deterministic):
     """A deterministic variable."""
+
+    def __init__(self, factor: Factor, graphs: Graphs, **options: Any) -> None:
+        super().__init__(Scene(factor, graphs, **options))
 
     def forward(self, values: Mapping[str, AxisTensor], noise: Noise) -> AxisTensor:  # type: ignore[override]
         return computed(self, values, noise)

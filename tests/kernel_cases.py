@@ -70,4 +70,4 @@ class SameNoise(Noise):
         return super().normal(name, lead, event, DOUBLE).to(dtype)
 
     def select(self, rows):  # type: ignore[no-untyped-def]
-        return SameNoise(self.generator, len(rows))
+        return SameNoise(self.generator, super().select(rows).batch)

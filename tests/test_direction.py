@@ -16,7 +16,7 @@ from torch import Tensor
 
 from compiler.factors.parameters import BORDER_START, Learned, constrain, legal
 from compiler.families.sphere import bessel_terms, excess, log_area, polar_angle, shortfall
-from compiler.model.pipeline import compile_spec
+from compiler.model.model import compile_spec
 from compiler.symbolic.lowering import lower
 from compiler.symbolic.program import Pattern
 from compiler.tensors.noise import Noise

@@ -9,6 +9,7 @@ import pytest
 import torch
 from axis_modules import ConditionalModule
 from axis_tensors import AxisTensor
+from compiler.model.pipeline import compile_spec
 from distributions import Flow
 from graph_specs import codes_in, graphs_of
 from row_noise import RowNoise
@@ -17,7 +18,6 @@ from torch import Tensor
 from compiler.families import ENTRIES
 from compiler.families.flow_maps import FlowMap, flow_pass
 from compiler.families.flows import build_flow_map
-from compiler.model.pipeline import compile_spec
 from compiler.networks.initialization import Initializer
 from compiler.symbolic.lowering import lower
 from compiler.symbolic.program import Pattern

@@ -106,11 +106,11 @@ def test_rows_in_stretches() -> None:
 
 @pytest.mark.parametrize("option", ["dropout: 0.2", "normalization: batch", "input_noise: 0.1", "input_dropout: 0.1"])
 def test_what_looks_at_other_rows_or_draws_stays_with_its_group(option: str) -> None:
-    assert "recognition.y" not in _model(f", {option}").independent
+    assert "recognition.y" not in _model(f", {option}").compiled.modules.independent
 
 
 def test_layer_normalization_is_of_one_row() -> None:
-    assert "recognition.y" in _model(", normalization: layer").independent
+    assert "recognition.y" in _model(", normalization: layer").compiled.modules.independent
 
 
 def _contexts() -> set[int]:

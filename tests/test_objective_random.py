@@ -235,7 +235,7 @@ class Renamed(RowNoise):
         return super()._generator(self.names.get(name, name), row)
 
     def select(self, rows):
-        return Renamed(self.seed, [self.rows[int(row)] for row in rows], self.names)
+        return Renamed(self.seed, torch.tensor(self.rows)[rows].tolist(), self.names)
 
 
 @settings(plain, max_examples=12)

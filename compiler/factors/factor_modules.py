@@ -8,6 +8,7 @@ values the parents take, and what the densities are worth.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,11 +19,10 @@ from compiler.factors.scene import Scene
 from compiler.families.flow_maps import FlowMap
 from compiler.families.flows import build_flow_map
 from compiler.networks import VALUE, Network
-from compiler.networks.blueprint import Construction
 from compiler.networks.initialization import Initializer
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.precision import widened
-from graphspec.graphs.graph import Factor, Graphs, Variable
+from graphspec.graphs.graph import Variable
 from graphspec.language import WEIGHTLESS
 
 Entered = tuple[Tensor, ...]
@@ -33,14 +33,13 @@ class FactorModule(nn.Module, ABC):
     """Networks over a factor's parents, and what is made of them.
 
     reads: the parents that some network reads, and flags of those that may be blank. constructions: how each network
-    was built. Initial weights depend on
-    (seed, factor.key) and the factor itself only.
+    was built. Initial weights depend on (seed, factor.key) and the factor itself only.
     """
 
-    def __init__(self, factor: Factor, graphs: Graphs) -> None:
+    def __init__(self, scene: Scene) -> None:
         super().__init__()
-        self.factor, self.variable = factor, graphs.variables[factor.variable]
-        self.constructions: dict[Network, Construction] = {}
+        self.factor, self.variable = scene.factor, scene.graphs.variables[scene.factor.variable]
+        self.constructions = scene.built
         self._readers: dict[str, tuple[Network, ...]] = {}
 
     @property
@@ -73,6 +72,10 @@ class FactorModule(nn.Module, ABC):
             return {}
         return {name: entered[name][self._readers[name].index(network)] for name in network.inputs}
 
+    def forward(self, values: Mapping[str, Tensor], layout: Layout) -> Any:
+        """What `finish` gives at the parents' values {name: [*lead, *event]}."""
+        return self.finish({name: self.enter(name, values[name], layout) for name in self.reads}, layout)
+
     @abstractmethod
     def finish(self, entered: Mapping[str, Entered], layout: Layout) -> Entered | Tensor:
         """The result, from every parent's `enter`."""
@@ -89,19 +92,10 @@ class Conditional(FactorModule):
 
     sources: Sequence[ParameterSource]
 
-    def __init__(
-        self,
-        factor: Factor,
-        graphs: Graphs,
-        *,
-        seed: int = 0,
-        dtype: torch.dtype = torch.float32,
-        allow_python: bool = False,
-    ) -> None:
-        super().__init__(factor, graphs)
-        assert factor.family is not None, f"{factor.key} is deterministic"
-        self.family = factor.family
-        scene = Scene(factor, graphs, seed, dtype, allow_python, self.constructions)
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        assert self.factor.family is not None, f"{self.factor.key} is deterministic"
+        self.family = self.factor.family
         self.flow: FlowMap | None = None
         sources: list[ParameterSource]
         if self.family.flow:
@@ -112,11 +106,8 @@ class Conditional(FactorModule):
         self.sources = nn.ModuleList(sources)  # type: ignore[assignment]
         self._connect(source.network for source in sources)
 
-    def forward(self, values: Mapping[str, Tensor], layout: Layout) -> Entered:
-        """The family's parameters in its order (of a flow its context), each [*lead, *event], from {parent: value}."""
-        return self.finish({name: self.enter(name, values[name], layout) for name in self.reads}, layout)
-
     def finish(self, entered: Mapping[str, Entered], layout: Layout) -> Entered:
+        """The family's parameters in its order (of a flow its context), each [*lead, *event]."""
         found: dict[str, Tensor] = {}
         for source in self.sources:
             found.update(source(self._for(source.network, entered), layout))
@@ -129,29 +120,18 @@ class Deterministic(FactorModule):
     Simplex and direction are made so along the first axis. A network without weights gives the value itself.
     """
 
-    def __init__(
-        self,
-        factor: Factor,
-        graphs: Graphs,
-        *,
-        seed: int = 0,
-        dtype: torch.dtype = torch.float32,
-        allow_python: bool = False,
-    ) -> None:
-        super().__init__(factor, graphs)
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        factor = self.factor
         assert factor.network is not None, f"{factor.key} has no network"
-        scene = Scene(factor, graphs, seed, dtype, allow_python, self.constructions)
         feature = self.variable.domain is None
         outputs = {} if feature else {VALUE: self.variable.shape}
         self.linked = not feature and not isinstance(factor.network, WEIGHTLESS)
         self.network = scene.network(factor.network, factor.parents, outputs)
         self._connect([self.network])
 
-    def forward(self, values: Mapping[str, Tensor], layout: Layout) -> Tensor:
-        """[*lead, *shape] from {parent: value}."""
-        return self.finish({name: self.enter(name, values[name], layout) for name in self.reads}, layout)
-
     def finish(self, entered: Mapping[str, Entered], layout: Layout) -> Tensor:
+        """[*lead, *shape]."""
         value = widened(self.network.finish(self._for(self.network, entered), layout)[VALUE])
         return linked(self.variable, value, layout.dims) if self.linked else value
 

@@ -59,12 +59,7 @@ class ConstantSource(ParameterSource):
     value: Tensor
 
     def __init__(
-        self,
-        info: ParameterInfo,
-        name: str,
-        given: float | tuple[Any, ...],
-        variable: Variable,
-        dtype: torch.dtype,
+        self, info: ParameterInfo, name: str, given: float | tuple[Any, ...], variable: Variable, dtype: torch.dtype
     ) -> None:
         super().__init__()
         self.name = info.name
@@ -83,12 +78,7 @@ class LearnedSource(ParameterSource):
     """A learned parameter."""
 
     def __init__(
-        self,
-        info: ParameterInfo,
-        name: str,
-        spec: LearnedParameter,
-        variable: Variable,
-        dtype: torch.dtype,
+        self, info: ParameterInfo, name: str, spec: LearnedParameter, variable: Variable, dtype: torch.dtype
     ) -> None:
         super().__init__()
         self.info = info

@@ -88,12 +88,7 @@ class Learned(nn.Module):
     raw: nn.Parameter
 
     def __init__(
-        self,
-        spec: LearnedParameter,
-        info: ParameterInfo,
-        name: str,
-        shape: Sequence[int],
-        dtype: torch.dtype,
+        self, spec: LearnedParameter, info: ParameterInfo, name: str, shape: Sequence[int], dtype: torch.dtype
     ) -> None:
         super().__init__()
         self.info, self.name = info, name

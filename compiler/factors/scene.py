@@ -32,9 +32,9 @@ class Scene:
 
     factor: Factor
     graphs: Graphs
-    seed: int
-    dtype: torch.dtype
-    allow_python: bool
+    seed: int = 0
+    dtype: torch.dtype = torch.float32
+    allow_python: bool = False
     built: dict[Network, Construction] = field(default_factory=dict)
     """The networks that were built here, and how."""
 

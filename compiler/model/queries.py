@@ -4,96 +4,156 @@ from collections.abc import Mapping
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from compiler.model import grouping
 from compiler.model.compiled import Compiled
 from compiler.model.evaluation import Group
 from compiler.model.given import GivenTensors
 from compiler.plan.questions import plan_densities, plan_draws, plan_generation, plan_means, plan_posterior
 from compiler.plan.running import Context
-from compiler.symbolic.schedules import ObjectiveWeights
-from compiler.tensors.blanks import placed
+from compiler.symbolic.schedules import ObjectiveWeights, Rates
+from compiler.tensors import blanks
 from compiler.tensors.noise import Noise
-from graphspec.graphs.graph import Side
+from graphspec.graphs.graph import Graphs, Side
 
 
-class Queries:
-    """Questions to one model. numbers: the objective's weights at the end of training. Rows are prepared."""
+class Queries(nn.Module):
+    """Questions to one model, by rows as the user has them. rates: how many training rows carry labels, if known."""
 
-    def __init__(self, compiled: Compiled, numbers: ObjectiveWeights) -> None:
-        self.compiled, self.numbers, self.graphs = compiled, numbers, compiled.graphs
+    compiled: Compiled
 
-    def predict(self, name: str, rows: Mapping[str, Tensor], groups: list[Group], samples: int, noise: Noise) -> Tensor:
+    def __init__(self, graphs: Graphs, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.graphs, self.dtype = graphs, dtype
+        self.rates: Rates | None = None
+        joint = (n for n in (*graphs.observed, *graphs.supervised) if graphs.variables[n].domain == "real")
+        self._of_flows = frozenset(name for name in joint if graphs.indivisible(name))
+
+    def prepare(self, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rows as the modules expect them; labels that are not there at all are blank.
+
+        Raises ValueError naming an observed variable that is missing, or any that is misshapen.
+        """
+        prepared = {}
+        for name in self.graphs.observed:
+            if name not in rows:
+                raise ValueError(f"rows lack the observed variable {name!r}; they have {sorted(rows)}")
+        for name, values in rows.items():
+            if name in self.graphs.variables:
+                found = blanks.as_value(self.graphs.variables[name], values, self.dtype)
+                # the density of part of what a flow gives is not known: a blank element makes the whole blank
+                prepared[name] = blanks.whole_or_blank(found) if name in self._of_flows else found
+        like = prepared[self.graphs.observed[0]] if self.graphs.observed else next(iter(prepared.values()))
+        for name in self.graphs.supervised:
+            if name not in prepared:
+                prepared[name] = blanks.blank(self.graphs.variables[name], len(like), self.dtype, like.device)
+        return prepared
+
+    def row_patterns(self, rows: Mapping[str, Tensor]) -> Tensor:
+        """Each prepared row's pattern of labels and blanks as one number [B]; see `grouping.row_patterns`."""
+        return grouping.row_patterns(self.graphs, rows)
+
+    def group(self, rows: Mapping[str, Tensor], codes: Tensor | None = None) -> list[Group]:
+        """Prepared rows by pattern: where they are; see `grouping.group`."""
+        return grouping.group(self.graphs, rows, codes)
+
+    def predict(self, name: str, rows: Mapping[str, Tensor], *, samples: int = 1, noise: Noise) -> Tensor:
         """Posterior of one hidden variable given the observed variables and the labels in `rows`.
 
         Discrete with a finite support: probabilities [B, *shape, K]; else the mean [B, *shape]. Marginal over
         everything else that is hidden: exactly where that is enumerated, over `samples` draws otherwise.
         """
-        given = self.compiled.given(rows, self._context(rows, noise))
+        prepared = self.prepare({n: v for n, v in rows.items() if n != name})
+        given = self.compiled.given(prepared, self._context(prepared, noise))
         result: Tensor | None = None
-        for pattern, positions in groups:
+        for pattern, positions in self.group(prepared):
             program, _ = self.compiled.program(pattern, samples)
             planned = partial(plan_posterior, program, name, self.compiled.features)
             runner = self.compiled.runner(("posterior", name, pattern, samples), planned)
             inner = noise if positions is None else noise.select(positions)
-            found = runner.results(self._context(rows, inner), given.of(runner.plan, positions))["posterior"]
+            found = runner.results(self._context(prepared, inner), given.of(runner.plan, positions))["posterior"]
             found = found.expand(inner.batch, *found.shape[1:])
             if positions is None:
                 return found
             result = found.new_zeros(noise.batch, *found.shape[1:]) if result is None else result
-            result = placed(result, positions, found)
+            result = blanks.placed(result, positions, found)
         assert result is not None, "a batch has at least one row"
         return result
 
-    def infer(self, rows: Mapping[str, Tensor], samples: int, noise: Noise) -> dict[str, Tensor]:
+    def infer(self, rows: Mapping[str, Tensor], *, samples: int = 1, noise: Noise) -> dict[str, Tensor]:
         """Joint draws of every variable of q given the row's labels: {name: [S, B, *shape]}, classes as indices.
 
         Labels below a drawn variable are accounted for by resampling the S draws by their weights.
         """
-        repeated = {n: v.repeat_interleave(samples, dim=0) for n, v in rows.items()}
+        repeated = {n: v.repeat_interleave(samples, dim=0) for n, v in self.prepare(rows).items()}
         inner = Noise(_forked(noise), noise.batch * samples)
-        labels = tuple(name for name in self.graphs.supervised if name in rows)
+        labels = self._labels(repeated)
         runner = self.compiled.runner(("draws", labels), lambda: plan_draws(self.graphs, labels))
-        found = runner.results(self._context(rows, inner), self._given(repeated).of(runner.plan))
+        found = runner.results(self._context(repeated, inner), self._given(repeated).of(runner.plan))
         log_weight = found.pop("log weight").expand(inner.batch)
         chosen = _resample(log_weight.reshape(noise.batch, samples), noise)
         drawn = {n: v.expand(inner.batch, *v.shape[1:]) for n, v in found.items()}
         return {n: _pick(v.reshape(noise.batch, samples, *v.shape[1:]), chosen) for n, v in drawn.items()}
 
-    def posterior_means(self, rows: Mapping[str, Tensor], noise: Noise) -> dict[str, Tensor]:
-        """q's mean (discrete: likeliest class) of every hidden variable, parents at theirs, labels clamped."""
-        labels = tuple(name for name in self.graphs.supervised if name in rows)
+    def posterior_means(self, rows: Mapping[str, Tensor], *, noise: Noise) -> dict[str, Tensor]:
+        """q's mean (discrete: likeliest class) of every hidden variable [B, *shape], parents at theirs, labels
+        clamped."""
+        prepared = self.prepare(rows)
+        labels = self._labels(prepared)
         runner = self.compiled.runner(("means", labels), lambda: plan_means(self.graphs, labels))
-        found = runner.results(self._context(rows, noise), self._given(rows).of(runner.plan))
+        found = runner.results(self._context(prepared, noise), self._given(prepared).of(runner.plan))
         return {name: value.expand(noise.batch, *value.shape[1:]) for name, value in found.items()}
 
-    def generate(self, fixed: Mapping[str, Tensor], rows: int, noise: Noise, *, means: bool) -> dict[str, Tensor]:
-        """Ancestral draws from p with `fixed` variables held: {name: [rows, *shape]}, deterministic ones included.
+    def generate(
+        self, given: Mapping[str, Tensor], rows: int, *, noise: Noise, means: bool = True
+    ) -> dict[str, Tensor]:
+        """Ancestral draws from p with `given` variables held: {name: [rows, *shape]}, deterministic ones included.
 
         means: observed variables are their distribution's mean instead of a draw. Observed variables that p does not
         model must be given. Raises ValueError naming one that is not.
         """
+        fixed = {n: blanks.as_value(self.graphs.variables[n], value, self.dtype) for n, value in given.items()}
         names = tuple(fixed)
         runner = self.compiled.runner(
             ("generation", names, means), lambda: plan_generation(self.graphs, names, means=means)
         )
-        given = self._given(fixed)
-        given.computed = dict(fixed)  # held values are read as they are, deterministic ones too
-        found = {**fixed, **runner.results(self._context(fixed, noise), given.of(runner.plan))}
+        tensors = self._given(fixed)
+        tensors.computed = dict(fixed)  # held values are read as they are, deterministic ones too
+        found = {**fixed, **runner.results(self._context(fixed, noise), tensors.of(runner.plan))}
         return {name: value.expand(rows, *value.shape[1:]) for name, value in found.items()}
 
-    def log_prob(self, side: Side, rows: Mapping[str, Tensor], noise: Noise) -> dict[str, Tensor]:
-        """Log density of every factor of one graph at the given values: {variable: [B]} nats."""
+    def log_prob(self, side: Side, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """log density of every factor of one graph at the given values {name: [B, *shape]}: {variable: [B]} nats.
+
+        Every variable of that graph must be given (category as class index); deterministic ones are computed. Blank
+        elements count nothing.
+        Raises ValueError naming a variable that is missing or misshapen.
+        """
+        needed = [f.variable for f in self.graphs.order(side) if not f.deterministic]
+        for name in needed:
+            if name not in values:
+                raise ValueError(f"log_prob needs a value for {name!r}; it was given {sorted(values)}")
+        prepared = self.prepare(values)
+        batch = len(next(iter(prepared.values())))
         runner = self.compiled.runner(("densities", side), lambda: plan_densities(self.graphs, side))
-        found = runner.results(self._context(rows, noise), self._given(rows).of(runner.plan))
-        return {name: value.expand(noise.batch) for name, value in found.items()}
+        found = runner.results(self._context(prepared, Noise(0, batch)), self._given(prepared).of(runner.plan))
+        return {name: value.expand(batch) for name, value in found.items()}
+
+    def _labels(self, rows: Mapping[str, Tensor]) -> tuple[str, ...]:
+        return tuple(name for name in self.graphs.supervised if name in rows)
 
     def _given(self, rows: Mapping[str, Tensor]) -> GivenTensors:
-        return GivenTensors(self.graphs, rows, self.compiled.modules.dtype)
+        return GivenTensors(self.graphs, rows, self.dtype)
 
     def _context(self, rows: Mapping[str, Tensor], noise: Noise) -> Context:
         device = next((value.device for value in rows.values()), noise.generator.device)
-        return self.compiled.context(noise, self.numbers, device)
+        return self.compiled.context(noise, self._final_weights, device)
+
+    @property
+    def _final_weights(self) -> ObjectiveWeights:
+        """The objective's weights at the end of training."""
+        return ObjectiveWeights.at(self.graphs, self.rates, float("inf"))
 
 
 def _forked(noise: Noise) -> torch.Generator:
