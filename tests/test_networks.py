@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 from row_noise import RowNoise
 from torch import Tensor, nn
 
-from compiler.networks import VALUE, Network, ParentInput, Setup, UserModuleError, blueprint
+from compiler.networks import VALUE, Network, ParentInput, Setup, UserModuleError
+from compiler.networks.blueprint import blueprint
 from compiler.networks.initialization import Initializer
 from compiler.networks.layers import BatchNorm
 from compiler.tensors.call_layout import Layout

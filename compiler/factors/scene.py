@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from compiler.networks import Network, ParentInput, Setup, UserModuleError, blueprint, found_beside, look_beside
-from compiler.networks.blueprint import Construction
+from compiler.networks import Network, ParentInput, Setup, UserModuleError, found_beside, look_beside
+from compiler.networks.blueprint import Construction, blueprint
 from compiler.networks.initialization import Initializer
 from compiler.tensors.blanks import PRESENCE
 from graphspec.diagnostics import Diagnostic, SpecError

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compiler.kernels.building_kernels import library
+from compiler.kernels.building_kernels import kernel, library
 from compiler.kernels.calls import eligible, frame_of, operands
 from compiler.tensors.broadcasting import broadcast_shape
 
@@ -73,7 +73,7 @@ class _SumActivate(torch.autograd.Function):
         dims = len(shape) - 1
         out = parts[0].new_empty(shape, dtype=job.dtype)
         frame = frame_of(shape[:-1], shape[-1])
-        _function(f"activate_{job.activation}")(
+        kernel(f"activate_{job.activation}")(
             ctypes.byref(frame),
             operands(parts, dims),
             ctypes.c_int64(len(parts)),
@@ -98,7 +98,7 @@ class _SumActivate(torch.autograd.Function):
         whole = out.new_empty(shape, dtype=finest) if precisions else None
         sums = [out.new_zeros(p[0], dtype=torch.float32) for p in wanted if p is not None and p[0] != shape]
         frame = frame_of(shape[:-1], shape[-1])
-        _function(f"activate_backward_{ctx.job.activation}")(
+        kernel(f"activate_backward_{ctx.job.activation}")(
             ctypes.byref(frame),
             operands([grad], dims),
             operands([out], dims),
@@ -110,9 +110,3 @@ class _SumActivate(torch.autograd.Function):
         added = iter(sums)
         found = (None if p is None else (whole if p[0] == shape else next(added)) for p in wanted)
         return (None, *(None if g is None else g.to(p[1]) for g, p in zip(found, ctx.parts, strict=True)))
-
-
-def _function(name: str) -> Any:
-    functions = library().functions
-    assert functions is not None, "asked for a kernel that is not there"
-    return getattr(functions, name)

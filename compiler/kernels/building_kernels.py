@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 SOURCE = Path(__file__).with_name("rows.cpp")
 COMPILERS = ("c++", "g++", "clang++")
@@ -48,6 +49,13 @@ def library() -> Library:
     except OSError as error:
         return Library(None, f"cannot be loaded: {error}")
     return Library(functions, f"built for this processor, kept in {path.parent}")
+
+
+def kernel(name: str) -> Any:
+    """One of the functions, where there is a library."""
+    functions = library().functions
+    assert functions is not None, "asked for a kernel that is not there"
+    return getattr(functions, name)
 
 
 def status() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compiler.kernels.building_kernels import library
+from compiler.kernels.building_kernels import kernel, library
 from compiler.kernels.calls import eligible, frame_of, operand_of, operands
 from compiler.tensors.broadcasting import broadcast_shape
 
@@ -40,7 +40,7 @@ class _RowSums(torch.autograd.Function):
         lead = shape[:-rank]
         out = inputs[0].new_empty(lead, dtype=torch.float32)
         frame = frame_of(lead, shape[-rank:].numel())
-        _function(f"density_{name}")(ctypes.byref(frame), operands(inputs, len(lead)), ctypes.c_void_p(out.data_ptr()))
+        kernel(f"density_{name}")(ctypes.byref(frame), operands(inputs, len(lead)), ctypes.c_void_p(out.data_ptr()))
         ctx.name, ctx.rank = name, rank
         ctx.save_for_backward(*inputs)
         return out
@@ -58,7 +58,7 @@ class _RowSums(torch.autograd.Function):
             for i, want in zip(inputs, ctx.needs_input_grad[2:], strict=True)
         ]
         frame = frame_of(lead, shape[-ctx.rank :].numel())
-        _function(f"density_backward_{ctx.name}")(
+        kernel(f"density_backward_{ctx.name}")(
             ctypes.byref(frame),
             operands(inputs, len(lead)),
             ctypes.c_void_p(grad.data_ptr()),
@@ -66,9 +66,3 @@ class _RowSums(torch.autograd.Function):
         )
         found = (None if g is None else g.sum_to_size(i.shape).to(i.dtype) for g, i in zip(grads, inputs, strict=True))
         return (None, None, *found)
-
-
-def _function(name: str) -> Any:
-    functions = library().functions
-    assert functions is not None, "asked for a kernel that is not there"
-    return getattr(functions, name)

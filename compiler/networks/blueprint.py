@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from compiler.networks.interface import Network, Setup
 from compiler.networks.layers import BatchNorm, Disturbance, Dropout, LayerNorm, Style
+from graphspec.diagnostics import InternalError
+from graphspec.language import NetworkSpec
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,18 @@ def network_kind(kind: str) -> Callable[[Function], Function]:
         return function
 
     return register
+
+
+def blueprint(spec: NetworkSpec, setup: Setup) -> Blueprint:
+    """The class and the options that this architecture stands for in a setup: `blueprint(spec, setup).build(setup)` is
+    the network, with initial weights that depend on `setup.start` only.
+
+    A weightless kind has one output, the parameter itself. Raises UserModuleError for a user's module that cannot be
+    used, InternalError for what is refused earlier.
+    """
+    if spec.kind not in KINDS:
+        raise InternalError(f"no module is built for network kind {spec.kind!r}: it should have been refused")
+    return KINDS[spec.kind](spec, setup)
 
 
 def style_of(spec: Any) -> Style:

@@ -49,6 +49,11 @@ class FactorWriter(Writer):
         """A variable's values with something legal where they are blank."""
         return self.give(name, "known", len(self.graphs.variables[name].shape))
 
+    def or_label(self, name: str, hidden: Value) -> Value:
+        """The label where a row has one, else what is hidden."""
+        inputs = (self.mask(name), self.legal(name), hidden)
+        return self.write("label_or", name, inputs, rank=hidden.rank, variable=name)
+
     def function(self, factor: Factor) -> Value:
         """A deterministic variable."""
         name = factor.variable
@@ -112,9 +117,9 @@ class ProgramWriter(FactorWriter):
         if step.action == "enumerate":
             self.note(f"{name} takes all its values ({reason})")
             support = self.write("support", name, (), (name,), rank=self.rank(name), rows=False, variable=name)
-            return self._with_labels(step, support)
+            return self.or_label(name, support) if step.masked else support
         self.note(f"{name} ~ {conditional_text('q', name, factor.parents)} ({reason})")
-        return self._with_labels(step, self._draw(step))
+        return self.or_label(name, self._draw(step)) if step.masked else self._draw(step)
 
     def _noise(self, step: Step) -> Value:
         sampled = self.samples > 1 and step.factor.variable not in self.program.sparse
@@ -157,14 +162,6 @@ class ProgramWriter(FactorWriter):
         )  # fmt: skip
         self._shares[name] = share
         return found
-
-    def _with_labels(self, step: Step, hidden: Value) -> Value:
-        """A masked variable's value: its label where there is one, else what the estimator takes."""
-        if not step.masked:
-            return hidden
-        name = step.factor.variable
-        inputs = (self.mask(name), self.legal(name), hidden)
-        return self.write("label_or", name, inputs, rank=hidden.rank, variable=name)
 
     # distributions
 

@@ -5,12 +5,13 @@ and weighted as there. Walks take one value a row in the order of a graph; their
 index), never relaxed.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from compiler.plan.plan import Plan, Value
 from compiler.plan.planner import Planner
 from compiler.plan.program_writer import FactorWriter
 from compiler.plan.verify import verify
+from compiler.plan.writer import Signed
 from compiler.symbolic.agreement import reduced
 from compiler.symbolic.objective import Measure
 from compiler.symbolic.program import Program
@@ -77,11 +78,6 @@ class Walk(FactorWriter):
         rank = len(self.graphs.variables[factor.variable].shape)
         return self.write(op, f"{op}_{factor.variable}", self.parameters(factor), rank=rank, factor=factor.key)
 
-    def or_label(self, name: str, hidden: Value) -> Value:
-        """The label where a row has one."""
-        inputs = (self.mask(name), self.legal(name), hidden)
-        return self.write("label_or", name, inputs, rank=hidden.rank, variable=name)
-
     def density(self, factor: Factor) -> Value:
         """Log density of what a row has of a variable."""
         name = factor.variable
@@ -91,6 +87,19 @@ class Walk(FactorWriter):
             detached=False,
         )  # fmt: skip
 
+    def recognised(self, hidden: Callable[[Factor], Value]) -> dict[str, Value]:
+        """A value of every variable in recognition order: its label where a row has one, else what is hidden."""
+        results = {}
+        for factor in self.graphs.order("recognition"):
+            name = factor.variable
+            if factor.deterministic:
+                self.computed(factor)
+                continue
+            value = hidden(factor)
+            results[name] = self.or_label(name, value) if name in self.known_names else value
+            self.hold(name, results[name])
+        return results
+
     def plan(self, title: str, results: dict[str, Value]) -> Plan:
         """What was written so far."""
         return verify(Plan(title, self.given, tuple(self.lines), results))
@@ -99,35 +108,23 @@ class Walk(FactorWriter):
 def plan_draws(graphs: Graphs, labels: Collection[str]) -> Plan:
     """One draw a row of every variable in recognition order, labels clamped where a row has them; `log weight`: log of
     their densities."""
-    walk, results, weights = Walk(graphs, labels), {}, []
-    for factor in graphs.order("recognition"):
-        name = factor.variable
-        if factor.deterministic:
-            walk.computed(factor)
-            continue
+    walk, weights = Walk(graphs, labels), list[Signed]()
+
+    def drawn(factor: Factor) -> Value:
         value = walk.drawn(factor)
-        if name in labels:
+        if factor.variable in labels:
             weights.append((1, walk.density(factor)))
-            value = walk.or_label(name, value)
-        walk.hold(name, value)
-        results[name] = value
+        return value
+
+    results = walk.recognised(drawn)
     results["log weight"] = walk.added(weights, "log_weight")
     return walk.plan("joint draws from q", results)
 
 
 def plan_means(graphs: Graphs, labels: Collection[str]) -> Plan:
     """q's mean (discrete: likeliest class) of every variable, parents at theirs, labels clamped."""
-    walk, results = Walk(graphs, labels), {}
-    for factor in graphs.order("recognition"):
-        name = factor.variable
-        if factor.deterministic:
-            walk.computed(factor)
-            continue
-        value = walk.summary(factor, "centre")
-        value = walk.or_label(name, value) if name in labels else value
-        walk.hold(name, value)
-        results[name] = value
-    return walk.plan("means of q", results)
+    walk = Walk(graphs, labels)
+    return walk.plan("means of q", walk.recognised(lambda factor: walk.summary(factor, "centre")))
 
 
 def plan_generation(graphs: Graphs, fixed: Collection[str], *, means: bool) -> Plan:

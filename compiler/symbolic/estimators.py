@@ -4,7 +4,6 @@ From: `Graphs` and a pattern of labels. Not here: what they cost together (`lowe
 """
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import replace
 from math import prod
 
 import networkx as nx
@@ -112,17 +111,11 @@ def _below(graph: nx.DiGraph, drawn: Mapping[str, int], name: str, candidates: S
     return (found - {name}) & candidates
 
 
-def with_closed_kl(
-    graphs: Graphs, graph: nx.DiGraph, drawn: Mapping[str, int], name: str, choice: Choice, upstream: set[str]
-) -> Choice:
-    """A closed form replaces E[log p - log q] of one variable if its draw influences nothing else in that term."""
-    closed, reason = _closed_kl(graphs, graph, drawn, name, choice, upstream)
-    return replace(choice, closed_kl=closed, closed_kl_reason=reason)
-
-
-def _closed_kl(
+def closed_kl(
     graphs: Graphs, graph: nx.DiGraph, drawn: Mapping[str, int], name: str, choice: Choice, upstream: set[str]
 ) -> tuple[bool, str]:
+    """Whether a closed form replaces E[log p - log q] of one variable (if its draw influences nothing else in that
+    term), and why."""
     if choice.estimator == "enumerate" and choice.budget is None:
         return False, "summed exactly"
     if graphs.spec.objective.bound == "importance_weighted":

@@ -4,20 +4,21 @@ Not here: what the pieces add up to (derivation), and any number (weights, evalu
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import chain, combinations
 from math import prod
 
 from compiler.symbolic.axis_names import SAMPLES, canonical
-from compiler.symbolic.budgets import with_paying_budgets
+from compiler.symbolic.cost import program_cost
 from compiler.symbolic.enumeration import largest_enumeration, summation_steps
 from compiler.symbolic.estimators import (
+    closed_kl,
     depended_on,
     first_choice,
     score_above,
     stochastic_graph,
     support_size,
-    with_closed_kl,
 )
 from compiler.symbolic.program import Action, Axes, Choice, Pattern, Program, Step, verify
 from graphspec.graphs.graph import Factor, Graphs
@@ -31,6 +32,9 @@ FALLBACK_CAP = 16
 
 STEP_CAP = 10_000
 """Most eliminations of one axis for a row's objective; past it exact sums would take longer than everything else."""
+
+PAYS = 1.5
+"""A budget is taken where a row then costs this many times less work."""
 
 PATTERN_LIMIT = 16
 """Above this many possible patterns of labels one masked program serves every row."""
@@ -91,6 +95,34 @@ def lower(graphs: Graphs, pattern: Pattern, samples: int | None = None) -> Progr
     return verify(relaxed(place + 1, reason))
 
 
+def with_paying_budgets(
+    graphs: Graphs, choices: dict[str, Choice], assembled: Callable[[Mapping[str, Choice]], Program]
+) -> dict[str, Choice]:
+    """The choices, each `budget: auto` of 1 kept where it pays and else made a full sum, one variable after the other.
+    Both are unbiased; the draw costs variance, which fades as q becomes sure of a value, and saves work.
+
+    assembled: the program of some choices, whose cost is compared.
+    """
+    asked = graphs.spec.objective.estimators
+    for name, choice in tuple(choices.items()):
+        if choice.budget is None or asked[name].budget != "auto":
+            continue
+        full = choices | {name: replace(choice, budget=None)}
+        saved = _work(assembled(full)) / max(_work(assembled(choices)), 1)
+        if saved >= PAYS:
+            reason = f"{choice.reason}; a row costs {saved:.1f} times less than with every value"
+            choices = choices | {name: replace(choice, reason=reason)}
+        else:
+            values = graphs.variables[name].support
+            reason = f"{values} values: a budget would save only a factor of {saved:.1f}, the sum is exact"
+            choices = full | {name: Choice("enumerate", reason)}
+    return choices
+
+
+def _work(program: Program) -> int:
+    return program_cost(program).multiply_adds
+
+
 def _hidden(graphs: Graphs, pattern: Pattern) -> tuple[str, ...]:
     names = (factor.variable for factor in graphs.recognition.values() if not factor.deterministic)
     return tuple(name for name in names if name not in pattern.labels)
@@ -112,7 +144,8 @@ def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[s
     graph = stochastic_graph(graphs)
     upstream = depended_on(graph, (*pattern.labels, *pattern.masked)) & choices.keys()
     drawn = {factor.variable: place for place, factor in enumerate(graphs.order("recognition"))}
-    settled = {n: with_closed_kl(graphs, graph, drawn, n, choice, upstream) for n, choice in choices.items()}
+    closed = {n: closed_kl(graphs, graph, drawn, n, choice, upstream) for n, choice in choices.items()}
+    settled = {n: replace(c, closed_kl=closed[n][0], closed_kl_reason=closed[n][1]) for n, c in choices.items()}
     return Program(graphs, pattern, samples, recognition, generative, settled, sizes, frozenset(upstream))
 
 
