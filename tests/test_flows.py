@@ -9,7 +9,6 @@ import pytest
 import torch
 from axis_modules import ConditionalModule
 from axis_tensors import AxisTensor
-from compiler.model.pipeline import compile_spec
 from distributions import Flow
 from graph_specs import codes_in, graphs_of
 from row_noise import RowNoise
@@ -18,6 +17,7 @@ from torch import Tensor
 from compiler.families import ENTRIES
 from compiler.families.flow_maps import FlowMap, flow_pass
 from compiler.families.flows import build_flow_map
+from compiler.model.model import compile_spec
 from compiler.networks.initialization import Initializer
 from compiler.symbolic.lowering import lower
 from compiler.symbolic.program import Pattern

@@ -5,11 +5,11 @@ import pytest
 import scipy.stats
 import torch
 from axis_modules import ConditionalModule
-from compiler.model.pipeline import compile_spec
 from distributions import distribution_of
 from graph_specs import graphs_of
 from torch import Tensor
 
+from compiler.model.model import compile_spec
 from compiler.tensors.noise import Noise
 from graphspec.describe.parameter_words import parameter_origins
 from graphspec.graphs.graph import Graphs

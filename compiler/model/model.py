@@ -7,14 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compiler.factors.factor_modules import Conditional, Deterministic, FactorModule
+from compiler.factors.factor_modules import Conditional, Deterministic
 from compiler.factors.scene import Scene
 from compiler.families.entry import Extras, FamilyEntry
 from compiler.model.compiled import Compiled
 from compiler.model.evaluation import Evaluation, Evaluator
 from compiler.model.queries import Queries
-from compiler.networks.layers import BatchNorm, draws
-from compiler.networks.user_module import UserNetwork
+from compiler.model.row_independence import independent
 from compiler.plan.modules import Modules
 from compiler.symbolic.objective import Objective
 from compiler.symbolic.program import Pattern, Program
@@ -42,8 +41,7 @@ class Model(Queries):
                 kind = Deterministic if factor.deterministic else Conditional
                 made[factor.key] = kind(Scene(factor, graphs, seed, dtype, allow_python))
                 self.factors[module_name(factor)] = made[factor.key]
-        alone = frozenset(key for key, module in made.items() if row_independent(module))
-        self.compiled = Compiled(Modules(graphs, dtype, made, alone))
+        self.compiled = Compiled(Modules(graphs, dtype, made, independent(made)))
         self.compiled.prepare()
 
     def conditional(self, factor: Factor) -> Conditional:
@@ -117,12 +115,6 @@ def compile_spec(
     graphs = spec if isinstance(spec, Graphs) else load(spec)
     refuse_not_yet(graphs)
     return Model(graphs, seed=seed, dtype=dtype, allow_python=allow_python)
-
-
-def row_independent(factor: FactorModule) -> bool:
-    """A row's result depends neither on the rows beside it nor on anything drawn, so that it is the same for the whole
-    batch as for a group. Not with batch statistics, nor with a module of a user's own, which may do anything."""
-    return not draws(factor) and not any(isinstance(part, (BatchNorm, UserNetwork)) for part in factor.modules())
 
 
 def module_name(factor: Factor) -> str:

@@ -7,14 +7,14 @@ row alone and draw nothing come to the same for many rows as for few. What a net
 is there for the whole batch is made once, whatever else its calls read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from compiler.plan.modules import Modules
 from compiler.plan.plan import Given, Line, Plan, Value
 from compiler.plan.verify import verify
+from graphspec.graphs.graph import Graphs
 
 CALLS = ("parameters", "function", "enter")
 """Operations that call a factor's module."""
@@ -40,14 +40,20 @@ class _Node:
         return next(iter(self.lines.values()))
 
 
-def join(parts: Sequence[Part], modules: Modules) -> Plan:
-    """One plan for all groups, for these modules. results and terms: those of each group, by `(group) name`."""
-    return verify(_Joiner(parts, modules).plan())
+def join(parts: Sequence[Part], graphs: Graphs, independent: frozenset[str], shared: Callable[[str, int], int]) -> Plan:
+    """One plan for all groups. results and terms: those of each group, by `(group) name`.
+
+    independent: keys of factors that treat each row alone and draw nothing. shared: how many tensors a parent (by its
+    place) becomes in a factor's first layers, where that can be made beforehand; else 0.
+    """
+    return verify(_Joiner(parts, graphs, independent, shared).plan())
 
 
 class _Joiner:
-    def __init__(self, parts: Sequence[Part], modules: Modules) -> None:
-        self.parts, self.modules = parts, modules
+    def __init__(
+        self, parts: Sequence[Part], graphs: Graphs, independent: frozenset[str], shared: Callable[[str, int], int]
+    ) -> None:
+        self.parts, self.graphs, self.independent, self.shared = parts, graphs, independent, shared
         self.given: dict[Value, Given] = {}
         self.lines: list[Line] = []
         self._found: dict[tuple[int, str], Value] = {}  # a group's value in the joint plan
@@ -60,7 +66,7 @@ class _Joiner:
         order = self._in_order(self._nodes())
         self._note_shared(order)
         for node in order:
-            self._write(node)
+            self._write_single(node) if len(node.lines) == 1 else self._write_joint(node)
         results: dict[str, Value] = {}
         terms: dict[str, Value] = {}
         for group, part in enumerate(self.parts):
@@ -89,7 +95,7 @@ class _Joiner:
     def _signature(self, line: Line, part: Part) -> Any:
         """Over which axes, of which lengths, each of a call's inputs varies; None for what is never made together."""
         key = line.options.get("factor")
-        if line.op not in CALLS or key not in self.modules.independent or not line.inputs:
+        if line.op not in CALLS or key not in self.independent or not line.inputs:
             return None
         return key, tuple(tuple((axis, part.sizes[axis]) for axis in value.axes) for value in line.inputs)
 
@@ -122,12 +128,12 @@ class _Joiner:
             if node.first.op in CALLS:
                 for place, given in enumerate(self._givens(node)):
                     # a label's blanks, which some rows have, must enter no network
-                    if given is not None and self.modules.graphs.variables[given.variable].role != "supervised":
+                    if given is not None and self.graphs.variables[given.variable].role != "supervised":
                         calls.setdefault((node.first.options["factor"], place), []).append(given)
         self._entered = {
             key: {given for given in found if found.count(given) > 1}
             for key, found in calls.items()
-            if self.modules.shared(*key)
+            if self.shared(*key)
         }
 
     def _givens(self, node: _Node) -> list[Given | None]:
@@ -140,23 +146,33 @@ class _Joiner:
 
     # lines
 
-    def _write(self, node: _Node) -> None:
-        """A line for the groups of a node; of several, each one's rows of the result after it."""
-        groups, line = tuple(node.lines), node.first
-        tag, options = "+".join(map(str, groups)), dict(line.options)
+    def _write(self, line: Line) -> None:
+        self.lines.append(line)
+
+    def _write_single(self, node: _Node) -> None:
+        ((group, line),) = node.lines.items()
+        outputs = tuple(replace(value, name=f"{value.name}.{group}") for value in line.outputs)
+        inputs, options = self._inputs(node, (group,)), dict(line.options)
         if line.op in CALLS and (entered := self._entered_places(node)):
             options["entered"] = entered
+        self._write(replace(line, outputs=outputs, inputs=inputs, options=options, group=group))
+        self._found |= {(group, mine.name): value for mine, value in zip(line.outputs, outputs, strict=True)}
+
+    def _write_joint(self, node: _Node) -> None:
+        groups, line = tuple(node.lines), node.first
+        tag = "+".join(map(str, groups))
         outputs = tuple(replace(value, name=f"{value.name}.{tag}") for value in line.outputs)
-        group = groups[0] if len(groups) == 1 else None
-        inputs = self._inputs(node, groups)
-        self.lines.append(replace(line, outputs=outputs, inputs=inputs, options=options, group=group))
+        options = dict(line.options)
+        if entered := self._entered_places(node):
+            options["entered"] = entered
+        self._write(replace(line, outputs=outputs, inputs=self._inputs(node, groups), options=options))
         for place, value in enumerate(outputs):
             own = {g: node.lines[g].outputs[place] for g in groups}
-            if group is not None or not value.rows:
+            if not value.rows:
                 self._found |= {(g, mine.name): value for g, mine in own.items()}
                 continue
             split = tuple(replace(value, name=f"{mine.name}.{g}") for g, mine in own.items())
-            self.lines.append(Line("apart", split, (value,), {"groups": groups}))
+            self._write(Line("apart", split, (value,), {"groups": groups}))
             self._found |= {(g, mine.name): part for (g, mine), part in zip(own.items(), split, strict=True)}
             self._apart |= {part.name: (value, groups) for part in split}
 
@@ -164,7 +180,7 @@ class _Joiner:
         """Places of the parents that enter for the whole batch, and how many tensors each becomes."""
         key = node.first.options["factor"]
         places = (i for i, given in enumerate(self._givens(node)) if given in self._entered.get((key, i), ()))
-        return tuple((place, self.modules.shared(key, place)) for place in places)
+        return tuple((place, self.shared(key, place)) for place in places)
 
     def _inputs(self, node: _Node, groups: tuple[int, ...]) -> tuple[Value, ...]:
         call = node.first.op in CALLS
@@ -202,11 +218,10 @@ class _Joiner:
         key = ("enter", factor, place)
         if key not in self._known:
             whole = self._given(given, line.inputs[place])
-            letter = "p" if self.modules.factor(factor).side == "generative" else "q"
-            wanted = f"{whole.name}_in_{letter}_{self.modules.factor(factor).variable}"
-            names = [f"{wanted}{'_' * i}" for i in range(self.modules.shared(factor, place))]
+            letter, name = factor[0].replace("g", "p").replace("r", "q"), factor.split(".", 1)[1]
+            names = [f"{whole.name}_in_{letter}_{name}{'_' * i}" for i in range(self.shared(factor, place))]
             entered = tuple(Value(each) for each in names)
-            self.lines.append(Line("enter", entered, (whole,), {"factor": factor, "place": place}))
+            self._write(Line("enter", entered, (whole,), {"factor": factor, "place": place}))
             self._known[key] = entered
         found: tuple[Value, ...] = self._known[key]
         return found
@@ -216,7 +231,7 @@ class _Joiner:
         key = ("rows_of", whole.name, groups)
         if key not in self._known:
             rows = replace(whole, name=f"{whole.name}.{'+'.join(map(str, groups))}")
-            self.lines.append(Line("rows_of", (rows,), (whole,), {"groups": groups}))
+            self._write(Line("rows_of", (rows,), (whole,), {"groups": groups}))
             self._known[key] = rows
         found: Value = self._known[key]
         return found
@@ -233,11 +248,17 @@ class _Joiner:
         if key not in self._known:
             rank = max(value.rank for value in values.values())
             joined = replace(first, name=f"{first.name.rsplit('.', 1)[0]}.{'+'.join(map(str, groups))}", rank=rank)
-            parents = self.modules.factor(line.options["factor"]).parents
-            parent = parents[place] if place < len(parents) else None
-            self.lines.append(
-                Line("together", (joined,), tuple(values.values()), {"groups": groups, "variable": parent})
-            )
+            factor = self.graphs.factors(*_side_of(line.options["factor"]))[_variable_of(line.options["factor"])]
+            parent = factor.parents[place] if place < len(factor.parents) else None
+            self._write(Line("together", (joined,), tuple(values.values()), {"groups": groups, "variable": parent}))
             self._known[key] = joined
         found: Value = self._known[key]
         return found
+
+
+def _side_of(key: str) -> tuple[Any]:
+    return (key.split(".", 1)[0],)
+
+
+def _variable_of(key: str) -> str:
+    return key.split(".", 1)[1]
