@@ -22,7 +22,7 @@ class VariableNote:
 
     name: str
     role: str
-    action: str
+    estimator: str
     axes: tuple[str, ...]
     weight: str
     reason: str

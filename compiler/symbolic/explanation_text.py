@@ -1,6 +1,7 @@
 """An `Explanation` in words, in LaTeX (a whole document) and as plain data for tools."""
 
 import re
+from dataclasses import asdict
 from typing import Any
 
 from compiler.symbolic.agreement_text import agreements_json, agreements_latex, agreements_text
@@ -133,7 +134,7 @@ def _pattern_text(pattern: PatternExplanation) -> list[str]:
 
 def _cells(note: VariableNote) -> tuple[str, str, str, str, str, str]:
     axes = ", ".join(axis.strip() for axis in note.axes)
-    return (note.name, note.role, note.action, axes, note.weight, note.reason)
+    return (note.name, note.role, note.estimator, axes, note.weight, note.reason)
 
 
 def cost_text(cost: Cost) -> str:
@@ -233,17 +234,7 @@ def _pattern_json(pattern: PatternExplanation) -> dict[str, Any]:
             {"name": contribution.name, "text": text, "latex": latex}
             for contribution, text, latex in zip(contributions, texts, formulas, strict=True)
         ],
-        "variables": [
-            {
-                "name": note.name,
-                "role": note.role,
-                "estimator": note.action,
-                "axes": [axis.strip() for axis in note.axes],
-                "weight": note.weight,
-                "reason": note.reason,
-            }
-            for note in pattern.notes
-        ],
+        "variables": [{**asdict(note), "axes": [axis.strip() for axis in note.axes]} for note in pattern.notes],
         "cost": {
             "forward_flop": 2 * pattern.cost.multiply_adds,
             "training_flop": pattern.cost.training_flop,

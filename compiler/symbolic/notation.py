@@ -13,6 +13,9 @@ class Notation:
     log: str
     given: str
     divergence: str
+    kl: str
+    minus: str
+    dots: str
     names: dict[str, str]
     latex: bool
 
@@ -27,10 +30,9 @@ class Notation:
             inside += self.given + ", ".join(self.variable(parent) for parent in parents)
         return f"{letter}({inside})"
 
-    @property
-    def kl(self) -> str:
-        """KL."""
-        return r"\mathrm{KL}" if self.latex else "KL"
+    def mean(self, under: str, inside: str) -> str:
+        """E_g[...]."""
+        return rf"\mathbb{{E}}_{{{under}}}\!\left[{inside}\right]" if self.latex else f"E_{under}[{inside}]"
 
     def part(self, part: Part) -> str:
         """Which elements of a masked variable count."""
@@ -61,8 +63,8 @@ LATEX_NAMES = {
     "dimension_wise": r"\beta^{\mathrm{DW}}",
 }
 
-UNICODE = Notation("log ", " | ", " ‖ ", UNICODE_NAMES, latex=False)
-LATEX = Notation(r"\log ", r" \mid ", r" \,\|\, ", LATEX_NAMES, latex=True)
+UNICODE = Notation("log ", " | ", " ‖ ", "KL", "−", "…", UNICODE_NAMES, latex=False)
+LATEX = Notation(r"\log ", r" \mid ", r" \,\|\, ", r"\mathrm{KL}", "-", r"\ldots", LATEX_NAMES, latex=True)
 
 
 def _latex_name(name: str) -> str:

@@ -16,6 +16,7 @@ from compiler.symbolic.objective import (
     Sum,
     Term,
     Weighted,
+    walk,
 )
 from compiler.symbolic.program import Program
 
@@ -67,28 +68,27 @@ class _Writer:
                 return self._weighted(n.weight(weight), inner)
             case FreeBits(bits, inner, _):
                 minimum = r"\min" if n.latex else "min"
-                minus = "-" if n.latex else "−"
-                return f"{minimum}({self.write(inner)}, {minus}{n.weight(bits)})"
+                return f"{minimum}({self.write(inner)}, {n.minus}{n.weight(bits)})"
 
     def _aggregate(self, name: str, form: str) -> str:
-        variable = self.n.variable(name)
-        if self.n.latex:
-            return rf"\log q({variable})" if form == "joint" else rf"\textstyle\sum_d \log q({variable}_d)"
-        return f"log q({variable})" if form == "joint" else f"Σ_d log q({variable}_d)"
+        variable, elements = self.n.variable(name), r"\textstyle\sum_d " if self.n.latex else "Σ_d "
+        return f"{self.n.log}q({variable})" if form == "joint" else f"{elements}{self.n.log}q({variable}_d)"
 
     def _log_mean(self, inner: Term) -> str:
-        listed = _listed([self.n.variable(name) for name in self.program.hidden], self.n)
-        if self.n.latex:
-            return rf"\log \mathbb{{E}}_{{g({listed})}}\!\left[\exp\left({self.write(inner)}\right)\right]"
-        return f"log E_g({listed})[exp({self.write(inner)})]"
+        inside = self.write(inner)
+        inside = rf"\exp\left({inside}\right)" if self.n.latex else f"exp({inside})"
+        return self.n.log + self.n.mean(self._measure(self.program.hidden), inside)
+
+    def _measure(self, names: Sequence[str]) -> str:
+        """`g(z1, z2)`."""
+        return f"g({_listed([self.n.variable(name) for name in names], self.n)})"
 
     def _sum(self, terms: Sequence[Term]) -> str:
         text = self.write(terms[0])
         for term in terms[1:]:
             piece = self.write(term)
             minus = piece[0] in "-−"
-            sign = ("-" if self.n.latex else "−") if minus else "+"
-            text += f" {sign} {piece[1:] if minus else piece}"
+            text += f" {self.n.minus if minus else '+'} {piece[1:] if minus else piece}"
         return text
 
     def _grouped(self, term: Term) -> str:
@@ -96,7 +96,7 @@ class _Writer:
         return f"({text})" if isinstance(term, Sum) and len(term.terms) > 1 else text
 
     def _minus(self, text: str) -> str:
-        return f"-{text}" if self.n.latex else f"−{text}"
+        return f"{self.n.minus}{text}"
 
     def _weighted(self, weight: str, inner: Term) -> str:
         """A weight times a term, with the sign in front."""
@@ -109,12 +109,9 @@ class _Writer:
         names = self._averaged(labels, inner)
         if not names:
             return self.write(inner)
-        listed = _listed([self.n.variable(name) for name in names], self.n)
-        if self.n.latex:
-            under = rf"g({listed})" + (rf"\,w({', '.join(self.n.variable(name) for name in labels)})" if labels else "")
-            return rf"\mathbb{{E}}_{{{under}}}\!\left[{self.write(inner)}\right]"
-        under = f"g({listed})" + (f"·w({', '.join(labels)})" if labels else "")
-        return f"E_{under}[{self.write(inner)}]"
+        weighed = f"w({', '.join(self.n.variable(name) for name in labels)})"
+        weighed = (r"\," if self.n.latex else "·") + weighed if labels else ""
+        return self.n.mean(self._measure(names) + weighed, self.write(inner))
 
     def _averaged(self, labels: Sequence[str], inner: Term) -> list[str]:
         """Hidden variables that the expectation is really over: those the term or the weights depend on."""
@@ -125,29 +122,23 @@ class _Writer:
 
     def _evidence(self, labels: Sequence[str]) -> str:
         order = self._in_order(set().union(*(self._hidden_above(label) for label in labels)))
-        listed = _listed([self.n.variable(name) for name in order], self.n)
         masked = self.program.pattern.masked
         parts = (self.n.part("given" if label in masked else "all") for label in labels)
         densities = (self.n.conditional("q", label, self._parents[label]) for label in labels)
         product = " ".join(density + part for density, part in zip(densities, parts, strict=True))
-        if self.n.latex:
-            return rf"\log \mathbb{{E}}_{{g({listed})}}\!\left[{product}\right]"
-        return f"log E_g({listed})[{product}]"
+        return self.n.log + self.n.mean(self._measure(order), product)
 
     def _hidden_in(self, term: Term) -> set[str]:
-        match term:
-            case LogDensity(_, name, parents, part=part):
-                return self._resolve(parents if part == "given" else (name, *parents))
-            case ClosedDivergence(_, q_parents, p_parents):
-                return self._resolve((*q_parents, *p_parents))
-            case Sum(terms):
-                return set().union(*(self._hidden_in(inner) for inner in terms))
-            case LogAggregate(name):
-                return self._resolve((name,))
-            case Negative(inner) | Weighted(_, inner) | FreeBits(_, inner, _) | Expectation(_, inner) | LogMean(inner):
-                return self._hidden_in(inner)
-            case LogEvidence(_):
-                return set()
+        found: set[str] = set()
+        for leaf in walk(term):
+            match leaf:
+                case LogDensity(_, name, parents, part=part):
+                    found |= self._resolve(parents if part == "given" else (name, *parents))
+                case ClosedDivergence(_, q_parents, p_parents):
+                    found |= self._resolve((*q_parents, *p_parents))
+                case LogAggregate(name):
+                    found |= self._resolve((name,))
+        return found
 
     def _resolve(self, names: Sequence[str]) -> set[str]:
         """Hidden variables among `names`, seen through deterministic ones."""
@@ -182,7 +173,7 @@ def contribution_lines(program: Program, objective: Objective, notation: Notatio
     texts = term_texts(program, (contribution.term for contribution in objective.contributions), notation)
     for position, text in enumerate(texts):
         minus = text[0] in "-−"
-        lead = ("−" if not notation.latex else "-") if minus else ("+" if position else " ")
+        lead = notation.minus if minus else "+" if position else " "
         lines.append(f"{lead} {text[1:] if minus else text}")
     return lines
 
@@ -198,5 +189,5 @@ def observed_text(program: Program, notation: Notation = UNICODE) -> str:
 def _listed(names: Sequence[str], notation: Notation) -> str:
     """`z1, z2`; of a long list the first three and the last."""
     if len(names) > MOST_NAMES:
-        names = [*names[:3], r"\ldots" if notation.latex else "…", names[-1]]
+        names = [*names[:3], notation.dots, names[-1]]
     return ", ".join(names)

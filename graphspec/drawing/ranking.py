@@ -61,7 +61,7 @@ class _Search:
         self.observed = frozenset(name for name, node in picture.nodes.items() if node.role == "observed")
         self.roots = self.modelled - {child for _, child in self.down}
         self.leaves = self.observed & self.modelled - {parent for parent, _ in self.down}
-        pairs = [*self.down, *self.up] if len(self.names) <= 40 else []
+        pairs = [*self.down, *self.up] if len(self.names) <= LARGE else []
         self.groups: list[tuple[str, ...]] = [*((name,) for name in self.names), *pairs]
 
     def start(self) -> Ranks:
@@ -75,31 +75,21 @@ class _Search:
     def _neighbours(self, name: str) -> list[str]:
         return [a if b == name else b for a, b in self.up if name in (a, b)]
 
-    def repaired(self, ranks: Ranks) -> Ranks:
-        """Children pushed down until every edge of p points down."""
+    def repaired(self, ranks: Ranks, *, upwards: bool = False) -> Ranks:
+        """Children pushed down (or parents up) until every edge of p points down."""
         result, changed = dict(ranks), True
         while changed:
             changed = False
             for parent, child in self.down:
                 if result[child] <= result[parent]:
-                    result[child] = result[parent] + 1
+                    place, near, step = (parent, child, -1) if upwards else (child, parent, 1)
+                    result[place] = result[near] + step
                     changed = True
         return result
 
     def shifted(self, ranks: Ranks, group: tuple[str, ...], step: int) -> Ranks:
         """A group moved one row up or down, with whatever has to give way."""
-        moved = {**ranks, **{name: ranks[name] + step for name in group}}
-        if step > 0:
-            return self.repaired(moved)
-        flipped = {name: -rank for name, rank in moved.items()}
-        changed = True
-        while changed:
-            changed = False
-            for parent, child in self.down:
-                if flipped[parent] <= flipped[child]:
-                    flipped[parent] = flipped[child] + 1
-                    changed = True
-        return {name: -rank for name, rank in flipped.items()}
+        return self.repaired({**ranks, **{name: ranks[name] + step for name in group}}, upwards=step < 0)
 
     def cost(self, ranks: Mapping[str, int]) -> float:
         """Rows used, long edges, edges of q that do not point up, crowded rows, data that is not at the bottom."""
