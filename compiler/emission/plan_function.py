@@ -8,23 +8,19 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from compiler.emission.coded_context import CodedContext
 from compiler.emission.emission_plan import EmissionPlan, PatternCode, TensorKind
-from compiler.emission.objective_weights import WeightName, weight_code
+from compiler.emission.objective_weights import WeightName
 from compiler.emission.text import INDENT, Names, comment, docstring, statement
 from compiler.emission.writing import refused
-from compiler.families.entry import Extras, FamilyEntry
-from compiler.families.family_table import extras_of
-from compiler.families.flows import FlowEntry
-from compiler.plan.modules import Modules
+from compiler.families.entry import Extras
 from compiler.plan.ops import OPERATIONS
 from compiler.plan.plan import Given, Line, Plan, Value, needed_lines
 from compiler.plan.running import on
 from compiler.symbolic.axis_names import SAMPLES
 from compiler.symbolic.printing import observed_text
 from compiler.tensors.expression import Expression
-from graphspec.language.objective import NumberKind
 
 EXTRAS = {
     "epoch": "float", "rho": "float", "data_rows": "int | None", "labelled_rows": "int | None",
@@ -80,30 +76,7 @@ def _with_notes_kept(whole: Plan, part: Plan) -> Plan:
     return replace(part, lines=tuple(kept))
 
 
-class CodedModules(Modules):
-    """The modules of a model as an emitted file has them."""
-
-    plan: EmissionPlan
-
-    @classmethod
-    def of(cls, plan: EmissionPlan) -> "CodedModules":
-        """Those of the file's model."""
-        own = plan.model.compiled.modules
-        made = cls(own.graphs, own.dtype, own.factors, own.independent)
-        object.__setattr__(made, "plan", plan)
-        return made
-
-    def family(self, key: str) -> tuple[FamilyEntry, Extras]:
-        """The map of a flow is an attribute of its factor's module."""
-        factor = self.factor(key)
-        assert factor.family is not None, f"{key} is deterministic"
-        if not factor.family.flow:
-            return super().family(key)
-        flow: Any = Expression(f"model.{self.plan.attributes[key]}.flow")
-        return FlowEntry(transform=flow), extras_of(factor.family, factor.options, self.variable(key))
-
-
-class FunctionWriter:
+class FunctionWriter(CodedContext):
     """Writes one plan; operations see it as the context in which they run.
 
     outer: writer of the function that this one stands in. samples: how many draws there are. level: of indentation.
@@ -112,17 +85,13 @@ class FunctionWriter:
     def __init__(
         self, plan: EmissionPlan, noisy: frozenset[str], written: Plan, outer: "FunctionWriter | None" = None
     ) -> None:
-        self.plan, self.noisy, self.written, self.outer = plan, noisy, written, outer
-        self.modules = CodedModules.of(plan)
+        super().__init__(plan, outer)
+        self.noisy, self.written, self.outer = noisy, written, outer
         self.names: Names = plan.names.inner() if outer is None else outer.names
         self.samples, self.level = Expression("SAMPLES"), 1
         self.lines: list[str] = []
-        self.arguments: dict[tuple[str, TensorKind], str] = {}
-        self.weights: list[WeightName] = []
-        self.extras: set[str] = set()
-        self.draws = False
         self._code: dict[str, Expression] = {}
-        self._note, self._labelled = "", False
+        self._note = ""
         readers = Counter(value.name for line in written.lines for value in line.inputs)
         apart = {value.name for value in self._summands()}
         self._once = {name for name, count in readers.items() if count == 1} - apart
@@ -170,7 +139,7 @@ class FunctionWriter:
             raise refused(self.plan.graphs, (factor.side, factor.variable), what)
         if line.options.get("samples") is not None:
             line = replace(line, options={**line.options, "samples": self.samples})
-        self._labelled = line.options.get("labelled", False)
+        self.labelled = line.options.get("labelled", False)
         run = OPERATIONS[line.op].run(line, self.modules)
         inputs = (self.code(value) for value in line.inputs)
         found: Expression = run(self, *(code for code in inputs if code is not NOTHING))
@@ -275,53 +244,6 @@ class FunctionWriter:
             return False
         return True
 
-    # what operations ask of the context in which they run
-
-    @property
-    def noise(self) -> Expression:
-        """The function's source of noise."""
-        (self if self.outer is None else self.outer).draws = True
-        return Expression("noise")
-
-    @property
-    def dtype(self) -> Expression:
-        """As the model's."""
-        return Expression(f"{self.like()}.dtype")
-
-    @property
-    def device(self) -> Expression:
-        """Of the rows."""
-        return Expression(f"{self.like()}.device")
-
-    @property
-    def rows_of_data(self) -> Expression:
-        """How many training rows there are of a kind."""
-        size = "data_rows"
-        if self.plan.graphs.supervised:
-            size = "labelled_rows" if self._labelled else "unlabelled_rows"
-        self.extras.add(size)
-        return Expression(size)
-
-    def number(self, kind: str, variable: str) -> Expression:
-        """A number of the objective."""
-        top = self if self.outer is None else self.outer
-        known: NumberKind = kind  # type: ignore[assignment]
-        if (known, variable) not in top.weights:
-            top.weights.append((known, variable))
-        code, needs = weight_code(self.plan, known, variable)
-        top.extras |= needs
-        return Expression(code)
-
-    def full(self, value: Expression, shape: Sequence[int] = ()) -> Expression:
-        """The number itself, which lies on any axes."""
-        return value
-
-    def log(self, number: object) -> Expression:
-        """Of a number that is known beforehand."""
-        return Expression(f"math.log({number})", scalar=True)
-
-    # values and statements
-
     def code(self, value: Value) -> Expression:
         """Code of a value: a name, or the expression that stands in its place."""
         if value.name not in self._code:
@@ -337,16 +259,6 @@ class FunctionWriter:
         if kind == "known" and self.plan.graphs.variables[given.variable].role == "supervised":
             kind = "label"
         return Expression(self.argument(given.variable, kind), dims)
-
-    def argument(self, name: str, kind: TensorKind = "value") -> str:
-        """A tensor that the function is given; its Python name."""
-        top = self if self.outer is None else self.outer
-        top.arguments[name, kind] = self.plan.tensors[name, kind]
-        return self.plan.tensors[name, kind]
-
-    def like(self) -> str:
-        """A floating tensor of the function's own dtype and device."""
-        return self.argument(self.plan.graphs.observed[0])
 
     def write(self, text: str, *, deeper: bool = False) -> None:
         """One statement."""
