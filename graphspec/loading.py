@@ -40,10 +40,18 @@ def check_file(
     path: str | Path, overrides: Sequence[str] = (), *, text: str | None = None, data_dir: Path | None = None
 ) -> tuple[Diagnostic, ...]:
     """Everything found in a spec, in order of place; empty if it is fine. Never raises SpecError."""
+    return check_graphs(path, overrides, text=text, data_dir=data_dir)[1]
+
+
+def check_graphs(
+    path: str | Path, overrides: Sequence[str] = (), *, text: str | None = None, data_dir: Path | None = None
+) -> tuple[Graphs | None, tuple[Diagnostic, ...]]:
+    """The graphs, or None if there are errors, and everything found. Never raises SpecError."""
     try:
-        return _checked(str(path), overrides, text, data_dir)[1]
+        graphs, found = _checked(str(path), overrides, text, data_dir)
     except SpecError as error:
-        return error.diagnostics
+        return None, error.diagnostics
+    return (None if any(each.severity == "error" for each in found) else graphs), found
 
 
 def _checked(

@@ -9,6 +9,7 @@ from tiny_runs import tiny_model, train_tiny
 
 from graphspec.language import TrainingSection
 from graphspec.loading import load
+from runtime.cli.before_training import large_step, warnings_before
 from runtime.training.speed import choices
 from runtime.training.speed.choices import (
     Decision,
@@ -49,6 +50,29 @@ def test_precision_asked_for_is_taken_and_auto_needs_a_processor_that_multiplies
     assert not small.on
     assert "too small" in small.reason
     assert not choose_precision("auto", CPU, torch.float64, 10.0, None).on
+
+
+def test_bf16_that_is_emulated_is_said_to_be_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choices, "native_bf16", lambda device: "")
+    asked_before: list[tuple[str, dict[str, str] | None]] = [("bf16", None), ("auto", {"precision": "bf16"})]
+    for asked, before in asked_before:
+        forced = choose_precision(asked, CPU, torch.float32, 10.0, before)
+        assert forced.on and "emulates each: 25 times slower" in forced.reason
+    assert "emulates" not in choose_precision("fp32", CPU, torch.float32, 10.0, None).reason
+    graphs = load("specs/digits.yaml")
+    assert warnings_before(graphs, CPU) == []
+    (warning,) = warnings_before(load("specs/digits.yaml", ["training.precision=bf16"]), CPU)
+    assert "no bfloat16 products" in warning and "--precision auto" in warning
+    monkeypatch.setattr(choices, "native_bf16", lambda device: "AMX")
+    assert choose_precision("bf16", CPU, torch.float32, 10.0, None) == Decision(True, "as asked")
+    assert warnings_before(load("specs/digits.yaml", ["training.precision=bf16"]), CPU) == []
+
+
+def test_a_large_step_is_said_before_it_runs() -> None:
+    assert large_step(load("specs/svhn.yaml")) == ""
+    large = load("specs/svhn.yaml", ["training.batch_size=20000"])
+    assert warnings_before(large, CPU) == [f"memory: {large_step(large)}"]
+    assert "GiB at the peak of a step" in large_step(large) and "batch_size: 5000" in large_step(large)
 
 
 def test_a_resumed_training_keeps_its_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,13 @@ def test_a_good_spec_is_ok():
     assert (result.exit_code, result.stdout, result.stderr) == (0, f"{GOOD}: ok\n", "")
 
 
+def test_a_step_that_needs_much_memory_is_noted():
+    result = run("check", "specs/svhn.yaml", "--set", "training.batch_size=20000")
+    assert result.exit_code == 0
+    assert "specs/svhn.yaml: note: memory: about" in result.stdout and "batch_size: 5000" in result.stdout
+    assert run("check", "--json", "specs/svhn.yaml", "--set", "training.batch_size=20000").stdout.startswith("{")
+
+
 def test_a_bad_spec_shows_everything(bad):
     result = run("check", bad)
     assert result.exit_code == 1 and result.stderr == ""

@@ -1,12 +1,15 @@
 """`graphspec check`: every mistake of a spec at once, with its place and a repair."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from graphspec.diagnostics import Diagnostic
 from runtime.cli.common import EXIT_FAULT, DataDirOption, JsonOption, SetOption, print_diagnostics, print_json
+
+if TYPE_CHECKING:
+    from graphspec.graphs.graph import Graphs
 
 Findings = Mapping[str, tuple[Diagnostic, ...]]
 
@@ -27,9 +30,10 @@ def check(
 
     Example:  graphspec check specs/digits.yaml --set training.epochs=10
     """
-    from graphspec.loading import check_file
+    from graphspec.loading import check_graphs
 
-    findings = {spec: check_file(spec, tuple(overrides or ()), data_dir=data_dir) for spec in specs}
+    checked = {spec: check_graphs(spec, tuple(overrides or ()), data_dir=data_dir) for spec in specs}
+    findings = {spec: found for spec, (_, found) in checked.items()}
     if json or output == "json":
         from graphspec.describe.formats import as_json
 
@@ -42,9 +46,20 @@ def check(
         print_json(as_sarif((found for spec in findings.values() for found in spec), version("graphspec")))
     else:
         _print_text(findings)
+        _print_memory({spec: graphs for spec, (graphs, _) in checked.items() if graphs is not None})
     faults = {"error", "warning"} if strict else {"error"}
     if any(found.severity in faults for spec in findings.values() for found in spec):
         raise typer.Exit(EXIT_FAULT)
+
+
+def _print_memory(sound: "Mapping[str, Graphs]") -> None:
+    """Steps that need much memory: no mistake of the spec, so no diagnostic, but better known before."""
+    from runtime.cli.before_training import large_step
+
+    for spec, graphs in sound.items():
+        large = large_step(graphs)
+        if large:
+            typer.echo(f"{spec}: note: memory: {large}")
 
 
 def _print_text(findings: Findings) -> None:

@@ -205,12 +205,17 @@ def _check_place(out: Path | None, graphs: "Graphs", data_dir: Path | None) -> N
 def _load(graphs: "Graphs", data_dir: Path | None, device: str, allow_python: bool) -> "tuple[Model, PreparedData]":
     """Everything that can be wrong with the data, before anything is written."""
     from compiler import compile_spec
+    from runtime.cli.before_training import warnings_before
     from runtime.data import prepare
     from runtime.training.processes.collectives import main_process_first
     from runtime.training.processes.devices import join_processes, resolve_device
 
     model = compile_spec(graphs, seed=graphs.spec.training.seed, allow_python=allow_python)
-    join_processes(resolve_device(device))
+    place = resolve_device(device)
+    join_processes(place)
+    if is_main():
+        for warning in warnings_before(graphs, place):
+            tell(f"warning: {warning}")
     with main_process_first():
         return model, prepare(graphs, data_dir=data_dir, spec_path=Path(graphs.source.name), tell=tell)
 

@@ -36,6 +36,10 @@ GFLOP_PER_SECOND = 40.0
 BF16_GFLOP = 0.5
 """A step below this many GFLOP gains nothing from bfloat16 on a CPU: converting costs what multiplying saves."""
 
+EMULATED_BF16 = 25.0
+"""How many times longer a bfloat16 product takes than a float32 one where it is emulated, at least. Measured with AVX2:
+25 to 28 for matrices of M2's sizes and for a convolution; whole trainings took hundreds of times as long."""
+
 SHARED_GFLOP = 1.0
 """A step below this many GFLOP runs in one thread: its products are over sooner than threads can meet (digits, 0.66
 GFLOP, has 18,600 examples a second with one thread and 10,500 with two, on an idle EPYC with AVX-512), and where other
@@ -80,9 +84,9 @@ def choose_precision(
 ) -> Decision:
     """bf16 (True) or fp32. before: the manifest of the run that is resumed."""
     if asked != "auto":
-        return Decision(asked == "bf16", "as asked")
+        return _decided(asked == "bf16", "as asked", device)
     if before is not None and before.get("precision") in ("fp32", "bf16"):
-        return Decision(before["precision"] == "bf16", "as before the resume")
+        return _decided(before["precision"] == "bf16", "as before the resume", device)
     if dtype != torch.float32:
         return Decision(False, f"weights are {str(dtype).removeprefix('torch.')}")
     native = native_bf16(device)
@@ -91,6 +95,21 @@ def choose_precision(
     if device.type == "cpu" and gflop < BF16_GFLOP:
         return Decision(False, f"a step of {gflop:.2g} GFLOP is too small to gain from bfloat16")
     return Decision(True, f"{native}; {BF16_NOTE}")
+
+
+def _decided(on: bool, why: str, device: torch.device) -> Decision:
+    slow = emulated_bf16(device) if on else ""
+    return Decision(on, f"{why}, but {slow}" if slow else why)
+
+
+def emulated_bf16(device: torch.device) -> str:
+    """What bfloat16 costs where a processor only emulates it; empty where it does not."""
+    if native_bf16(device):
+        return ""
+    return (
+        f"this processor has no bfloat16 products and emulates each: {EMULATED_BF16:.0f} times slower than float32 and "
+        "more; --precision auto takes what is faster"
+    )
 
 
 def native_bf16(device: torch.device) -> str:
