@@ -50,6 +50,10 @@ def _names_of(name: str, spec: Spec, spec_path: Path | None, data_dir: Path | No
         message = f"`names: auto` reads the column of '{name}', and `data.variables` gives it none"
         report.error("GS044", place, message, hint=hint)
         return ()
+    if entry.soft:
+        message = f"`names: auto` reads classes, and the columns of '{name}' hold weights"
+        report.error("GS044", place, message, hint=hint)
+        return ()
     source = resolve_source(spec.data.source, spec_path, data_dir)
     if isinstance(source, MissingSource):
         message = f"`names: auto` reads column {', '.join(entry.names)} of {spec.data.source}, which is not there"

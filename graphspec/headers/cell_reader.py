@@ -28,7 +28,10 @@ SIGNS = (frozenset({-1.0, 1.0}), frozenset({-1.0, 0.0, 1.0}))
 
 
 def read_as(variable: Variable, entry: ColumnSpec) -> Variable:
-    """The variable that cells are read for: grey levels in [0, 1] where they are made black and white afterwards."""
+    """The variable that cells are read for: weights that add up to 1 where a label is soft, grey levels in [0, 1] where
+    they are made black and white afterwards."""
+    if entry.soft:
+        return replace(variable, domain="simplex", shape=(variable.support or 0,), names=(), support=None)
     return variable if entry.binarize is None else replace(variable, domain="unit", names=(), support=None)
 
 

@@ -70,6 +70,9 @@ class ColumnSpec(Section):
     standardize: bool = Field(
         default=False, description="Zero mean, unit variance over training rows; errors come back in data units."
     )
+    soft: bool = Field(
+        default=False, description="Columns give a category a weight per class, in the order of its classes."
+    )
     resize: Shape | None = Field(default=None, description="Resize images to [height, width].")
     colour: Literal["grey", "rgb"] | None = Field(
         default=None, description="Read images as grey (one channel) or rgb (three), whatever they are."

@@ -100,7 +100,8 @@ def _problem_with_values(
         if problem is not None:
             return problem
         variable = with_folder_names(variable, folders, missing)
-    reader = CellReader(read_as(variable, entry), missing, column.values, numbers)
+    variable = read_as(variable, entry)
+    reader = CellReader(variable, missing, column.values, numbers)
     if reader.could_be_signs:
         counted = dict(zip(column.values, column.counts, strict=True))
         minus_ones = sum(count for cell, count in counted.items() if is_integer(cell) and float(cell) == -1)
@@ -128,7 +129,9 @@ def _expectation(variable: Variable) -> str:
         bounds = f" from {variable.minimum}"
         return "a whole number" + (f"{bounds} to {variable.minimum + variable.support - 1}" if variable.support else
                                    bounds)  # fmt: skip
-    return {"positive": "a number above 0", "unit": "a number in [0, 1]"}.get(variable.domain or "", "a number")
+    return {"positive": "a number above 0", "unit": "a number in [0, 1]", "simplex": "a number of 0 or more"}.get(
+        variable.domain or "", "a number"
+    )
 
 
 def _values_hint(variable: Variable, given: list[str], wrong: list[str], entry: ColumnSpec, column: Column) -> str:

@@ -16,6 +16,10 @@ def check_consistency(spec: Spec, variables: dict[str, Variable], graphs: Graphs
         purpose = "consistency compares predictions of labels"
         if not check_name(spec, path, SUPERVISED, purpose, report):
             continue
+        soft = [] if spec.data is None else [label for label, entry in spec.data.variables.items() if entry.soft]
+        if soft:
+            message = f"consistency beside the soft label '{soft[0]}' is not there yet"
+            report.error("GS090", path, message, key=True, hint="leave one of them out")
         if name in variables and variables[name].support is None:
             message = f"consistency asks how sure the prediction of '{name}' is, and '{name}' has no classes"
             hint = "it is for category, binary and bounded count variables; leave it out, or give a count its `max`"

@@ -26,7 +26,7 @@ from graphspec.language.data import is_pattern
 from graphspec.reading.suggestions import did_you_mean, few
 from graphspec.rules.cell_rules import problem_with_cells
 from graphspec.rules.declared import allowed, declared, names_with
-from graphspec.rules.image_rules import check_for_pictures, check_options
+from graphspec.rules.image_rules import check_for_pictures, check_options, takes_weights
 from graphspec.rules.label_rules import check_labels
 from graphspec.rules.label_value_rules import check_labels_differ
 from graphspec.rules.picture_name_rules import columns_of_file_names, refuse_file_names
@@ -165,9 +165,12 @@ def _check_columns(
     places = list(_places(variable.name, entry, info, report))
     columns = _found_columns(places, data.source, info, report)
     _check_missing(variable, entry, [name for _, name in places], report)
-    if len(columns) < len(places) or not columns:
+    refused = entry.soft and not takes_weights(variable, entry)
+    if len(columns) < len(places) or not columns or refused:
         return []
-    problem = problem_with_shape(variable, entry, columns)
+    problem = _problem_with_weights(variable, entry, columns) or problem_with_shape(
+        read_as(variable, entry) if entry.soft else variable, entry, columns
+    )
     if problem is not None:
         related = (report.related(("variables", variable.name), f"'{variable.name}' is declared here", key=True),)
         report.error("GS082", places[0][0], problem[0], hint=problem[1], related=related)
@@ -185,6 +188,13 @@ def _check_columns(
         others = few((column.name for _, column, _ in told[MOST_TOLD:]), 3)
         report.error("GS083", place, f"nor are the cells of {others} values of '{variable.name}'")
     return [] if told else [(place, column) for (place, _), column in zip(places, columns, strict=True)]
+
+
+def _problem_with_weights(variable: Variable, entry: ColumnSpec, columns: list[Column]) -> tuple[str, str] | None:
+    if not entry.soft or len(columns) == variable.support:
+        return None
+    message = f"'{variable.name}' has {variable.support} classes, and {len(columns)} columns give weights"
+    return message, "one column a class, in the order of the classes"
 
 
 def _check_missing(variable: Variable, entry: ColumnSpec, columns: list[str], report: Report) -> None:

@@ -1,4 +1,4 @@
-"""Options of a column that change its values: standardize is for reals, all others are for images."""
+"""Options of a column that change its values: standardize is for reals, soft for labels, all others for images."""
 
 from graphspec.graphs.graph import Variable
 from graphspec.headers.sources import SourceInfo
@@ -9,6 +9,7 @@ from graphspec.text.report import Report
 def check_options(variable: Variable, entry: ColumnSpec, report: Report) -> None:
     """GS084 for every option that the variable cannot have."""
     _check_resize(variable, entry, report)
+    _check_soft(variable, entry, report)
     if entry.colour is not None and (entry.columns is not None or len(variable.shape) not in (2, 3)):
         hint = "leave it out, or declare a shape such as [1, 28, 28]"
         _refuse(variable, "colour", f"`colour` needs an image, and '{variable.name}' is none", hint, report)
@@ -21,6 +22,19 @@ def check_options(variable: Variable, entry: ColumnSpec, report: Report) -> None
     if entry.standardize and variable.domain != "real":
         hint = "only `real` variables are standardized: their family has no range to respect"
         _refuse(variable, "standardize", f"`standardize` does not apply to the domain {variable.domain}", hint, report)
+
+
+def _check_soft(variable: Variable, entry: ColumnSpec, report: Report) -> None:
+    if entry.soft and not takes_weights(variable, entry):
+        hint = "for example {columns: [p_cat, p_dog], soft: true} of a supervised category with two classes"
+        message = f"`soft` gives a label a weight per class by several columns, which '{variable.name}' cannot have"
+        _refuse(variable, "soft", message if entry.columns is not None else "`soft` needs `columns`", hint, report)
+
+
+def takes_weights(variable: Variable, entry: ColumnSpec) -> bool:
+    """Several columns can give the variable a weight per class."""
+    classes = variable.domain in ("category", "binary") and not variable.shape
+    return classes and variable.role == "supervised" and entry.columns is not None
 
 
 def check_for_pictures(data: DataSection, info: SourceInfo, report: Report) -> None:

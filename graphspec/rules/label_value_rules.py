@@ -22,7 +22,7 @@ def check_labels_differ(
     report: Report,
 ) -> None:
     """GS121 where all labels of a column have one value, or a class no row; of columns whose cells are all known."""
-    if variable.role != "supervised" or variable.domain not in ("category", "binary"):
+    if variable.role != "supervised" or variable.domain not in ("category", "binary") or entry.soft:
         return
     for place, column in columns:
         problem = _problem(variable, entry, column, numbers) if column.complete and column.values else ""

@@ -68,7 +68,14 @@ def prepare(
     variables = {name: graphs.variables[name] for name in graphs.supervised}
     budgets = Budgets(data, variables, supervised, splits.training, spec_path, data_dir)
     kept = {name: budgets.kept(name) for name in graphs.supervised}
-    notes = (*table.notes, *taken, *splits.notes, *budgets.notes, *_reading_labels(graphs, data, columns))
+    notes = (
+        *table.notes,
+        *taken,
+        *splits.notes,
+        *budgets.notes,
+        *_soft_labels(values),
+        *_reading_labels(graphs, data, columns),
+    )
     return _assemble(graphs, data, columns, table, values, splits, kept, notes, units or {})
 
 
@@ -87,6 +94,14 @@ def _columns(graphs: Graphs, data: DataSection) -> dict[str, ColumnSpec]:
                 f"{role} variable {name} has no column", f"add it to the data section: variables: {{{name}: COLUMN}}"
             )
     return {name: data.variables[name] for name in (*graphs.observed, *graphs.supervised)}
+
+
+def _soft_labels(values: Mapping[str, Values]) -> list[str]:
+    return [
+        f"{name} has soft labels: counts and errors are of each row's likeliest class"
+        for name, read in values.items()
+        if read.weights is not None
+    ]
 
 
 def _reading_labels(graphs: Graphs, data: DataSection, columns: Mapping[str, ColumnSpec]) -> list[str]:
@@ -144,6 +159,7 @@ def _assemble(
         fingerprint=table.fingerprint(),
         notes=(*notes, *_never_labelled(training, kept)),
         block_rows=_block_rows(stored),
+        weights={name: read.weights[splits.training] for name, read in values.items() if read.weights is not None},
         may_be_blank=frozenset(name for name in columns if name in graphs.supervised or graphs.variables[name].missing),
     )
 

@@ -20,7 +20,7 @@ from graphspec.language import ColumnSpec
 from graphspec.rules.class_folder_rules import listed_folders, problem_with_class_folders, with_folder_names
 from runtime.data.preparation.checking import checked, rows_present
 from runtime.data.read import image_files
-from runtime.data.read.cells import Place, SignsSeen, as_floats, as_integers, blank_cells, read_text
+from runtime.data.read.cells import BLANK, Place, SignsSeen, as_floats, as_integers, blank_cells, read_text
 from runtime.data.read.table import Array, Parts, Table, whole
 from runtime.data.stream.column_store import CHUNK_BYTES, Held, Mapped, Stored
 from runtime.errors import DataError
@@ -28,10 +28,14 @@ from runtime.errors import DataError
 
 @dataclass(frozen=True)
 class Values:
-    """A variable's values in every row of the source. present: [N], whether the row has a value, or part of one."""
+    """A variable's values in every row of the source. present: [N], whether the row has a value, or part of one.
+
+    weights: [N, K] of a soft label, 0 where there is none; its value is the likeliest class.
+    """
 
     stored: Stored
     present: NDArray[np.bool_]
+    weights: Tensor | None = None
 
     @property
     def tensor(self) -> Tensor:
@@ -45,6 +49,8 @@ def read_values(variable: Variable, spec: ColumnSpec, table: Table, numbers: Num
 
     numbers: how cells of text write them.
     """
+    if spec.soft:
+        return _read_weights(variable, spec, table, numbers)
     variable = _with_source_classes(variable, spec, table)
     columns = [table.columns[name] for name in spec.names]
     if len(columns) == 1 and isinstance(columns[0], Parts) and variable.role == "observed":
@@ -61,6 +67,15 @@ def read_values(variable: Variable, spec: ColumnSpec, table: Table, numbers: Num
     present = rows_present(variable, place, array)
     array = _small(array) if variable.role == "observed" else array
     return Values(Held(torch.from_numpy(np.ascontiguousarray(array))), present)
+
+
+def _read_weights(variable: Variable, spec: ColumnSpec, table: Table, numbers: NumberFormat) -> Values:
+    """A soft label: a row that lacks a weight has no label."""
+    plain = spec.model_copy(update={"soft": False})
+    read = read_values(read_as(variable, spec), plain, table, numbers)
+    blank = read.tensor.isnan().any(dim=1)
+    likeliest = read.tensor.nan_to_num().argmax(dim=1).masked_fill(blank, BLANK)
+    return Values(Held(likeliest), np.asarray(~blank.numpy()), read.tensor.nan_to_num())
 
 
 def _read_mapped(variable: Variable, spec: ColumnSpec, column: Parts) -> Values:
@@ -87,17 +102,27 @@ def _converted(
 ) -> Array:
     """Raw cells of some rows, one array per column, as values of the variable [rows, *shape]. Every row by itself."""
     grey = spec.binarize is not None
-    parts = [
-        _numbers(variable, spec, replace(place, columns=(name,)), column, numbers)
-        for name, column in zip(spec.names, cells, strict=True)
-    ]
-    array = parts[0] if spec.column is not None else _stacked(spec.names, parts)
+    if _are_one_text(variable, spec, cells):
+        array = read_text(place, np.stack(cells, axis=1), read_as(variable, spec), tuple(spec.missing), numbers)
+    else:
+        parts = [
+            _numbers(variable, spec, replace(place, columns=(name,)), column, numbers)
+            for name, column in zip(spec.names, cells, strict=True)
+        ]
+        array = parts[0] if spec.column is not None else _stacked(spec.names, parts)
     array = _shaped(variable, ", ".join(spec.names), array)
     if variable.role == "supervised":
         array = array.astype(_label_type(array), copy=False)
     if array.dtype != np.uint8:
         array = checked(replace(variable, domain="unit") if grey else variable, place, array)
     return _cut(array) if spec.binarize == "threshold" else array
+
+
+def _are_one_text(variable: Variable, spec: ColumnSpec, cells: Sequence[Array]) -> bool:
+    """Stacked columns of text that are read alike, so that thousands of them are read at once. (What -1 means to a
+    discrete variable is a question to each column.)"""
+    alike = not read_as(variable, spec).discrete and not isinstance(spec.missing, dict)
+    return spec.columns is not None and alike and all(c.ndim == 1 and c.dtype.kind == "U" for c in cells)
 
 
 def _label_type(array: Array) -> type[np.generic]:

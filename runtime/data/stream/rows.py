@@ -98,6 +98,7 @@ class PreparedData:
     labelled, unlabelled: positions in `training` with at least one label, and with none; both sorted.
     label_rows: positions in `training` of rows with at least one element of a supervised variable. columns: how each
     variable is read. may_be_blank: variables of which a row may lack elements.
+    weights: [N, K] of each soft label, per training row and class.
     block_rows: rows that training reads together, where the data are much too large for memory; else 0.
     """
 
@@ -116,6 +117,7 @@ class PreparedData:
     notes: tuple[str, ...] = ()
     may_be_blank: frozenset[str] = frozenset()
     block_rows: int = 0
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
 
     def augment(self, batch: Mapping[str, Tensor], generator: torch.Generator, portion: Portion | None = None) -> Batch:
         """The batch with its images changed as `augment` says; for training only. generator: on the batch's device.

@@ -27,6 +27,7 @@ from runtime.training.step.loss import Loss, counted, patterns_of
 from runtime.training.step.noise import BatchNoise
 from runtime.training.step.optimizers import build_optimizer, set_learning_rate
 from runtime.training.step.share import Share, share_of
+from runtime.training.step.soft_labels import with_every_class
 from runtime.training.step.step_metrics import NO_WEIGHTS, Meter
 
 if TYPE_CHECKING:
@@ -114,12 +115,14 @@ class Stepper:
         device = self.accelerator.device
         portion = None if share.places is None else Portion(share.size, share.places)
         rows = self.data.augment(clean, step.generator("augment", device), portion)
-        return {
+        inputs = {
             "rows": self.data.binarize(rows, step.generator("binarize", device), portion),
             "row_weights": share.weights.to(device, self.model.dtype),
             "noise": BatchNoise(step.seed_for("noise"), share.size, share.places, device),
             "patterns": self._patterns[share.positions],
         }
+        weights = {name: of_rows[share.positions] for name, of_rows in self.data.weights.items()}
+        return with_every_class(inputs, weights) if weights else inputs
 
     def _targets(
         self, step: BatchRows, epoch: float, share: Share, clean: Mapping[str, Tensor], seen: Mapping[str, Tensor]
