@@ -105,7 +105,7 @@ class Expression:
 
 def applied(function: Callable[..., Result], *given: Any, **named: Any) -> Result:
     """The function of these arguments; where one of them is code, its call by name."""
-    if any(isinstance(argument, Expression) for argument in given):
+    if _has_code(given):
         return _call(function.__name__, given, named)  # type: ignore[return-value]
     return function(*given, **named)
 
@@ -113,7 +113,7 @@ def applied(function: Callable[..., Result], *given: Any, **named: Any) -> Resul
 def in_place(function: Callable[..., Result], *given: Any) -> Result:
     """The same, written as what the function computes where that is short and reads each argument once:
     `loc + scale * noise` for `normal_draw`."""
-    if not any(isinstance(argument, Expression) for argument in given):
+    if not _has_code(given):
         return function(*given)
     expression = _expression(function)
     if expression is None:
@@ -124,6 +124,13 @@ def in_place(function: Callable[..., Result], *given: Any) -> Result:
         argument = before.endswith(("(", ", ")) and behind.startswith((")", ","))
         expression = before + (code[name.id] if argument else grouped(code[name.id])) + behind
     return Expression(expression)  # type: ignore[return-value]
+
+
+def _has_code(arguments: Iterable[Any]) -> bool:
+    for argument in arguments:  # noqa: SIM110 - torch.compile follows a loop
+        if isinstance(argument, Expression):
+            return True
+    return False
 
 
 def text_of(value: object) -> str:
