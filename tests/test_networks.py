@@ -216,6 +216,16 @@ def test_batch_norm_over_maps_and_a_single_row() -> None:
     assert torch.autograd.gradcheck(lambda x: network_norm()(x, 1), random(4, 5).requires_grad_())
 
 
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_a_group_of_one_row_can_be_differentiated_after_the_next_group(repeats: int) -> None:
+    """It reads the running averages, which the next group changes before the backward pass."""
+    norm, row = network_norm(), random(1, 5).requires_grad_()
+    alone = norm(row.repeat(repeats, 1), repeats)
+    (norm(random(4, 5), 1).sum() + alone.sum()).backward()
+    expected = repeats * norm.weight / torch.sqrt(torch.ones(5, dtype=DOUBLE) + 1e-5)
+    torch.testing.assert_close(row.grad, expected.unsqueeze(0))
+
+
 def test_batch_norm_of_an_enumerated_layer_is_the_mean_over_values() -> None:
     net = network({**MLP, "hidden": [5], "normalization": "batch", "activation": "identity"}, Y, Z, outputs={})
     hidden = run(net, y=AxisTensor(("y",), torch.arange(3)[:, None]), z=random(4, 4))[VALUE].data

@@ -68,12 +68,6 @@ class EmissionPlan:
         """The axes that the emitted tensors have: with one sample there is no sample axis."""
         return tuple(axis for axis in axes if axis != SAMPLES or self.samples > 1)
 
-    def flagged(self, factor: Factor) -> tuple[str, ...]:
-        """Parents that may be blank, where the factor's networks read a flag beside each."""
-        if factor.network is not None and not factor.network.own_units:
-            return tuple(name for name in factor.parents if self.graphs.variables[name].missing)
-        return ()
-
     @property
     def flows(self) -> bool:
         """Some factor is a flow."""
@@ -94,6 +88,8 @@ class EmissionPlan:
 def make_plan(model: Model) -> EmissionPlan:
     """Raises SpecError (GS090) where the model has more patterns than a file should."""
     graphs = model.graphs
+    if not graphs.observed:
+        raise refused(graphs, ("variables",), "a model without an observed variable")
     names = Names(piece_names())
     identifiers = {name: names.fresh(name) for name in graphs.variables}
     tensors: dict[tuple[str, TensorKind], str] = {(name, "value"): own for name, own in identifiers.items()}

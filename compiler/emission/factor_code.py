@@ -19,6 +19,8 @@ from compiler.factors.parameter_sources import (
     NetworkSource,
 )
 from compiler.model.model import module_name
+from compiler.networks.layers import disturbed, draws
+from compiler.symbolic.networks_read import flagged_parents, read_parents
 from compiler.symbolic.program import conditional_text
 from compiler.tensors.blanks import PRESENCE
 from compiler.tensors.expression import Expression, applied
@@ -54,8 +56,8 @@ def write_factor(plan: EmissionPlan, factor: Factor) -> FactorCode:
 def _class_text(plan: EmissionPlan, factor: Factor, module: nn.Module) -> ClassText:
     home = f"factors.{module_name(factor)}"
     paths = {inner: f"{home}.{path}" if path else home for path, inner in module.named_modules()}
-    arguments = {name: plan.identifiers[name] for name in factor.parents}
-    arguments |= {name + PRESENCE: plan.tensors[name, "given"] for name in plan.flagged(factor)}
+    arguments = {name: plan.identifiers[name] for name in read_parents(plan.graphs, factor)}
+    arguments |= {name + PRESENCE: plan.tensors[name, "given"] for name in flagged_parents(plan.graphs, factor)}
     scope = plan.names.inner()
     return ClassText(plan.classes[factor.key], plan.graphs, (factor.side, factor.variable), arguments, paths, scope)
 
@@ -66,16 +68,20 @@ def _parameters(plan: EmissionPlan, factor: Factor, module: Conditional, text: C
     if family.flow:
         return flow_factor(plan, factor, module, text)
     computed = [source for source in module.sources if isinstance(source, NetworkSource)]
+    if sum(disturbed(source.network) for source in computed) > 1:  # the model's noise comes by parents, not by networks
+        raise text.refuse(f"noise on what several networks of {factor.key} read")
     found: dict[str, Expression] = {}
     for source in module.sources:
         match source:
             case ConstantSource():
-                found[source.name] = _on_call(factor, _constant(text, source))
+                found[source.name] = _on_call(text, _constant(text, source))
             case LearnedSource():
-                found[source.info.name] = _on_call(factor, _learned(text, source))
+                found[source.info.name] = _on_call(text, _learned(text, source))
             case NetworkSource():
                 wanted = f"{source.infos[0].name}_network" if len(computed) > 1 else "network"
                 outputs = network(text, source.network, module.constructions[source.network], wanted)
+                if len(computed) > 1 and draws(source.network):  # in the model's order
+                    outputs = {name: text.assign(text.scope.fresh(name), code) for name, code in outputs.items()}
                 found |= _traced(source.linked, {name: Expression(code) for name, code in outputs.items()})
             case _:
                 raise text.refuse(f"parameters of {factor.key}")
@@ -87,9 +93,9 @@ def _traced(function: Callable[..., Any], *given: Any) -> Any:
     return function(*given)
 
 
-def _on_call(factor: Factor, value: Expression) -> Expression:
+def _on_call(text: ClassText, value: Expression) -> Expression:
     """[1, *shape], on the leading dimensions of the call."""
-    return _traced(applied, without_axes, value, Expression("layout")) if factor.parents else value
+    return _traced(applied, without_axes, value, Expression("layout")) if text.arguments else value
 
 
 def _constant(text: ClassText, source: ConstantSource) -> Expression:
@@ -166,7 +172,7 @@ def _title(factor: Factor) -> str:
 
 def _shapes(plan: EmissionPlan, factor: Factor) -> str:
     variables = plan.graphs.variables
-    given = [f"{plan.identifiers[name]} {shape_text(variables[name].shape, '...')}" for name in factor.parents]
+    given = [f"{plan.identifiers[name]} {shape_text(variables[name].shape, '...')}" for name in read_parents(plan.graphs, factor)]
     given += [f"{plan.tensors[n, 'given']} {shape_text(variables[n].shape, '...')}" for n in plan.flagged(factor)]
     variable, lead = variables[factor.variable], "..." if given else "1"
     if factor.family is None:

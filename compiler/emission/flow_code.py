@@ -12,6 +12,7 @@ from compiler.factors.parameter_sources import CONTEXT, ContextSource
 from compiler.families.flows import kind_of, zuko_flow
 from compiler.tensors.expression import text_of
 from graphspec.graphs.graph import Factor
+from graphspec.graphs.network_choice import shapes_read
 from graphspec.language.shapes import Shape, size_of
 
 
@@ -40,8 +41,8 @@ def flow_context(plan: EmissionPlan, factor: Factor) -> Shape:
     if factor.network is None or not factor.parents:
         return (0,)
     variables = plan.graphs.variables
-    parents = {name: variables[name].shape for name in factor.parents}
-    return factor.network.context_shape(parents, variables[factor.variable].shape, _options(factor)["hidden"][0])[0]
+    shapes = shapes_read(factor.network, {name: variables[name] for name in factor.parents})
+    return factor.network.context_shape(shapes, variables[factor.variable].shape, _options(factor)["hidden"][0])[0]
 
 
 def _options(factor: Factor) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from compiler.plan.ops import OPERATIONS
 from compiler.plan.plan import Given, Line, Plan, Value, needed_lines
 from compiler.plan.running import on
 from compiler.symbolic.axis_names import SAMPLES
+from compiler.symbolic.networks_read import read_parents
 from compiler.symbolic.printing import observed_text
 from compiler.tensors.expression import Expression
 
@@ -111,8 +112,15 @@ class FunctionWriter(CodedContext):
             self._take(line)
         if self.lines and self.lines[-1]:
             self.lines.append("")
-        self.write(f"return {self.code(self.written.results['total'])}")
+        code = self.code(self.written.results["total"])
+        self.write(f"return {code}" if self._varies() else f"return ({code}).expand(len({self.like()}))")
         return self.lines
+
+    def _varies(self) -> bool:
+        """Whether the result surely has a number for every row: something given has a density, or a draw is made."""
+        given = self.written.given
+        lines = self.written.lines
+        return any(line.op == "noise" or (line.op == "log_prob" and line.inputs[0] in given) for line in lines)
 
     def _take(self, line: Line) -> None:
         """Write a line, or keep its expression for the one that reads it."""
@@ -157,13 +165,14 @@ class FunctionWriter(CodedContext):
         """`model.q_z(h, y, Lead(1))`: every parent on all axes of the call, flags of blanks as numbers."""
         key, axes = line.options["factor"], line.outputs[0].axes
         factor, arguments = self.modules.factor(key), []
+        read = read_parents(self.plan.graphs, factor)
         for place, value in enumerate(line.inputs):
             spread = on(value, axes, every=True)
             code = self.code(value) if spread is None else spread(self.code(value))  # type: ignore[arg-type]
-            if place >= len(factor.parents):
+            if place >= len(read):
                 arguments.append(f"{code}.to({self.like()})")
             else:
-                arguments.append(f"{code}.detach()" if factor.parents[place] in factor.stop_gradient else f"{code}")
+                arguments.append(f"{code}.detach()" if read[place] in factor.stop_gradient else f"{code}")
         if key in self.noisy:
             sampled = ", sampled=True" if axes and axes[0] == SAMPLES else ""
             arguments.append(f"Layout({len(axes) + 1}, {self.noise}{sampled})")

@@ -4,6 +4,7 @@ from compiler.emission.emission_plan import EmissionPlan, PatternCode, TensorKin
 from compiler.emission.plan_function import EXTRAS, BoundCode
 from compiler.emission.text import INDENT, comment, docstring, event_text, number, shape_text, statement
 from compiler.symbolic.lowering import one_program_for_all
+from compiler.symbolic.networks_read import flagged_parents, read_parents
 from compiler.tensors.blanks import filler
 from graphspec.graphs.graph import Variable
 
@@ -76,8 +77,8 @@ def bound_lines(plan: EmissionPlan, bounds: list[BoundCode], noisy: frozenset[st
         lines += _label(plan, name)
     for name in plan.features:
         factor = graphs.function(name)
-        arguments = [ids[p] + (".detach()" if p in factor.stop_gradient else "") for p in factor.parents]
-        arguments += [f"{plan.tensors[p, 'given']}.to(like)" for p in plan.flagged(factor)]
+        arguments = [ids[p] + (".detach()" if p in factor.stop_gradient else "") for p in read_parents(graphs, factor)]
+        arguments += [f"{plan.tensors[p, 'given']}.to(like)" for p in flagged_parents(graphs, factor)]
         rows = f"len({ids[graphs.observed[0]]})"
         arguments += [f"Layout(1, Noise(generator, {rows}))" if factor.key in noisy else "Lead(1)"]
         lines += statement(f"{ids[name]} = model.{plan.attributes[factor.key]}({', '.join(arguments)})")

@@ -15,16 +15,16 @@ from compiler.factors.links import without_axes
 from compiler.factors.parameters import PROBABILITY_MARGIN, Learned, constrain, from_alternative, legal
 from compiler.factors.scene import Scene
 from compiler.networks import Network
+from compiler.symbolic.networks_read import resolved_network
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.precision import widened
-from graphspec.graphs.graph import Graphs, Variable
+from graphspec.graphs.graph import Variable
+from graphspec.graphs.network_choice import shapes_read
 from graphspec.graphs.parameter_shape import parameter_shape
 from graphspec.language import (
-    DEFAULT_NETWORK,
     WEIGHTLESS,
     LearnedParameter,
     NetworkParameter,
-    NetworkSpec,
     ParameterSpec,
 )
 from graphspec.language.families import ParameterInfo
@@ -162,7 +162,7 @@ def flow_context(scene: Scene, variable: Variable, width: int) -> tuple[Paramete
     factor, variables = scene.factor, scene.graphs.variables
     if factor.network is None or not factor.parents:
         return ContextSource(None, scene.dtype), 0
-    shapes = {name: variables[name].shape for name in factor.parents}
+    shapes = shapes_read(factor.network, {name: variables[name] for name in factor.parents})
     shape, hidden = factor.network.context_shape(shapes, variable.shape, width)
     network = scene.network(factor.network, factor.parents, {} if hidden else {CONTEXT: shape})
     return ContextSource(network, scene.dtype), size_of(shape)
@@ -183,11 +183,3 @@ def _given(scene: Scene, variable: Variable, info: ParameterInfo, name: str, spe
     outputs = {direct or info.name: parameter_shape(variable, info)}
     network = scene.network(architecture, spec.parents, outputs, below=name, head_gain=initial_head_gain(variable))
     return NetworkSource(network, [info], len(variable.shape), direct)
-
-
-def resolved_network(graphs: Graphs, spec: NetworkParameter) -> NetworkSpec:
-    """The architecture itself; a name or an omission is looked up."""
-    networks = graphs.spec.networks
-    if isinstance(spec.network, str):
-        return networks[spec.network]
-    return networks.get("default", DEFAULT_NETWORK) if spec.network is None else spec.network

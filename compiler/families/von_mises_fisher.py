@@ -12,6 +12,7 @@ from compiler.families.entry import FamilyEntry
 from compiler.families.noise_kinds import SPHERE
 from compiler.families.numerics import above_zero
 from compiler.families.sphere import excess, log_area, polar_angle, shortfall
+from compiler.tensors.broadcasting import broadcast_pair
 
 
 def von_mises_fisher_log_prob(value: Tensor, loc: Tensor, concentration: Tensor, axis: int) -> Tensor:
@@ -37,7 +38,8 @@ def von_mises_fisher_draw(eps: Tensor, loc: Tensor, concentration: Tensor, axis:
     sign = torch.where(first.detach() < 0, -1.0, 1.0).to(loc.dtype)
     length = above_zero(torch.linalg.vector_norm(way, dim=axis, keepdim=True))
     around = torch.sin(angle) * (way / length)
-    vector = torch.cat([(-sign * torch.cos(angle)).expand_as(around.narrow(axis, 0, 1)), around], dim=axis)
+    around, pole = broadcast_pair(around, -sign * torch.cos(angle))
+    vector = torch.cat([pole.narrow(axis, 0, 1), around], dim=axis)
     mirror = torch.cat([first + sign, loc.narrow(axis, 1, dimension - 1)], dim=axis)
     along = (mirror * vector).sum(axis, keepdim=True) / (1 + first * sign)
     return vector - along * mirror

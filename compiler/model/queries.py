@@ -50,6 +50,14 @@ class Queries(nn.Module):
                 prepared[name] = blanks.blank(self.graphs.variables[name], len(like), self.dtype, like.device)
         return prepared
 
+    def unlabelled(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What rows show where their labels are hidden: the observed variables. Of a model that has none, blank labels,
+        which still say how many rows there are."""
+        if self.graphs.observed:
+            return {name: values[name] for name in self.graphs.observed}
+        name = self.graphs.supervised[0]
+        return {name: blanks.blank(self.graphs.variables[name], len(values[name]), self.dtype, values[name].device)}
+
     def row_patterns(self, rows: Mapping[str, Tensor]) -> Tensor:
         """Each prepared row's pattern of labels and blanks as one number [B]; see `grouping.row_patterns`."""
         return grouping.row_patterns(self.graphs, rows)
@@ -64,7 +72,10 @@ class Queries(nn.Module):
         Discrete with a finite support: probabilities [B, *shape, K]; else the mean [B, *shape]. Marginal over
         everything else that is hidden: exactly where that is enumerated, over `samples` draws otherwise.
         """
-        prepared = self.prepare({n: v for n, v in rows.items() if n != name})
+        prepared = self.prepare(rows)
+        told = prepared.pop(name, None)
+        if told is not None:
+            prepared[name] = blanks.blank(self.graphs.variables[name], len(told), self.dtype, told.device)
         given = self.compiled.given(prepared, self._context(prepared, noise))
         result: Tensor | None = None
         for pattern, positions in self.group(prepared):

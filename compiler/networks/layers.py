@@ -86,7 +86,9 @@ class BatchNorm(nn.Module):
         observations = flat.numel() // flat.shape[1]
         rows = observations // repeats
         if not self.training or rows < 2:
-            return F.batch_norm(flat, self.running_mean, self.running_var, self.weight, self.bias)
+            # copies: the next group of rows changes the averages in place, before this one's backward pass reads them
+            averages = (self.running_mean.clone(), self.running_var.clone())
+            return F.batch_norm(flat, *averages, self.weight, self.bias)
         mean, variance = torch.zeros_like(self.running_mean), torch.zeros_like(self.running_var)
         normalized = F.batch_norm(flat, mean, variance, self.weight, self.bias, training=True, momentum=1.0)
         with torch.no_grad():
@@ -169,6 +171,10 @@ class LayeredNetwork(Network):
 
 def draws(module: nn.Module) -> bool:
     """Whether some part of it draws noise in training."""
-    kinds = ((Between, "dropout"), (LayeredNetwork, "disturbance"))
     parts = list(module.modules())
-    return any(isinstance(p, kind) and getattr(p, name) is not None for p in parts for kind, name in kinds)
+    return any((isinstance(part, Between) and part.dropout is not None) or disturbed(part) for part in parts)
+
+
+def disturbed(module: nn.Module) -> bool:
+    """Whether it is a network that reads its parents through noise in training."""
+    return isinstance(module, LayeredNetwork) and module.disturbance is not None

@@ -14,6 +14,7 @@ from typing import Any
 
 from compiler.plan.plan import Given, Line, Plan, Value
 from compiler.plan.verify import verify
+from compiler.symbolic.networks_read import read_parents
 from graphspec.graphs.graph import Graphs
 
 CALLS = ("parameters", "function", "enter")
@@ -161,7 +162,8 @@ class _Joiner:
     def _write_joint(self, node: _Node) -> None:
         groups, line = tuple(node.lines), node.first
         tag = "+".join(map(str, groups))
-        outputs = tuple(replace(value, name=f"{value.name}.{tag}") for value in line.outputs)
+        rows = any(value.rows for each in node.lines.values() for value in each.outputs)
+        outputs = tuple(replace(value, name=f"{value.name}.{tag}", rows=rows) for value in line.outputs)
         options = dict(line.options)
         if entered := self._entered_places(node):
             options["entered"] = entered
@@ -247,9 +249,11 @@ class _Joiner:
         key = ("together", *(value.name for value in values.values()))
         if key not in self._known:
             rank = max(value.rank for value in values.values())
-            joined = replace(first, name=f"{first.name.rsplit('.', 1)[0]}.{'+'.join(map(str, groups))}", rank=rank)
+            wanted = f"{first.name.rsplit('.', 1)[0]}.{'+'.join(map(str, groups))}"
+            joined = replace(first, name=wanted, rank=rank, rows=True)
             factor = self.graphs.factors(*_side_of(line.options["factor"]))[_variable_of(line.options["factor"])]
-            parent = factor.parents[place] if place < len(factor.parents) else None
+            read = read_parents(self.graphs, factor)
+            parent = read[place] if place < len(read) else None
             self._write(Line("together", (joined,), tuple(values.values()), {"groups": groups, "variable": parent}))
             self._known[key] = joined
         found: Value = self._known[key]

@@ -9,6 +9,7 @@ from compiler.factors.factor_modules import Conditional, FactorModule
 from compiler.families.entry import Extras, FamilyEntry
 from compiler.families.family_table import ENTRIES, extras_of
 from compiler.families.flows import FlowEntry
+from compiler.symbolic.networks_read import flagged_parents, read_parents
 from compiler.tensors.blanks import PRESENCE
 from graphspec.graphs.graph import Factor, Graphs, Variable
 
@@ -31,10 +32,10 @@ class Modules:
         return self.graphs.variables[self.factor(key).variable]
 
     def read(self, key: str) -> list[str]:
-        """What a call of a factor's module is given: its parents, then flags beside those that may be blank."""
-        parents = self.factor(key).parents
-        flags = (name + PRESENCE for name in parents)
-        return [*parents, *(flag for flag in flags if flag in self.factors[key].reads)]
+        """What a call of a factor's module is given: parents, then flags beside those that may be blank."""
+        factor = self.factor(key)
+        flags = (name + PRESENCE for name in flagged_parents(self.graphs, factor))
+        return [*read_parents(self.graphs, factor), *flags]
 
     def shared(self, key: str, place: int) -> int:
         """How many tensors one parent becomes in the first layers of a factor's networks; 0 where that is not work that

@@ -298,7 +298,8 @@ class Planner(ProgramWriter):
         A draw's weight gets the gradient of its own log density, less the mean over draws: the score function inside
         the logarithm, for which each draw counts by its share. One draw has no share to change, and gets no gradient.
         """
-        scored = [name for name in self.program.scored if SAMPLES in self.program.log_q_axes()[name]]
+        axes = self.program.log_q_axes()  # of what is asked for; other draws have no part in it
+        scored = [name for name in self.program.scored if SAMPLES in axes.get(name, ())]
         if not scored or SAMPLES not in weights.axes:
             return weights
         densities = [self._density_of_draw(name) for name in scored]

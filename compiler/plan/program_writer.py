@@ -10,11 +10,10 @@ from math import prod
 from compiler.plan.plan import Value
 from compiler.plan.writer import Writer
 from compiler.symbolic.axis_names import SAMPLES, canonical
+from compiler.symbolic.networks_read import flagged_parents, read_parents
 from compiler.symbolic.objective import Part
 from compiler.symbolic.program import Program, Step, conditional_text
 from graphspec.graphs.graph import Factor, Graphs
-from graphspec.language import WEIGHTLESS
-from graphspec.language.networks import PythonNetwork
 
 
 class FactorWriter(Writer):
@@ -75,11 +74,10 @@ class FactorWriter(Writer):
         )  # fmt: skip
 
     def _read(self, factor: Factor) -> list[Value]:
-        """What the factor's networks read: its parents, and flags beside those that may be blank."""
-        flags = [] if isinstance(factor.network, (*WEIGHTLESS, PythonNetwork)) else list(factor.parents)
-        missing = [name for name in flags if self.graphs.variables[name].missing]
-        found = [self.value(name) for name in factor.parents]
-        return [*found, *(self.give(name, "present", len(self.graphs.variables[name].shape)) for name in missing)]
+        """What the factor's networks read: parents, and flags beside those that may be blank."""
+        flags = flagged_parents(self.graphs, factor)
+        found = [self.value(name) for name in read_parents(self.graphs, factor)]
+        return [*found, *(self.give(name, "present", len(self.graphs.variables[name].shape)) for name in flags)]
 
 
 class ProgramWriter(FactorWriter):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 from compiler.symbolic.enumeration import largest_enumeration
+from compiler.symbolic.networks_read import read_parents
 from compiler.symbolic.program import Axes, Program, Step
 from graphspec.graphs.graph import Factor, Graphs
 from graphspec.graphs.parameter_shape import parameter_shape
@@ -68,7 +69,7 @@ def head_sizes(graphs: Graphs, factor: Factor) -> dict[str, int]:
 
 def _factor_work(program: Program, step: Step, axes: Mapping[str, Axes]) -> Work:
     factor, variables = step.factor, program.graphs.variables
-    if factor.network is None or not factor.parents:
+    if factor.network is None or not read_parents(program.graphs, factor):
         return Work()
     parents = {
         name: Reading(variables[name].shape, variables[name].info.encoding == "table", _repeats(program, axes[name]))

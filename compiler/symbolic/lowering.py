@@ -20,6 +20,7 @@ from compiler.symbolic.estimators import (
     stochastic_graph,
     support_size,
 )
+from compiler.symbolic.networks_read import read_parents
 from compiler.symbolic.program import Action, Axes, Choice, Pattern, Program, Step, verify
 from graphspec.graphs.graph import Factor, Graphs
 from graphspec.reading.suggestions import amount
@@ -132,9 +133,9 @@ def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[s
     """Axes propagate from parents to children; closed-form divergences are found last, from the finished graph."""
     axes: dict[str, Axes] = dict.fromkeys(graphs.observed, ())
     sizes = {name: _axis_length(graphs, name, c) for name, c in choices.items() if c.estimator == "enumerate"}
-    recognition = tuple(_recognise(factor, pattern, choices, axes) for factor in graphs.order("recognition"))
+    recognition = tuple(_recognise(graphs, factor, pattern, choices, axes) for factor in graphs.order("recognition"))
     generative = tuple(
-        _generate(factor, pattern, axes)
+        _generate(graphs, factor, pattern, axes)
         for factor in graphs.order("generative")
         if not (factor.deterministic and factor.variable in axes)
     )
@@ -160,8 +161,10 @@ def _union(axes: Mapping[str, Axes], names: tuple[str, ...]) -> Axes:
     return canonical(axis for name in names for axis in axes[name])
 
 
-def _recognise(factor: Factor, pattern: Pattern, choices: Mapping[str, Choice], axes: dict[str, Axes]) -> Step:
-    inherited = _union(axes, factor.parents)
+def _recognise(
+    graphs: Graphs, factor: Factor, pattern: Pattern, choices: Mapping[str, Choice], axes: dict[str, Axes]
+) -> Step:
+    inherited = _union(axes, read_parents(graphs, factor))
     name = factor.variable
     if factor.deterministic:
         axes[name] = inherited
@@ -178,8 +181,8 @@ def _recognise(factor: Factor, pattern: Pattern, choices: Mapping[str, Choice], 
     return Step(action, factor, axes[name], canonical((*axes[name], *inherited)), inherited, name in pattern.masked)
 
 
-def _generate(factor: Factor, pattern: Pattern, axes: dict[str, Axes]) -> Step:
-    inherited = _union(axes, factor.parents)
+def _generate(graphs: Graphs, factor: Factor, pattern: Pattern, axes: dict[str, Axes]) -> Step:
+    inherited = _union(axes, read_parents(graphs, factor))
     if factor.deterministic:
         axes[factor.variable] = inherited
         return Step("compute", factor, inherited, (), inherited)

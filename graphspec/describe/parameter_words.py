@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphspec.graphs.graph import Factor, Graphs
+from graphspec.graphs.network_choice import shapes_read
 from graphspec.language import WEIGHTLESS, LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec
 from graphspec.language.families import Family, ParameterInfo
 from graphspec.language.networks import Elementwise
@@ -62,7 +63,7 @@ def _flow(graphs: Graphs, factor: Factor, family: Family) -> dict[str, str]:
     what = {"map": f"learned, {count} transform{'s' if count > 1 else ''} of {widths} from standard normal noise"}
     if factor.network is None or not factor.parents:
         return what
-    shapes = {name: graphs.variables[name].shape for name in factor.parents}
+    shapes = shapes_read(factor.network, {name: graphs.variables[name] for name in factor.parents})
     kind = network_text(factor.network)
     shape, hidden = factor.network.context_shape(shapes, graphs.variables[factor.variable].shape, widths[0])
     part = "head" if not hidden else "output" if isinstance(factor.network, Elementwise) else "last hidden layer"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from graphspec.graphs.graph import Variable
 from graphspec.language import DEFAULT_NETWORK, WEIGHTLESS, FactorSpec, NetworkSpec, Spec
 from graphspec.language.families import Family, ParameterInfo
-from graphspec.language.networks import Affine, Resnet, Weightless
+from graphspec.language.networks import Affine, Cnn, Resnet, Weightless
 from graphspec.language.shapes import Shape, ShapeProblem, fits, show
 from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
@@ -97,7 +97,7 @@ def check_gives(
     if isinstance(network, WEIGHTLESS):
         check_direct(network, parents, target, what, report, path)
         return
-    shapes = {name: parent.shape for name, parent in parents.items()}
+    shapes = shapes_read(network, parents)
     try:
         network.check_inputs(shapes)
         network.check_output(shapes, target)
@@ -110,10 +110,16 @@ def check_feature(network: NetworkSpec, parents: Mapping[str, Variable], report:
     if isinstance(network, Weightless):
         return check_direct(network, parents, None, "", report, path)
     try:
-        return network.feature_shape({name: parent.shape for name, parent in parents.items()})
+        return network.feature_shape(shapes_read(network, parents))
     except ShapeProblem as problem:
         report.error(problem.code, (*path, "network"), problem.message, hint=problem.hint)
         return None
+
+
+def shapes_read(network: NetworkSpec, parents: Mapping[str, Variable]) -> dict[str, Shape]:
+    """Shapes of the parents as a network reads them; to convolutions a category is no image, but rows of a table."""
+    convolves = isinstance(network, (Cnn, Resnet))
+    return {name: v.shape for name, v in parents.items() if not (convolves and v.info.encoding == "table")}
 
 
 def check_gives_something(

@@ -50,7 +50,7 @@ def infer(model: Model, data: Mapping[str, Tensor], seed: int, *, keep_labels: b
     """
     graphs = model.graphs
     count = len(next(iter(data.values())))
-    seen = {name: data[name] for name in graphs.observed}
+    seen = model.unlabelled(data)
     held = model.posterior_means(seen, noise=noise_for(model, count, seed))
     if keep_labels and any(name in data for name in graphs.supervised):
         labels = {name: filled(data[name], held[name]) for name in graphs.supervised if name in data}

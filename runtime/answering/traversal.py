@@ -106,7 +106,7 @@ class Survey:
 def _survey(model: Model, rows: Rows, seed: int) -> Survey:
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
     data = take(model, rows, order[:RANGE_ROWS])
-    seen = {name: data[name] for name in model.graphs.observed}
+    seen = model.unlabelled(data)
     draws = model.infer(seen, noise=noise_for(model, len(order[:RANGE_ROWS]), seed))
     return Survey(infer(model, data, seed, keep_labels=False), {name: value[0] for name, value in draws.items()})
 

@@ -106,7 +106,7 @@ def _measure(
     for positions in _batches(len(rows), batch_size):
         batch = rows.batch(positions, dtype)
         batch = binarize(batch, pixels) if binarize is not None else batch
-        seen = {name: batch[name].to(device) for name in graphs.observed}
+        seen = {name: value.to(device) for name, value in model.unlabelled(batch).items()}
         noise = Noise(generator, len(positions))
         bound = model.evaluate(seen, weights=weights, noise=noise, samples=samples).bound
         total += float(bound.double().sum())

@@ -150,7 +150,7 @@ def _codes(model: Model, rows: Rows, seed: int) -> tuple[dict[str, Tensor], dict
     with torch.no_grad():
         for part, positions in enumerate(torch.arange(len(rows)).split(CHUNK)):
             data = take(model, rows, positions)
-            seen = {name: data[name] for name in graphs.observed}
+            seen = model.unlabelled(data)
             centre = model.posterior_means(seen, noise=noise_for(model, len(positions), seed + part))
             drawn = model.infer(seen, noise=noise_for(model, len(positions), seed + part))
             for name in graphs.latent:

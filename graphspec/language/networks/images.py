@@ -158,7 +158,7 @@ def reading(
     parents: Mapping[str, Reading], channels: Shape, kernel: int, stride: int, hidden: Shape, asked: Asked
 ) -> tuple[Work, tuple[Shape, ...]]:
     """Convolutions over images, hidden layers, heads; and the maps."""
-    images = [parent for parent in parents.values() if is_image(parent.shape)]
+    images = [parent for parent in parents.values() if is_image(parent.shape) and not parent.table]
     maps, area, joint = conv_plan(images[0].shape, channels, kernel, stride), kernel**2, asked.joint
     first = sum(image.repeats * image.shape[0] * area * size_of(maps[0]) for image in images)
     work = Work(first, joint * size_of(maps[0]))

@@ -1,0 +1,38 @@
+"""Which parents a factor's networks read: a constant or learned parameter depends on none, whatever is named."""
+
+from collections.abc import Iterator
+
+from graphspec.graphs.graph import Factor, Graphs
+from graphspec.graphs.parameter_values import heads_of
+from graphspec.language import DEFAULT_NETWORK, NetworkParameter, NetworkSpec
+
+
+def read_parents(graphs: Graphs, factor: Factor) -> tuple[str, ...]:
+    """Parents that some network of the factor reads, in the order in which they are written."""
+    read = {name for _, names in _networks(graphs, factor) for name in names}
+    return tuple(name for name in factor.parents if name in read)
+
+
+def flagged_parents(graphs: Graphs, factor: Factor) -> tuple[str, ...]:
+    """Parents that may be blank, which a network reads with a flag beside each value: a blank is no zero. Networks that
+    read values as they are have no flags."""
+    read = {name for network, names in _networks(graphs, factor) if not network.own_units for name in names}
+    return tuple(name for name in factor.parents if name in read and graphs.variables[name].missing)
+
+
+def _networks(graphs: Graphs, factor: Factor) -> Iterator[tuple[NetworkSpec, tuple[str, ...]]]:
+    """Every network of a factor with what it reads: the factor's own, and those of single parameters."""
+    family = factor.family
+    if factor.network is not None and (family is None or family.flow or heads_of(family, factor.parameters)):
+        yield factor.network, factor.parents
+    for given in factor.parameters.values():
+        if isinstance(given, NetworkParameter):
+            yield resolved_network(graphs, given), given.parents
+
+
+def resolved_network(graphs: Graphs, spec: NetworkParameter) -> NetworkSpec:
+    """The architecture itself; a name or an omission is looked up."""
+    networks = graphs.spec.networks
+    if isinstance(spec.network, str):
+        return networks[spec.network]
+    return networks.get("default", DEFAULT_NETWORK) if spec.network is None else spec.network

@@ -1,0 +1,106 @@
+"""One random spec through everything: explain, compile, two steps, resuming, evaluation, emission.
+
+As a command (`python tests/language_walk.py 1000 [first seed]`): so many specs that pass `check`, a line for each that
+fails, and a count.
+"""
+
+import sys
+import tempfile
+import traceback
+import warnings
+from pathlib import Path
+
+import torch
+from language_specs import Drawing
+
+from compiler import compile_spec
+from compiler.emission import emit
+from compiler.symbolic.explanation import explain
+from compiler.symbolic.explanation_text import as_json, as_latex, as_text
+from graphspec.diagnostics import SpecError
+from graphspec.graphs.graph import Graphs
+from graphspec.loading import load
+from runtime.cli.compile import stage_text
+from runtime.data import PreparedData, prepare
+from runtime.errors import DataError
+from runtime.measures.evaluation import evaluate_rows
+from runtime.training.loop.fitting import fit
+
+STAGES = ("spec", "graph", "program", "objective", "plan")
+
+
+def accepted(seed: int, folder: Path) -> Path | None:
+    """The spec of a seed, written beside its data; None where `check` or reading the data has an error to tell."""
+    path = Drawing(seed).write(folder)
+    try:
+        rows_of(load(path), path)
+    except (SpecError, DataError):
+        return None
+    return path
+
+
+def rows_of(graphs: Graphs, path: Path) -> PreparedData:
+    """The data that stand beside a spec."""
+    return prepare(graphs, data_dir=path.parent, spec_path=path, tell=lambda text: None)
+
+
+def walk(path: Path, *, compare: bool = False) -> None:
+    """Every verb's work on one spec; raises what a user would see as a traceback. compare: see `train`."""
+    graphs = load(path)
+    explanation = explain(graphs)
+    assert as_text(explanation) and as_latex(explanation) and as_json(explanation)
+    assert all(stage_text(graphs, stage) for stage in STAGES)
+    train(graphs, path, compare=compare)
+    written(graphs)
+
+
+def written(graphs: Graphs) -> None:
+    """`compile --emit`, which holds what it writes against the model."""
+    try:
+        assert "class Model" in emit(graphs)
+    except SpecError as error:
+        assert {found.code for found in error.diagnostics} == {"GS090"}, error
+
+
+def train(graphs: Graphs, path: Path, *, compare: bool) -> None:
+    """An epoch of two steps, one more after resuming, figures of the test rows.
+
+    compare: both epochs at once as well, which must come to the same weights.
+    """
+    data, weights = rows_of(graphs, path), []
+    for name, stops in (("apart", (1, 2)), *([("at-once", (2,))] if compare else [])):
+        for epochs in stops:
+            model = compile_spec(graphs, seed=0)
+            run = path.parent / name
+            fit(model, data, out=run, resume=epochs > stops[0], epochs=epochs, device="cpu", progress=False)
+        weights.append(model.state_dict())
+    assert all(torch.equal(weights[0][key], weights[-1][key]) for key in weights[0]), "resuming took other steps"
+    report = evaluate_rows(model, data.test, units=data.units)
+    assert report["rows"] == len(data.test)
+
+
+def main(count: int, seed: int) -> int:
+    """Walks over `count` accepted specs from `seed` on; how many failed."""
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    done = failed = refused = 0
+    while done < count:
+        with tempfile.TemporaryDirectory() as name:
+            try:
+                path = accepted(seed, Path(name))
+                refused += path is None
+                if path is not None:
+                    done += 1
+                    walk(path, compare=seed % 10 == 0)
+            except Exception as error:
+                failed += 1
+                frame = traceback.extract_tb(error.__traceback__)[-1]
+                where = f"{Path(frame.filename).name}:{frame.lineno}"
+                print(f"seed {seed}: {type(error).__name__} at {where}: {str(error)[:300]}", flush=True)
+        seed += 1
+    print(f"{done} specs that pass check, {refused} that do not, {failed} failed; next seed {seed}", flush=True)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)))
