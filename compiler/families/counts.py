@@ -13,7 +13,7 @@ from torch import Tensor
 from compiler.families.entry import FamilyEntry, Function
 from compiler.families.gammas import log_gamma_draw
 from compiler.families.noise_kinds import COUNT, COUNT_UNIFORMS
-from compiler.families.numerics import log_one_plus, stirling_rest
+from compiler.families.numerics import log_one_plus, poisson_kl, stirling_rest
 from compiler.tensors.broadcasting import broadcast_pair, broadcast_shape
 
 
@@ -35,12 +35,6 @@ def poisson_quantile(rate: Tensor, u: Tensor) -> Tensor:
         enough &= middle >= 0
         low, high = torch.where(enough, low, middle), torch.where(enough, middle, high)
     return high.to(dtype)
-
-
-def poisson_kl(q_rate: Tensor, p_rate: Tensor) -> Tensor:
-    """Between two poissons: q log(q / p) - q + p."""
-    apart = q_rate - p_rate
-    return q_rate * log_one_plus(apart / p_rate) - apart
 
 
 def poisson_draw(eps: Tensor, rate: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from compiler.families.entry import FamilyEntry
 from compiler.families.noise_kinds import GAMMA, PROPOSALS, TWO_GAMMAS
-from compiler.families.numerics import above_zero, inside_unit
+from compiler.families.numerics import above_zero, inside_unit, log_one_plus, poisson_kl, stirling_rest
 
 
 def log_gamma_draw(concentration: Tensor, eps: Tensor) -> Tensor:
@@ -51,9 +51,13 @@ class _StandardGamma(torch.autograd.Function):
 
 
 def gamma_log_prob(value: Tensor, concentration: Tensor, rate: Tensor) -> Tensor:
-    """log of rate^a x^(a - 1) exp(-rate x) / Gamma(a); zeros count as the smallest normal number."""
+    """log of rate^a x^(a - 1) exp(-rate x) / Gamma(a); zeros count as the smallest normal number.
+
+    By how far x is from the mean (compare `counts`), so that large concentrations keep their digits.
+    """
     x = above_zero(value)
-    return concentration * rate.log() + (concentration - 1) * x.log() - rate * x - torch.lgamma(concentration)
+    apart = rate * poisson_kl(concentration / rate, x)
+    return concentration.log() - x.log() - stirling_rest(concentration) - apart
 
 
 def gamma_draw(eps: Tensor, concentration: Tensor, rate: Tensor) -> Tensor:
@@ -69,9 +73,16 @@ def gamma_kl(q_concentration: Tensor, q_rate: Tensor, p_concentration: Tensor, p
 
 
 def beta_log_prob(value: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """log of x^(a - 1) (1 - x)^(b - 1) / B(a, b); 0 and 1 are moved inwards by half a float eps."""
+    """log of x^(a - 1) (1 - x)^(b - 1) / B(a, b); 0 and 1 are moved inwards by half a float eps.
+
+    Its powers make (a + b) times the divergence between two shares, a / (a + b) and x.
+    """
     x = inside_unit(value)
-    return (a - 1) * x.log() + (b - 1) * torch.log1p(-x) + torch.lgamma(a + b) - torch.lgamma(a) - torch.lgamma(b)
+    y, total = 1 - x, a + b
+    shift = (a * y - b * x) / total
+    apart = a * log_one_plus(shift / x) + b * log_one_plus(-shift / y)
+    rest = stirling_rest(total) - stirling_rest(a) - stirling_rest(b)
+    return rest + (a / total).log() + b.log() - x.log() - y.log() - apart
 
 
 def beta_draw(eps: Tensor, a: Tensor, b: Tensor) -> Tensor:
@@ -99,9 +110,10 @@ def beta_kl(q_a: Tensor, q_b: Tensor, p_a: Tensor, p_b: Tensor) -> Tensor:
 def dirichlet_log_prob(value: Tensor, concentration: Tensor, axis: int) -> Tensor:
     """One density for each simplex along `axis`, which keeps size 1."""
     x = value.clamp_min(torch.finfo(value.dtype).eps / 2)
-    total = torch.lgamma(concentration.sum(axis, keepdim=True))
-    normaliser = total - torch.lgamma(concentration).sum(axis, keepdim=True)
-    return ((concentration - 1) * x.log()).sum(axis, keepdim=True) + normaliser
+    total = concentration.sum(axis, keepdim=True)
+    each = concentration.log() - x.log() - stirling_rest(concentration) - poisson_kl(concentration, total * x)
+    missed = total * (x.sum(axis, keepdim=True) - 1)  # shares that add up to one but for rounding
+    return each.sum(axis, keepdim=True) + missed + stirling_rest(total) - total.log()
 
 
 def dirichlet_draw(eps: Tensor, concentration: Tensor, axis: int) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from compiler.families.entry import FamilyEntry
 from compiler.families.noise_kinds import NORMAL, TWO_UNIFORMS, UNIFORM
-from compiler.families.numerics import above_zero
+from compiler.families.numerics import above_zero, half_step
 
 
 def normal_log_prob(value: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ def laplace_normal_kl(q_loc: Tensor, q_scale: Tensor, p_loc: Tensor, p_scale: Te
 def student_t_log_prob(value: Tensor, df: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
     """Student's t with `df` degrees of freedom."""
     half, squared = 0.5 * df, ((value - loc) / scale) ** 2
-    normaliser = torch.lgamma(half + 0.5) - torch.lgamma(half) - 0.5 * torch.log(math.pi * df)
+    normaliser = half_step(half) - 0.5 * math.log(2 * math.pi)
     return normaliser - scale.log() - (half + 0.5) * torch.log1p(squared / df)
 
 

@@ -56,6 +56,27 @@ def log_one_plus(x: Tensor) -> Tensor:
     return torch.log1p(x.clamp_min(torch.finfo(x.dtype).eps / 2 - 1))
 
 
+def poisson_kl(q_rate: Tensor, p_rate: Tensor) -> Tensor:
+    """q log(q / p) - q + p, the divergence between two poissons; what densities lose where their mean is elsewhere."""
+    return q_rate * log_ratio(q_rate, p_rate) - (q_rate - p_rate)
+
+
+def log_ratio(above: Tensor, below: Tensor) -> Tensor:
+    """log(a / b), with all digits where a is near b, and finite where the quotient is not."""
+    near = above < 1e4 * below
+    close = torch.where(near, below, above)
+    far = torch.where(near, 0.0, above_zero(above).log() - above_zero(below).log())
+    return log_one_plus((above - close) / above_zero(close)) + far
+
+
+def half_step(x: Tensor) -> Tensor:
+    """log Gamma(x + 1/2) - log Gamma(x) - log(x) / 2: about -1 / (8 x) where x is large."""
+    few, reciprocal = x.clamp_max(64), 1 / x.clamp_min(64)
+    direct = torch.lgamma(few + 0.5) - torch.lgamma(few) - 0.5 * few.log()
+    square = reciprocal * reciprocal
+    return torch.where(x > 64, -reciprocal * (1 / 8 - square * (1 / 192 - square / 640)), direct)
+
+
 def inside_unit(value: Tensor) -> Tensor:
     """Into the open unit interval, by half a float eps at both ends, where densities of legal data may be infinite."""
     half = torch.finfo(value.dtype).eps / 2

@@ -47,6 +47,11 @@ class Stepper:
         self._patterns = patterns_of(model, data.training)
         self.rates: Rates = replace(data.rates(), per_pattern=counted(model, self._patterns))
         model.rates = self.rates
+        if not any(True for _ in model.parameters()):
+            raise RunError(
+                "there is nothing to train: every parameter of every factor is a constant",
+                "leave one out of `parameters`, or write `learned`",
+            )
         if not any(parameter.requires_grad for parameter in model.parameters()):
             raise RunError("there is nothing to train: every factor is frozen", "leave out `freeze` for one factor")
         self.optimizer = build_optimizer(training, model.parameters())
@@ -90,6 +95,11 @@ class Stepper:
             targets = self._targets(step, epoch, share, clean, inputs["rows"])
             loss, evaluation = self._loss(weights=weights, targets=targets, **inputs)
         self.times.mark("forward")
+        if not loss.requires_grad:
+            raise RunError(
+                "there is nothing to train: no weight has a part in the objective",
+                "what is to be learned needs a place in a factor that is no standard prior, or `learned` parameters",
+            )
         if self._exchange is None:  # accelerate averages gradients over processes, and our shares are to be added up
             accelerator.backward(loss * processes)
         else:
