@@ -172,8 +172,9 @@ def _title(factor: Factor) -> str:
 
 def _shapes(plan: EmissionPlan, factor: Factor) -> str:
     variables = plan.graphs.variables
-    given = [f"{plan.identifiers[name]} {shape_text(variables[name].shape, '...')}" for name in read_parents(plan.graphs, factor)]
-    given += [f"{plan.tensors[n, 'given']} {shape_text(variables[n].shape, '...')}" for n in plan.flagged(factor)]
+    read, flagged = read_parents(plan.graphs, factor), flagged_parents(plan.graphs, factor)
+    given = [f"{plan.identifiers[name]} {shape_text(variables[name].shape, '...')}" for name in read]
+    given += [f"{plan.tensors[n, 'given']} {shape_text(variables[n].shape, '...')}" for n in flagged]
     variable, lead = variables[factor.variable], "..." if given else "1"
     if factor.family is None:
         target = f"{factor.variable} {shape_text(variable.shape, lead)}"
