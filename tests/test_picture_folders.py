@@ -308,3 +308,48 @@ def test_no_bytes_of_an_archive_make_a_traceback(tmp_path: Path) -> None:
                 prepared(tmp_path, {"x": IMAGE, "y": DIGIT}, {"source": f"hurt.{kind}", "variables": names})
             except (SourceError, DataError):
                 continue
+
+
+# --- pictures in shards ---
+
+
+def png(pixels: np.ndarray) -> bytes:
+    import io
+
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_both_splits_of_shards_are_on_one_scale(tmp_path: Path) -> None:
+    for split, tops in (("train", (900, 4000)), ("test", (700, 100))):
+        rows = [(f"{i}.png", png(ramp(top=top, kind=np.uint16))) for i, top in enumerate(tops)]
+        tar_of(tmp_path / f"a-{split}.tar", *rows)
+    data = {"source": "a-train.tar", "variables": {"x": "png"}, "validation": 0}
+    found = prepared(tmp_path, {"x": IMAGE}, data)
+    tops = [float(rows.values["x"].amax((1, 2, 3))[i]) for rows in (found.training, found.test) for i in (0, 1)]
+    assert tops == pytest.approx([900 / 4095, 4000 / 4095, 700 / 4095, 100 / 4095])
+    assert any("levels up to 4000" in note for note in found.notes)
+
+
+def test_rows_of_shards_without_their_picture_are_skipped_as_a_whole(tmp_path: Path) -> None:
+    cells = []
+    for row in range(6):
+        picture = png(np.full((8, 12), 40 * row, np.uint8))
+        cells += [(f"{row}.png", picture[:45] if row in (1, 4) else picture), (f"{row}.cls", b"%d" % (row % 3))]
+        cells.append((f"{row}.seg.png", b"" if row == 2 else picture))
+    tar_of(tmp_path / "a.tar", *cells)
+    column = {"column": "png", "resize": [4, 6]}
+    data = {"source": "a.tar", "variables": {"x": column, "y": "cls"}, "test": 0, "validation": 0}
+    with pytest.raises(DataError, match=r"2 of 6 pictures of png cells of a\.tar") as caught:
+        prepared(tmp_path, {"x": IMAGE, "y": DIGIT}, data)
+    assert "the png of row 1 in a.tar" in str(caught.value) and "the png of row 4 in a.tar" in str(caught.value)
+    rows = prepared(tmp_path, {"x": IMAGE, "y": DIGIT}, {**data, "on_error": "skip"}).training.values
+    assert rows["x"][:, 0, 0, 0].tolist() == [0, 80, 120, 200] and rows["y"].tolist() == [0, 2, 0, 2]
+    both = {**data, "on_error": "skip", "variables": {**data["variables"], "w": {**column, "column": "seg.png"}}}
+    rows = prepared(tmp_path, {"x": IMAGE, "w": IMAGE, "y": DIGIT}, both).training.values
+    for name in "xw":
+        assert rows[name][:, 0, 0, 0].tolist() == [0, 120, 200]
+    assert rows["y"].tolist() == [0, 0, 2]
