@@ -3,8 +3,8 @@
     python -m experiments.label_budgets specs/mnist-m2.yaml --budgets 100,1000 --seeds 0,1,2 --jobs 2 \
         --json results/mnist-m2-budgets.json
 
-A seed sets both the data (which rows keep a label) and the training. Both models are chosen on validation error; the
-test split is looked at once per model.
+Budgets are shared out evenly over the classes. A seed sets both the data (which rows keep a label) and the training.
+Both models are chosen on validation error; the test split is looked at once per model.
 """
 
 import argparse
@@ -86,7 +86,8 @@ def one(spec: str, budget: int, seed: int, overrides: tuple[str, ...]) -> dict[s
     settings = (f"data.seed={seed}", f"training.seed={seed}", *overrides)
     first = load(spec, settings)
     (name,) = first.supervised
-    graphs = load(spec, (*settings, f"data.labels.{name}={budget}"))
+    each = budget // (first.variables[name].support or 1)
+    graphs = load(spec, (*settings, f"data.labels.{name}={{per_class: {each}}}"))
     started = time.perf_counter()
     data = prepare(graphs, data_dir=None, spec_path=Path(spec))
     baseline = labels_only(graphs, data, name, seed)

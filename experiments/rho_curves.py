@@ -1,6 +1,6 @@
 """Error against the supervision rate for the paper's four label budgets, beside the paper's own curves.
 
-    graphspec sweep specs/mnist-paper.yaml --over data.labels.y=100,600,1000,3000 \
+    graphspec sweep specs/mnist-paper.yaml --over data.labels.y.per_class=10,60,100,300 \
         --over objective.rho=0.01,0.05,0.1,0.5,1 --seeds 3 --set training.epochs=10 --out results/mnist-rho
     python -m experiments.rho_curves results/mnist-rho
 

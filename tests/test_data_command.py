@@ -71,7 +71,7 @@ def test_a_spec_is_counted(spec: Path) -> None:
         (["nothing.npz"], "no file of that name"),
         (["nothing.yaml"], "nothing.yaml"),
         (["SPEC", "--set", "data.source=gone.npz"], "gone.npz"),
-        (["SPEC", "--set", "data.labels.y=29"], "are asked for"),
+        (["SPEC", "--set", "data.labels.y={per_class: 15}"], "are asked for"),
     ],
 )
 def test_mistakes(spec: Path, arguments: list[str], said: str) -> None:

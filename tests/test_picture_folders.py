@@ -13,6 +13,7 @@ from graphspec.headers import SourceError, index_shards, picture_folder
 from graphspec.headers.cell_reader import looks_blank
 from graphspec.headers.sources import describe, resolve_source
 from runtime.data.read.reading import read_table
+from runtime.data.read.row_identity import by_name
 from runtime.errors import DataError
 
 IMAGE = {"role": "observed", "domain": "unit", "shape": [1, 4, 6]}
@@ -144,7 +145,7 @@ def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
 def test_rows_are_named_by_their_files_wherever_they_stand(tmp_path: Path) -> None:
     fill(tmp_path / "set", "cat/0.png", "dog/1.png")
     table = read_table("set", ["image", "label"], tmp_path / "spec.yaml", None, lambda _: None)
-    assert table.row_names == ("0.png", "1.png")
+    assert table.named.tolist() == by_name(("0.png", "1.png")).tolist()
 
 
 # --- classes ---

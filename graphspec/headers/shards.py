@@ -22,6 +22,7 @@ from graphspec.headers.folders import picture_column
 from graphspec.headers.npz import npy_header
 from graphspec.headers.numbers import is_integer, is_number
 from graphspec.headers.pictures import ENDINGS, PictureHeader, read_header
+from graphspec.headers.row_names import number_of_name
 from graphspec.headers.table import SourceError, SplitName, Table
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Cells:
     shard: "array[int]" = field(default_factory=lambda: array("l"))
     offset: "array[int]" = field(default_factory=lambda: array("q"))
     size: "array[int]" = field(default_factory=lambda: array("q"))
+    keys: "array[int]" = field(default_factory=lambda: array("Q"))
+    """Numbers that stand for the rows' keys."""
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -138,6 +141,7 @@ def index_shards(files: Sequence[Path]) -> dict[str, Cells]:
                 cells.shard.append(number)
                 cells.offset.append(cell.offset)
                 cells.size.append(cell.size)
+                cells.keys.append(number_of_name(cell.key))
             _require_one_each(index, row, file)
     if not index:
         raise SourceError(f"{files[0].name} holds no rows", "members are called KEY.COLUMN, such as 0001.png")

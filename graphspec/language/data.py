@@ -114,7 +114,7 @@ class ColumnSpec(Section):
 class LabelBudget(Section):
     """Which training rows keep a label: `{per_class: 6}`, `{with: other}` or `{rows: file.txt}`."""
 
-    per_class: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Labelled rows of each class.")
+    per_class: Annotated[int, Field(ge=1)] | None = Field(default=None, description="So many of each class.")
     same_as: str | None = Field(default=None, alias="with", description="The same rows as this variable.")
     rows: str | None = Field(default=None, description="File of 0-based rows of the source as read, one a line.")
 
@@ -191,7 +191,7 @@ class DataSection(Section):
     variables: dict[str, ColumnSpec] = Field(default_factory=dict, description="Which column feeds which variable.")
     labels: dict[str, Labels] = Field(
         default_factory=dict,
-        description="Training rows that keep their label: a balanced count, a class-proportional share, or a rule.",
+        description="Training rows that keep their label: a count or a share, classes in proportion, or a rule.",
     )
     factors: dict[str, str] = Field(
         default_factory=dict, description="Columns that `evaluate` measures against and training never sees."

@@ -149,10 +149,10 @@ def _show_file(target: str, data_dir: Path | None, as_json: bool) -> None:
 def _show_spec(target: str, overrides: "list[str] | tuple[()]", data_dir: Path | None, as_json: bool) -> None:
     """Prepare the data as `train` would, and count."""
     from graphspec.loading import load
-    from runtime.data import prepare
+    from runtime.runs.run_rows import rows_to_train
 
     graphs = load(target, overrides, data_dir=data_dir)
-    prepared = prepare(graphs, data_dir=data_dir, spec_path=None if target == "-" else Path(target), tell=tell)
+    prepared = rows_to_train(graphs, data_dir=data_dir, spec_path=None if target == "-" else Path(target), tell=tell)
     manifest = prepared.manifest()
     if as_json:
         labelled = {name: len(rows) for name, rows in manifest["labelled"].items()}

@@ -84,7 +84,13 @@ def _interventions(opened: Opened, rows: "Rows", seed: int) -> dict[str, Any]:
     from runtime.probing.measuring import measure_interventions
 
     return measure_interventions(
-        opened.model, rows, data_dir=opened.data_dir, spec_path=opened.run.spec_path, seed=seed, tell=tell
+        opened.model,
+        rows,
+        data_dir=opened.data_dir,
+        spec_path=opened.run.spec_path,
+        seed=seed,
+        tell=tell,
+        earlier=opened.earlier,
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from compiler.model.model import Model
     from runtime.answering.panels import Panel
     from runtime.data import PreparedData, Rows, Units
+    from runtime.data.preparation.earlier_rows import EarlierRows
     from runtime.runs.run_folder import Run
 
 Split = Literal["test", "validation", "training"]
@@ -60,8 +61,9 @@ class Opened:
         since."""
         from runtime.data import prepare
 
+        graphs, place = self.model.graphs, self.run.spec_path
         data = prepare(
-            self.model.graphs, data_dir=self.data_dir, spec_path=self.run.spec_path, tell=tell, units=self.units
+            graphs, data_dir=self.data_dir, spec_path=place, tell=tell, units=self.units, earlier=self.earlier
         )
         if self._differs(data):
             error_console.print(
@@ -77,6 +79,13 @@ class Opened:
     def _differs(self, data: "PreparedData") -> bool:
         trained_on = self.run.manifest().get("fingerprint")
         return trained_on is not None and trained_on != data.manifest().get("fingerprint")
+
+    @cached_property
+    def earlier(self) -> "EarlierRows":
+        """The rows that the run took."""
+        from runtime.runs.run_rows import rows_of_run
+
+        return rows_of_run(self.run)
 
     def rows(self, split: Split) -> "Rows":
         """The rows of a split."""

@@ -69,8 +69,8 @@ def sweep(
 ) -> None:
     """Train a spec at every combination of values and seeds, several runs at a time; end with one table and a plot.
 
-    Example:  graphspec sweep specs/digits.yaml --over data.labels.y=50,100,300 --seeds 5
-              graphspec sweep specs/digits.yaml --over data.labels.y=100 --seeds 5 --baseline labels-only
+    Example:  graphspec sweep specs/digits.yaml --over data.labels.y.per_class=5,10,30 --seeds 5
+              graphspec sweep specs/digits.yaml --over data.labels.y.per_class=10 --seeds 5 --baseline labels-only
               graphspec sweep specs/digits.yaml --over objective.rho=0.1,0.5 --variant "no style: objective.beta.z=9"
               graphspec sweep specs/digits.yaml --search 30 --over "training.learning_rate=log(1e-4,1e-2)"
 

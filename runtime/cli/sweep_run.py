@@ -158,7 +158,7 @@ def _device(asked: str) -> str:
 def _check_data(plan: SweepPlan, options: SweepOptions, wanted: "Callable[[Any], bool]") -> None:
     """Read the data of every wanted point once: a missing file or a budget that cannot be met is told before anything
     trains, and a download happens once."""
-    from runtime.data import prepare
+    from runtime.runs.run_rows import rows_to_train
 
     seen: set[str] = set()
     found: list[str] = []
@@ -169,7 +169,7 @@ def _check_data(plan: SweepPlan, options: SweepOptions, wanted: "Callable[[Any],
             continue
         seen.add(mark)
         try:
-            prepare(graphs, data_dir=options.data_dir, spec_path=Path(plan.spec))
+            rows_to_train(graphs, data_dir=options.data_dir, spec_path=Path(plan.spec))
         except DataError as error:
             place = ", ".join(f"{name}={value}" for name, value in point.over.items())
             found.append(f"at {place}: {error}" if place else str(error))

@@ -77,7 +77,7 @@ def train(
     """Train a spec: a progress bar, then the error on the test rows, and pictures of what was learnt.
 
     Example:  graphspec train specs/digits.yaml
-              graphspec train specs/mnist-m2.yaml --set labels.y=1000 --seed 1 --out runs/m2-1000
+              graphspec train specs/mnist-m2.yaml --set data.labels.y.per_class=100 --seed 1 --out runs/m2-1000
               graphspec train specs/mnist-m2.yaml --out runs/m2-1000 --resume
 
     Ctrl-C stops after the current step and saves; --resume goes on, with the same result as without the stop.
@@ -90,7 +90,7 @@ def train(
         graphs = _load_spec(spec, texts, data_dir)
         if not resume:
             _check_place(out, graphs, data_dir)
-        model, data = _load(graphs, data_dir, device, allow_python)
+        model, data = _load(graphs, data_dir, device, allow_python, out, resume)
         if loud:
             typer.echo("\n".join([data.describe(), *(f"note: {note}" for note in data.notes)]))
         from runtime.training.loop.fitting import Interrupted, fit
@@ -202,13 +202,16 @@ def _check_place(out: Path | None, graphs: "Graphs", data_dir: Path | None) -> N
     check_new(out, graphs.source.text)
 
 
-def _load(graphs: "Graphs", data_dir: Path | None, device: str, allow_python: bool) -> "tuple[Model, PreparedData]":
+def _load(
+    graphs: "Graphs", data_dir: Path | None, device: str, allow_python: bool, out: Path | None, resume: bool
+) -> "tuple[Model, PreparedData]":
     """Everything that can be wrong with the data, before anything is written."""
     from compiler import compile_spec
     from runtime.cli.before_training import warnings_before
-    from runtime.data import prepare
+    from runtime.training.loop.fitting import run_to_resume
     from runtime.training.processes.collectives import main_process_first
     from runtime.training.processes.devices import join_processes, resolve_device
+    from runtime.training.processes.training_rows import prepare_rows
 
     model = compile_spec(graphs, seed=graphs.spec.training.seed, allow_python=allow_python)
     place = resolve_device(device)
@@ -217,7 +220,7 @@ def _load(graphs: "Graphs", data_dir: Path | None, device: str, allow_python: bo
         for warning in warnings_before(graphs, place):
             tell(f"warning: {warning}")
     with main_process_first():
-        return model, prepare(graphs, data_dir=data_dir, spec_path=Path(graphs.source.name), tell=tell)
+        return model, prepare_rows(model, data_dir, run_to_resume(model, out) if resume else None, tell)
 
 
 def _resume_command(

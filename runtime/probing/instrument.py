@@ -8,7 +8,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from graphspec.graphs.graph import Graphs, Variable
 from graphspec.headers.sources import cache_folder
 from runtime.answering.panels import Target
 from runtime.data import PreparedData, Rows, prepare
+from runtime.data.preparation.earlier_rows import NONE, EarlierRows
 from runtime.data.read.unpacked_copies import Tell
 from runtime.errors import RunError
 from runtime.measures.evaluation import known_elements
@@ -53,13 +54,14 @@ class Instrument:
 
 
 def with_all_labels(
-    graphs: Graphs, data_dir: Path | None = None, spec_path: Path | None = None, tell: Tell | None = None
+    graphs: Graphs,
+    data_dir: Path | None = None,
+    spec_path: Path | None = None,
+    tell: Tell | None = None,
+    earlier: EarlierRows = NONE,
 ) -> PreparedData:
     """The data of a spec, split as in training, with every label that the source has."""
-    data = graphs.spec.data
-    assert data is not None, "a run was trained on data"
-    every = graphs.spec.model_copy(update={"data": data.model_copy(update={"labels": {}})})
-    return prepare(replace(graphs, spec=every), data_dir=data_dir, spec_path=spec_path, tell=tell)
+    return prepare(graphs, data_dir=data_dir, spec_path=spec_path, tell=tell, earlier=earlier, every_label=True)
 
 
 def instrument_for(

@@ -15,6 +15,7 @@ from graphspec.graphs.graph import Graphs, Variable
 from runtime.answering.interventions import noise_for, take
 from runtime.answering.panels import Target, elements, reaches
 from runtime.data import Rows
+from runtime.data.preparation.earlier_rows import NONE, EarlierRows
 from runtime.data.read.unpacked_copies import Tell
 from runtime.probing.instrument import CHUNK, Instrument, instrument_for, labelled_rows, target_values, with_all_labels
 from runtime.probing.intervention_accuracy import ROWS, intervention_accuracy
@@ -35,6 +36,7 @@ def measure_interventions(
     count: int = ROWS,
     seed: int = 0,
     tell: Tell | None = None,
+    earlier: EarlierRows = NONE,
 ) -> dict[str, Any]:
     """{interventions: {name: figures}, leakage: {name: {latent: figures}}} on the rows of one split.
 
@@ -46,7 +48,7 @@ def measure_interventions(
     model.eval()
     try:
         return {
-            "interventions": _interventions(model, rows, data_dir, spec_path, folder, count, seed, tell),
+            "interventions": _interventions(model, rows, data_dir, spec_path, folder, count, seed, tell, earlier),
             "leakage": measure_leakage(model, rows, seed=seed),
         }
     finally:
@@ -86,11 +88,12 @@ def _interventions(
     count: int,
     seed: int,
     tell: Tell | None,
+    earlier: EarlierRows,
 ) -> dict[str, Any]:
     wanted = settable(model.graphs)
     if not wanted:
         return {}
-    data = with_all_labels(model.graphs, data_dir, spec_path, tell)
+    data = with_all_labels(model.graphs, data_dir, spec_path, tell, earlier)
     report = {}
     for target, below in wanted:
         instrument = instrument_for(target, below, data, folder=folder, tell=tell)

@@ -137,7 +137,9 @@ def _part(name: str) -> str:
 
 _SPEC = "spec.yaml"
 _TEXTS = (_SPEC, "resolved.yaml", "manifest.json")
-_REMAINS = {LOCK_FILE, *_TEXTS, *map(_part, _TEXTS), f"checkpoints/{_part('state.safetensors')}"}
+_ROWS = "rows.safetensors"
+_REMAINS = {LOCK_FILE, *_TEXTS, *map(_part, _TEXTS)}
+_REMAINS |= {f"checkpoints/{name}" for name in (_part("state.safetensors"), _ROWS, _part(_ROWS))}
 """What a kill before the first saved state may leave; the spec is the first whole file."""
 
 

@@ -2,7 +2,8 @@
 
 spec.yaml        the spec as written            resolved.yaml   overrides and defaults filled in
 manifest.json    versions, seed, rows, command  metrics.jsonl   one JSON object per epoch
-checkpoints/     best, last: model weights; state: what resumes        figures/   pictures
+checkpoints/     best, last: model weights; state: what resumes; rows: what trained them
+figures/         pictures
 """
 
 import json
@@ -60,6 +61,11 @@ class Run:
     def state_file(self) -> Path:
         """What `--resume` reads: raw weights, average, optimizer, position."""
         return self.folder / "checkpoints" / _STATE
+
+    @property
+    def rows_file(self) -> Path:
+        """Which rows trained the weights, as other data may know them again."""
+        return self.folder / "checkpoints" / "rows.safetensors"
 
     @property
     def figures(self) -> Path:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphspec.graphs.graph import Graphs
+from graphspec.language import LabelBudget
 from runtime.errors import RunError
 from runtime.measures.error_interval import wilson_interval
 from runtime.runs.records import read_object
@@ -110,11 +111,14 @@ def _row(
 
 
 def _labels(graphs: Graphs) -> int | float | None:
-    """The label budget, where there is one supervised variable and the budget is a number."""
+    """The label budget, where there is one supervised variable and the budget says how many."""
     data = graphs.spec.data
     if data is None or len(graphs.supervised) != 1:
         return None
-    budget = data.labels.get(graphs.supervised[0])
+    name = graphs.supervised[0]
+    budget, classes = data.labels.get(name), graphs.variables[name].support
+    if isinstance(budget, LabelBudget) and budget.per_class is not None and classes is not None:
+        return budget.per_class * classes
     return budget if isinstance(budget, (int, float)) else None
 
 

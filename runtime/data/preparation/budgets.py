@@ -1,7 +1,9 @@
 """Which training rows keep a label. From: `data.labels` and who has a label at all. To: one mask per variable.
 
-Each variable draws from a stream of its own; a smaller count keeps a subset of what a larger one keeps. With `rows`,
-no label decides anything: only the listed rows' labels are ever used.
+Counts and shares take the classes as they come, each at least once where the count allows it; `per_class` takes them
+evenly. Each variable draws from a stream of its own; a smaller count keeps a subset of what a larger one keeps, and a
+row that is added moves others only where a count ends. With `rows`, no label decides anything: only the listed rows'
+labels are ever used.
 """
 
 from collections.abc import Mapping
@@ -14,9 +16,12 @@ from graphspec.graphs.graph import Variable
 from graphspec.headers import SourceError
 from graphspec.headers.sources import MissingSource, find_file, read_row_list
 from graphspec.language import DataSection, LabelBudget
-from runtime.data.preparation.splits import apportion
+from runtime.data.preparation.earlier_rows import RecordedRows
+from runtime.data.preparation.strata import class_codes, is_class
 from runtime.data.preparation.values import Values
-from runtime.data.randomness import shuffled
+from runtime.data.randomness import drawn_order
+from runtime.data.read.row_identity import Identities
+from runtime.data.stream.proportions import proportional_order, ranks_within
 from runtime.errors import DataError
 
 Mask = NDArray[np.bool_]
@@ -25,7 +30,8 @@ Mask = NDArray[np.bool_]
 class Budgets:
     """Resolves the budgets of all supervised variables, `with` included; collects notes on the way.
 
-    variables: the supervised ones; values: theirs, all rows of the source; training: sorted rows of the source.
+    variables: the supervised ones; values: theirs, all rows of the source; training: sorted rows of the source;
+    identities: who each row of the source is.
     """
 
     def __init__(
@@ -34,6 +40,7 @@ class Budgets:
         variables: Mapping[str, Variable],
         values: Mapping[str, Values],
         training: NDArray[np.int64],
+        identities: Identities,
         spec_path: Path | None,
         data_dir: Path | None,
     ) -> None:
@@ -41,9 +48,19 @@ class Budgets:
         self.variables = variables
         self.values = values
         self.training = training
+        self.identities = identities
         self.folders = (spec_path, data_dir)
         self.notes: list[str] = []
         self._kept: dict[str, Mask] = {}
+
+    def take_over(self, recorded: RecordedRows) -> None:
+        """Keep the labels that a run kept, whatever the budgets say."""
+        for name in self.values:
+            self._kept[name] = recorded.kept(name, self._available(name))
+
+    def _available(self, name: str) -> Mask:
+        """[rows of the source]: training rows that have a label of `name`."""
+        return self._mask(self.training) & self.values[name].present
 
     def kept(self, name: str, asking: tuple[str, ...] = ()) -> Mask:
         """[rows of the source]: training rows in which `name` keeps its label. Raises DataError if there is none."""
@@ -61,35 +78,28 @@ class Budgets:
 
     def _resolve(self, name: str, asking: tuple[str, ...]) -> Mask:
         budget = self.data.labels.get(name)
-        available = np.zeros(len(self.values[name].present), dtype=np.bool_)
-        available[self.training] = self.values[name].present[self.training]
+        available = self._available(name)
         if budget is None:
             return available
         if isinstance(budget, LabelBudget):
             return self._by_rule(name, budget, available, asking)
-        if isinstance(budget, float):
-            count = int(budget * available.sum() + 0.5)
-            if count == 0:
-                raise DataError(
-                    f"labels: {{{name}: {budget:g}}} keeps no row of {int(available.sum())}", "ask for a larger share"
-                )
-            return self._draw(name, available, self._proportional(name, available, count), count)
-        if budget > available.sum():
+        there = int(available.sum())
+        count = int(budget * there + 0.5) if isinstance(budget, float) else budget
+        if count == 0:
+            raise DataError(f"labels: {{{name}: {budget:g}}} keeps no row of {there}", "ask for a larger share")
+        if count > there:
             raise DataError(
-                f"labels: {{{name}: {budget}}} asks for more than the {int(available.sum())} training rows that have "
-                f"a label of {name}{self._table(name, available)}",
+                f"labels: {{{name}: {budget}}} asks for more than the {there} training rows that have a label of "
+                f"{name}{self._table(name, available)}",
                 "ask for fewer, or hold out fewer rows",
             )
-        return self._draw(name, available, self._balanced(name, available, budget), budget)
+        drawn = self._drawn(name, available)
+        order = proportional_order(class_codes(self.variables[name], self.values[name])[drawn], each_first=True)
+        return self._mask(drawn[order[:count]])
 
     def _by_rule(self, name: str, budget: LabelBudget, available: Mask, asking: tuple[str, ...]) -> Mask:
         if budget.per_class is not None:
-            sizes = self._sizes(name, available)
-            if sizes is None:
-                raise DataError(f"{name} has no classes, so per_class cannot be met", f"say labels: {{{name}: COUNT}}")
-            wanted = dict.fromkeys(sizes, budget.per_class)
-            self._require(name, sizes, wanted)
-            return self._draw(name, available, wanted, sum(wanted.values()))
+            return self._even(name, budget.per_class, available)
         if budget.same_as is not None:
             return self._with(name, budget.same_as, available, asking)
         assert budget.rows is not None, "the schema lets through one of per_class, with and rows"
@@ -119,10 +129,7 @@ class Budgets:
                 f"{file} lists row {rows.max()}, the source has rows 0 to {len(available) - 1}",
                 "rows count from 0, the training split first, then the source's own test split",
             )
-        listed = np.zeros(len(available), dtype=np.bool_)
-        listed[rows] = True
-        training = np.zeros(len(available), dtype=np.bool_)
-        training[self.training] = True
+        listed, training = self._mask(rows), self._mask(self.training)
         held_out, unlabelled = int((listed & ~training).sum()), int((listed & training & ~available).sum())
         if held_out or unlabelled:
             self.notes.append(
@@ -130,57 +137,41 @@ class Budgets:
             )
         return listed & available
 
-    def _draw(self, name: str, available: Mask, wanted: Mapping[int, int] | None, count: int) -> Mask:
-        """`wanted` rows of each class, or `count` rows alike, first come in the variable's own shuffle."""
-        order = shuffled(len(available), self.data.seed, "labels", name)
-        drawn = order[available[order]]
-        mask = np.zeros(len(available), dtype=np.bool_)
-        if wanted is None:
-            mask[drawn[:count]] = True
-            return mask
-        labels = self.values[name].tensor.numpy().reshape(-1)[drawn]
-        for value, number in wanted.items():
-            mask[drawn[labels == value][:number]] = True
+    def _even(self, name: str, number: int, available: Mask) -> Mask:
+        """`number` rows of each class, first come in the variable's own order."""
+        sizes = self._sizes(name, available)
+        if sizes is None:
+            raise DataError(f"{name} has no classes, so per_class cannot be met", f"say labels: {{{name}: COUNT}}")
+        value = min(sizes, key=lambda candidate: sizes[candidate])
+        if sizes[value] < number:
+            raise DataError(
+                f"labels of {name}: class {self._class_name(name, value)} has {sizes[value]} labelled training rows, "
+                f"{number} are asked for\n{self._counts(name, sizes)}",
+                f"ask for fewer, or for a count such as labels: {{{name}: {number * len(sizes)}}}, which takes the "
+                "classes as they come",
+            )
+        drawn = self._drawn(name, available)
+        rank, _ = ranks_within(class_codes(self.variables[name], self.values[name])[drawn])
+        return self._mask(drawn[rank < number])
+
+    def _drawn(self, name: str, available: Mask) -> NDArray[np.int64]:
+        """The available rows in the variable's own order."""
+        order = drawn_order(self.identities, self.data.seed, "labels", name)
+        return order[available[order]]
+
+    def _mask(self, rows: NDArray[np.int64]) -> Mask:
+        mask = np.zeros(len(self.identities), dtype=np.bool_)
+        mask[rows] = True
         return mask
 
     def _sizes(self, name: str, available: Mask) -> dict[int, int] | None:
         """Rows of each class, every class listed; None for a variable without (scalar, finite) classes."""
         variable = self.variables[name]
-        if variable.support is None or not variable.discrete or self.values[name].tensor.numel() != len(available):
+        if variable.support is None or not is_class(variable):
             return None
         labels = self.values[name].tensor.numpy().reshape(-1)[available]
         counts = np.bincount(labels - variable.minimum, minlength=variable.support).tolist()
         return {variable.minimum + index: count for index, count in enumerate(counts)}
-
-    def _proportional(self, name: str, available: Mask, count: int) -> dict[int, int] | None:
-        sizes = self._sizes(name, available)
-        return None if sizes is None else apportion(count, sizes)
-
-    def _balanced(self, name: str, available: Mask, count: int) -> dict[int, int] | None:
-        """As even as possible; where it does not divide, the odd ones go to classes drawn among those large enough."""
-        sizes = self._sizes(name, available)
-        if sizes is None:
-            return None
-        each, odd = divmod(count, len(sizes))
-        wanted = dict.fromkeys(sizes, each)
-        if odd:
-            self._require(name, sizes, wanted)
-            order = [list(sizes)[i] for i in shuffled(len(sizes), self.data.seed, "odd labels", name)]
-            larger = [value for value in order if sizes[value] > each]
-            for value in (larger + [value for value in order if sizes[value] <= each])[:odd]:
-                wanted[value] += 1
-        self._require(name, sizes, wanted)
-        return wanted
-
-    def _require(self, name: str, sizes: Mapping[int, int], wanted: Mapping[int, int]) -> None:
-        short = [value for value in sizes if sizes[value] < wanted[value]]
-        if short:
-            value = min(short, key=lambda candidate: sizes[candidate])
-            raise DataError(
-                f"labels of {name}: class {self._class_name(name, value)} has {sizes[value]} labelled training rows, "
-                f"{wanted[value]} are asked for\n{self._counts(name, sizes)}",
-                "ask for fewer labels, or for a share (a number between 0 and 1), which keeps the classes' proportions",
-            )
 
     def _table(self, name: str, available: Mask) -> str:
         sizes = self._sizes(name, available)

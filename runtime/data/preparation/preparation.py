@@ -1,6 +1,7 @@
 """From: a checked spec and its `data` section. To: `PreparedData`. The steps, in order."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +10,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphspec.graphs.graph import Graphs
-from graphspec.headers.sources import dialect_of
+from graphspec.headers.sources import FileSource, dialect_of, resolve_source
 from graphspec.language import ColumnSpec, DataSection
 from runtime.data.preparation.budgets import Budgets, Mask
+from runtime.data.preparation.earlier_rows import NONE, EarlierRows
 from runtime.data.preparation.picture_wishes import picture_readings
-from runtime.data.preparation.splits import Splits, split_columns, split_rows
+from runtime.data.preparation.splits import RowNumbers, Splits, split_columns, split_rows
+from runtime.data.preparation.strata import strata_of_labels
 from runtime.data.preparation.values import Values, read_values
 from runtime.data.read.column_patterns import with_patterns
 from runtime.data.read.reading import read_table
 from runtime.data.read.table import Table, whole
 from runtime.data.read.unpacked_copies import Tell
 from runtime.data.stream.column_store import Held, Mapped, Selection, Stored, scaled
+from runtime.data.stream.known_rows import SourceRows, TrainedRows, cell_hashes
 from runtime.data.stream.patterns import count_given, given_elements
 from runtime.data.stream.rows import PreparedData, Rows, Units
 from runtime.errors import DataError
@@ -35,14 +39,17 @@ def prepare(
     spec_path: Path | None = None,
     tell: Tell | None = None,
     units: Mapping[str, Units] | None = None,
+    earlier: EarlierRows = NONE,
+    every_label: bool = False,
 ) -> PreparedData:
     """Read, split, budget and standardize the data of a spec; the same seed always gives the same rows.
 
-    Nothing but the labels that a budget keeps has a part in the result: labels beyond it are blanked first. (A split
-    rule that names a label's column reads that column; a note says so.)
+    Of a label under `data.labels`, nothing but what its budget keeps has a part in the result. (A split rule that
+    names its column reads that column; a note says so.)
     data_dir: `--data-dir`; spec_path: the spec's file, beside which relative paths are looked for first. tell: called
     with a line of text before something that takes long. units: scales of standardized variables that hold already (a
     trained model's own); left out, and for any other variable, those of the training rows.
+    earlier: rows that earlier trainings took. every_label: split as with the budgets, and then keep every label.
     Raises DataError for everything that is wrong with the data.
     """
     data = _data_section(graphs)
@@ -63,10 +70,20 @@ def prepare(
     for name in graphs.supervised:
         values[name], lost = without_parts(graphs, name, values[name])
         taken.extend(lost)
-    splits = split_rows(data, table)
     supervised = {name: values[name] for name in graphs.supervised}
     variables = {name: graphs.variables[name] for name in graphs.supervised}
-    budgets = Budgets(data, variables, supervised, splits.training, spec_path, data_dir)
+    found = resolve_source(data.source, spec_path, data_dir)
+    observed = {", ".join(columns[name].names): values[name].stored for name in graphs.observed}
+    place = str(found.path.resolve()) if isinstance(found, FileSource) else data.source
+    source = SourceRows(place, table.fingerprint(), table.named is not None, table.identities, cell_hashes(observed))
+    strata = strata_of_labels(data, variables, supervised, table.rows)
+    again = earlier.recorded
+    again = None if again is None or again.fingerprint != source.fingerprint else again
+    splits = _split(data, table, strata, source, earlier.trained) if again is None else again.splits(table.rows)
+    rules = data.model_copy(update={"labels": {}}) if every_label else data
+    budgets = Budgets(rules, variables, supervised, splits.training, table.identities, spec_path, data_dir)
+    if again is not None and not every_label:
+        budgets.take_over(again)
     kept = {name: budgets.kept(name) for name in graphs.supervised}
     notes = (
         *table.notes,
@@ -76,7 +93,28 @@ def prepare(
         *_soft_labels(values),
         *_reading_labels(graphs, data, columns),
     )
-    return _assemble(graphs, data, columns, table, values, splits, kept, notes, units or {})
+    return _assemble(graphs, data, columns, table, values, splits, kept, notes, source, units or {})
+
+
+def _split(
+    data: DataSection, table: Table, strata: RowNumbers, source: SourceRows, trained: Sequence[TrainedRows]
+) -> Splits:
+    """The splits, without rows that trained the weights to start from among those held out."""
+    splits = split_rows(data, table, strata)
+    held_out = np.zeros(table.rows, dtype=np.bool_)
+    held_out[np.concatenate([splits.validation, splits.test])] = True
+    among = {rows.run: rows.among(source, held_out) for rows in trained}
+    closed = np.any([*among.values(), np.zeros_like(held_out)], axis=0)
+    if not closed.any():
+        return splits
+    notes = [
+        f"{int(known.sum())} of these rows trained {run}; {int((known & held_out).sum())} of them would validate or "
+        "test here, and are kept for training"
+        for run, known in among.items()
+    ]
+    if (closed & held_out).any():
+        splits = split_rows(data, table, strata, closed)
+    return replace(splits, notes=(*splits.notes, *notes))
 
 
 def _data_section(graphs: Graphs) -> DataSection:
@@ -122,6 +160,7 @@ def _assemble(
     splits: Splits,
     kept: Mapping[str, Mask],
     notes: tuple[str, ...],
+    source: SourceRows,
     known_units: Mapping[str, Units],
 ) -> PreparedData:
     units = {
@@ -156,7 +195,8 @@ def _assemble(
         units=units,
         columns=columns,
         unit_valued=frozenset(name for name in columns if graphs.variables[name].domain in ("unit", "binary")),
-        fingerprint=table.fingerprint(),
+        fingerprint=source.fingerprint,
+        rows_of_source=source,
         notes=(*notes, *_never_labelled(training, kept)),
         block_rows=_block_rows(stored),
         weights={name: read.weights[splits.training] for name, read in values.items() if read.weights is not None},

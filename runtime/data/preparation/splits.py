@@ -1,20 +1,22 @@
 """Which rows are held out. From: the split rules of `data`. To: training, validation and test rows of the source.
 
-Rows are drawn without a look at any label, unless a rule names a label's column (`stratify`, `group`, `column`).
+A row's place follows from the seed and its own identity: rows that are added move others only where a count ends.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphspec.language import DataSection, Split
-from runtime.data.randomness import shuffled
+from runtime.data.randomness import drawn_order
+from runtime.data.read.row_identity import by_name
 from runtime.data.read.table import Array, Table, whole
+from runtime.data.stream.proportions import proportional_order, ranks_within
 from runtime.errors import DataError
 
 RowNumbers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 HeldOut = int | float | Split
 DEFAULT_TEST = 0.2
 DEFAULT_VALIDATION = 0.1
@@ -37,52 +39,107 @@ def split_columns(data: DataSection) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def split_rows(data: DataSection, table: Table) -> Splits:
+def split_rows(data: DataSection, table: Table, strata: RowNumbers, trains: Mask | None = None) -> Splits:
     """Draw the splits, fixed by `data.seed`.
 
     `test` is the source's own split, else 0.2 of the rows. A `test` rule draws from all rows, also from those of the
-    source's own test split. `validation` draws from what is left for training. Raises DataError for a rule that
-    cannot be met.
+    source's own test split. `validation` draws from what is left for training. strata: [N], what is kept in proportion
+    where the rule names no column. trains: [N] rows that must not be held out. Raises DataError for a rule that cannot
+    be met.
     """
     every = np.arange(table.rows)
+    draw = _Draw(table, data.seed, strata, np.zeros(table.rows, dtype=np.bool_) if trains is None else trains)
     notes: tuple[str, ...] = ()
     if data.test is None and table.training_rows is not None:
-        test = every[table.training_rows :]
+        test = draw.spared(every[table.training_rows :], "test")
     else:
-        test = _draw(DEFAULT_TEST if data.test is None else data.test, "test", every, table, data.seed)
+        test = draw.rows(DEFAULT_TEST if data.test is None else data.test, "test", every)
         if table.training_rows is not None:
             notes = (f"`test` is given, so rows of {table.name}'s own test split are drawn from like any other row",)
     remaining = np.setdiff1d(every, test)
     rule = DEFAULT_VALIDATION if data.validation is None else data.validation
-    validation = _draw(rule, "validation", remaining, table, data.seed)
+    validation = draw.rows(rule, "validation", remaining)
     training = np.setdiff1d(remaining, validation)
     if not len(training):
         raise DataError("no training rows are left", "hold out fewer rows for test and validation")
     return Splits(training, validation, test, notes)
 
 
-def _draw(rule: HeldOut, part: str, rows: RowNumbers, table: Table, seed: int) -> RowNumbers:
-    """The rows of `rows` that `rule` holds out, sorted."""
-    if isinstance(rule, Split) and rule.column is not None:
-        return _by_value(rule, part, rows, table)
-    order = shuffled(table.rows, seed, "split", part)
-    drawn = order[np.isin(order, rows)]
-    if isinstance(rule, Split):
-        strata = _codes(rule.stratify, part, table)[drawn] if rule.stratify is not None else None
-        groups = _codes(rule.group, part, table)[drawn] if rule.group is not None else None
+@dataclass(frozen=True)
+class _Draw:
+    """What every draw of held-out rows needs to know."""
+
+    table: Table
+    seed: int
+    strata: RowNumbers
+    trains: Mask
+
+    def rows(self, rule: HeldOut, part: str, rows: RowNumbers) -> RowNumbers:
+        """The rows of `rows` that `rule` holds out, sorted."""
+        if isinstance(rule, Split) and rule.column is not None:
+            return self.spared(_by_value(rule, part, rows, self.table), part)
+        if isinstance(rule, Split) and rule.group is not None:
+            return self._groups(rule, rule.group, part, rows)
+        fold = isinstance(rule, Split) and rule.fold is not None
+        open_rows = rows if fold else rows[~self.trains[rows]]
+        order = drawn_order(self.table.identities, self.seed, "split", part)
+        drawn = order[np.isin(order, open_rows)]
+        strata = self.strata
+        if isinstance(rule, Split) and rule.stratify is not None:
+            strata = _codes(rule.stratify, part, self.table)
+        if isinstance(rule, Split) and rule.fold is not None and rule.of is not None:
+            if len(rows) < rule.of:
+                raise DataError(f"{part} asks for {rule.of} folds of {len(rows)} rows", f"say of: {len(rows)} or fewer")
+            folds = np.arange(len(drawn)) * rule.of // len(drawn)
+            return self.spared(np.sort(drawn[proportional_order(strata[drawn])][folds == rule.fold]), part)
+        count = min(_count(rule, part, len(rows)), len(drawn))
+        return np.sort(drawn[_last_of_each_last(strata[drawn])[:count]])
+
+    def _groups(self, rule: Split, group: str, part: str, rows: RowNumbers) -> RowNumbers:
+        groups = _codes(group, part, self.table)
+        closed = np.isin(groups, groups[self.trains])
+        names = np.array([same_text(cell) for cell in _cells(group, part, self.table)])
+        order = drawn_order(by_name(names), self.seed, "split", part)
+        drawn = order[np.isin(order, rows)]
         if rule.fold is not None and rule.of is not None:
-            return np.sort(drawn[_folds(rule.of, part, len(drawn), strata, groups) == rule.fold])
-        assert rule.fraction is not None, "the schema lets through one of fraction, column and fold"
-        if groups is not None:
-            return np.sort(drawn[_whole_groups(rule.fraction, part, groups)])
-        count = _share(rule.fraction, part, len(rows))
-        return np.sort(drawn[_per_stratum(count, strata)] if strata is not None else drawn[:count])
-    count = rule if isinstance(rule, int) else _share(rule, part, len(rows))
-    if count >= len(rows):
+            chosen = drawn[_folds_of_groups(rule.of, part, groups[drawn]) == rule.fold]
+        else:
+            assert rule.fraction is not None, "the schema lets through one of fraction, column and fold"
+            chosen = drawn[_whole_groups(rule.fraction, part, groups[drawn])]
+        return self._kept(np.sort(chosen), ~closed[np.sort(chosen)], part)
+
+    def spared(self, rows: RowNumbers, part: str) -> RowNumbers:
+        """`rows` without those that must train."""
+        return self._kept(rows, ~self.trains[rows], part)
+
+    def _kept(self, rows: RowNumbers, keep: Mask, part: str) -> RowNumbers:
+        if len(rows) and not keep.any():
+            raise DataError(
+                f"every {part} row has trained the weights that this training starts from",
+                f"hold out other rows, or say {part}: 0",
+            )
+        return rows[keep]
+
+
+def _last_of_each_last(strata: RowNumbers) -> RowNumbers:
+    """Rows in proportion, but the last one of every stratum after all others: it is needed in what is left."""
+    order = proportional_order(strata)
+    rank, size = ranks_within(strata)
+    is_last = (rank == size - 1)[order]
+    return np.concatenate([order[~is_last], order[is_last]])
+
+
+def _count(rule: HeldOut, part: str, rows: int) -> int:
+    if isinstance(rule, Split):
+        assert rule.fraction is not None, "asked for a share"
+        return _share(rule.fraction, part, rows)
+    if not isinstance(rule, int):
+        return _share(rule, part, rows)
+    if rule >= rows:
         raise DataError(
-            f"{part} asks for {count} rows, and only {len(rows)} are there to draw from", f"say {part}: a smaller count"
+            f"{part} asks for {rule} rows, and only {rows} are there to draw from", f"say {part}: a smaller count"
         )
-    return np.sort(drawn[:count])
+    return rule
 
 
 def _share(share: float, part: str, rows: int) -> int:
@@ -127,29 +184,8 @@ def _codes(column: str, part: str, table: Table) -> RowNumbers:
     return codes.astype(np.int64)
 
 
-def apportion(count: int, sizes: Mapping[int, int]) -> dict[int, int]:
-    """`count` shared out in proportion to `sizes`, by largest remainder; ties go to the smaller key."""
-    total = sum(sizes.values())
-    exact = {key: count * size / total for key, size in sizes.items()}
-    result = {key: int(value) for key, value in exact.items()}
-    by_remainder = sorted(sizes, key=lambda key: (result[key] - exact[key], key))
-    for key in by_remainder[: count - sum(result.values())]:
-        result[key] += 1
-    return result
-
-
-def _per_stratum(count: int, strata: RowNumbers) -> NDArray[np.bool_]:
-    """Mask over shuffled rows: the first ones of each stratum, in proportion."""
-    values, sizes = np.unique(strata, return_counts=True)
-    share = apportion(count, dict(zip(values.tolist(), sizes.tolist(), strict=True)))
-    chosen = np.zeros(len(strata), dtype=np.bool_)
-    for value, number in share.items():
-        chosen[np.flatnonzero(strata == value)[:number]] = True
-    return chosen
-
-
 def _whole_groups(fraction: float, part: str, groups: RowNumbers) -> NDArray[np.bool_]:
-    """Mask over shuffled rows: groups in order of first appearance until their size comes closest to the share."""
+    """Mask over drawn rows: groups in the order drawn until their size comes closest to the share."""
     values, first, sizes = np.unique(groups, return_index=True, return_counts=True)
     if len(values) < 2:
         raise DataError(f"{part} keeps groups together, and there is only one group", "group by another column")
@@ -159,16 +195,8 @@ def _whole_groups(fraction: float, part: str, groups: RowNumbers) -> NDArray[np.
     return np.isin(groups, values[order[:number]])
 
 
-def _folds(of: int, part: str, rows: int, strata: RowNumbers | None, groups: RowNumbers | None) -> RowNumbers:
-    """Fold of each shuffled row. Rows (of one stratum after the other) are dealt in turn; groups, largest first, go
-    to the smallest fold."""
-    if groups is None:
-        if rows < of:
-            raise DataError(f"{part} asks for {of} folds of {rows} rows", f"say of: {rows} or fewer")
-        order = np.argsort(strata, kind="stable") if strata is not None else np.arange(rows)
-        folds = np.empty(rows, dtype=np.int64)
-        folds[order] = np.arange(rows) % of
-        return folds
+def _folds_of_groups(of: int, part: str, groups: RowNumbers) -> RowNumbers:
+    """Fold of each drawn row: groups, largest first, go to the smallest fold; of equal size, the one drawn first."""
     values, first, sizes = np.unique(groups, return_index=True, return_counts=True)
     if len(values) < of:
         raise DataError(f"{part} asks for {of} folds of {len(values)} groups", f"say of: {len(values)} or fewer")

@@ -31,6 +31,7 @@ from runtime.data.read import known_sets
 from runtime.data.read.mapped_arrays import map_member
 from runtime.data.read.picture_column import files_as_cells, read_pictures
 from runtime.data.read.picture_decoding import PictureReading
+from runtime.data.read.row_identity import by_name
 from runtime.data.read.shards import read_shards
 from runtime.data.read.table import Array, Column, Parts, Table, joined_rows, make_table, require_columns
 from runtime.data.read.unpacked_copies import Tell
@@ -184,5 +185,5 @@ def _read_folder(path: Path, columns: Sequence[str], tell: Tell, reading: Pictur
         read["label"] = np.array([image.label for image in files], dtype=np.str_)[kept]
     training = int(kept[: len(found.splits["train"])].sum()) if "test" in found.splits else None
     classes = {"label": tuple(sorted({image.label for image in files}))}
-    names = tuple(image.file.name for image, there in zip(files, kept, strict=True) if there)
-    return make_table(path.name, read, training, classes, tuple(notes), names)
+    named = by_name(image.file.name for image, there in zip(files, kept, strict=True) if there)
+    return make_table(path.name, read, training, classes, tuple(notes), named)

@@ -49,7 +49,9 @@ def read_shards(path: Path, columns: Sequence[str], tell: Tell, readings: Mappin
     rows = [len(next(iter(index.values()))) for index in indices]
     kept = np.logical_and.reduce([np.ones(sum(rows), dtype=np.bool_), *(column.kept for column in read.values())])
     training = int(kept[: rows[0]].sum()) if len(rows) > 1 else None
-    return make_table(path.name, {name: _of_rows(column, kept) for name, column in read.items()}, training, notes=notes)
+    keys = np.array([key for index in indices for key in next(iter(index.values())).keys], dtype=np.uint64)[kept]
+    cells = {name: _of_rows(column, kept) for name, column in read.items()}
+    return make_table(path.name, cells, training, notes=notes, named=keys)
 
 
 def _of_rows(read: Pictures, kept: NDArray[np.bool_]) -> Column:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphspec.reading.suggestions import did_you_mean, few
+from runtime.data.read.row_identity import Identities, by_place
 from runtime.errors import DataError
 
 Array = NDArray[Any]
@@ -109,8 +110,7 @@ class Table:
     Rows are numbered from 0: the source's training split first, then its test split.
     training_rows: rows of the source's own training split; None where the source has no split of its own.
     classes: class names in index order, where the source itself orders them (folders of images).
-    row_names: what each row is called wherever it stands: a picture's file name without its folder; empty where
-    rows have no names. Two rows may have the same.
+    named: [N] who each row is wherever it stands, where the source names its rows. Two rows may have the same name.
     """
 
     name: str
@@ -118,12 +118,20 @@ class Table:
     training_rows: int | None = None
     classes: Mapping[str, tuple[str, ...]] | None = None
     notes: tuple[str, ...] = ()
-    row_names: tuple[str, ...] = ()
+    named: Identities | None = None
 
     @property
     def rows(self) -> int:
         """Number of rows, the source's own test split included."""
         return len(next(iter(self.columns.values()))) if self.columns else 0
+
+    @property
+    def identities(self) -> Identities:
+        """[N] who each row is: by its name, else by its place in the source."""
+        if self.named is not None:
+            return self.named
+        training = self.rows if self.training_rows is None else self.training_rows
+        return by_place(training, self.rows - training)
 
     def fingerprint(self) -> str:
         """SHA-256 over names, types, shapes and contents of the columns read, in the order of their names."""
@@ -158,7 +166,7 @@ def make_table(
     training_rows: int | None = None,
     classes: Mapping[str, tuple[str, ...]] | None = None,
     notes: tuple[str, ...] = (),
-    row_names: tuple[str, ...] = (),
+    named: Identities | None = None,
 ) -> Table:
     """A table whose columns agree. Raises DataError where row counts differ or there are no rows."""
     counts = {column: len(values) for column, values in columns.items()}
@@ -169,7 +177,7 @@ def make_table(
         )
     if not any(counts.values()):
         raise DataError(f"{name} has no rows", "check that the file was written completely")
-    return Table(name, columns, training_rows, classes, notes, row_names)
+    return Table(name, columns, training_rows, classes, notes, named)
 
 
 def require_columns(source: str, available: Iterable[str], needed: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from runtime.data.randomness import Portion, draw_rows
 from runtime.data.read.table import Array
 from runtime.data.stream.augmentation import augment_images
 from runtime.data.stream.column_store import Selection, hold
+from runtime.data.stream.known_rows import SourceRows
 from runtime.data.stream.patterns import Given, count_given, count_patterns, describe_blanks, describe_splits
 
 Batch = dict[str, Tensor]
@@ -100,6 +101,7 @@ class PreparedData:
     variable is read. may_be_blank: variables of which a row may lack elements.
     weights: [N, K] of each soft label, per training row and class.
     block_rows: rows that training reads together, where the data are much too large for memory; else 0.
+    rows_of_source: all rows, as other data may know them again.
     """
 
     source: str
@@ -118,6 +120,7 @@ class PreparedData:
     may_be_blank: frozenset[str] = frozenset()
     block_rows: int = 0
     weights: Mapping[str, Tensor] = field(default_factory=dict)
+    rows_of_source: SourceRows | None = None
 
     def augment(self, batch: Mapping[str, Tensor], generator: torch.Generator, portion: Portion | None = None) -> Batch:
         """The batch with its images changed as `augment` says; for training only. generator: on the batch's device.

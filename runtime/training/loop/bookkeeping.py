@@ -8,6 +8,7 @@ from typing import Any
 from runtime.errors import RunError, UnwritableError
 from runtime.runs.atomic_files import write_text
 from runtime.runs.records import cut_records
+from runtime.runs.run_rows import keep_rows
 from runtime.training.loop.loop import Training
 from runtime.training.loop.manifest import first_manifest, write_manifest
 from runtime.training.loop.resuming import Resumption
@@ -50,6 +51,7 @@ class Bookkeeper:
         write_text(run.resolved_file, training.plan.spec)
         write_manifest(run.manifest_file, manifest)
         if self.resumed is None:
+            keep_rows(run, training.model.graphs, training.plan.data)
             training.save()
 
     def _past(self, now: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from graphspec.language import TrainingSection
 from runtime.data.stream.streams import steps_per_epoch
 from runtime.errors import RunError
 from runtime.runs.checkpoints import load_weights, read_weights
-from runtime.runs.claiming import Claim, claim_new, claim_old, name_of_file
+from runtime.runs.claiming import Claim, claim_new, claim_old, latest_folder, name_of_file
 from runtime.runs.run_folder import Run
 from runtime.training.loop.bookkeeping import Bookkeeper
 from runtime.training.loop.initialization import initialize
@@ -107,7 +107,7 @@ def fit(
     join_processes(place)
     if data is None:
         with main_process_first():
-            data = prepare_rows(model, data_dir)
+            data = prepare_rows(model, data_dir, run_to_resume(model, out) if resume else None)
     same_everywhere(data)
     folder, saved, claim = _claim(model, out, resume)
     with claim or nullcontext():
@@ -210,6 +210,12 @@ def _settings(
         raise RunError(f"{epochs} epochs are not a training", "ask for at least one epoch")
     asked = {"epochs": epochs, "precision": precision, "compile": compiled}
     return training.model_copy(update={name: value for name, value in asked.items() if value is not None})
+
+
+def run_to_resume(model: Model, out: Path | str | None) -> Run | None:
+    """The run that `resume` goes on with; None where a kill left nothing of it yet. RunError if there is no folder."""
+    run = Run(latest_folder(run_name(model)) if out is None else Path(out))
+    return run if run.manifest_file.is_file() else None
 
 
 def run_name(model: Model) -> str:

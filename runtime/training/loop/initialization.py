@@ -12,6 +12,7 @@ from graphspec.language import Initialize
 from runtime.errors import RunError
 from runtime.runs.checkpoints import load_weights, read_weights
 from runtime.runs.run_folder import find_run
+from runtime.runs.run_rows import beside
 
 
 class Frozen:
@@ -34,7 +35,7 @@ def initialize(model: Model, folder: Path) -> None:
     """Copy the weights that `training.initialize` asks for. Runs are looked for beside the spec (`folder`), then in
     the working folder. RunError names a run or factor that is not there, and both shapes where they differ."""
     for entry in model.graphs.spec.training.initialize:
-        run = find_run(_place(entry.run, folder))
+        run = find_run(beside(entry.run, folder))
         weights = read_weights(run.checkpoint).weights
         for key in entry.factors:
             _copy(model, entry, key, weights)
@@ -62,11 +63,6 @@ def _copy(model: Model, entry: Initialize, key: str, weights: Mapping[str, Tenso
 def _factors(graphs: Graphs) -> dict[str, str]:
     """Factor key -> name of its module."""
     return {factor.key: module_name(factor) for side in SIDES for factor in graphs.factors(side).values()}
-
-
-def _place(run: str, folder: Path) -> Path:
-    beside = folder / run
-    return beside if beside.exists() else Path(run)
 
 
 def _suggest(name: str, known: Mapping[str, str] | list[str]) -> str:

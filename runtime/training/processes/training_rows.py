@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING
 import torch
 
 from compiler.model.model import Model
+from runtime.data.read.unpacked_copies import Tell
 from runtime.errors import RunError
+from runtime.runs.run_folder import Run
 from runtime.training.processes.collectives import from_all
 
 if TYPE_CHECKING:
     from runtime.data import PreparedData
 
 
-def prepare_rows(model: Model, data_dir: Path | None) -> "PreparedData":
-    """What the spec's `data` section says; RunError if it has none."""
-    from runtime.data import prepare
+def prepare_rows(
+    model: Model, data_dir: Path | None, resumed: Run | None = None, tell: Tell | None = None
+) -> "PreparedData":
+    """What the spec's `data` section says, or the rows of the run that is resumed; RunError without that section."""
+    from runtime.runs.run_rows import rows_to_train
 
     if model.graphs.spec.data is None:
         raise RunError("the spec has no `data` section, so there is nothing to train on", "add `data: {source: ...}`")
-    return prepare(model.graphs, data_dir=data_dir, spec_path=Path(model.graphs.source.name))
+    spec_path = Path(model.graphs.source.name)
+    return rows_to_train(model.graphs, data_dir=data_dir, spec_path=spec_path, tell=tell, resumed=resumed)
 
 
 def same_everywhere(data: "PreparedData") -> None:
