@@ -186,7 +186,7 @@ def test_ctrl_c_before_anything_is_written_leaves_nothing(monkeypatch: pytest.Mo
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("runtime.data.prepare", interrupted)
+    monkeypatch.setattr("runtime.runs.run_rows.prepare", interrupted)
     result = graphspec("train", "tiny.yaml", "--device", "cpu")
     assert result.exit_code == 130
     assert result.stderr == "interrupted\n"

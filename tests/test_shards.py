@@ -207,6 +207,6 @@ variables:
 generative: {y: {}, x: {parents: [y], distribution: bernoulli}}
 recognition: {y: {parents: [x]}}
 networks: {default: {kind: mlp, hidden: [8]}}
-data: {source: "SOURCE", variables: {x: png, y: cls}, labels: {y: 9}, test: 0.2, validation: 0.2}
+data: {source: "SOURCE", variables: {x: png, y: cls}, test: {column: cls, value: 2}, validation: 0}
 training: {epochs: 2, batch_size: 10}
 """

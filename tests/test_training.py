@@ -123,7 +123,8 @@ def test_training_learns_and_hands_back_the_selected_weights(tmp_path: Path) -> 
     assert records[-1]["validation"]["variables"]["y"]["error"] < 0.35
     assert not model.training
     assert same(model.state_dict(), weights_of(run.best_file))
-    best = min(records, key=lambda r: (r["validation"]["variables"]["y"]["error"], -r["validation"]["elbo"]))
+    assert run.manifest()["select"] == "y.log_loss", "an error on 19 validation rows ties"
+    best = min(records, key=lambda r: r["validation"]["variables"]["y"]["log_loss"])
     assert run.manifest()["best_epoch"] == best["epoch"] == read_weights(run.best_file).facts["epoch"]
 
 
@@ -221,18 +222,19 @@ def test_averaged_weights_are_saved_and_raw_ones_resume(tmp_path: Path) -> None:
 
 def test_what_select_means(tmp_path: Path) -> None:
     graphs = tiny_model(tmp_path).graphs
-    assert Criterion.of(graphs, 10).name == "y.error"
-    assert Criterion.of(graphs, 0).name == "last"
+    assert Criterion.of(graphs, 40, {"y": 40}) == Criterion("y.error", (("y", "error"),))
+    assert Criterion.of(graphs, 0, {"y": 0}) == Criterion("last")
     figures = {"elbo": -3.0, "variables": {"y": {"error": 0.25}}}
-    assert Criterion("y", "y.error").figure(figures) == (-0.25, -3.0)
-    assert Criterion(None, "elbo").figure(figures) == (-3.0, 0.0)
-    assert Criterion(None, "last").figure(figures) is None
-    assert Criterion(None, "elbo").figure({"elbo": math.nan}) is None
-    assert Criterion("y", "y.error").figure({"elbo": -3.0, "variables": {"y": {"error": None}}}) is None
+    assert Criterion("y.error", (("y", "error"),)).figure(figures) == (-0.25, -3.0)
+    assert Criterion("elbo").figure(figures) == (-3.0, 0.0)
+    assert Criterion("last").figure(figures) is None
+    assert Criterion("elbo").figure({"elbo": math.nan}) is None
+    unknown = {"elbo": -3.0, "variables": {"y": {"error": None}}}
+    assert Criterion("y.error", (("y", "error"),)).figure(unknown) is None
     training = graphs.spec.training.model_copy(update={"select": "w.error"})
     wrong = replace(graphs, spec=graphs.spec.model_copy(update={"training": training}))
     with pytest.raises(RunError, match=r"w\.error") as caught:
-        Criterion.of(wrong, 10)
+        Criterion.of(wrong, 10, {})
     assert "y.error" in caught.value.hint
 
 
@@ -244,10 +246,10 @@ def test_every_figure_of_a_label_can_choose_each_in_its_own_direction(
     tmp_path: Path, figure: str, value: float, up: float
 ) -> None:
     graphs = tiny_model(tmp_path, f"training.select=y.{figure}").graphs
-    criterion = Criterion.of(graphs, 10)
+    criterion = Criterion.of(graphs, 40, {"y": 40})
     label = {figure: value, "classes": {"2": {"recall": value, "precision": None}}}
     assert criterion.figure({"elbo": -3.0, "variables": {"y": label}}) == (up, -3.0)
-    assert Criterion("y", "y.precision.2").figure({"elbo": -3.0, "variables": {"y": label}}) is None
+    assert Criterion("y.precision.2", (("y", "precision.2"),)).figure({"elbo": -3.0, "variables": {"y": label}}) is None
 
 
 def test_training_keeps_the_weights_that_the_selected_figure_likes_best(tmp_path: Path) -> None:
@@ -258,6 +260,61 @@ def test_training_keeps_the_weights_that_the_selected_figure_likes_best(tmp_path
     by_class = train_tiny(tmp_path, "training.select=y.recall.1", "training.epochs=2", out="recall")
     found = [record["validation"]["variables"]["y"]["classes"]["1"]["recall"] for record in by_class.metrics()]
     assert found[by_class.manifest()["best_epoch"] - 1] == max(found)
+
+
+FACES = """
+graphspec: 1
+variables:
+  x: {role: observed, size: 2}
+  y: {role: supervised, domain: category, classes: 4}
+  w: {role: supervised, domain: real}
+generative: {y: {}, w: {}, x: {parents: [y, w]}}
+recognition: {y: {parents: [x]}, w: {parents: [x]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("labelled", "name", "said"),
+    [
+        ({"y": 30, "w": 40}, "y.error and w.error", ""),
+        ({"y": 29, "w": 40}, "y.log_loss and w.error", "29 validation rows ties: the log loss"),
+        ({"y": 9, "w": 40}, "elbo", "9 validation rows is luck: the elbo"),
+        ({"y": 0, "w": 40}, "w.error", "no validation row has y"),
+        ({"y": 1, "w": 0}, "elbo", "no validation row has w: only y can choose; an error measured on 1 validation row"),
+        ({"y": 0, "w": 0}, "last", "cannot be measured: no validation row has the label. The last epoch is kept"),
+    ],
+)
+def test_what_was_measured_on_few_rows_or_none_does_not_choose(labelled: dict[str, int], name: str, said: str) -> None:
+    criterion = Criterion.of(load("faces.yaml", text=FACES), 60, labelled)
+    assert criterion.name == name and said in criterion.note and bool(said) == bool(criterion.note)
+    patient = load("faces.yaml", ["training.patience=3"], text=FACES)
+    assert ("patience never ends" in Criterion.of(patient, 60, labelled).note) == (name == "last")
+
+
+def test_a_figure_that_the_spec_names_is_kept_and_told_to_be_unsure() -> None:
+    graphs = load("faces.yaml", ["training.select=y.error"], text=FACES)
+    assert Criterion.of(graphs, 60, {"y": 40}).note == ""
+    few = Criterion.of(graphs, 60, {"y": 3})
+    assert few.name == "y.error" and "measured on 3 validation rows" in few.note
+    none = Criterion.of(graphs, 60, {"y": 0})
+    assert none.name == "last" and "y.error cannot be measured" in none.note
+    assert Criterion.of(load("faces.yaml", text=FACES), 60, {"y": 9, "w": 9}, "y.error").name == "y.error", (
+        "as it began"
+    )
+
+
+def test_labels_of_different_kinds_count_alike() -> None:
+    criterion = Criterion.of(load("faces.yaml", text=FACES), 60, {"y": 60, "w": 60})
+
+    def figure(y: float, w: float) -> float:
+        labels = {"y": {"error": y, "majority_error": 0.5}, "w": {"error": w, "mean_error": 200.0}}
+        found = criterion.figure({"elbo": -1.0, "variables": labels})
+        assert found is not None
+        return found[0]
+
+    assert figure(0.25, 100.0) == pytest.approx(-0.5)
+    assert figure(0.25, 100.0) < figure(0.24, 101.0) < figure(0.23, 100.0)
+    assert criterion.figure({"elbo": -1.0, "variables": {"y": {"error": 0.1}, "w": {"error": None}}}) is None
 
 
 def test_ties_go_to_the_better_elbo_but_try_patience() -> None:

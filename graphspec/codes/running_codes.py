@@ -48,7 +48,9 @@ CODES: dict[str, Code] = {
         "`training.select` says which validation figure picks the best weights: NAME.FIGURE of a supervised variable, "
         "elbo, or last (the last epoch, no figure). Of classes: error, log_loss, balanced_error, macro_f1, auc (two "
         "values), recall.CLASS, precision.CLASS, calibration; of numbers: error (= rmse), mae, median_error, r2; of "
-        "directions also angle_rms and angle_median. Left out: the error of the first supervised variable, else elbo.",
+        "directions also angle_rms and angle_median. Left out: the errors of all labels, each beside that of a "
+        "constant answer; on fewer than 30 labelled rows their log loss, on fewer than 10 the elbo; without labels the "
+        "elbo.",
     ),
     "GS078": Code(
         "initialize names no factor",

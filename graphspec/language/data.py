@@ -29,6 +29,10 @@ def is_pattern(name: str) -> bool:
     return "*" in name or "?" in name
 
 
+FEW_LABELS = 30
+"""An error that is measured on fewer labelled rows says little."""
+
+
 class Augment(Section):
     """Random changes of a training image, the same for input and target."""
 

@@ -41,8 +41,8 @@ class TrainingSection(Section):
     compile: bool | Literal["auto"] = Field(default="auto", description="Use torch.compile for the step.")
     select: str = Field(
         default="",
-        description="What picks the best checkpoint on validation rows: NAME.error or another figure of a label, elbo "
-        "or last; left out, the error of the first supervised variable, else elbo.",
+        description="What picks the best checkpoint on validation rows: NAME.error (or another figure of a label), "
+        "elbo or last; left out, the errors of all labels (few labelled rows: their log loss, or elbo), else elbo.",
     )
     patience: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Stop after this many epochs without a better validation figure."

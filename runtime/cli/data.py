@@ -158,7 +158,7 @@ def _show_spec(target: str, overrides: "list[str] | tuple[()]", data_dir: Path |
         labelled = {name: len(rows) for name, rows in manifest["labelled"].items()}
         rest = {
             name: manifest[name]
-            for name in ("source", "seed", "rows", "patterns", "given", "units", "fingerprint", "notes")
+            for name in ("source", "seed", "rows", "patterns", "label_counts", "given", "units", "fingerprint", "notes")
         }
         print_json({"spec": target, **rest, "labelled": labelled})
         return

@@ -3,8 +3,7 @@
 from math import sqrt
 from statistics import NormalDist
 
-FEW_LABELS = 30
-"""Below this many labelled rows an error says little: its interval is shown beside it."""
+from graphspec.language.data import FEW_LABELS
 
 _CONFIDENCE = 0.95
 

@@ -19,6 +19,7 @@ from runtime.sweeping.ranges import Range
 from runtime.sweeping.results import in_table_units, per_cent
 from runtime.sweeping.sweep_folder import SweepFolder
 from runtime.sweeping.sweep_plan import Point, SweepPlan, build_columns
+from runtime.training.loop.selection import Criterion
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -29,10 +30,14 @@ MARK = "graphspec"
 
 @dataclass(frozen=True)
 class Figure:
-    """What a search makes better: a figure of `variable`, as `training.select` calls it, or the elbo."""
+    """What a search makes better: a figure of `variable`, as `training.select` calls it, or the elbo.
+
+    others: further labels, whose errors count alike, each beside that of a constant answer.
+    """
 
     variable: str | None
     name: str = "error"
+    others: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, graphs: Graphs) -> "Figure":
@@ -44,7 +49,8 @@ class Figure:
                 "choose a figure for it: --set training.select=elbo, or NAME.error",
             )
         if not select:
-            return cls(graphs.supervised[0] if graphs.supervised else None)
+            first, *others = graphs.supervised or (None,)
+            return cls(first, others=tuple(name for name in others if name is not None))
         variable, _, figure = select.partition(".")
         return cls(None) if select == "elbo" else cls(variable, figure)
 
@@ -57,6 +63,8 @@ class Figure:
         """A column's header."""
         if self.variable is None:
             return "elbo validation"
+        if self.others:
+            return "errors of all labels beside a constant answer's, validation"
         if self.name != "error":
             return f"{self.variable} {self.name} validation"
         return f"{self.variable} validation{' %' if per_cent(graphs, self.variable) else ''}"
@@ -66,6 +74,10 @@ class Figure:
         if self.variable is None:
             elbo = (validation or {}).get("elbo")
             return None if elbo is None else float(elbo)
+        if self.others:
+            every = tuple((name, "error") for name in (self.variable, *self.others))
+            found = Criterion("errors", every).figure(validation)
+            return None if found is None else -found[0]
         if self.name != "error":
             return figure_named(((validation or {}).get("variables") or {}).get(self.variable, {}), self.name)
         return in_table_units(graphs, self.variable, validation)

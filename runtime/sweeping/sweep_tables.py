@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.measures.error_interval import FEW_LABELS
+from graphspec.language.data import FEW_LABELS
 from runtime.sweeping.results import per_cent
 from runtime.sweeping.sweep_plan import AS_WRITTEN, SweepPlan
 

@@ -17,10 +17,11 @@ from graphspec.headers import SourceError
 from graphspec.headers.sources import MissingSource, find_file, read_row_list
 from graphspec.language import DataSection, LabelBudget
 from runtime.data.preparation.earlier_rows import RecordedRows
-from runtime.data.preparation.strata import class_codes, is_class
+from runtime.data.preparation.strata import class_codes
 from runtime.data.preparation.values import Values
 from runtime.data.randomness import drawn_order
 from runtime.data.read.row_identity import Identities
+from runtime.data.stream.label_counts import is_class
 from runtime.data.stream.proportions import proportional_order, ranks_within
 from runtime.errors import DataError
 

@@ -17,13 +17,14 @@ from runtime.data.preparation.earlier_rows import NONE, EarlierRows
 from runtime.data.preparation.picture_wishes import picture_readings
 from runtime.data.preparation.splits import RowNumbers, Splits, split_columns, split_rows
 from runtime.data.preparation.strata import strata_of_labels
-from runtime.data.preparation.values import Values, read_values
+from runtime.data.preparation.values import Values, read_values, with_source_classes
 from runtime.data.read.column_patterns import with_patterns
 from runtime.data.read.reading import read_table
 from runtime.data.read.table import Table, whole
 from runtime.data.read.unpacked_copies import Tell
 from runtime.data.stream.column_store import Held, Mapped, Selection, Stored, scaled
 from runtime.data.stream.known_rows import SourceRows, TrainedRows, cell_hashes
+from runtime.data.stream.label_counts import label_notes
 from runtime.data.stream.patterns import count_given, given_elements
 from runtime.data.stream.rows import PreparedData, Rows, Units
 from runtime.errors import DataError
@@ -93,7 +94,9 @@ def prepare(
         *_soft_labels(values),
         *_reading_labels(graphs, data, columns),
     )
-    return _assemble(graphs, data, columns, table, values, splits, kept, notes, source, units or {})
+    prepared = _assemble(graphs, data, columns, table, values, splits, kept, notes, source, units or {})
+    rows = {"training": len(prepared.training), "validation": len(prepared.validation), "test": len(prepared.test)}
+    return replace(prepared, notes=(*prepared.notes, *label_notes(prepared.label_counts, rows)))
 
 
 def _split(
@@ -197,6 +200,7 @@ def _assemble(
         unit_valued=frozenset(name for name in columns if graphs.variables[name].domain in ("unit", "binary")),
         fingerprint=source.fingerprint,
         rows_of_source=source,
+        labels={name: with_source_classes(graphs.variables[name], columns[name], table) for name in graphs.supervised},
         notes=(*notes, *_never_labelled(training, kept)),
         block_rows=_block_rows(stored),
         weights={name: read.weights[splits.training] for name, read in values.items() if read.weights is not None},

@@ -10,6 +10,7 @@ import numpy as np
 from graphspec.graphs.graph import Variable
 from graphspec.language import DataSection
 from runtime.data.preparation.values import Values
+from runtime.data.stream.label_counts import is_class
 from runtime.data.stream.proportions import Codes
 
 RARE = 5
@@ -39,12 +40,7 @@ def class_codes(variable: Variable, values: Values) -> Codes:
     codes = np.zeros(len(values.present), dtype=np.int64)
     if is_class(variable):
         codes = values.tensor.numpy().reshape(-1) - variable.minimum
-    return np.where(values.present, codes, -1)
-
-
-def is_class(variable: Variable) -> bool:
-    """The label is one of finitely many values, one a row."""
-    return variable.discrete and variable.support is not None and variable.shape in ((), (1,))
+    return np.asarray(np.where(values.present, codes, -1), dtype=np.int64)
 
 
 def _together(codes: Codes, others: Codes) -> Codes:

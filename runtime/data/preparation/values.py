@@ -51,7 +51,7 @@ def read_values(variable: Variable, spec: ColumnSpec, table: Table, numbers: Num
     """
     if spec.soft:
         return _read_weights(variable, spec, table, numbers)
-    variable = _with_source_classes(variable, spec, table)
+    variable = with_source_classes(variable, spec, table)
     columns = [table.columns[name] for name in spec.names]
     if len(columns) == 1 and isinstance(columns[0], Parts) and variable.role == "observed":
         return _read_mapped(variable, spec, columns[0])
@@ -141,7 +141,7 @@ def _small(array: Array) -> Array:
     return array
 
 
-def _with_source_classes(variable: Variable, spec: ColumnSpec, table: Table) -> Variable:
+def with_source_classes(variable: Variable, spec: ColumnSpec, table: Table) -> Variable:
     """Class folders name the classes of a category without `names`, in sorted order (numbers stay numbers).
 
     Raises DataError where `check` would have refused them.

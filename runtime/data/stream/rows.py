@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from compiler.symbolic.schedules import Rates
+from graphspec.graphs.graph import Variable
 from graphspec.language import ColumnSpec
 from runtime.data.randomness import Portion, draw_rows
 from runtime.data.read.table import Array
 from runtime.data.stream.augmentation import augment_images
 from runtime.data.stream.column_store import Selection, hold
 from runtime.data.stream.known_rows import SourceRows
+from runtime.data.stream.label_counts import LabelCounts, count_labels, describe_labels
 from runtime.data.stream.patterns import Given, count_given, count_patterns, describe_blanks, describe_splits
 
 Batch = dict[str, Tensor]
@@ -101,7 +104,7 @@ class PreparedData:
     variable is read. may_be_blank: variables of which a row may lack elements.
     weights: [N, K] of each soft label, per training row and class.
     block_rows: rows that training reads together, where the data are much too large for memory; else 0.
-    rows_of_source: all rows, as other data may know them again.
+    rows_of_source: all rows, as other data may know them again. labels: the supervised variables, with class names.
     """
 
     source: str
@@ -121,6 +124,7 @@ class PreparedData:
     block_rows: int = 0
     weights: Mapping[str, Tensor] = field(default_factory=dict)
     rows_of_source: SourceRows | None = None
+    labels: Mapping[str, Variable] = field(default_factory=dict)
 
     def augment(self, batch: Mapping[str, Tensor], generator: torch.Generator, portion: Portion | None = None) -> Batch:
         """The batch with its images changed as `augment` says; for training only. generator: on the batch's device.
@@ -170,10 +174,15 @@ class PreparedData:
         return replace(self, training=move(self.training), validation=move(self.validation), test=move(self.test))
 
     def describe(self) -> str:
-        """Rows of each split per pattern of labels, and how much of its blank variables training has: some lines."""
+        """Rows of each split per pattern of labels, labels per class, how much training has of what may be blank."""
         rows = describe_splits(self._splits(), tuple(self.columns), tuple(self.label_rows))
         blanks = describe_blanks(self.training.selection, self._with_blanks_inside())
-        return f"{rows}\n{blanks}" if blanks else rows
+        return "\n".join(part for part in (rows, describe_labels(self.label_counts), blanks) if part)
+
+    @cached_property
+    def label_counts(self) -> tuple[LabelCounts, ...]:
+        """Labels of each split, by class."""
+        return count_labels(self._splits(), self.labels)
 
     def _with_blanks_inside(self) -> list[str]:
         """Variables about which the patterns do not say all: observed ones with blanks, labels of several elements."""
@@ -204,6 +213,7 @@ class PreparedData:
                 name: {" ".join(labels) or "none": count for labels, count in count_patterns(split, self.label_rows)}
                 for name, split in self._splits().items()
             },
+            "label_counts": {counts.name: counts.to_json() for counts in self.label_counts},
             "given": {
                 name: {split: _plain(count_given(chosen, name)) for split, chosen in self._splits().items()}
                 for name in self._with_blanks_inside()

@@ -165,6 +165,8 @@ def _train(model: Model, data: "PreparedData", options: Options, accelerator: "A
     book = Bookkeeper(training, options.command, choices, resumed)
     if processes() > 1:
         reporter.note(f"{processes()} processes share out the rows of each step")
+    if plan.criterion.note:
+        reporter.note(plan.criterion.note)
     for line in (*(() if resumed is None else resumed.notes), *describe_choices(*_decisions(options))):
         reporter.note(line)
     manifest = book.manifest()
@@ -224,12 +226,18 @@ def run_name(model: Model) -> str:
 
 
 def _plan(model: Model, data: "PreparedData", options: Options) -> RunPlan:
+    before = str(Run(options.folder).manifest().get("select", "")) if options.resume else ""
     spec = model.graphs.spec.model_copy(update={"training": options.training})
     return RunPlan(
         run=Run(options.folder),
         data=data,
         training=options.training,
-        criterion=Criterion.of(model.graphs, len(data.validation.source)),
+        criterion=Criterion.of(
+            model.graphs,
+            len(data.validation.source),
+            {counts.name: counts.rows["validation"] for counts in data.label_counts},
+            before,
+        ),
         spec=spec_as_yaml(spec),
         tensorboard=options.tensorboard,
         compiled=options.compiled.on,

@@ -1,4 +1,8 @@
-"""Which epoch's weights are the best, by what the validation rows say, and when to stop waiting for better ones."""
+"""Which epoch's weights are the best, by what the validation rows say, and when to stop waiting for better ones.
+
+A figure that few rows measure ties or jumps: below `FEW_LABELS` labelled validation rows another one chooses, and where
+no row measures anything, nothing does.
+"""
 
 import math
 from collections.abc import Mapping
@@ -7,37 +11,39 @@ from typing import Any
 
 from graphspec.graphs.graph import Graphs
 from graphspec.graphs.label_figures import figures_of, larger_is_better
+from graphspec.language.data import FEW_LABELS
 from graphspec.reading.suggestions import few
 from runtime.errors import RunError
 from runtime.measures.label_figures import figure_named
 
+FEWEST_LABELS = 10
+"""Below so many labelled rows even their log loss is a matter of luck."""
+
 
 @dataclass(frozen=True)
 class Criterion:
-    """What `select` means: the error or another figure of one variable, the elbo (up is good), or the last epoch."""
+    """What chooses: `elbo`, `last` (nothing), or figures of labels, each beside that of a constant answer where there
+    are several. name: as the manifest has it. note: what to tell of the choice, if it is not the one expected.
+    """
 
-    variable: str | None
     name: str
+    figures: tuple[tuple[str, str], ...] = ()
+    note: str = ""
 
     @classmethod
-    def of(cls, graphs: Graphs, validation_rows: int) -> "Criterion":
-        """Read `training.select`; without validation rows it can only be the last epoch."""
+    def of(cls, graphs: Graphs, validation_rows: int, labelled: Mapping[str, int], before: str = "") -> "Criterion":
+        """Read `training.select`. labelled: validation rows that have each label; before: the name of what has chosen
+        so far in a run that is resumed. Raises RunError for no figure."""
         select = graphs.spec.training.select
         if select == "last" or validation_rows == 0:
-            return cls(None, "last")
-        if not select:
-            select = f"{graphs.supervised[0]}.error" if graphs.supervised else "elbo"
+            return cls("last")
+        if before in ("elbo", "last"):
+            return cls(before)
         if select == "elbo":
-            return cls(None, "elbo")
-        variable, _, figure = select.partition(".")
-        if variable not in graphs.supervised or figure not in figures_of(graphs.variables[variable]):
-            choices = [
-                *(f"{n}.{f}" for n in graphs.supervised for f in figures_of(graphs.variables[n])),
-                "elbo",
-                "last",
-            ]
-            raise RunError(f"training.select is {select!r}, which names no figure", f"use one of {few(choices)}")
-        return cls(variable, select)
+            return cls("elbo")
+        if select or _names_a_figure(graphs, before):
+            return _asked(graphs, select or before, labelled)
+        return _by_itself(graphs, labelled) if graphs.supervised else cls("elbo")
 
     def figure(self, validation: Mapping[str, Any] | None) -> tuple[float, float] | None:
         """(figure, tie-breaker), larger is better; None where the validation rows cannot tell.
@@ -47,12 +53,76 @@ class Criterion:
         if validation is None or self.name == "last":
             return None
         elbo = _number(validation.get("elbo"))
-        if self.variable is None:
+        if not self.figures:
             return None if elbo is None else (elbo, 0.0)
-        figure = self.name.partition(".")[2]
-        value = figure_named(validation.get("variables", {}).get(self.variable, {}), figure)
-        up = None if value is None else value if larger_is_better(figure) else -value
-        return None if up is None else (up, -math.inf if elbo is None else elbo)
+        found = [self._of_label(name, figure, validation) for name, figure in self.figures]
+        known = [value for value in found if value is not None]
+        if len(known) < len(found):
+            return None
+        return sum(known) / len(known), -math.inf if elbo is None else elbo
+
+    def _of_label(self, name: str, figure: str, validation: Mapping[str, Any]) -> float | None:
+        figures = validation.get("variables", {}).get(name, {})
+        value = figure_named(figures, figure)
+        if value is None:
+            return None
+        up = value if larger_is_better(figure) else -value
+        return up if len(self.figures) == 1 else up / (_of_constant_answer(figures, figure) or 1.0)
+
+
+def _of_constant_answer(figures: Mapping[str, Any], figure: str) -> float | None:
+    """What an answer that looks at nothing has: the scale on which labels of different kinds are added up."""
+    if figure == "log_loss":
+        return math.log(max(2, len(figures.get("classes", ()))))
+    return _number(figures.get("majority_error", figures.get("mean_error")))
+
+
+def _names_a_figure(graphs: Graphs, name: str) -> bool:
+    variable, _, figure = name.partition(".")
+    return variable in graphs.supervised and figure in figures_of(graphs.variables[variable])
+
+
+def _asked(graphs: Graphs, select: str, labelled: Mapping[str, int]) -> Criterion:
+    """A figure of one label, as the spec names it."""
+    if not _names_a_figure(graphs, select):
+        of = [f"{name}.{figure}" for name in graphs.supervised for figure in figures_of(graphs.variables[name])]
+        hint = f"use one of {few([*of, 'elbo', 'last'])}"
+        raise RunError(f"training.select is {select!r}, which names no figure", hint)
+    variable, _, figure = select.partition(".")
+    rows = labelled.get(variable, 0)
+    if rows == 0:
+        return _nothing(graphs, f"{select} cannot be measured: no validation row has the label")
+    unsure = f"{select} is measured on {_rows(rows)}: it ties and jumps; `select: elbo` would not"
+    return Criterion(select, ((variable, figure),), unsure if rows < FEW_LABELS else "")
+
+
+def _by_itself(graphs: Graphs, labelled: Mapping[str, int]) -> Criterion:
+    """All labels count that the validation rows have, by what can be told of so many rows."""
+    measured = [name for name in graphs.supervised if labelled.get(name, 0) > 0]
+    left = [name for name in graphs.supervised if name not in measured]
+    if not measured:
+        return _nothing(graphs, f"the error of {', '.join(left)} cannot be measured: no validation row has the label")
+    notes = [f"no validation row has {', '.join(left)}: only {', '.join(measured)} can choose"] if left else []
+    rows = min(labelled[name] for name in measured)
+    if rows < FEWEST_LABELS and any(name in graphs.generative for name in graphs.observed):
+        notes.append(f"an error measured on {_rows(rows)} is luck: the elbo of all of them chooses the weights")
+        return Criterion("elbo", note="; ".join(notes))
+    kinds = dict.fromkeys(measured, "error")
+    if rows < FEW_LABELS:
+        kinds |= {name: "log_loss" for name in measured if graphs.variables[name].support is not None}
+    if "log_loss" in kinds.values():
+        notes.append(f"an error measured on {_rows(rows)} ties: the log loss chooses the weights")
+    names = " and ".join(f"{name}.{kind}" for name, kind in kinds.items())
+    return Criterion(names, tuple(kinds.items()), "; ".join(notes))
+
+
+def _nothing(graphs: Graphs, why: str) -> Criterion:
+    patience = ", and patience never ends the training" if graphs.spec.training.patience is not None else ""
+    return Criterion("last", note=f"{why}. The last epoch is kept{patience}; `select: elbo` would choose")
+
+
+def _rows(count: int) -> str:
+    return "1 validation row" if count == 1 else f"{count} validation rows"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,136 @@
+"""How many labels each split has, by class: a table for people, plain values for files, and what to be told of it.
+
+Not here: which labels there are (`preparation`), how sure an error is (`measures.error_interval`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+
+from graphspec.graphs.graph import Variable
+from graphspec.language.data import FEW_LABELS
+from runtime.data.stream.column_store import Selection
+from runtime.data.stream.patterns import given_elements
+
+MOST_CLASSES = 12
+"""Classes that the table lists one by one."""
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """One label: rows that have it by split, and by split how many have each class; no classes where it has none."""
+
+    name: str
+    rows: Mapping[str, int]
+    classes: Mapping[str, Mapping[str, int]]
+
+    def never(self, split: str) -> list[str]:
+        """Classes that no row of the split has."""
+        return [label for label, counts in self.classes.items() if counts[split] == 0]
+
+    def to_json(self) -> dict[str, Any]:
+        """`{rows: {split: n}, classes: {class: {split: n}}}`."""
+        plain = {label: dict(counts) for label, counts in self.classes.items()}
+        return {"rows": dict(self.rows), "classes": plain}
+
+
+def count_labels(splits: Mapping[str, Selection], labels: Mapping[str, Variable]) -> tuple[LabelCounts, ...]:
+    """Labels by split and class, in the order of `labels`."""
+    return tuple(_count(splits, variable) for variable in labels.values())
+
+
+def _count(splits: Mapping[str, Selection], variable: Variable) -> LabelCounts:
+    classes = variable.support if is_class(variable) else None
+    rows: dict[str, int] = {}
+    by_class: dict[str, dict[str, int]] = {_named(variable, index): {} for index in range(classes or 0)}
+    for split, chosen in splits.items():
+        rows[split], codes = 0, torch.zeros(classes or 0, dtype=torch.int64)
+        for values in chosen.chunks(variable.name):
+            given = given_elements(values)
+            rows[split] += int(given.reshape(len(values), prod(variable.shape)).any(dim=1).sum())
+            if classes is not None:
+                codes += torch.bincount(values[given].long() - variable.minimum, minlength=classes)
+        for label, number in zip(by_class, codes.tolist(), strict=True):
+            by_class[label][split] = number
+    return LabelCounts(variable.name, rows, by_class)
+
+
+def _named(variable: Variable, index: int) -> str:
+    return variable.names[index] if index < len(variable.names) else str(variable.minimum + index)
+
+
+def is_class(variable: Variable) -> bool:
+    """The label is one of finitely many values, one a row."""
+    return variable.discrete and variable.support is not None and variable.shape in ((), (1,))
+
+
+def describe_labels(counts: Sequence[LabelCounts]) -> str:
+    """A table: a line per label, below it one per class.
+
+    labels       training  validation  test
+      y                10           1     1
+        no              8           1     1
+        yes             2           0     0
+    """
+    if not counts:
+        return ""
+    splits = list(counts[0].rows)
+    lines = [("labels", *splits)]
+    for label in counts:
+        lines.append((f"  {label.name}", *(str(label.rows[split]) for split in splits)))
+        if len(label.classes) > MOST_CLASSES:
+            lines.append((f"    {len(label.classes)} classes", *(_range(label, split) for split in splits)))
+        else:
+            lines += [
+                (f"    {name}", *(str(found[split]) for split in splits)) for name, found in label.classes.items()
+            ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(splits) + 1)]
+    return "\n".join(
+        "  ".join([f"{line[0]:<{widths[0]}}", *(f"{line[i]:>{widths[i]}}" for i in range(1, len(line)))])
+        for line in lines
+    )
+
+
+def _range(label: LabelCounts, split: str) -> str:
+    numbers = sorted({found[split] for found in label.classes.values()})
+    return f"{numbers[0]} to {numbers[-1]} each" if len(numbers) > 1 else f"{numbers[0]} each"
+
+
+def label_notes(counts: Sequence[LabelCounts], split_rows: Mapping[str, int]) -> list[str]:
+    """What must not be overlooked: labels of one class only, classes that nothing tells, errors that say little."""
+    notes = []
+    for label in counts:
+        notes += [*_untold(label, split_rows["training"]), *_unmeasured(label, split_rows)]
+    return notes
+
+
+def _untold(label: LabelCounts, rows: int) -> list[str]:
+    """Notes about classes that no training row has."""
+    never = label.never("training")
+    told = [name for name in label.classes if name not in never]
+    if not never or not told:
+        return []
+    if len(told) == 1:
+        return [
+            f"every label of {label.name} that trains is {told[0]}, and {rows - label.rows['training']} training rows "
+            f"have none: always saying {told[0]} makes no error on them. Are cells of another class read as blanks "
+            "(-1 is one, unless `names` declares it)?"
+        ]
+    shown = ", ".join(never[:8]) + (", ..." if len(never) > 8 else "")
+    return [f"no training row has label {shown} of {label.name}: nothing tells the model what that is"]
+
+
+def _unmeasured(label: LabelCounts, split_rows: Mapping[str, int]) -> list[str]:
+    """A note about splits on which an error says little."""
+    few = {split: label.rows[split] for split in ("validation", "test") if split_rows[split]}
+    few = {split: number for split, number in few.items() if number < FEW_LABELS}
+    if not few:
+        return []
+    held = " and ".join(f"{number} of the {split} rows" for split, number in few.items())
+    return [
+        f"{label.rows['training']} training rows have a label of {label.name}, and {held}: an error on fewer than "
+        f"{FEW_LABELS} labels says little. More labels say more, or each fold in turn: `test: {{fold: 0, of: 5}}`"
+    ]
