@@ -46,4 +46,5 @@ def class_codes(variable: Variable, values: Values) -> Codes:
 def _together(codes: Codes, others: Codes) -> Codes:
     """One code for each combination of codes from -1 on."""
     joined = (codes + 1) * (int(others.max(initial=0)) + 2) + others + 1
-    return np.unique(joined, return_inverse=True)[1].astype(np.int64)
+    codes = np.unique(joined, return_inverse=True)[1]
+    return np.asarray(codes, dtype=np.int64)
