@@ -249,7 +249,7 @@ def test_a_share_keeps_proportions(folder: Path) -> None:
 
 
 def test_a_share_is_of_the_rows_that_have_a_label(tmp_path: Path) -> None:
-    write_npz(tmp_path / "rows.npz", x=np.zeros((40, 2)), y=np.repeat([0, 1, -1], [10, 10, 20]))
+    write_npz(tmp_path / "rows.npz", x=np.zeros((40, 2)), y=np.repeat([0, 2, -1], [10, 10, 20]))
     assert len(kept(rows_of(tmp_path, test=0, validation=0, labels={"y": 0.5}))) == 10
 
 

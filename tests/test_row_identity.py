@@ -158,7 +158,7 @@ def test_of_equal_rows_as_many_are_kept_apart_as_trained() -> None:
 
 
 def test_runs_of_runs_are_remembered() -> None:
-    x, y = write_table()
+    _x, _y = write_table()
     first = trained("spec.yaml", TABLE, "first")
     seen = np.setdiff1d(np.arange(100), [*first["test"], *first["validation"]])
     rng = np.random.default_rng(8)
