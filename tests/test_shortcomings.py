@@ -1,5 +1,6 @@
 """What is said of labels that are no better than a guess, and of latents that carry nothing; and where nothing is."""
 
+import math
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from torch import Tensor
 
 from compiler import compile_spec
 from compiler.model.model import Model
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.noise import Noise
 from graphspec.loading import load
 from runtime.data import Rows
 from runtime.measures.evaluation import measure
@@ -63,16 +66,17 @@ def test_latents_that_ignore_the_rows_carry_nothing_and_others_do() -> None:
     assert abs(after["c"]["nats"]) < 1e-5 < before["c"]["nats"]
 
 
-def test_nats_of_a_normal_latent_are_its_divergence() -> None:
+def test_nats_of_a_latent_are_its_divergence() -> None:
+    """Drawn here, in closed form in the objective."""
     model, rows = model_of(), torch.randn(4000, 3, generator=torch.Generator().manual_seed(0))
-    factor = model.graphs.recognition["z"]
-    from compiler.tensors.noise import Noise
-
+    for name in ("z", "c"):
+        follow(model, name, 0.5)
+    weights = ObjectiveWeights.at(model.graphs, None, math.inf).plain()
     with torch.no_grad():
-        q = model.distribution(factor, model.prepare({"x": rows}), Noise(0, 4000))
-        loc, scale = (q.parameters[name].double() for name in ("loc", "scale"))
-    expected = (0.5 * (loc**2 + scale**2 - 1) - scale.log()).sum(-1).mean()
-    assert use_of(model, rows)["z"]["nats"] == pytest.approx(float(expected), abs=0.06)
+        terms = model.evaluate({"x": rows}, weights=weights, noise=Noise(0, 4000)).terms
+    found = use_of(model, rows)
+    for name in ("z", "c"):
+        assert found[name]["nats"] == pytest.approx(float(terms[f"KL {name}"].mean()), rel=0.1)
 
 
 def report_of(model: Model, answers: float, labels: Tensor, *, latents: bool = False) -> dict[str, Any]:
@@ -95,6 +99,8 @@ def test_a_label_at_chance_is_said_with_figures_and_advice() -> None:
     (found,) = shortcomings(model.graphs, report_of(model, 0.0, LABELS), {"y": 12}, 300)
     assert "y is not clearly better than a guess: 25.0 % wrong (95 % interval 17.5 to 34.3)" in found
     assert "always answering NO 25.0 %" in found
+    (whole,) = shortcomings(model.graphs, report_of(model, 0.0, LABELS), {"y": 300}, 300)
+    assert "all 300 training rows have it, so perhaps x does not tell it" in whole
     assert "12 of 300" in found and "objective: {alpha: 500}" in found and "auto" not in found
     assert shortcomings(model.graphs, report_of(model, 5.0, LABELS), {"y": 12}, 300) == []
 
@@ -115,6 +121,9 @@ def test_a_rare_class_that_is_ranked_right_is_said_to_be() -> None:
     assert "It ranks rows all the same (AUC 0.93)" in found
     (found,) = shortcomings(model_of().graphs, {"variables": {"y": figures | {"balanced_error": 0.12}}}, {"y": 12}, 300)
     assert "balanced error 12 %, a constant answer 50 %" in found
+    even = figures | {"majority_error": 0.45, "balanced_error": 0.38}
+    (found,) = shortcomings(model_of().graphs, {"variables": {"y": even}}, {"y": 12}, 300)
+    assert "are found" not in found and "What may help" in found
 
 
 def test_a_dead_latent_is_said_and_the_advice_is_a_legal_spec() -> None:

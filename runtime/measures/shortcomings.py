@@ -10,8 +10,9 @@ from graphspec.graphs.graph import Graphs
 
 RANKS = 0.7
 """From this area under the curve on, a label that is never answered is still told apart."""
-FINDS = 0.8
-"""Below this share of a constant answer's balanced error, rare classes are found."""
+FINDS, RARE = 0.8, 0.6
+"""Below this share of a constant answer's balanced error rare classes are found. There are some where the commonest
+class is wrong less often than this share of what it would be among equally common ones."""
 
 
 def shortcomings(graphs: Graphs, report: Mapping[str, Any], labels: Mapping[str, int], rows: int) -> list[str]:
@@ -48,6 +49,8 @@ def _of_numbers(name: str, figures: Mapping[str, Any]) -> str:
 def _learnt_all_the_same(figures: Mapping[str, Any]) -> str:
     """What the error does not show, where some class is much commoner than the others."""
     balanced, chance = figures.get("balanced_error", 1.0), 1 - 1 / max(2, len(figures.get("classes", ())))
+    if figures.get("majority_error", 1.0) >= RARE * chance:
+        return ""
     if balanced < FINDS * chance:
         return (
             f"Rare classes are found all the same: balanced error {100 * balanced:.0f} %, a constant answer "
@@ -65,9 +68,10 @@ def _advice(graphs: Graphs, name: str, figures: Mapping[str, Any], labels: int, 
     if not labels:
         return "No training row has this label, so that nothing says what its values mean: give some rows theirs"
     spec = graphs.spec
-    steps = [f"label more rows ({labels} of {rows} have it)"]
+    reads = ", ".join(graphs.observed)
+    every = f"all {rows} training rows have it, so perhaps {reads} does not tell it"
+    steps = [every if labels == rows else f"label more rows ({labels} of {rows} have it)"]
     if spec.recognition.auto and name not in spec.recognition.factors:
-        reads = ", ".join(graphs.observed)
         steps.append(
             "give it a network of its own instead of the trunk that `recognition: auto` shares, "
             f"recognition: {{auto: true, {name}: {{parents: [{reads}]}}}}"
