@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data_specs import write_npz
+from picture_makers import ramp, save
 from typer.testing import CliRunner
 
 from runtime.cli.app import app
@@ -76,3 +77,14 @@ def test_a_spec_is_counted(spec: Path) -> None:
 )
 def test_mistakes(spec: Path, arguments: list[str], said: str) -> None:
     assert said in run(*[str(spec) if word == "SPEC" else word for word in arguments], code=1)
+
+
+def test_a_folder_of_images_shows_its_classes_and_what_is_not_read(tmp_path: Path) -> None:
+    for name in ("ant/1.png", "bee/2.png", "unlabelled/3.png", "bee/old/4.png"):
+        save(tmp_path / "pics" / name, ramp())
+    shown = run(str(tmp_path / "pics"))
+    assert "image: integer [1, 4, 6]" in shown and "label: text [], 3 classes: ant, bee, unlabelled" in shown
+    assert "images in deeper folders are not read: bee/old (1 image)" in shown
+    assert "then read {column: label, missing: [unlabelled]}" in shown
+    facts = json.loads(run(str(tmp_path / "pics"), "--json"))
+    assert facts["columns"]["label"]["folders"] == ["ant", "bee", "unlabelled"] and len(facts["notes"]) == 2

@@ -164,7 +164,7 @@ def test_folders_that_may_be_classes(name: str) -> None:
 
 
 @pytest.mark.parametrize("folders", [["0", "1", "2"], ["ant", "bee", "cow"]])
-@pytest.mark.parametrize("blank", ["unlabelled", "Unlabeled", "unknown", "none"])
+@pytest.mark.parametrize("blank", ["unlabelled", "Unlabeled", "unknown", "none", "nan"])
 def test_an_unlabelled_folder_is_never_silently_a_class_or_blank(
     tmp_path: Path, folders: list[str], blank: str
 ) -> None:

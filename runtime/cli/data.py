@@ -1,5 +1,6 @@
 """`graphspec data`: which data sets there are, where they are looked for, and what a spec makes of its data."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +9,7 @@ import typer
 from runtime.cli.common import DataDirOption, JsonOption, SetOption, console, print_json, tell
 
 if TYPE_CHECKING:
+    from graphspec.headers.columns import Column
     from graphspec.headers.sources import KnownSet, SourceInfo
 
 TargetArgument = Annotated[
@@ -65,11 +67,26 @@ def _description(info: "SourceInfo") -> dict[str, Any]:
     return {
         "rows": dict(info.rows),
         "columns": {
-            name: {"shape": column.shape, "kind": column.kind, "classes": column.classes}
+            name: {"shape": column.shape, "kind": column.kind, "classes": column.classes, **_folders(column)}
             for name, column in columns.items()
         },
-        "notes": [remark.message for remark in info.remarks],
+        "notes": [*(remark.message for remark in info.remarks), *_doubtful(columns.values())],
     }
+
+
+def _folders(column: "Column") -> dict[str, Any]:
+    """The class folders that a column of labels is made of."""
+    return {"folders": list(column.values)} if column.classes and column.values else {}
+
+
+def _doubtful(columns: "Iterable[Column]") -> "Iterator[str]":
+    """What to write where class folders look like a place for images without a label."""
+    from graphspec.headers.cell_reader import looks_blank
+
+    for column in columns:
+        blank = ", ".join(value for value in column.values if column.classes and looks_blank(value))
+        if blank:
+            yield f"images without a label in {blank}? then read {{column: {column.name}, missing: [{blank}]}}"
 
 
 def _show_all(folder: Path, as_json: bool) -> None:
@@ -107,10 +124,12 @@ def _show_set(known: "KnownSet", folder: Path, as_json: bool) -> None:
 
 def _print_columns(facts: dict[str, Any]) -> None:
     from graphspec.headers.columns import show_shape
+    from graphspec.reading.suggestions import few
 
     console.print(f"rows: {_counts(facts['rows'])}", highlight=False)
     for name, column in facts["columns"].items():
-        classes = f", {column['classes']} classes" if column["classes"] else ""
+        folders = f": {few(column['folders'])}" if "folders" in column else ""
+        classes = f", {column['classes']} classes{folders}" if column["classes"] else ""
         shape = show_shape(column["shape"])
         console.print(f"  {name}: {column['kind']} {shape}{classes}", markup=False, highlight=False)
     for note in facts["notes"]:
