@@ -232,7 +232,8 @@ objective: {samples: 3, beta: {z: {from: 0.1, to: 1, epochs: 400, shape: exponen
 ODD_NAMES = (
     """
 graphspec: 1
-name: 'odd """
+name: odd
+description: 'odd """
     + '"' * 3
     + r""" \n names'
 variables:
