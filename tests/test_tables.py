@@ -3,7 +3,9 @@
 import gzip
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -200,6 +202,26 @@ def test_a_data_folder_of_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path / "gone")
     os.rmdir(tmp_path / "gone")
     assert errors(spec(tmp_path, "nowhere.csv")) == []
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.npz"])
+def test_damaged_files_are_told_in_words(tmp_path: Path, name: str) -> None:
+    """Cut, changed and joined at random: what can still be read is read, all else names the file."""
+    if name == "t.npz":
+        write_npz(tmp_path / name, a=np.arange(9.0), b=np.arange(9.0), y=np.arange(9) % 3)
+    else:
+        write_rows(tmp_path / name)
+    whole, random = (tmp_path / name).read_bytes(), Random(0)
+    path = spec(tmp_path, name)
+    for _ in range(25):
+        content = bytearray(whole)
+        for _ in range(random.choice([1, 1, 3, 9])):
+            content[random.randrange(len(content))] = random.choice([random.randrange(256), 0, 255, 34, 44, 57])
+        cut = random.randrange(len(content)) if random.random() < 0.4 else None
+        (tmp_path / name).write_bytes(bytes(content[:cut]) + (bytes(content[20:60]) if random.random() < 0.1 else b""))
+        assert all(name in message or "column" in message or "'x'" in message for message in errors(path))
+        with suppress(DataError):
+            prepared(tmp_path, {"x": REALS}, {"source": name, "variables": {"x": ["a", "b"]}})
 
 
 # --- columns by pattern, classes from the column ---

@@ -6,6 +6,7 @@ from math import log10
 
 from graphspec.reading.synonyms import SYNONYMS
 
+MOST_COMPARED = 2000
 _CLOSE = 0.7
 _DETOUR = 0.1  # a slip in a synonym is a weaker hint than a slip in the word itself
 
@@ -23,7 +24,7 @@ def suggest(word: str, candidates: Iterable[str]) -> str | None:
     for synonym in (*SYNONYMS.get(word.lower().replace("-", "_"), ()), *SYNONYMS.get(folded, ())):
         if synonym in legal:
             return synonym
-    near = [(_fold(candidate), candidate, 0.0) for candidate in legal]
+    near = [(_fold(candidate), candidate, 0.0) for candidate in _comparable(word, legal)]
     known_words = set(legal)
     for known, meant in SYNONYMS.items():
         target = next((synonym for synonym in meant if synonym in known_words), None)
@@ -37,6 +38,14 @@ def suggest(word: str, candidates: Iterable[str]) -> str | None:
         if closeness > best or (closeness == best and found is None):
             best, found = closeness, target
     return found
+
+
+def _comparable(word: str, legal: list[str]) -> list[str]:
+    """Of thousands of candidates only those of a like length and beginning: each comparison takes its time."""
+    if len(legal) <= MOST_COMPARED:
+        return legal
+    begin = word[:2].lower()
+    return [c for c in legal if abs(len(c) - len(word)) <= 2 and c[:2].lower() == begin][:MOST_COMPARED]
 
 
 def did_you_mean(word: str, candidates: Iterable[str], otherwise: str = "", *, quote: str = "`") -> str:
