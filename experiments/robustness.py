@@ -65,9 +65,9 @@ def _harms(folder: Path, options: argparse.Namespace) -> Any:
             kills.full_at_operations(folder, expected, chosen, tally)
         yield kind, vars(tally) | {"operations of one training": operations}
     (folder / "run").rename(folder / "whole")
-    yield "damaged run folders", vars(_damaged(damage.judge_run, folder, options))
     damage.write_data(folder / "data", kills.SPEC)
     yield "damaged data files", vars(_damaged(damage.judge_data, folder, options))
+    yield "damaged run folders", vars(_damaged(damage.judge_run, folder, options))
     shutil.rmtree(folder / "whole")
 
 

@@ -7,6 +7,7 @@ import shutil
 import tarfile
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -15,8 +16,8 @@ from typing import Any
 BATCH = 100
 """Cases a forked worker looks at: what ends it by a signal costs the rest of its batch alone."""
 
-VERBS_EVERY = 10
-"""Of so many damaged run folders one goes through the verbs, all through the calls behind them."""
+VERBS_EVERY, TRAINED_EVERY = 50, 4
+"""Of so many damaged run folders one goes through the verbs, and one trains on; all are opened, read and resumed."""
 
 ODD: tuple[Any, ...] = (None, True, -1, 3.5, 10**30, "", "x", "\ud800", [], {}, [[1]], {"a": 1}, float("nan"))
 
@@ -95,10 +96,10 @@ def damage_run(run: Path, draw: random.Random) -> str:
     digest, as a stranger would write it."""
     files = sorted(path for path in run.rglob("*") if path.is_file())
     file = draw.choice(files)
-    if file.suffix == ".safetensors" and draw.random() < 0.7:
-        return _damage_tensors(file, draw)
-    if file.suffix in (".json", ".jsonl") and draw.random() < 0.6:
-        return _damage_json(file, draw)
+    finer = {".safetensors": _damage_tensors, ".json": _damage_json, ".jsonl": _damage_json}.get(file.suffix)
+    if finer is not None and draw.random() < 0.7:
+        with suppress(Exception):  # the second damage to a file, which the first left unreadable
+            return finer(file, draw)
     return damage_file(file, draw)
 
 
@@ -135,7 +136,7 @@ def _damage_tensors(file: Path, draw: random.Random) -> str:
         "cut": lambda t: t.flatten()[:1].clone(),
         "empty": lambda t: t.flatten()[:0].clone(),
         "longer": lambda t: torch.cat([t.flatten(), t.flatten()]),
-        "turned": lambda t: t.reshape(*t.shape[::-1]).clone(),
+        "turned": lambda t: t.reshape(t.shape[::-1]).clone(),
         "one more axis": lambda t: t[None].clone(),
         "double": lambda t: t.double(),
         "whole": lambda t: t.nan_to_num().long(),
@@ -183,12 +184,12 @@ def judge_run(folder: Path, case: int, found: dict[str, Any]) -> None:
     what = damage_run(run, draw)
     if draw.random() < 0.2:
         what += f" and {damage_run(run, draw)}" if any(path.is_file() for path in run.rglob("*")) else ""
-    _judge(f"case {case}: {what}", lambda: _open_and_resume(folder, run), found)
+    _judge(f"case {case}: {what}", lambda: _open_and_resume(folder, run, 4 if case % TRAINED_EVERY == 0 else 3), found)
     if case % VERBS_EVERY == 0:
         _through_the_verbs(f"case {case}: {what}", folder, found)
 
 
-def _open_and_resume(folder: Path, run: Path) -> None:
+def _open_and_resume(folder: Path, run: Path, epochs: int) -> None:
     """Everything that reads a run folder, one refusal after the other not keeping the next from being asked."""
     from compiler import compile_spec
     from graphspec.diagnostics import SpecError
@@ -200,7 +201,7 @@ def _open_and_resume(folder: Path, run: Path) -> None:
     refusal: Exception | None = None
 
     def resume() -> None:
-        model = compile_spec(load(folder / "plain.yaml", ("training.epochs=4",)))
+        model = compile_spec(load(folder / "plain.yaml", (f"training.epochs={epochs}",)))
         fit(model, out=run, resume=True, progress=False, device="cpu")
 
     for look in (lambda: open_run(run), lambda: find_run(run).metrics(), resume):
@@ -328,15 +329,22 @@ def in_batches(judge: Callable[[Path, int, dict[str, Any]], None], folder: Path,
         if code:
             judged.wrong.append(f"case {found['case']}: ended with {code}")
         case = found["case"] + 1
+        print(f"  {judge.__name__}: {case - first} of {count}, {len(judged.wrong)} wrong", flush=True)
     return judged
 
 
 def _work(judge: Callable[[Path, int, dict[str, Any]], None], folder: Path, cases: range, note: Path) -> None:
     os.chdir(folder)
     found: dict[str, Any] = {"read": 0, "refused": 0, "wrong": [], "case": cases[0]}
-    for case in cases:
-        found["case"] = case
+    code = 1
+    try:
+        for case in cases:
+            found["case"] = case
+            note.write_text(json.dumps(found))
+            judge(folder, case, found)
         note.write_text(json.dumps(found))
-        judge(folder, case, found)
-    note.write_text(json.dumps(found))
-    os._exit(0)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
