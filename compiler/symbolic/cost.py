@@ -7,10 +7,8 @@ from math import prod
 from compiler.symbolic.enumeration import largest_enumeration
 from compiler.symbolic.networks_read import read_parents
 from compiler.symbolic.program import Axes, Program, Step
-from graphspec.graphs.graph import Factor, Graphs
-from graphspec.graphs.parameter_shape import parameter_shape
-from graphspec.language.networks import Asked, LayeredKind, Reading, Work
-from graphspec.language.shapes import size_of
+from graphspec.graphs.model_size import numbers_asked
+from graphspec.language.networks import Asked, Reading, Work
 
 BACKWARD = 3
 """A training step costs about three forward passes: one forward, two products per weight matrix backward."""
@@ -54,19 +52,6 @@ def factor_works(program: Program) -> Iterator[tuple[Step, Work]]:
         axes.setdefault(step.factor.variable, step.value_axes)
 
 
-def head_sizes(graphs: Graphs, factor: Factor) -> dict[str, int]:
-    """Numbers that the network gives per parameter it is responsible for; for a function, the value itself."""
-    variable = graphs.variables[factor.variable]
-    if factor.family is None:
-        return {"value": size_of(variable.shape)}
-    given = set(factor.parameters)
-    return {
-        info.name: size_of(parameter_shape(variable, info))
-        for info in factor.family.parameters
-        if not given & {info.name, *info.alternatives}
-    }
-
-
 def _factor_work(program: Program, step: Step, axes: Mapping[str, Axes]) -> Work:
     factor, variables = step.factor, program.graphs.variables
     if factor.network is None or not read_parents(program.graphs, factor):
@@ -75,10 +60,9 @@ def _factor_work(program: Program, step: Step, axes: Mapping[str, Axes]) -> Work
         name: Reading(variables[name].shape, variables[name].info.encoding == "table", _repeats(program, axes[name]))
         for name in factor.parents
     }
-    target = variables[factor.variable]
-    feature = target.domain is None and isinstance(factor.network, LayeredKind)
-    numbers = 0 if feature else sum(head_sizes(program.graphs, factor).values())
-    return factor.network.work(parents, Asked(target.shape, numbers, _repeats(program, step.parent_axes)))
+    numbers = numbers_asked(program.graphs, factor)
+    asked = Asked(variables[factor.variable].shape, numbers, _repeats(program, step.parent_axes))
+    return factor.network.work(parents, asked)
 
 
 def _repeats(program: Program, axes: Axes) -> int:

@@ -86,6 +86,12 @@ CODES: dict[str, Code] = {
         "    objective: {alpha: 3000}\n\n"
         "`allow: [GS116]` on the variable silences the warning.",
     ),
+    "GS117": Code(
+        "A model larger than this machine's memory",
+        "Weights, their gradients and the optimizer's two moments take 16 bytes a weight, and together more than the "
+        "memory of the machine that `check` runs on. A fully connected layer between two large things has as many "
+        "weights as their sizes multiplied; another machine may have the room.",
+    ),
     "GS121": Code(
         "Labels that do not differ",
         "Every label of the column has one value, so there is nothing to tell apart and an error of 0 says nothing; or "

@@ -21,6 +21,7 @@ from graphspec.rules.recognition_rules import (
     check_informed_latents,
     check_parents_are_read,
 )
+from graphspec.rules.size_rules import check_model_fits
 from graphspec.rules.training_rules import check_training
 from graphspec.text.report import Report
 
@@ -39,6 +40,7 @@ TOGETHER = (
     check_parents_are_read,
     check_faithful,
     check_stakes,
+    check_model_fits,
 )
 
 

@@ -48,6 +48,7 @@ def compile(
     """
     from graphspec.describe.not_yet import refuse_not_yet
     from graphspec.loading import load
+    from runtime.runs.memory_guard import refuse_too_large
 
     if sum(option is not None for option in (output, stage, emit)) > 1:
         raise typer.BadParameter("give one of --output, --stage and --emit")
@@ -64,6 +65,7 @@ def compile(
         text = stage_text(graphs, stage)
         print_json({"stage": stage, "text": text}) if as_json else typer.echo(text)
         return
+    refuse_too_large(graphs)
     modules = _modules(graphs, allow_python)
     print_json({"modules": modules, "parameters": sum(m["parameters"] for m in modules)}) if as_json else _table(
         graphs, modules

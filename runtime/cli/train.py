@@ -208,11 +208,13 @@ def _load(
     """Everything that can be wrong with the data, before anything is written."""
     from compiler import compile_spec
     from runtime.cli.before_training import warnings_before
+    from runtime.runs.memory_guard import refuse_too_large
     from runtime.training.loop.fitting import run_to_resume
     from runtime.training.processes.collectives import main_process_first
     from runtime.training.processes.devices import join_processes, resolve_device
     from runtime.training.processes.training_rows import prepare_rows
 
+    refuse_too_large(graphs)
     model = compile_spec(graphs, seed=graphs.spec.training.seed, allow_python=allow_python)
     place = resolve_device(device)
     join_processes(place)

@@ -156,6 +156,7 @@ def open_run(folder: Path | str, *, allow_python: bool = False) -> "Model":
     from compiler import compile_spec
     from compiler.symbolic.schedules import Rates
     from runtime.runs.checkpoints import load_weights, read_weights
+    from runtime.runs.memory_guard import refuse_too_large
 
     path = Path(folder)
     run = None if path.suffix == ".safetensors" and not path.is_dir() else find_run(path)
@@ -165,6 +166,7 @@ def open_run(folder: Path | str, *, allow_python: bool = False) -> "Model":
         raise RunError(f"{file} holds no model weights", "name a run folder, or its best.safetensors")
     graphs = graphs_of(checkpoint.spec, str(file) if run is None else str(run.resolved_file))
     graphs = replace(graphs, written_at=_spec_of(file))
+    refuse_too_large(graphs)
     dtype = next((t.dtype for t in checkpoint.weights.values() if t.is_floating_point()), None)
     model = compile_spec(graphs, dtype=dtype or torch.float32, allow_python=allow_python)
     load_weights(model, checkpoint.weights, str(file))

@@ -120,7 +120,8 @@ class Resnet(LayeredKind):
         """Two convolutions per residual block, on the map of its stage."""
         count = 2 * self.blocks
         products = sum(shape[0] * self.kernel**2 * size_of(shape) for shape in maps)
-        return Work(joint * count * products, joint * count * sum(map(size_of, maps)))
+        weights = count * sum(shape[0] ** 2 * self.kernel**2 for shape in maps)
+        return Work(joint * count * products, joint * count * sum(map(size_of, maps)), weights)
 
 
 def image_for(kind: str, parents: Shapes) -> Shape:
@@ -161,9 +162,11 @@ def reading(
     images = [parent for parent in parents.values() if is_image(parent.shape) and not parent.table]
     maps, area, joint = conv_plan(images[0].shape, channels, kernel, stride), kernel**2, asked.joint
     first = sum(image.repeats * image.shape[0] * area * size_of(maps[0]) for image in images)
-    work = Work(first, joint * size_of(maps[0]))
+    weights = sum(image.shape[0] for image in images) * area * maps[0][0]
+    work = Work(first, joint * size_of(maps[0]), weights)
     for before, after in pairwise(maps):
-        work += Work(joint * before[0] * area * size_of(after), joint * size_of(after))
+        weights = before[0] * area * after[0]
+        work += Work(joint * before[0] * area * size_of(after), joint * size_of(after), weights)
     return work + dense_layers((size_of(maps[-1]), *hidden, asked.numbers), joint), maps
 
 
@@ -178,5 +181,7 @@ def growing(
     widths = (*hidden, size_of(plan.seed))
     work = first_layer(parents, widths[0]) + dense_layers(widths, joint)
     for before, after in pairwise(maps):
-        work += Work(joint * before[0] * area * size_of(after) // shrunk, joint * size_of(after))
-    return work + Work(joint * maps[-1][0] * area * heads // shrunk, joint * asked.numbers), maps
+        weights = before[0] * area * after[0]
+        work += Work(joint * before[0] * area * size_of(after) // shrunk, joint * size_of(after), weights)
+    weights = maps[-1][0] * area * (asked.numbers // prod(asked.target[1:]))
+    return work + Work(joint * maps[-1][0] * area * heads // shrunk, joint * asked.numbers, weights), maps

@@ -21,13 +21,19 @@ Shapes = Mapping[str, Shape]
 
 @dataclass(frozen=True)
 class Work:
-    """Of one row: multiply-adds of a forward pass, and numbers kept for the backward pass."""
+    """Of one row: multiply-adds of a forward pass, and numbers kept for the backward pass. weights: in products, of the
+    network itself (no biases, no tables of classes)."""
 
     multiply_adds: int = 0
     activations: int = 0
+    weights: int = 0
 
     def __add__(self, other: "Work") -> "Work":
-        return Work(self.multiply_adds + other.multiply_adds, self.activations + other.activations)
+        return Work(
+            self.multiply_adds + other.multiply_adds,
+            self.activations + other.activations,
+            self.weights + other.weights,
+        )
 
 
 @dataclass(frozen=True)
@@ -106,9 +112,12 @@ class LayeredKind(NetworkKind):
 
 def first_layer(parents: Mapping[str, Reading], width: int) -> Work:
     """A sum of one map per parent, each on its own axes; a category is a table row and multiplies nothing."""
-    return Work(sum(p.repeats * size_of(p.shape) * width for p in parents.values() if not p.table))
+    read = [parent for parent in parents.values() if not parent.table]
+    products = sum(parent.repeats * size_of(parent.shape) * width for parent in read)
+    return Work(products, 0, sum(size_of(parent.shape) * width for parent in read))
 
 
 def dense_layers(widths: Shape, joint: int) -> Work:
     """Layers after the first, whose inputs vary over all axes."""
-    return Work(joint * sum(a * b for a, b in pairwise(widths)), joint * sum(widths))
+    weights = sum(a * b for a, b in pairwise(widths))
+    return Work(joint * weights, joint * sum(widths), weights)

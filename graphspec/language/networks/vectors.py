@@ -83,4 +83,4 @@ class Elementwise(NetworkKind):
         return self.feature_shape(parents), True
 
     def work(self, parents: Mapping[str, Reading], asked: Asked) -> Work:
-        return Work(asked.joint * asked.numbers, asked.joint * asked.numbers)
+        return Work(asked.joint * asked.numbers, asked.joint * asked.numbers, asked.numbers)
