@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 def tallies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
     """In a process of its own: it forks, and must not have trained before."""
     out = tmp_path_factory.mktemp("robustness") / "found.json"
-    counts = ("--operations", "6", "--moments", "3", "--full", "4", "--damaged", "60")
+    counts = ("--operations", "3", "--moments", "1", "--full", "2", "--damaged", "24")
     command = [sys.executable, "-m", "experiments.robustness", *counts, "--json", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert out.exists(), done.stdout + done.stderr
