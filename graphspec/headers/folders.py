@@ -1,7 +1,7 @@
 """Folders of pictures: which file is which row, and what a few headers tell."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +9,11 @@ from graphspec.headers.columns import Column, Kind
 from graphspec.headers.folder_listing import Listing, list_folder, pictures_below, some
 from graphspec.headers.folder_remarks import NPZ_WAY_OUT, beside_splits, unread
 from graphspec.headers.numbers import is_integer
-from graphspec.headers.pictures import PictureHeader, read_header, unreadable
+from graphspec.headers.pictures import PictureHeader, opened, read_header, unreadable
 from graphspec.headers.table import Remark, SourceError, SplitName, Table
 
+DECODED_BYTES = 2**26
+"""Files of no more bytes together are decoded, some seconds long, to find what else is damaged beside one that is."""
 PROBED_FILES = 256
 """Headers of one split that are read when a spec is checked, evenly spread; the runtime reads them all."""
 SPLIT_WORDS = ("train", "training", "test", "testing", "val", "valid", "validation", "dev")
@@ -125,15 +127,29 @@ def _columns(image: Column, images: tuple[ImageFile, ...]) -> dict[str, Column]:
 def _probed(path: Path, images: Sequence[ImageFile], skip: bool) -> list[PictureHeader]:
     headers: list[PictureHeader] = []
     broken: list[SourceError] = []
-    looked_at = images[:: max(1, -(-len(images) // PROBED_FILES))]
-    for image in looked_at:
+    for image in images[:: max(1, -(-len(images) // PROBED_FILES))]:
         try:
             headers.append(read_header(image.file, f"image file {image.file}"))
         except SourceError as error:
             broken.append(error)
     if broken and not (skip and headers):
-        raise unreadable(f"folder {path.name}", broken, len(looked_at))
+        raise unreadable(f"folder {path.name}", list(_broken(images)), len(images))
     return headers
+
+
+def _broken(images: Sequence[ImageFile]) -> Iterator[SourceError]:
+    """Why pictures cannot be read, of all of them: once one is at fault, the others that are should be told with it.
+
+    Pixels are decoded as well, unless that would take long; the runtime decodes them in any case.
+    """
+    decode = sum(image.file.stat().st_size for image in images if image.file.exists()) <= DECODED_BYTES
+    for image in images:
+        try:
+            with opened(image.file, f"image file {image.file}") as (picture, _):
+                if decode:
+                    picture.load()
+        except SourceError as error:
+            yield error
 
 
 def picture_column(name: str, headers: Sequence[PictureHeader]) -> Column:
