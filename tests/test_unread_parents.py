@@ -107,6 +107,12 @@ def test_a_model_without_observed_variables_is_not_emitted_yet() -> None:
         emit(graphs_of(NOTHING_SEEN))
 
 
+def test_a_model_in_which_nothing_is_learned_is_not_emitted_yet() -> None:
+    text = "graphspec: 1\nvariables: {x: {role: observed, domain: real}}\ngenerative: {x: {}}\nrecognition: {}\n"
+    with pytest.raises(SpecError, match="not emitted as code yet: a model in which nothing is learned"):
+        emit(graphs_of(text))
+
+
 def test_a_model_without_observed_variables_counts_its_rows_by_its_labels() -> None:
     model = Model(graphs_of(NOTHING_SEEN))
     seen = model.unlabelled({"y": torch.rand(5)})

@@ -90,6 +90,8 @@ def make_plan(model: Model) -> EmissionPlan:
     graphs = model.graphs
     if not graphs.observed:
         raise refused(graphs, ("variables",), "a model without an observed variable")
+    if not any(True for _ in model.parameters()):
+        raise refused(graphs, ("variables",), "a model in which nothing is learned")
     names = Names(piece_names())
     identifiers = {name: names.fresh(name) for name in graphs.variables}
     tensors: dict[tuple[str, TensorKind], str] = {(name, "value"): own for name, own in identifiers.items()}

@@ -14,6 +14,7 @@ from graphspec.headers.sources import FileSource, dialect_of, resolve_source
 from graphspec.language import ColumnSpec, DataSection
 from runtime.data.preparation.budgets import Budgets, Mask
 from runtime.data.preparation.earlier_rows import NONE, EarlierRows
+from runtime.data.preparation.far_values import far_values
 from runtime.data.preparation.picture_wishes import picture_readings
 from runtime.data.preparation.splits import RowNumbers, Splits, split_columns, split_rows
 from runtime.data.preparation.strata import strata_of_labels
@@ -201,7 +202,7 @@ def _assemble(
         fingerprint=source.fingerprint,
         rows_of_source=source,
         labels={name: with_source_classes(graphs.variables[name], columns[name], table) for name in graphs.supervised},
-        notes=(*notes, *_never_labelled(training, kept)),
+        notes=(*notes, *_never_labelled(training, kept), *far_values(graphs, training)),
         block_rows=_block_rows(stored),
         weights={name: read.weights[splits.training] for name, read in values.items() if read.weights is not None},
         may_be_blank=frozenset(name for name in columns if name in graphs.supervised or graphs.variables[name].missing),
