@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.contender import Case
-from benchmarks.images import read
-from benchmarks.settings import CLASSES, Setting
+from benchmarks.rows import read
+from benchmarks.settings import Setting
 
 ROWS = 16
 """Of each kind."""
@@ -16,28 +16,32 @@ STOCHASTIC_DRAWS = 200
 
 
 def build_case(setting: Setting, dtype: torch.dtype = torch.float32) -> Case:
-    """Images from the end of the labelled rows on, the twin's own start moved a little (at the start q(y | x) is almost
+    """Some rows of both kinds, the twin's own start moved a little (at the start q(y | x) is almost
     even and z almost silent), and pairs of draws.
 
     The draws come in pairs eps, -eps of signs: their mean loss has KL(q(z) || p(z)) exactly also where an
     implementation scores its draws of z, since that is a quadratic in eps whose second moment is right.
     """
+    if setting.rows_from == "the spec":  # whole commits are compared from the spec's own start
+        return Case({}, torch.empty(0), torch.empty(0), torch.empty(0), ({},))
     generator = torch.Generator().manual_seed(1)
-    images, labels = read()
-    unlabelled, labelled = images[setting.labels :][:ROWS], images[:ROWS]
+    rows = read(setting)
+    unlabelled, labelled = rows.without[:ROWS], rows.labelled[:ROWS]
     stochastic = any(each.stochastic for each in setting.implementations.values())
     draws = []
     for _ in range(STOCHASTIC_DRAWS // 2 if stochastic else 1):
         signs = {name: _signs((setting.samples, 2 * ROWS, size), generator) for name, size in setting.latents.items()}
         for turn in (1, -1):
-            uniform = torch.rand((setting.samples, 2 * ROWS, CLASSES), generator=generator, dtype=torch.float64)
-            eps = {name: turn * value for name, value in signs.items()} | {"y": uniform.clamp_min(1e-9)}
+            eps = {name: turn * value for name, value in signs.items()}
+            for name, size in setting.uniforms.items():
+                uniform = torch.rand((setting.samples, 2 * ROWS, size), generator=generator, dtype=torch.float64)
+                eps[name] = uniform.clamp_min(1e-9)
             draws.append({name: value.to(dtype) for name, value in eps.items()})
     return Case(
         weights=_weights(setting, dtype, generator),
-        unlabelled=unlabelled.to(dtype) / 255,
-        labelled=labelled.to(dtype) / 255,
-        labels=labels[:ROWS],
+        unlabelled=rows.at(unlabelled, dtype),
+        labelled=rows.at(labelled, dtype),
+        labels=rows.labels[labelled],
         draws=tuple(draws),
     )
 

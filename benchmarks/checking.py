@@ -51,9 +51,8 @@ class Verdict:
         return text + (f" (constant added: {self.found.constant:.4f})" if self.found.constant else "")
 
 
-def ask_losses(graph: str, name: str, threads: int, scratch: Path, case: Path) -> Losses:
-    """From a process of its own, so that the timed one has compiled and allocated nothing. Raises Failed."""
-    worker = Worker(graph, name, threads, scratch)
+def ask_losses(worker: Worker, case: Path) -> Losses:
+    """What a worker says, which is ended then. Raises Failed."""
     try:
         answer = worker.ask(check=str(case))
     finally:
@@ -61,13 +60,12 @@ def ask_losses(graph: str, name: str, threads: int, scratch: Path, case: Path) -
     return Losses(tuple(answer["losses"]), answer["gradient_norm"], answer["constant"])
 
 
-def compare(name: str, found: Losses, reference: Losses, setting: Setting) -> Verdict:
+def compare(name: str, implementation: Implementation, found: Losses, reference: Losses, setting: Setting) -> Verdict:
     """Within the tolerance of the implementation's precision: the loss and the gradient's norm.
 
     A stochastic implementation is compared in the mean, draw by draw against the exact loss at the same noise of the
     other variables; its gradient is not, since the norm of a noisy gradient is larger.
     """
-    implementation = setting.implementations[name]
     relative = BF16_TOLERANCE if implementation.bf16 else setting.tolerance
     exact = statistics.fmean(reference.each)
     difference = statistics.fmean(found.each) - exact

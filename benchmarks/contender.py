@@ -15,9 +15,10 @@ Ask = Callable[[], Mapping[str, Any]]
 class Case:
     """The same few rows, weights and noise for everybody.
 
-    weights: by the names in the hand-written twin's `state_dict`. unlabelled, labelled: images [B, 784]; labels [L].
+    weights: by the names in the hand-written twin's `state_dict`. unlabelled, labelled: [B, inputs], images or a
+    table's columns; labels [L].
     draws: for each evaluation the noise by variable, [samples, U + L, *event], unlabelled rows first: standard normal
-    for a normal variable, uniform for a category.
+    for a normal variable, uniform for a category or dropout.
     """
 
     weights: Mapping[str, Tensor]
@@ -25,6 +26,12 @@ class Case:
     labelled: Tensor
     labels: Tensor
     draws: tuple[Mapping[str, Tensor], ...]
+
+    def on(self, device: str) -> "Case":
+        """The same with rows and noise on a device."""
+        rows = (each.to(device) for each in (self.unlabelled, self.labelled, self.labels))
+        draws = tuple({name: value.to(device) for name, value in draw.items()} for draw in self.draws)
+        return Case(self.weights, *rows, draws)
 
 
 @dataclass(frozen=True)
@@ -62,10 +69,12 @@ class Contender(Protocol):
 class Gate:
     """Runs a training loop in stretches: each command says how many steps or seconds, each answer what they took."""
 
-    def __init__(self, ask: Ask, answer: Answer) -> None:
-        self._ask, self._answer = ask, answer
+    def __init__(self, ask: Ask, answer: Answer, wait: Callable[[], None] = lambda: None) -> None:
+        """wait: until the device has done what it was told."""
+        self._ask, self._answer, self._wait = ask, answer, wait
         self._built = time.perf_counter()
         self._steps, self._seconds, self._last = 0, 0.0, 0.0
+        self._work, self._last_work = 0.0, 0.0
         self._wanted_steps, self._wanted_seconds = 0, 0.0
 
     def opens(self) -> None:
@@ -75,20 +84,28 @@ class Gate:
 
     def passed(self) -> None:
         """A step was taken. Raises Stop when there is nothing more to do."""
-        now = time.perf_counter()
-        self._seconds += now - self._last
-        self._steps, self._last = self._steps + 1, now
+        self._look()
+        self._steps += 1
         if self._steps >= self._wanted_steps and self._seconds >= self._wanted_seconds:
-            self._answer({"steps": self._steps, "seconds": self._seconds})
+            self._wait()
+            self._look()
+            self._answer({"steps": self._steps, "seconds": self._seconds, "processor_seconds": self._work})
             self._next()
 
     def leave_out(self) -> None:
-        """What happened since the last step is no part of training: the clock goes on from here."""
-        self._last = time.perf_counter()
+        """What happened since the last step is no part of training: the clocks go on from here."""
+        self._last, self._last_work = time.perf_counter(), time.process_time()
+
+    def _look(self) -> None:
+        """At the clock, and at the time that this process had on processors, which others' work changes less."""
+        last, last_work = self._last, self._last_work
+        self.leave_out()
+        self._seconds, self._work = self._seconds + self._last - last, self._work + self._last_work - last_work
 
     def _next(self) -> None:
         command = self._ask()
         if "run" not in command:
             raise Stop
         self._wanted_steps, self._wanted_seconds = command["run"]["steps"], command["run"]["seconds"]
-        self._steps, self._seconds, self._last = 0, 0.0, time.perf_counter()
+        self._steps, self._seconds, self._work = 0, 0.0, 0.0
+        self.leave_out()

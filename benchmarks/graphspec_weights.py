@@ -19,6 +19,14 @@ NETWORKS = {
     "q_z": ("recognition--z", ("a", "h", "x", "y"), ("loc", "scale")),
     "p_x": ("generative--x", ("y", "z"), ("logits",)),
     "p_a": ("generative--a", ("x", "y", "z"), ("loc", "scale")),
+    "q_diagnosis": ("recognition--diagnosis", ("h",), ("logits",)),
+    "q_condition": ("recognition--condition", ("h", "diagnosis"), ("loc", "scale")),
+    "p_diagnosis": ("generative--diagnosis", ("age", "condition"), ("logits",)),
+    "p_labs": ("generative--labs", ("diagnosis", "condition"), ("loc",)),
+    "p_glucose": ("generative--glucose", ("diagnosis", "condition"), ("loc", "scale")),
+    "p_visits": ("generative--visits", ("diagnosis", "condition"), ("rate",)),
+    "p_smoker": ("generative--smoker", ("condition",), ("logits",)),
+    "p_site": ("generative--site", ("diagnosis", "condition"), ("logits",)),
 }
 """By the twin's name: the factor, the parents in the order of the twin's concatenation (those that there are), and the
 parameters in the order of the twin's head."""
@@ -34,6 +42,14 @@ TRUNK_LAYERS = {
 }
 """The convolutional twin's trunk: place in its nn.Sequential to names in the model."""
 
+CELLS = (
+    *("age", "labs", "glucose", "visits", "smoker", "site"),
+    *("labs present", "glucose present", "visits present", "smoker present", "site present"),
+)
+"""What the table's features read, in the order of the twin's concatenation."""
+SHIFTED = ("scale", "rate")
+"""Parameters that are a shifted softplus."""
+
 Piece = tuple[str, Tensor]
 
 
@@ -46,7 +62,7 @@ def fill(model: Model, weights: Mapping[str, Tensor], *, turned: bool = False) -
     own = dict(model.named_parameters())
     pieces = dict(_pieces(own, weights, turned))
     assert set(pieces) == set(own), f"not the same weights: {sorted(set(pieces) ^ set(own))}"
-    given = sum(value.numel() for name, value in weights.items() if name.endswith(("weight", "bias")))
+    given = sum(value.numel() for name, value in weights.items() if name.endswith(("weight", "bias", "raw_scale")))
     assert sum(value.numel() for value in own.values()) == given, "the twin has another number of weights"
     for name, values in pieces.items():
         _copy(own[name], values)
@@ -56,7 +72,7 @@ def _pieces(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], turned: bo
     """Every weight of the model with its values from the twin."""
     for twin, (factor, parents, outputs) in NETWORKS.items():
         layers = sorted({int(name.split(".")[1]) for name in weights if name.startswith(f"{twin}.")})
-        at = f"factors.{factor}.sources.0.network"
+        at = f"factors.{factor}.sources.{2 if twin == 'p_labs' else 0}.network"
         for depth, layer in enumerate(layers):
             weight, bias = weights[f"{twin}.{layer}.weight"], weights[f"{twin}.{layer}.bias"]
             last = layer == layers[-1]
@@ -73,6 +89,8 @@ def _pieces(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], turned: bo
                 yield f"{at}.hidden.dense.{depth - 1}.bias", bias
     if "trunk.0.weight" in weights:
         yield from _trunk(weights, turned)
+    if "raw_scale" in weights:
+        yield from _table(own, weights)
 
 
 def _first(
@@ -111,7 +129,7 @@ def _by_output(
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
     sizes = [own[f"{at}.to_{output}.bias"].shape[0] for output in outputs]
     for output, rows, constant in zip(outputs, weight.split(sizes), bias.split(sizes), strict=True):
-        yield output, rows, constant - SHIFT if output == "scale" else constant
+        yield output, rows, constant - SHIFT if output in SHIFTED else constant
 
 
 def _trunk(weights: Mapping[str, Tensor], turned: bool) -> Iterator[Piece]:
@@ -123,6 +141,13 @@ def _trunk(weights: Mapping[str, Tensor], turned: bool) -> Iterator[Piece]:
             if turned and name == "readout.first.weight":  # [units, channels * pixels]
                 values = values.unflatten(1, (-1, 7 * 7)).flip(2).flatten(1)
             yield f"{TRUNK}.{name}", values
+
+
+def _table(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Iterator[Piece]:
+    at = "factors.recognition--h.network"
+    yield from _first(own, f"{at}.first", CELLS, weights["h.0.weight"], weights["h.0.bias"])
+    yield from ((f"{at}.hidden.dense.0.{kind}", weights[f"h.1.{kind}"]) for kind in ("weight", "bias"))
+    yield "factors.generative--labs.sources.1.learned.raw", weights["raw_scale"]
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """What the hand-written twins share: a plain training loop, and their losses on a case."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -9,8 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.contender import Case, Gate, Losses
-from benchmarks.images import Batches
+from benchmarks.rows import Batches
 from benchmarks.settings import SCALE_FLOOR, Implementation, Setting
+
+HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
 class HandWritten(nn.Module, ABC):
@@ -19,11 +22,13 @@ class HandWritten(nn.Module, ABC):
     eps: noise by variable as in `Case.draws`; None draws it anew.
     """
 
-    def __init__(self, setting: Setting, implementation: Implementation, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, setting: Setting, implementation: Implementation, dtype: torch.dtype = torch.float32, device: str = "cpu"
+    ) -> None:
         super().__init__()
-        self.setting, self.bf16, self.dtype = setting, implementation.bf16, dtype
+        self.setting, self.bf16, self.dtype, self.device = setting, implementation.bf16, dtype, device
         self.build()
-        self.to(dtype)
+        self.to(device, dtype)
 
     @abstractmethod
     def build(self) -> None:
@@ -36,6 +41,7 @@ class HandWritten(nn.Module, ABC):
     def losses(self, case: Case) -> Losses:
         """See `Contender`."""
         self.load_state_dict(dict(case.weights))
+        case = case.on(self.device)
         return losses_of(
             lambda eps: self._autocast_loss(case.unlabelled, case.labelled, case.labels, eps),
             case.draws,
@@ -45,13 +51,13 @@ class HandWritten(nn.Module, ABC):
     def _autocast_loss(
         self, unlabelled: Tensor, labelled: Tensor, labels: Tensor, eps: Mapping[str, Tensor] | None
     ) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
             return self.loss(unlabelled, labelled, labels, eps)
 
     def run(self, gate: Gate) -> None:
         """See `Contender`."""
         optimizer = torch.optim.Adam(self.parameters(), lr=self.setting.learning_rate)
-        batches = iter(Batches(self.setting, self.dtype))
+        batches = iter(Batches(self.setting, self.dtype, self.device))
         gate.opens()
         for unlabelled, labelled, labels in batches:
             optimizer.zero_grad()

@@ -7,12 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.hand import HandWritten, bernoulli, divergence, normal, perceptron
+from benchmarks.hand import HALF_LOG_TWO_PI, HandWritten, bernoulli, divergence, normal, perceptron
 from benchmarks.settings import CLASSES, PIXELS
 
 SIZE = 100
 """Of a and of z."""
-HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
 class HandADGM(HandWritten):
@@ -29,7 +28,7 @@ class HandADGM(HandWritten):
     def loss(self, unlabelled: Tensor, labelled: Tensor, labels: Tensor, eps: Mapping[str, Tensor] | None) -> Tensor:
         if eps is None:
             shape = (self.setting.samples, len(unlabelled) + len(labelled), SIZE)
-            eps = {name: torch.randn(shape, dtype=unlabelled.dtype) for name in ("a", "z")}
+            eps = {name: torch.randn(shape, dtype=unlabelled.dtype, device=self.device) for name in ("a", "z")}
         counts = [len(unlabelled), len(labelled)]
         (first_a, second_a), (first_z, second_z) = (eps[name].split(counts, dim=1) for name in ("a", "z"))
         without = self.without_label(unlabelled, first_a, first_z)
@@ -54,7 +53,7 @@ class HandADGM(HandWritten):
         """Mean over draws of sum_y q(y | a, x) (joint - log q(a | x) - log q(y | a, x)), [B] nats."""
         a, log_qa, log_qy = self.auxiliary(x, eps_a)
         lead = (CLASSES, *eps_a.shape[:-1])
-        y = torch.eye(CLASSES, dtype=x.dtype)[:, None, None].expand(*lead, CLASSES)
+        y = torch.eye(CLASSES, dtype=x.dtype, device=x.device)[:, None, None].expand(*lead, CLASSES)
         log_qy = log_qy.permute(2, 0, 1)
         joint = self.joint(x.expand(*lead, PIXELS), y, a.expand(*lead, SIZE), eps_z.expand(*lead, SIZE))
         return (log_qy.exp() * (joint - log_qa - log_qy)).sum(0).mean(0)

@@ -29,7 +29,7 @@ class HandConvM2(HandWritten):
     def loss(self, unlabelled: Tensor, labelled: Tensor, labels: Tensor, eps: Mapping[str, Tensor] | None) -> Tensor:
         counts = [len(unlabelled), len(labelled)]
         h = self.trunk(torch.cat([unlabelled, labelled]).view(-1, 1, 28, 28))
-        noise = torch.randn(sum(counts), STYLE, dtype=self.dtype) if eps is None else eps["z"][0]
+        noise = torch.randn(sum(counts), STYLE, dtype=self.dtype, device=h.device) if eps is None else eps["z"][0]
         (h_first, h_second), (first, second) = h.split(counts), noise.split(counts)
         y = F.one_hot(labels, CLASSES).to(self.dtype)
         log_q = F.log_softmax(self.q_y(h_second), dim=-1)
@@ -45,6 +45,6 @@ class HandConvM2(HandWritten):
     def without_label(self, x: Tensor, h: Tensor, eps: Tensor) -> Tensor:
         """sum_y q(y | h) (bound(x, y) - log q(y | h)), [B] nats."""
         log_q = F.log_softmax(self.q_y(h), dim=-1)
-        y = torch.eye(CLASSES, dtype=x.dtype).repeat_interleave(len(x), dim=0)
+        y = torch.eye(CLASSES, dtype=x.dtype, device=x.device).repeat_interleave(len(x), dim=0)
         bound = self.bound(x.repeat(CLASSES, 1), h.repeat(CLASSES, 1), y, eps.repeat(CLASSES, 1))
         return (log_q.exp() * (bound.view(CLASSES, len(x)).t() - log_q)).sum(-1)

@@ -45,7 +45,7 @@ class HandM2(HandWritten):
     def without_label(self, x: Tensor, eps: Tensor | None, uniform: Tensor | None) -> Tensor:
         """sum_y q(y | x) (bound(x, y) - log q(y | x)), [B] nats."""
         log_q = F.log_softmax(self.q_y(x), dim=-1)
-        y = torch.eye(CLASSES, dtype=x.dtype).repeat_interleave(len(x), dim=0)
+        y = torch.eye(CLASSES, dtype=x.dtype, device=x.device).repeat_interleave(len(x), dim=0)
         bound = self.bound(x.repeat(CLASSES, 1), y, None if eps is None else eps.repeat(CLASSES, 1))
         return (log_q.exp() * (bound.view(CLASSES, len(x)).t() - log_q)).sum(-1)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 _SETS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_int8", "sve", "bf16")
-_SIDES = (1024, 2048)
+_SIDES, _SIDES_ON_CUDA = (1024, 2048), (4096, 8192)
 _SECONDS = 1.0
 
 
@@ -28,14 +28,20 @@ def processor() -> dict[str, Any]:
     }
 
 
+def cuda_processor() -> dict[str, Any]:
+    """Name and memory of the graphics processor."""
+    facts = torch.cuda.get_device_properties(0)
+    return {"gpu": facts.name, "gpu_gib": round(facts.total_memory / 2**30, 1), "cuda": torch.version.cuda}
+
+
 def native_bf16() -> bool:
     """Whether the processor multiplies bfloat16 itself; where not, a product takes a hundred times as long."""
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(processor()["instruction_sets"]))
 
 
-def gemm_peak(dtype: torch.dtype, seconds: float = _SECONDS) -> float:
+def gemm_peak(dtype: torch.dtype, seconds: float = _SECONDS, device: str = "cpu") -> float:
     """The best rate of `torch.mm` on square matrices within `seconds`, GFLOP/s."""
-    return _best(_mm, dtype, seconds)
+    return _best(_mm if device == "cpu" else _mm_on_cuda, dtype, seconds, device)
 
 
 def onednn_peak(seconds: float = _SECONDS) -> float:
@@ -47,16 +53,23 @@ def _mm(left: Tensor, right: Tensor) -> None:
     torch.mm(left, right)
 
 
+def _mm_on_cuda(left: Tensor, right: Tensor) -> None:
+    torch.mm(left, right)
+    torch.cuda.synchronize()
+
+
 def _onednn(left: Tensor, right: Tensor) -> None:
     torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], "")
 
 
-def _best(multiply: Callable[[Tensor, Tensor], None], dtype: torch.dtype, seconds: float) -> float:
-    return max(_rate(multiply, side, dtype, seconds / len(_SIDES)) for side in _SIDES)
+def _best(multiply: Callable[[Tensor, Tensor], None], dtype: torch.dtype, seconds: float, device: str = "cpu") -> float:
+    sides = _SIDES if device == "cpu" else _SIDES_ON_CUDA
+    return max(_rate(multiply, torch.randn(2, side, side).to(device, dtype), seconds / len(sides)) for side in sides)
 
 
-def _rate(multiply: Callable[[Tensor, Tensor], None], side: int, dtype: torch.dtype, seconds: float) -> float:
-    left, right = torch.randn(side, side).to(dtype), torch.randn(side, side).to(dtype)
+def _rate(multiply: Callable[[Tensor, Tensor], None], factors: Tensor, seconds: float) -> float:
+    left, right = factors.unbind()
+    side = len(left)
     multiply(left, right)
     best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:

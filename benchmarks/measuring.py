@@ -26,6 +26,7 @@ class Measured:
     warm_s: float = math.nan
     peak_mib: float = math.nan
     seconds_per_step: list[float] = field(default_factory=list)
+    work_per_step: list[float] = field(default_factory=list)
 
 
 def start(worker: Worker) -> Measured:
@@ -47,6 +48,7 @@ def repeat(measured: Sequence[Measured], repeats: int, seconds: float) -> None:
         for each in measured:
             answer = each.worker.run(seconds=seconds)
             each.seconds_per_step.append(answer["seconds"] / answer["steps"])
+            each.work_per_step.append(answer["processor_seconds"] / answer["steps"])
             each.peak_mib = answer["peak_mib"]
 
 
@@ -56,7 +58,7 @@ def rows(
     """One JSON row per implementation. peak: rate of torch.mm in float32, fastest: of the fastest way, GFLOP/s.
 
     examples_per_second: unlabelled and labelled rows, at the median of the repeats' seconds per step; lowest, highest:
-    over repeats. ratio: to the first implementation's. share_of_roofline: the work of `step_flop` per second, over the
+    over repeats. ratio: to the first implementation's. processor_ms_per_step: median time on processors, all threads. share_of_roofline: the work of `step_flop` per second, over the
     peak; share_of_fastest: over the fastest. setup_s: from the process's start to before the first step, imports and
     data included; compile_s: what the first steps took beyond their steady time. peak_mib: resident memory of the
     process, setup_mib: before any step.
@@ -80,6 +82,7 @@ def _row(graph: str, setting: Setting, each: Measured, peaks: tuple[float, float
         "highest": round(setting.examples / min(each.seconds_per_step), 1),
         "repeats": len(each.seconds_per_step),
         "ms_per_step": round(1000 * step, 3),
+        "processor_ms_per_step": round(1000 * statistics.median(each.work_per_step), 3),
         "gflop_per_step": round(flop / 1e9, 3),
         "setup_mib": round(each.setup_mib, 1),
         "first_step_s": round(each.first_step_s, 3),

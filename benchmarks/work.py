@@ -36,6 +36,10 @@ def step_flop(graph: str, setting: Setting, implementation: Implementation) -> i
         layers = _adgm(rows, joint, setting.samples)
     elif graph == "conv":
         layers = _conv(rows, joint)
+    elif graph == "table":
+        layers = _table(rows, joint)
+    elif graph == "digits":
+        layers = _digits(rows, joint)
     else:
         layers = _m2(rows, joint, relaxed=setting.temperature is not None)
     return sum(layer.flop for layer in layers)
@@ -93,4 +97,30 @@ def _conv(rows: int, joint: int) -> list[Layer]:
         Layer(joint, 50, 500),  # p(x | y, z)
         Layer(joint, 500, 500),
         Layer(joint, 500, PIXELS),
+    ]
+
+
+def _table(rows: int, joint: int) -> list[Layer]:
+    """Classes and blanks are table rows and zeros; what reads the condition varies over the diagnosis."""
+    return [
+        Layer(rows, 15, 64, DATA),  # h
+        Layer(rows, 64, 64),
+        Layer(rows, 64, 3),  # q(diagnosis | h)
+        Layer(rows, 64, 4),  # q(condition | h, diagnosis)
+        Layer(rows, 1, 32, DATA),  # p(diagnosis | age, condition)
+        *(Layer(joint, 2, 32) for _ in range(6)),
+        *(Layer(joint, 32, outputs) for outputs in (3, 2, 2, 1, 1, 3)),
+    ]
+
+
+def _digits(rows: int, joint: int) -> list[Layer]:
+    """Features once an image, the decoder for every digit."""
+    return [
+        Layer(rows, 64, 256, DATA),  # h
+        Layer(rows, 256, 256),
+        Layer(rows, 256, 10),  # q(y | h)
+        Layer(rows, 256, 12),  # q(z | h, y)
+        Layer(joint, 6, 256),  # p(x | y, z)
+        Layer(joint, 256, 256),
+        Layer(joint, 256, 64),
     ]

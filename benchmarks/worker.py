@@ -4,7 +4,7 @@ python -m benchmarks.worker --graph m2 --implementation hand-eager --threads 2
 
 From the command either {"check": FILE}, answered by {"losses": [...], "gradient_norm": g, "constant": c}, or {"train":
 true}, answered by {"ready": seconds}, then {"run": {"steps": n, "seconds": s}} as often as wanted (steps are taken
-until there are as many and as much time has passed), answered by {"steps": n, "seconds": s}; the end of the pipe ends
+until there are as many and as much time has passed), answered by {"steps": n, "seconds": s, "processor_seconds": p}; the end of the pipe ends
 it. First of all it answers {"built": seconds} unasked. "peak_mib" is in all answers.
 """
 
@@ -22,7 +22,7 @@ from collections.abc import Mapping  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any, TextIO  # noqa: E402
 
-from benchmarks.settings import SETTINGS  # noqa: E402
+from benchmarks.settings import SETTINGS, implementations_on  # noqa: E402
 
 
 def main() -> None:
@@ -32,18 +32,23 @@ def main() -> None:
     parser.add_argument("--implementation", required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--float64", action="store_true")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--worktree", default=None, help="where the packages that are measured come from")
     options = parser.parse_args()
     answers = _own_standard_output()
+    if options.worktree:
+        sys.path.insert(0, options.worktree)  # `benchmarks` is loaded and stays this one
 
     import torch
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     setting = SETTINGS[options.graph]
-    implementation = setting.implementations[options.implementation]
+    implementation = implementations_on(options.graph, options.device)[options.implementation]
     module, _, name = implementation.target.partition(":")
     dtype = torch.float64 if options.float64 else torch.float32
-    contender = getattr(importlib.import_module(module), name)(setting, implementation, dtype)
+    elsewhere = {} if options.device == "cpu" else {"device": options.device}
+    contender = getattr(importlib.import_module(module), name)(setting, implementation, dtype, **elsewhere)
 
     def answer(values: Mapping[str, Any]) -> None:
         print(json.dumps({**values, "peak_mib": _peak_mib()}), file=answers, flush=True)
@@ -54,10 +59,10 @@ def main() -> None:
         return command
 
     answer({"built": time.perf_counter() - _STARTED})
-    _serve(contender, ask, answer)
+    _serve(contender, ask, answer, wait=torch.cuda.synchronize if options.device == "cuda" else lambda: None)
 
 
-def _serve(contender: Any, ask: Any, answer: Any) -> None:
+def _serve(contender: Any, ask: Any, answer: Any, wait: Any) -> None:
     import torch
 
     from benchmarks.contender import Case, Gate, Stop
@@ -69,7 +74,7 @@ def _serve(contender: Any, ask: Any, answer: Any) -> None:
         answer({"losses": found.each, "gradient_norm": found.gradient_norm, "constant": found.constant})
     elif "train" in command:
         with contextlib.suppress(Stop):
-            contender.run(Gate(ask, answer))
+            contender.run(Gate(ask, answer, wait))
 
 
 def _own_standard_output() -> TextIO:
