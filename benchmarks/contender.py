@@ -29,9 +29,13 @@ class Case:
 
     def on(self, device: str) -> "Case":
         """The same with rows and noise on a device."""
-        rows = (each.to(device) for each in (self.unlabelled, self.labelled, self.labels))
-        draws = tuple({name: value.to(device) for name, value in draw.items()} for draw in self.draws)
-        return Case(self.weights, *rows, draws)
+        return Case(
+            self.weights,
+            self.unlabelled.to(device),
+            self.labelled.to(device),
+            self.labels.to(device),
+            tuple({name: value.to(device) for name, value in draw.items()} for draw in self.draws),
+        )
 
 
 @dataclass(frozen=True)

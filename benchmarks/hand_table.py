@@ -57,10 +57,7 @@ class HandTable(HandWritten):
         h = torch.cat([part.to(x.dtype) for part in numbers], dim=1)
         for layer, name in zip(self.h, MASKS, strict=True):
             h = F.silu(layer(h))
-            if eps is None:
-                h = F.dropout(h, DROPOUT)
-            else:
-                h = h * ((eps[name][0] >= DROPOUT).to(h.dtype) / (1 - DROPOUT))
+            h = F.dropout(h, DROPOUT) if eps is None else h * ((eps[name][0] >= DROPOUT).to(h.dtype) / (1 - DROPOUT))
         return h
 
     def bound(self, x: Tensor, given: Tensor, h: Tensor, y: Tensor, eps: Tensor) -> Tensor:
@@ -90,8 +87,9 @@ class HandTable(HandWritten):
         """sum over the diagnosis of q(diagnosis | h) (bound - log q(diagnosis | h)), [B] nats."""
         log_q = F.log_softmax(self.q_diagnosis(h), dim=-1)
         y = torch.eye(CLASSES, dtype=h.dtype, device=h.device).repeat_interleave(len(x), dim=0)
-        bound = self.bound(*(part.repeat(CLASSES, 1) for part in (x, given, h)), y, eps.repeat(CLASSES, 1))
-        return (log_q.exp() * (bound.view(CLASSES, len(x)).t() - log_q)).sum(-1)
+        x, given, h, eps = (part.repeat(CLASSES, 1) for part in (x, given, h, eps))
+        bound = self.bound(x, given, h, y, eps)
+        return (log_q.exp() * (bound.view(CLASSES, len(log_q)).t() - log_q)).sum(-1)
 
 
 def student_t(value: Tensor, loc: Tensor, scale: Tensor) -> Tensor:

@@ -58,7 +58,8 @@ def rows(
     """One JSON row per implementation. peak: rate of torch.mm in float32, fastest: of the fastest way, GFLOP/s.
 
     examples_per_second: unlabelled and labelled rows, at the median of the repeats' seconds per step; lowest, highest:
-    over repeats. ratio: to the first implementation's. processor_ms_per_step: median time on processors, all threads. share_of_roofline: the work of `step_flop` per second, over the
+    over repeats. ratio: to the first implementation's. processor_ms_per_step: median time on processors,
+    all threads. share_of_roofline: the work of `step_flop` per second, over the
     peak; share_of_fastest: over the fastest. setup_s: from the process's start to before the first step, imports and
     data included; compile_s: what the first steps took beyond their steady time. peak_mib: resident memory of the
     process, setup_mib: before any step.

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from benchmarks.contender import Case, Gate, Losses
 from benchmarks.hand import losses_of, normal, perceptron
 from benchmarks.hand_m2 import HIDDEN, STYLE
-from benchmarks.rows import Batches
 from benchmarks.peers import given_normal, no_validation
+from benchmarks.rows import Batches
 from benchmarks.settings import CLASSES, PIXELS, Implementation, Setting
 
 from pixyz.distributions import Bernoulli, Categorical, Deterministic, Normal  # isort: skip

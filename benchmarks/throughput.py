@@ -65,7 +65,7 @@ def _lacking(options: argparse.Namespace) -> str | None:
 
         if not torch.cuda.is_available():
             return (
-                f"--device cuda: torch {torch.__version__} sees no CUDA device on this machine, and nothing was measured. "
+                f"--device cuda: torch {torch.__version__} sees no CUDA device on this machine; nothing was measured. "
                 "Run the same command where `python -c 'import torch; print(torch.cuda.is_available())'` prints True; "
                 f"--device cpu --graph {','.join(ON_CUDA)} measures the same graphs here."
             )
@@ -269,8 +269,8 @@ def show_rows(
     sets = " ".join(machine["instruction_sets"])
     gemm = machine["gemm_gflops"]
     table = Table(
-        "implementation", "examples/s", "min-max", "ms/step", "processor ms", "ratio", "of f32 mm", "of best f32", "peak MiB",
-        "set-up s", "first step s", "compile s",
+        "implementation", "examples/s", "min-max", "ms/step", "processor ms", "ratio", "of f32 mm", "of best f32",
+        "peak MiB", "set-up s", "first step s", "compile s",
         title=f"{machine.get('gpu', machine['processor'])} ({sets}), {machine['threads']} threads; GEMM GFLOP/s {gemm}",
     )  # fmt: skip
     for row in found:

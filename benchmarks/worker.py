@@ -4,7 +4,8 @@ python -m benchmarks.worker --graph m2 --implementation hand-eager --threads 2
 
 From the command either {"check": FILE}, answered by {"losses": [...], "gradient_norm": g, "constant": c}, or {"train":
 true}, answered by {"ready": seconds}, then {"run": {"steps": n, "seconds": s}} as often as wanted (steps are taken
-until there are as many and as much time has passed), answered by {"steps": n, "seconds": s, "processor_seconds": p}; the end of the pipe ends
+until there are as many and as much time has passed), answered by {"steps": n, "seconds": s,
+"processor_seconds": p}; the end of the pipe ends
 it. First of all it answers {"built": seconds} unasked. "peak_mib" is in all answers.
 """
 

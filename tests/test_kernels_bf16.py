@@ -25,8 +25,8 @@ ROUNDING = 2.0**-8
 """What rounding to bfloat16 changes at most, relative to the number."""
 
 
-SLOPES = {"softplus": 2, "elu": 2, "tanh": 4, "sigmoid": 5, "identity": 2, "relu": 2, "leaky_relu": 2}
-"""How many roundings of the output its slope may be off, relative to the largest slope: y (1 - y) is at most 1/4."""
+SLOPE = 2
+"""How many roundings of the output its slope may be off, relative to the largest slope."""
 
 
 def _twins(parts: list[Tensor], halves: tuple[int, ...]) -> tuple[list[Tensor], list[Tensor]]:
@@ -69,7 +69,7 @@ def test_sums_and_activations(
     expected.backward(weight.double())
     for mine, other in zip(parts, twins, strict=True):
         assert mine.grad is not None and other.grad is not None and mine.grad.dtype == mine.dtype
-        close(mine.grad, other.grad, SLOPES[name] * ROUNDING if in_half else ROUNDING if mine.dtype == HALF else 1e-5)
+        close(mine.grad, other.grad, SLOPE * ROUNDING if in_half else ROUNDING if mine.dtype == HALF else 1e-5)
 
 
 @built
@@ -117,9 +117,10 @@ def test_rounding_is_torchs_own() -> None:
     bits = torch.randint(-(2**31), 2**31, (100, 99), generator=torch.Generator().manual_seed(0), dtype=torch.int64)
     bits[:, :40] = bits[:, :40] & ~0xFFFF | 0x8000
     bits[0, :3] = torch.tensor([0x7F7FFFFF, 0x7F800001, -1])
-    x = bits.to(torch.int32).view(torch.float32)
+    x = (bits & 0x7FFFFFFF).to(torch.int32).view(torch.float32)
+    x = torch.where(x < 32, x + 32, x)  # where softplus changes nothing
     with _autocast():
-        found = sum_activate([x], "identity")
+        found = sum_activate([x], "softplus")
     assert found is not None
     torch.testing.assert_close(found, x.to(HALF), rtol=0, atol=0, equal_nan=True)
 
@@ -130,7 +131,7 @@ def test_rounding_is_torchs_own() -> None:
 @pytest.mark.parametrize("event", [(70,), (3, 7), (128,)])
 def test_densities(name: str, halves: tuple[int, ...], event: tuple[int, ...]) -> None:
     leads = [(5, 60), (5, 60), (1, 60), (1, 1)]
-    ours, theirs = _twins(inputs_of(name, [(*lead, *event) for lead in leads[: INPUTS[name]]]), halves)
+    ours, theirs = _twins(inputs_of([(*lead, *event) for lead in leads[: INPUTS[name]]]), halves)
     out, expected = fused_density(name, ours, len(event)), DENSITIES[name](*theirs).flatten(2).sum(-1)
     assert out is not None and out.dtype == torch.float32
     close(out, expected, 1e-5)
@@ -145,8 +146,8 @@ def test_densities(name: str, halves: tuple[int, ...], event: tuple[int, ...]) -
 @built
 def test_what_stays_with_torch() -> None:
     part = torch.ones(100, 100, dtype=HALF)
-    assert sum_activate([part] * 16, "relu") is not None and sum_activate([part] * 17, "relu") is None
-    assert sum_activate([part, part.double()], "relu") is None and sum_activate([part.half()], "relu") is None
+    assert sum_activate([part] * 16, "softplus") is not None and sum_activate([part] * 17, "softplus") is None
+    assert sum_activate([part, part.double()], "softplus") is None and sum_activate([part.half()], "softplus") is None
     assert softplus_above(torch.ones(2, 3, dtype=HALF), 0.0, 0.0) is None
     assert fused_density("bernoulli", [part, part.double()], 1) is None
     assert fused_density("bernoulli", [part[:2, :3], part[:2, :3]], 1) is None
@@ -168,7 +169,6 @@ def test_families_compute_in_single_precision(kernel: bool, monkeypatch: pytest.
     """Whether the kernel takes bfloat16 parameters or torch computes with them, nothing is rounded on the way."""
     if not kernel:
         monkeypatch.setattr("compiler.families.entry.fused_density", lambda *_: None)
-        monkeypatch.setattr("compiler.families.divergences.fused_density", lambda *_: None)
     loc, scale, value = draw(100, 80, seed=1).to(HALF), draw(100, 80, seed=2).abs() + 0.2, draw(100, 80, seed=3)
     for family, parameters in [
         ("bernoulli", {"logits": loc}),

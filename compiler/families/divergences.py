@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from compiler.families.entry import Extras, FamilyEntry, Parameters, call, sum_last
-from compiler.kernels import fused_density
 
 
 def divergence_each(
@@ -28,9 +27,5 @@ def divergence_each(
 def divergence(
     q: FamilyEntry, p: FamilyEntry, q_parameters: Parameters, p_parameters: Parameters, extras: Extras
 ) -> Tensor:
-    """Summed over the event, [*lead]; parameters spread over it (`FamilyEntry.spread`). In one pass by a kernel."""
-    if q.divergence_kernel is not None and p.name == q.name and p_parameters:
-        found = fused_density(q.divergence_kernel, [*q_parameters, *p_parameters], len(extras.shape))
-        if found is not None:
-            return found
+    """Summed over the event, [*lead]; parameters spread over it (`FamilyEntry.spread`)."""
     return sum_last(divergence_each(q, p, q_parameters, p_parameters, extras), len(extras.shape))

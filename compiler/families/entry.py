@@ -77,7 +77,7 @@ class FamilyEntry:
     standard_log_prob(value), standard_divergence(*parameters): p's parameters at their standard values.
     standard_uniform: those make every class equally likely.
     carried(value, *before, *after): the value at other parameters that is made of the same noise.
-    kernel, divergence_kernel: densities of `compiler.kernels`, which take the parameters in the family's order.
+    kernel: a density of `compiler.kernels`, which takes the parameters in the family's order.
     """
 
     name: str
@@ -97,7 +97,6 @@ class FamilyEntry:
     standard_uniform: bool = False
     carried: Function | None = None
     kernel: str | None = None
-    divergence_kernel: str | None = None
 
     @property
     def family(self) -> Family:

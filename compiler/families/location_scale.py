@@ -120,7 +120,6 @@ ENTRIES: tuple[FamilyEntry, ...] = (
         mean=lambda loc, scale: loc, mode=lambda loc, scale: loc,
         divergences={"normal": normal_kl},
         standard_log_prob=standard_normal_log_prob, standard_divergence=standard_normal_kl,
-        kernel="normal", divergence_kernel="normal_divergence",
     ),
     FamilyEntry(
         "lognormal", lognormal_log_prob, NORMAL, draw=lognormal_draw,
@@ -132,7 +131,6 @@ ENTRIES: tuple[FamilyEntry, ...] = (
         "laplace", laplace_log_prob, UNIFORM, draw=laplace_draw, carried=normal_carried,
         mean=lambda loc, scale: loc, mode=lambda loc, scale: loc,
         divergences={"laplace": laplace_kl, "normal": laplace_normal_kl},
-        kernel="laplace",
     ),
     FamilyEntry(
         "student_t", student_t_log_prob, TWO_UNIFORMS, draw=student_t_draw,

@@ -1,8 +1,9 @@
 """Fused row kernels for the processor: one pass over memory where torch makes three to nine.
 
 A network's first layer is a sum of parts that broadcast, then an activation; a family's log density is a value per
-element, then a sum per row. Each is one C++ function here (`rows.cpp`), with its derivative, for float32 and bfloat16
-in any mixture on the CPU; the arithmetic is float32. Everything falls back to torch (`plain`): other types and devices,
+element, then a sum per row. Softplus and the Bernoulli density, for which that pays (results/kernels.json), are a C++
+function each here (`rows.cpp`), with its derivative, for float32 and bfloat16 in any mixture on the CPU; the arithmetic
+is float32. Everything falls back to torch (`plain`): other types and devices,
 under torch.compile, without a C++ compiler.
 """
 

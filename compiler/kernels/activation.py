@@ -12,8 +12,9 @@ from compiler.kernels.building_kernels import kernel, library
 from compiler.kernels.calls import eligible, frame_of, operands
 from compiler.tensors.broadcasting import broadcast_shape
 
-FUSED_ACTIVATIONS = frozenset({"identity", "relu", "leaky_relu", "elu", "softplus", "sigmoid", "tanh"})
-"""Those whose derivative is a function of their output, so that the sum itself need not be kept."""
+FUSED_ACTIVATIONS = frozenset({"softplus"})
+"""Whose derivative is a function of its output, so that the sum itself need not be kept. ReLU and other cheap ones are
+faster in torch (results/kernels.json)."""
 
 
 def sum_activate(parts: Sequence[Tensor], activation: str) -> Tensor | None:

@@ -179,22 +179,6 @@ inline float log1p_unit(float t) {
   return 2.0f * s * (p * q + 1.0f);
 }
 
-// log of a positive normal number: exponent, then 2 artanh((m - 1) / (m + 1)) for m in [1 / sqrt 2, sqrt 2).
-inline float log_of(float x) {
-  int32_t bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  const int32_t shifted = bits - 0x3f3504f3;
-  const float exponent = static_cast<float>(shifted >> 23);
-  bits = (shifted & 0x007fffff) + 0x3f3504f3;
-  float m;
-  std::memcpy(&m, &bits, sizeof m);
-  const float s = (m - 1.0f) / (m + 1.0f), q = s * s;
-  float p = 0.149346009f;
-  p = p * q + 0.199888259f;
-  p = p * q + 0.33333388f;
-  return exponent * 0.693147181f + 2.0f * s * (p * q + 1.0f);
-}
-
 inline float absolute(float x) { return __builtin_fabsf(x); }
 
 inline float exp_of_minus_abs(float x) {
@@ -211,38 +195,9 @@ inline float sigmoid_of(float x) {
 
 // --- activations, each with its derivative as a function of its output -------------------------------------------
 
-struct Identity {
-  static float value(float x) { return x; }
-  static float slope(float) { return 1.0f; }
-};
-struct Relu {
-  static float value(float x) { return x < 0 ? 0.0f : x; }
-  static float slope(float y) { return y > 0 ? 1.0f : 0.0f; }
-};
-struct LeakyRelu {
-  static float value(float x) { return x > 0 ? x : 0.01f * x; }
-  static float slope(float y) { return y > 0 ? 1.0f : 0.01f; }
-};
-struct Elu {
-  static float value(float x) { return x > 0 ? x : expm1_of(x); }
-  static float slope(float y) { return y > 0 ? 1.0f : y + 1.0f; }
-};
 struct Softplus {
   static float value(float x) { return softplus_of(x); }
   static float slope(float y) { return -expm1_of(-y); }
-};
-struct Sigmoid {
-  static float value(float x) { return sigmoid_of(x); }
-  static float slope(float y) { return y * (1.0f - y); }
-};
-struct Tanh {
-  // expm1(-2 |x|) / (expm1(-2 |x|) + 2), with the sign put back
-  static float value(float x) {
-    const float e = expm1_of(-2.0f * absolute(x));
-    const float magnitude = -e / (e + 2.0f);
-    return x < 0 ? -magnitude : magnitude;
-  }
-  static float slope(float y) { return 1.0f - y * y; }
 };
 
 // A(sum of parts + shift) + floor.
@@ -306,44 +261,6 @@ struct Bernoulli {  // logits, value
   static void gradient(const float* p, float* d) {
     d[0] = p[1] - sigmoid_of(p[0]);
     d[1] = p[0];
-  }
-};
-struct Normal {  // loc, scale, value
-  static constexpr int kInputs = 3;
-  static float value(const float* p) {
-    const float z = (p[2] - p[0]) / p[1];
-    return -0.5f * z * z - log_of(p[1]) - 0.918938533f;
-  }
-  static void gradient(const float* p, float* d) {
-    const float inverse = 1.0f / p[1], z = (p[2] - p[0]) * inverse;
-    d[0] = z * inverse;
-    d[1] = (z * z - 1.0f) * inverse;
-    d[2] = -d[0];
-  }
-};
-struct Laplace {  // loc, scale, value
-  static constexpr int kInputs = 3;
-  static float value(const float* p) { return -absolute(p[2] - p[0]) / p[1] - log_of(p[1]) - 0.693147181f; }
-  static void gradient(const float* p, float* d) {
-    const float inverse = 1.0f / p[1], shift = p[2] - p[0];
-    const float sign = shift > 0 ? 1.0f : (shift < 0 ? -1.0f : 0.0f);
-    d[0] = sign * inverse;
-    d[1] = (absolute(shift) * inverse - 1.0f) * inverse;
-    d[2] = -d[0];
-  }
-};
-struct NormalDivergence {  // q's loc and scale, p's loc and scale: KL(q || p)
-  static constexpr int kInputs = 4;
-  static float value(const float* p) {
-    const float ratio = p[1] / p[3], shift = (p[0] - p[2]) / p[3];
-    return 0.5f * (ratio * ratio + shift * shift - 1.0f) - log_of(ratio);
-  }
-  static void gradient(const float* p, float* d) {
-    const float inverse = 1.0f / p[3], ratio = p[1] * inverse, shift = (p[0] - p[2]) * inverse;
-    d[0] = shift * inverse;
-    d[1] = ratio * inverse - 1.0f / p[1];
-    d[2] = -d[0];
-    d[3] = (1.0f - ratio * ratio - shift * shift) * inverse;
   }
 };
 
@@ -423,16 +340,7 @@ extern "C" {
     row_sums_backward<TYPE>(*frame, inputs, grad, grads);                                                            \
   }
 
-ACTIVATION(identity, Identity)
-ACTIVATION(relu, Relu)
-ACTIVATION(leaky_relu, LeakyRelu)
-ACTIVATION(elu, Elu)
 ACTIVATION(softplus, Softplus)
-ACTIVATION(sigmoid, Sigmoid)
-ACTIVATION(tanh, Tanh)
 
 DENSITY(bernoulli, Bernoulli)
-DENSITY(normal, Normal)
-DENSITY(laplace, Laplace)
-DENSITY(normal_divergence, NormalDivergence)
 }
