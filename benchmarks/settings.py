@@ -113,7 +113,7 @@ SETTINGS: Mapping[str, Setting] = {
     "adgm": Setting(
         SPECS / "adgm.yaml",
         {**_by_hand("benchmarks.hand_adgm:HandADGM"), **_ours()},
-        overrides=("data.validation=0",),
+        overrides=("data.validation=0", "data.labels.y=100"),
         unlabelled=100,
         labelled=100,
         labels=100,
@@ -125,7 +125,7 @@ SETTINGS: Mapping[str, Setting] = {
         SPECS / "mnist-m2-conv.yaml",
         {**_by_hand("benchmarks.hand_conv:HandConvM2"), **_ours()},
         overrides=(
-            "data.validation=0",
+            *("data.validation=0", "data.labels.y=100"),
             "data.variables.x=image",  # images as they are: augmentation is no part of the step that is compared
             "networks.trunk.dropout=0",  # its masks are drawn differently
             "training.learning_rate=1e-3",
