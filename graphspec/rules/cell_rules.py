@@ -150,6 +150,9 @@ def _values_hint(variable: Variable, given: list[str], wrong: list[str], entry: 
     if variable.names:
         otherwise = f"add it to `names`, or {blank}" if blank else "add what is missing to `names`"
         return did_you_mean(wrong[0], variable.names, otherwise)
+    if blank and not words:  # numbers: as likely values of another domain as codes of a blank
+        code = f"if {few(map(repr, likely))} means blank: {_missing(entry, likely)}"
+        return f"{code}; otherwise take another domain (real)"
     return blank or "choose another column, or another domain"
 
 
