@@ -134,3 +134,18 @@ recognition: {z: {parents: [x], network: {kind: KIND, channels: [2]}}}
 def test_a_map_of_classes_is_no_image_to_convolutions(kind: str) -> None:
     (found,) = [each for each in found_in(CLASSES_IN_A_PICTURE.replace("KIND", kind)) if each.severity == "error"]
     assert found.code == "GS062" and "no parent is one" in found.message
+
+
+def test_a_sum_over_more_values_than_memory_holds_is_refused() -> None:
+    text = """
+graphspec: 1
+variables:
+  x: {role: observed, domain: real}
+  y: {role: supervised, domain: binary, size: SIZE}
+generative: {y: {}, x: {parents: [y]}}
+recognition: {y: {parents: [x]}}
+objective: {estimators: {y: enumerate}}
+"""
+    assert not [found for found in found_in(text.replace("SIZE", "20")) if found.severity == "error"]
+    (found,) = [found for found in found_in(text.replace("SIZE", "32")) if found.severity == "error"]
+    assert found.code == "GS071" and "2^32 joint values" in found.message

@@ -1,10 +1,15 @@
 """Rules of `objective.estimators`: a variable's family decides which estimators exist for it."""
 
+from math import log2, prod
+
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.language import EstimatorSpec, Spec
 from graphspec.language.families import Family
 from graphspec.rules.declared import HIDDEN, check_name
 from graphspec.text.report import Report
+
+MOST_JOINT_VALUES = 2**20
+"""Of one enumerated variable: their list alone takes gigabytes beyond this, before any row does."""
 
 REASONS = {
     "enumerate": "its values cannot be listed",
@@ -28,6 +33,21 @@ def check_estimators(spec: Spec, variables: dict[str, Variable], graphs: Graphs 
             message = f"'{name}'{family} has no estimator `{estimator.kind}`: {REASONS[estimator.kind]}"
             hint = f"possible for '{name}': {', '.join(possible)}"
             report.error("GS071", ("objective", "estimators", name, "kind"), message, hint=hint)
+        elif estimator.kind == "enumerate":
+            _check_size(variables[name], report)
+
+
+def _check_size(variable: Variable, report: Report) -> None:
+    """A sum over every joint value is one that a machine can hold."""
+    assert variable.support is not None, "only finite supports are enumerated"
+    elements = prod(variable.shape)
+    if elements * log2(variable.support) > log2(MOST_JOINT_VALUES):
+        message = (
+            f"'{variable.name}' has {variable.support}^{elements} joint values, and `enumerate` takes them all in "
+            f"every row (at most {MOST_JOINT_VALUES:,})"
+        )
+        hint = "use `relax` or `score_function`, or split it into variables of fewer elements"
+        report.error("GS071", ("objective", "estimators", variable.name, "kind"), message, hint=hint)
 
 
 def possible_estimators(variable: Variable, family: Family | None) -> tuple[str, ...]:
