@@ -123,6 +123,11 @@ CODES: dict[str, Code] = {
         "else $GRAPHSPEC_DATA, else the user's cache folder). `check` goes on without it; `train` cannot.",
     ),
     # --- GS090: not yet ---
+    "GS091": Code(
+        "A label's column that is also an input",
+        "Whoever reads the label among the inputs is never wrong, and knows nothing where the label is missing. A "
+        "column feeds either a supervised variable or an observed one.",
+    ),
     "GS090": Code(
         "Not yet",
         "The language has this, and this version of the program does not run it yet. Plates, sequences (`h@previous`), "

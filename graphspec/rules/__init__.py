@@ -10,6 +10,7 @@ from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.graph import Graphs
 from graphspec.rules.data_rules import check_data
 from graphspec.rules.graph_rules import check_allowances, check_cycles, check_names, check_roles, check_unused_variables
+from graphspec.rules.label_leak_rules import check_labels_are_told
 from graphspec.rules.label_share_rules import check_stakes
 from graphspec.rules.name_rules import check_own_name
 from graphspec.rules.network_rules import check_named_networks, check_unused_networks
@@ -38,6 +39,7 @@ TOGETHER = (
     check_estimators_are_quiet,
     check_enumerations,
     check_parents_are_read,
+    check_labels_are_told,
     check_faithful,
     check_stakes,
     check_model_fits,

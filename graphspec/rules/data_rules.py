@@ -27,6 +27,7 @@ from graphspec.reading.suggestions import did_you_mean, few
 from graphspec.rules.cell_rules import problem_with_cells
 from graphspec.rules.declared import allowed, declared, names_with
 from graphspec.rules.image_rules import check_for_pictures, check_options, takes_weights
+from graphspec.rules.label_leak_rules import check_label_columns
 from graphspec.rules.label_rules import check_labels
 from graphspec.rules.label_value_rules import check_labels_differ
 from graphspec.rules.picture_name_rules import columns_of_file_names, refuse_file_names
@@ -61,6 +62,7 @@ def check_data(spec: Spec, graphs: Graphs | None, report: Report, data_dir: Path
                 if not allowed(spec, name, "GS121"):
                     check_labels_differ(variables[name], entry, read, dialect_of(spec.data).numbers, report)
     _check_factors(spec.data, info, report)
+    check_label_columns(spec.data, variables, report)
     sizes = check_splits(spec.data, info, report)
     check_labels(spec, spec.data, variables, sizes, (spec_path, data_dir), report)
 

@@ -13,6 +13,7 @@ from graphspec.graphs.graph import Graphs
 from graphspec.headers.sources import FileSource, dialect_of, resolve_source
 from graphspec.language import ColumnSpec, DataSection
 from runtime.data.preparation.budgets import Budgets, Mask
+from runtime.data.preparation.dilution import dilution_notes
 from runtime.data.preparation.earlier_rows import NONE, EarlierRows
 from runtime.data.preparation.far_values import far_values
 from runtime.data.preparation.picture_wishes import picture_readings
@@ -97,7 +98,9 @@ def prepare(
     )
     prepared = _assemble(graphs, data, columns, table, values, splits, kept, notes, source, units or {})
     rows = {"training": len(prepared.training), "validation": len(prepared.validation), "test": len(prepared.test)}
-    return replace(prepared, notes=(*prepared.notes, *label_notes(prepared.label_counts, rows)))
+    per_label = {name: len(given) for name, given in prepared.label_rows.items()}
+    diluted = dilution_notes(graphs, per_label, len(prepared.labelled))
+    return replace(prepared, notes=(*prepared.notes, *label_notes(prepared.label_counts, rows), *diluted))
 
 
 def _split(

@@ -1,0 +1,68 @@
+"""What `prepare` says of labels that must not be overlooked."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from data_specs import DIGIT, REALS, prepared, write_npz
+
+from graphspec.loading import load
+from runtime.data.preparation.dilution import dilution_notes
+
+
+def notes_of(folder: Path, y: np.ndarray, **data: Any) -> tuple[str, ...]:
+    write_npz(folder / "rows.npz", x=np.random.default_rng(0).normal(size=(len(y), 2)), y=y)
+    rules = {"source": "rows.npz", "variables": {"x": "x", "y": "y"}, **data}
+    return prepared(folder, {"x": REALS, "y": DIGIT}, rules).notes
+
+
+def test_labels_of_one_value_are_told(tmp_path: Path) -> None:
+    said = " ".join(notes_of(tmp_path, np.where(np.arange(400) % 2, 2, -1)))
+    assert "every label of y that trains is 2" in said and "read as blanks" in said
+
+
+def test_a_class_without_a_training_row_is_told(tmp_path: Path) -> None:
+    said = " ".join(notes_of(tmp_path, np.arange(400) % 2))
+    assert "no training row has label 2 of y" in said
+    assert "no training row" not in " ".join(notes_of(tmp_path, np.arange(400) % 3))
+
+
+@pytest.mark.parametrize(("labels", "few"), [(400, False), (100, True), (0, False)])
+def test_few_held_out_labels_are_told(tmp_path: Path, labels: int, few: bool) -> None:
+    y = np.where(np.arange(600) < (labels or 600), np.arange(600) % 3, -1)
+    said = " ".join(notes_of(tmp_path, y, **({} if labels else {"validation": 0})))
+    assert ("an error on fewer than 30 labels says little" in said) == few
+
+
+def test_labels_are_counted_by_class_and_split(tmp_path: Path) -> None:
+    y = np.where(np.arange(600) < 300, np.arange(600) % 3, -1)
+    write_npz(tmp_path / "rows.npz", x=np.zeros((600, 2)), y=y)
+    rules = {"source": "rows.npz", "variables": {"x": "x", "y": "y"}, "test": 0.2, "validation": 0}
+    data = prepared(tmp_path, {"x": REALS, "y": DIGIT}, rules)
+    assert data.manifest()["label_counts"]["y"] == {
+        "rows": {"training": 240, "validation": 0, "test": 60},
+        "classes": {str(k): {"training": 80, "validation": 0, "test": 20} for k in range(3)},
+    }
+    assert "    2         80           0    20" in data.describe()
+
+
+LABELS = """
+graphspec: 1
+variables:
+  x: {role: observed, size: 2}
+  y: {role: supervised, domain: category, classes: 3}
+  w: {role: supervised, domain: real}
+generative: {y: {}, w: {}, x: {parents: [y, w]}}
+recognition: {y: {parents: [x]}, w: {parents: [x]}}
+objective: {alpha: {y: 5, w: 5}}
+"""
+
+
+def test_a_label_that_others_dilute_is_told_with_the_alpha_that_keeps_its_weight() -> None:
+    graphs = load("spec.yaml", text=LABELS)
+    (note,) = dilution_notes(graphs, {"y": 12, "w": 700}, 700)
+    assert "12 of 700 labelled rows have y (1.7 %)" in note and "alpha: {y: 292}" in note
+    assert dilution_notes(graphs, {"y": 70, "w": 700}, 700) == []
+    own_rate = load("spec.yaml", ["objective.alpha={y: 0.1/rho, w: 5}"], text=LABELS)
+    assert dilution_notes(own_rate, {"y": 12, "w": 700}, 700) == []
