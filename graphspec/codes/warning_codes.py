@@ -87,14 +87,16 @@ CODES: dict[str, Code] = {
         "`allow: [GS116]` on the variable silences the warning.",
     ),
     "GS117": Code(
-        "A label that nothing predicts",
-        "Its factor in `recognition` reads nothing observed, not even by way of other variables, so that the answer is "
-        "the same in every row. With `recognition: auto` this follows from `generative`: a variable that shows in "
-        "nothing observed cannot be told from it.",
         "A model larger than this machine's memory",
         "Weights, their gradients and the optimizer's two moments take 16 bytes a weight, and together more than the "
         "memory of the machine that `check` runs on. A fully connected layer between two large things has as many "
         "weights as their sizes multiplied; another machine may have the room.",
+    ),
+    "GS118": Code(
+        "A label that nothing predicts",
+        "Its factor in `recognition` reads nothing observed, not even by way of other variables, so that the answer is "
+        "the same in every row. With `recognition: auto` this follows from `generative`: a variable that shows in "
+        "nothing observed cannot be told from it.",
     ),
     "GS121": Code(
         "Labels that do not differ",

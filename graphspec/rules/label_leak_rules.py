@@ -36,11 +36,11 @@ def _matches(pattern: str, column: str) -> bool:
 
 
 def check_labels_are_told(graphs: Graphs, report: Report) -> None:
-    """GS117: recognition answers a label the same in every row where its factor reads nothing observed, not even by way
+    """GS118: recognition answers a label the same in every row where its factor reads nothing observed, not even by way
     of other variables."""
     recognition, observed = graphs.graph("recognition"), set(graphs.observed)
     for name in graphs.supervised:
-        if name not in recognition or silenced(graphs.spec, "GS117", name):
+        if name not in recognition or silenced(graphs.spec, "GS118", name):
             continue
         above: set[str] = set()
         with_ancestors(recognition, [name], above)
@@ -57,4 +57,4 @@ def check_labels_are_told(graphs: Graphs, report: Report) -> None:
         else:
             hint = f"give it `parents: [{', '.join(graphs.observed[:3])}]`"
         place = ("recognition",) if factor.derived else ("recognition", name)
-        report.warning("GS117", place, message, key=True, hint=hint)
+        report.warning("GS118", place, message, key=True, hint=hint)
