@@ -147,6 +147,11 @@ def test_directions_of_pictures_of_vectors_are_taken_along_the_first_axis() -> N
     assert degrees_between(predicted, truth) == pytest.approx(np.full(8, 90.0))
 
 
+def test_classes_beyond_the_names_go_by_their_number() -> None:
+    some = Variable("kind", "supervised", "category", (), support=3, names=("fox", "owl"))
+    assert list(classes_of(some, [0, 2], [[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])["classes"]) == ["fox", "owl", "2"]
+
+
 def test_many_elements_are_judged_together_and_in_time() -> None:
     mask = Variable("mask", "supervised", "category", (300, 300), support=15)
     row, element = np.repeat(np.arange(2), 90_000), np.tile(np.arange(90_000), 2)

@@ -5,8 +5,8 @@ Not here: the rules that refuse a spec (`rules/`), and anything with torch.
 """
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from pathlib import Path
@@ -57,8 +57,9 @@ class Variable:
 
     @property
     def value_names(self) -> tuple[str, ...]:
-        """What each value of one element is called, `names` or its number; none if there are not finitely many."""
-        return self.names or tuple(str(self.minimum + index) for index in range(self.support or 0))
+        """What each value of one element is called, by `names` or its number; none if there are not finitely many."""
+        unnamed = range(len(self.names), self.support or 0)
+        return (*self.names, *(str(self.minimum + index) for index in unnamed))
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,11 @@ class Graphs:
     def home(self) -> Path:
         """The spec's file, beside which its own modules and their weights stand; "-" for standard input."""
         return self.written_at or Path(self.source.name)
+
+    def with_names(self, names: Mapping[str, Sequence[str]]) -> "Graphs":
+        """The same graphs, values of some variables called so: as the data call them where the spec does not."""
+        named = {n: replace(self.variables[n], names=tuple(called)) for n, called in names.items() if called}
+        return replace(self, variables={**self.variables, **named}) if named else self
 
     def factors(self, side: Side) -> Mapping[str, Factor]:
         """The factors written (or derived) on one side."""

@@ -22,12 +22,22 @@ def _check_select(spec: Spec, graphs: Graphs | None, report: Report) -> None:
     choices = [*(f"{name}.{figure}" for name, figures in of.items() for figure in figures), "elbo", "last"]
     if not select or select in choices or (graphs is None and select.partition(".")[0] in supervised):
         return
+    if graphs is not None and _of_a_class_the_data_name(graphs, select):
+        return
     meant = f"did you mean `{select}.error`?" if select in supervised else did_you_mean(select, choices)
     name = select.partition(".")[0]
     shown = [choice for choice in choices if choice.startswith(f"{name}.") and choice.count(".") == 1]
     shown = [*(shown or (f"{name}.error" for name in supervised)), "elbo", "last"]
     hint = f"{meant} choose from {few(shown, 9)}".strip()
     report.error("GS077", ("training", "select"), f"select: '{select}' names no figure", hint=hint)
+
+
+def _of_a_class_the_data_name(graphs: Graphs, select: str) -> bool:
+    """`kind.recall.fox` where class folders say what the classes are called: known when the data are read."""
+    name, _, figure = select.partition(".")
+    variable = graphs.variables.get(name)
+    of_class = figure.startswith(("recall.", "precision."))
+    return variable is not None and variable.domain == "category" and not variable.names and of_class
 
 
 def _check_patience(spec: Spec, report: Report) -> None:

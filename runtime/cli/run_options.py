@@ -112,11 +112,15 @@ class Opened:
 
 def open_for_questions(folder: Path, checkpoint: Weights, data_dir: Path | None, allow_python: bool = False) -> Opened:
     """The trained model of a run folder; RunError (or SpecError) says why it cannot be opened."""
+    from runtime.runs.records import understood
     from runtime.runs.run_folder import find_run, open_run
 
     run = find_run(folder)
     file = run.checkpoint if checkpoint == "best" else run.last_file
-    return Opened(run, open_run(file, allow_python=allow_python), data_dir)
+    model = open_run(file, allow_python=allow_python)
+    with understood(run.manifest_file):
+        model.graphs = model.graphs.with_names(run.manifest().get("class_names") or {})
+    return Opened(run, model, data_dir)
 
 
 def answer(opened: Opened, panel: "Panel", output: Path | None, verb: str) -> None:

@@ -184,6 +184,11 @@ class PreparedData:
         """Labels of each split, by class."""
         return count_labels(self._splits(), self.labels)
 
+    @property
+    def class_names(self) -> dict[str, list[str]]:
+        """What the classes of each label are called, by the spec or by the data, where they have names."""
+        return {name: list(variable.names) for name, variable in self.labels.items() if variable.names}
+
     def _with_blanks_inside(self) -> list[str]:
         """Variables about which the patterns do not say all: observed ones with blanks, labels of several elements."""
         return [
@@ -213,6 +218,7 @@ class PreparedData:
                 name: {" ".join(labels) or "none": count for labels, count in count_patterns(split, self.label_rows)}
                 for name, split in self._splits().items()
             },
+            "class_names": self.class_names,
             "label_counts": {counts.name: counts.to_json() for counts in self.label_counts},
             "given": {
                 name: {split: _plain(count_given(chosen, name)) for split, chosen in self._splits().items()}

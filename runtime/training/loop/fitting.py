@@ -108,6 +108,7 @@ def fit(
     if data is None:
         with main_process_first():
             data = prepare_rows(model, data_dir, run_to_resume(model, out) if resume else None)
+    model.graphs = model.graphs.with_names(data.class_names)
     same_everywhere(data)
     folder, saved, claim = _claim(model, out, resume)
     with claim or nullcontext():
