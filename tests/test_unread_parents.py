@@ -1,5 +1,6 @@
 """Parameters that no parent changes: constants and learned values beside networks, in every pattern and as code."""
 
+import numpy as np
 import pytest
 import torch
 from graph_specs import found_in, graphs_of
@@ -12,6 +13,7 @@ from compiler.symbolic.networks_read import flagged_parents, read_parents
 from compiler.symbolic.program import Pattern
 from compiler.tensors.noise import Noise
 from graphspec.diagnostics import SpecError
+from runtime.data.stream.known_rows import cell_hashes
 
 __all__ = ["double_precision"]
 
@@ -149,3 +151,7 @@ objective: {estimators: {y: enumerate}}
     assert not [found for found in found_in(text.replace("SIZE", "20")) if found.severity == "error"]
     (found,) = [found for found in found_in(text.replace("SIZE", "32")) if found.severity == "error"]
     assert found.code == "GS071" and "2^32 joint values" in found.message
+
+
+def test_rows_of_nothing_observed_are_told_apart_by_their_place() -> None:
+    assert len({*cell_hashes({})(np.arange(7)).tolist()}) == 7

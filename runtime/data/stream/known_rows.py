@@ -79,6 +79,7 @@ def _digests(observed: Mapping[str, Stored], rows: RowNumbers) -> Iterator[int]:
     size = max(1, sum(stored.row_bytes for stored in observed.values()))
     for some in torch.from_numpy(rows).split(max(1, CHUNK_BYTES // size)):
         columns = [observed[name].raw(some).cpu().contiguous().numpy() for name in sorted(observed)]
+        columns = columns or [some.numpy()]  # rows of nothing observed are told apart by their place alone
         cells = np.concatenate([column.reshape(len(some), -1).view(np.uint8) for column in columns], axis=1)
         for row in cells:
             yield int.from_bytes(blake2b(row.data, digest_size=8).digest(), "big")
