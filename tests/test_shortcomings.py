@@ -100,7 +100,7 @@ def test_a_label_at_chance_is_said_with_figures_and_advice() -> None:
     assert "y is not clearly better than a guess: 25.0 % wrong (95 % interval 17.5 to 34.3)" in found
     assert "always answering NO 25.0 %" in found
     (whole,) = shortcomings(model.graphs, report_of(model, 0.0, LABELS), {"y": 300}, 300)
-    assert "all 300 training rows have it, so perhaps x does not tell it" in whole
+    assert "all 300 training rows have it, so perhaps it does not follow from x" in whole
     assert "12 of 300" in found and "objective: {alpha: 500}" in found and "auto" not in found
     assert shortcomings(model.graphs, report_of(model, 5.0, LABELS), {"y": 12}, 300) == []
 

@@ -69,7 +69,7 @@ def _advice(graphs: Graphs, name: str, figures: Mapping[str, Any], labels: int, 
         return "No training row has this label, so that nothing says what its values mean: give some rows theirs"
     spec = graphs.spec
     reads = ", ".join(graphs.observed)
-    every = f"all {rows} training rows have it, so perhaps {reads} does not tell it"
+    every = f"all {rows} training rows have it, so perhaps it does not follow from {reads or 'what is observed'}"
     steps = [every if labels == rows else f"label more rows ({labels} of {rows} have it)"]
     if spec.recognition.auto and name not in spec.recognition.factors:
         steps.append(
