@@ -160,7 +160,7 @@ def test_schema(tmp_path):
     assert run("schema", "-o", str(path)).exit_code == 0
     assert json.loads(path.read_text()) == printed
     result = run("schema", "-o", str(tmp_path / "nowhere" / "schema.json"))
-    assert result.exit_code == 1 and "cannot be written" in result.stderr
+    assert result.exit_code == 1 and "cannot write" in result.stderr
 
 
 @pytest.mark.parametrize("template", ["m2", "vae", "label-below", "table"])

@@ -173,6 +173,14 @@ def test_few_labels_are_shared_out_too_and_no_class_loses_its_last(tmp_path: Pat
         assert set(y[data.training.source.numpy()]) >= set(y), "each class trains, the one of one row too"
 
 
+def test_a_large_share_leaves_every_class_a_row_to_train_on(tmp_path: Path) -> None:
+    y = np.array([0] * 30 + [1] * 9 + [2])
+    write_npz(tmp_path / "rows.npz", x=np.zeros((40, 2)), y=y)
+    for seed in range(5):
+        data = rows_of(tmp_path, test=0.7, validation=0.5, seed=seed)
+        assert set(y[data.training.source.numpy()]) == {0, 1, 2}
+
+
 def test_several_labels_are_shared_out_together(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     y, w = rng.integers(0, 3, 300), rng.normal(size=300)

@@ -146,6 +146,17 @@ def test_rows_of_a_table_are_known_by_what_they_hold_wherever_they_stand() -> No
     assert held_out and not {order[row - 5] for row in held_out if row >= 5} & set(seen.tolist())
 
 
+def test_a_group_of_which_a_row_trained_is_not_held_out() -> None:
+    x, y = write_table()
+    np.savez("rows.npz", x=x, y=y, g=np.arange(100) // 10)
+    text = TABLE.replace("test: 0.3, validation: 0.2", "test: {fraction: 0.3, group: g}, validation: 0")
+    first = trained("spec.yaml", text, "first")
+    for seed in range(4):
+        data = data_of(text, AGAIN, f"data.seed={seed}", "data.test={fraction: 0.8, group: g}")
+        test = data.test.source.tolist()
+        assert test and set(test) <= set(first["test"])
+
+
 def test_of_equal_rows_as_many_are_kept_apart_as_trained() -> None:
     write_table(60)
     np.savez("rows.npz", x=np.zeros((60, 2)), y=np.arange(60) % 2)
