@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from data_specs import DIGIT, REALS, prepared, write_npz
+from typer.testing import CliRunner
 
 from graphspec.loading import load
+from runtime.cli.app import app
 from runtime.data.preparation.dilution import dilution_notes
 
 
@@ -66,3 +68,25 @@ def test_a_label_that_others_dilute_is_told_with_the_alpha_that_keeps_its_weight
     assert dilution_notes(graphs, {"y": 70, "w": 700}, 700) == []
     own_rate = load("spec.yaml", ["objective.alpha={y: 0.1/rho, w: 5}"], text=LABELS)
     assert dilution_notes(own_rate, {"y": 12, "w": 700}, 700) == []
+
+
+def test_quiet_and_json_leave_out_no_note(tmp_path: Path) -> None:
+    write_npz(tmp_path / "rows.npz", x=np.random.default_rng(0).normal(size=(60, 2)), y=np.arange(60) % 2)
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(QUIET)
+    for option in ("--quiet", "--json"):
+        run = tmp_path / option.strip("-")
+        result = CliRunner().invoke(app, ["train", str(spec), "--out", str(run), "--no-figures", option])
+        assert result.exit_code == 0, result.output
+        assert "no training row has label 2 of y" in result.stderr and "no training row" not in result.stdout
+
+
+QUIET = """
+graphspec: 1
+variables: {x: {role: observed, size: 2}, y: {role: supervised, domain: category, classes: 3}}
+generative: {y: {}, x: {parents: [y]}}
+recognition: {y: {parents: [x]}}
+networks: {default: {kind: linear}}
+data: {source: rows.npz, variables: {x: x, y: y}}
+training: {epochs: 1}
+"""

@@ -92,7 +92,9 @@ def train(
             _check_place(out, graphs, data_dir)
         model, data = _load(graphs, data_dir, device, allow_python, out, resume)
         if loud:
-            typer.echo("\n".join([data.describe(), *(f"note: {note}" for note in data.notes)]))
+            typer.echo(data.describe())
+        for note in data.notes if is_main() else ():  # what may make the result worthless is told with --quiet too
+            typer.echo(f"note: {note}", err=not loud)
         from runtime.training.loop.fitting import Interrupted, fit
 
         collect_again()
