@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from experiments.harm.forked import Outcome, graphspec
@@ -73,7 +74,7 @@ def killed(
     """One training after the other, each go with the next of `harms`, until there were so many kills."""
     while tally.kills < kills and not tally.wrong:
         shutil.rmtree(folder / "run", ignore_errors=True)
-        _to_its_end(folder, expected, tally, (harm for harm in harms if tally.kills < kills))
+        _to_its_end(folder, expected, tally, takewhile(lambda _: tally.kills < kills, harms))
 
 
 def full_at_operations(folder: Path, expected: dict[str, bytes], operations: Sequence[int], tally: Tally) -> None:
