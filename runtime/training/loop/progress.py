@@ -146,7 +146,15 @@ class UntilGone:
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter: Reporter = reporter
-        self.interval = reporter.interval
+
+    @property
+    def interval(self) -> float:
+        """The reporter's own, asked for anew each time."""
+        return self._reporter.interval
+
+    @interval.setter
+    def interval(self, seconds: float) -> None:
+        self._reporter.interval = seconds
 
     def start(self, epochs: int, steps_per_epoch: int, done: int) -> None:
         self._tell(lambda: self._reporter.start(epochs, steps_per_epoch, done))
