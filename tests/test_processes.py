@@ -113,7 +113,8 @@ def test_two_processes_log_what_one_logs(trained: Path, case: Case) -> None:
 def numbers(record: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     flat: dict[str, float] = {}
     for name, value in record.items():
-        flat |= numbers(value, f"{prefix}{name}/") if isinstance(value, Mapping) else {prefix + name: value}
+        value = dict(enumerate(value)) if isinstance(value, list) else value
+        flat |= numbers(value, f"{prefix}{name}/") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
     return flat
 
 

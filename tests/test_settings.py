@@ -71,16 +71,16 @@ def test_a_latent_below_the_fixed_label_keeps_its_noise() -> None:
 def test_what_cannot_be_set(fixed: list[str], message: str, hint: str) -> None:
     graphs = model_of(SEVERAL).graphs
     with pytest.raises(RunError) as caught:
-        settings_of(fixed, graphs, shown_variable(graphs))
+        settings_of(fixed, graphs, shown_variable(graphs), {})
     assert message in caught.value.message and hint in (caught.value.hint or "")
 
 
 def test_values_by_name_and_by_number() -> None:
     graphs = model_of(M2).graphs
-    found = settings_of(["y=cat"], graphs, shown_variable(graphs))
+    found = settings_of(["y=cat"], graphs, shown_variable(graphs), {})
     assert {str(target): float(value) for target, value in found.items()} == {"y": 2.0}
     with pytest.raises(RunError) as caught:
-        settings_of(["y=dog"], graphs, shown_variable(graphs))
+        settings_of(["y=dog"], graphs, shown_variable(graphs), {})
     assert caught.value.hint == "it takes ant, bee and cat"
 
 
