@@ -430,7 +430,7 @@ def test_real_data(name: str) -> None:
     if not there:
         pytest.skip(f"{name} is not in GRAPHSPEC_DATA")
     if name == "mnist":
-        data = real(name, MNIST, MNIST_COLUMNS, validation=10000, labels={"y": 100})
+        data = real(name, MNIST, MNIST_COLUMNS, validation=10000, labels={"y": {"per_class": 10}})
         assert [len(data.training), len(data.validation), len(data.test)] == [50000, 10000, 10000]
         assert torch.bincount(data.training.values["y"][data.labelled]).tolist() == [10] * 10
         assert data.describe().splitlines()[:3] == ["training    50000", "  x y         100", "  x         49900"]

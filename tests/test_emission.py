@@ -438,4 +438,4 @@ def test_the_command_writes_prints_and_never_overwrites(tmp_path: Path) -> None:
     both = CliRunner().invoke(app, ["compile", str(spec), "--emit", "-", "--stage", "spec"])
     assert both.exit_code == 2
     nowhere = CliRunner().invoke(app, ["compile", str(spec), "--emit", str(tmp_path / "no" / "model.py")])
-    assert nowhere.exit_code == 1 and "cannot be written" in nowhere.output
+    assert nowhere.exit_code == 1 and "cannot write" in nowhere.output
