@@ -71,6 +71,7 @@ class Family:
     options: option name -> (default, description).
     flow: no parameters but weights of its own, an invertible map of standard normal noise; its network, if it has
     parents, gives that map's context.
+    open_ends: at 0 and 1, which the data may hold, the density is 0 or infinite.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Family:
     bounded: bool | None = None
     options: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
     flow: bool = False
+    open_ends: bool = False
 
     def parameter(self, name: str) -> ParameterInfo | None:
         """The parameter called `name`, also by an alternative name; None if the family has no such parameter."""
@@ -120,7 +122,7 @@ _TABLE = (
     Family("gamma", _domains("positive"), (_scale("concentration"), _scale("rate")), "concentration",
            reparameterized=True, closed_kl=frozenset({"gamma"})),
     Family("beta", _domains("unit"), (_scale("concentration1"), _scale("concentration0")), "concentration1",
-           reparameterized=True, closed_kl=frozenset({"beta"})),
+           reparameterized=True, closed_kl=frozenset({"beta"}), open_ends=True),
     Family("bernoulli", _domains("binary", "unit"), (_LOGITS,), "probs", discrete=True,
            closed_kl=frozenset({"bernoulli"})),
     Family("continuous_bernoulli", _domains("unit"), (_LOGITS,), "probs", reparameterized=True,
@@ -139,7 +141,7 @@ _TABLE = (
     Family("zero_inflated_negative_binomial", _domains("count"), (_scale("mean"), _scale("dispersion"), _GATE),
            "mean", discrete=True, bounded=False),
     Family("dirichlet", _domains("simplex"), (_scale("concentration"),), "concentration", reparameterized=True,
-           multivariate=True, closed_kl=frozenset({"dirichlet"})),
+           multivariate=True, closed_kl=frozenset({"dirichlet"}), open_ends=True),
     Family("discretized_logistic", _domains("unit"),
            (ParameterInfo("loc", "identity", 0.5), _scale(standard=EVEN_SCALE)), "loc",
            options={"levels": (256, "number of equally spaced values in [0, 1]")}),

@@ -33,7 +33,7 @@ def far_values(graphs: Graphs, training: Rows) -> Iterator[str]:
     positions = torch.arange(min(len(training), LOOKED_AT))
     for name, factor in graphs.generative.items():
         variable = graphs.variables[name]
-        edges = factor.family is not None and factor.family.name in ("beta", "dirichlet")
+        edges = factor.family is not None and factor.family.open_ends
         told = _edges if edges else _TELLERS.get(variable.domain or "")
         if told is None or name not in training.values or variable.support is not None or not len(positions):
             continue
