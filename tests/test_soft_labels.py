@@ -13,7 +13,7 @@ from compiler.symbolic.schedules import ObjectiveWeights
 from graphspec.loading import check_file, load
 from runtime import fit
 from runtime.data import prepare
-from runtime.errors import DataError
+from runtime.errors import DataError, RunError
 from runtime.training.step.loss import Loss
 from runtime.training.step.noise import BatchNoise
 from runtime.training.step.soft_labels import with_every_class
@@ -139,6 +139,20 @@ def test_weights_of_one_class_train_as_its_label(tmp_path: Path) -> None:
         fit(made, out=tmp_path / name, data=prepare(graphs, spec_path=tmp_path / "spec.yaml"), progress=False)
         found.append([parameter.detach().clone() for parameter in made.parameters()])
     assert all(torch.equal(soft, hard) for soft, hard in zip(*found, strict=True))
+
+
+def test_a_row_without_a_finite_bound_is_named_also_among_copies(tmp_path: Path) -> None:
+    write(tmp_path)
+    file = tmp_path / "rows.csv"
+    lines = file.read_text().splitlines()
+    graphs = load(spec_file(tmp_path, SOFT))
+    data = prepare(graphs, spec_path=tmp_path / "spec.yaml")
+    row = int(data.training.source[data.label_rows["y"][0]])
+    lines[1 + row] = ",".join(["1e30", *lines[1 + row].split(",")[1:]])
+    file.write_text("\n".join(lines) + "\n")
+    data = prepare(graphs, spec_path=tmp_path / "spec.yaml")
+    with pytest.raises(RunError, match=rf"first in 1 of \d rows .* row {row} of rows.csv \(0-based\) has x1 = 1e\+30"):
+        fit(compile_spec(graphs), data, out=tmp_path / "run", progress=False)
 
 
 def test_soft_labels_from_a_table(tmp_path: Path) -> None:

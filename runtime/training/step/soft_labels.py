@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def with_every_class(inputs: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """inputs: `rows` {name: [B, ...]}, `row_weights` [B], `noise`, `patterns` [B] (the arguments of `Loss`).
+    """inputs: `rows` {name: [B, ...]}, `row_weights` [B], `noise`, and what else there is by row, [B] on the CPU.
 
     weights: {label: [B, K]}, adding up to 1 where the row has the label; rows whose label is blank (-1) stay as they
     are. Several soft labels of one row: every combination of their classes.
@@ -32,9 +32,5 @@ def with_every_class(inputs: Mapping[str, Any], weights: Mapping[str, Tensor]) -
         rows = {key: torch.cat([values, values[row.to(values.device)]]) for key, values in rows.items()}
         rows[name][len(origin) :] = other.to(device)
         origin = torch.cat([origin, origin[row]])
-    return {
-        "rows": rows,
-        "row_weights": row_weights,
-        "noise": inputs["noise"].select(origin),
-        "patterns": inputs["patterns"][origin],
-    }
+    by_row = {key: value[origin] for key, value in inputs.items() if key not in ("rows", "row_weights", "noise")}
+    return {**by_row, "rows": rows, "row_weights": row_weights, "noise": inputs["noise"].select(origin)}

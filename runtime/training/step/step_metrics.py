@@ -155,9 +155,9 @@ class Meter:
     def first_bad(self) -> FirstBad | None:
         """This process's first rows without a finite bound since it last read good numbers; waits for the device."""
         for step, (positions, bad_rows) in self._lately:
-            rows = positions[bad_rows.cpu()]
-            if len(rows):
-                return FirstBad(step, rows, len(positions))
+            rows = dict.fromkeys(positions[bad_rows.cpu()].tolist())  # a row with a soft label stands there repeatedly
+            if rows:
+                return FirstBad(step, torch.tensor([*rows]), len(positions.unique()))
         return None
 
     def restart(self) -> None:

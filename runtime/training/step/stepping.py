@@ -87,6 +87,7 @@ class Stepper:
         share = share_of(step.unlabelled, step.labelled, weights.rho, accelerator.process_index, processes)
         clean = self._clean(share)
         inputs = self._inputs(share, step, clean)
+        positions = inputs.pop("positions")
         set_learning_rate(self.optimizer, value_at(self.training.learning_rate, epoch))
         self.times.mark("data")
         if self._python:  # a user's module may draw from torch's own generator
@@ -111,9 +112,7 @@ class Stepper:
         terms, effective = evaluation.terms, evaluation.effective_samples
         own = NO_WEIGHTS if targets is None else targets.term_weights()
         weights_of_rows = inputs["row_weights"]
-        self.meter.add(
-            loss, evaluation.bound, terms, effective, weights_of_rows, share.unlabelled, own, share.positions
-        )
+        self.meter.add(loss, evaluation.bound, terms, effective, weights_of_rows, share.unlabelled, own, positions)
 
     def _clean(self, share: Share) -> dict[str, Tensor]:
         """This process's rows on the device, as they are in the data."""
@@ -130,6 +129,7 @@ class Stepper:
             "row_weights": share.weights.to(device, self.model.dtype),
             "noise": BatchNoise(step.seed_for("noise"), share.size, share.places, device),
             "patterns": self._patterns[share.positions],
+            "positions": share.positions,
         }
         weights = {name: of_rows[share.positions] for name, of_rows in self.data.weights.items()}
         return with_every_class(inputs, weights) if weights else inputs
