@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 from sklearn import metrics as sklearn
 
 from graphspec.graphs.graph import Variable
 from runtime.measures.evaluation import degrees_between
 from runtime.measures.label_figures import Prediction, summarize
-from runtime.measures.metrics import area_under_curve, confusions
+from runtime.measures.metrics import area_under_curve, confusions, sign_test
 
 RNG = np.random.default_rng(0)
 KIND = Variable("kind", "supervised", "category", (), support=4, names=("ant", "bee", "cat", "dog"))
@@ -73,6 +74,12 @@ def test_a_class_never_answered_has_no_precision_and_no_recall_to_speak_of() -> 
     assert (found["majority"], found["majority_error"], found["auc"]) == ("NO", 0.25, 1.0)
     assert found["error"] == 0.25 and not found["clearly_better"]
     assert found["balanced_error"] == 0.5
+
+
+@pytest.mark.parametrize(("won", "lost"), [(0, 0), (0, 3), (1, 0), (3, 3), (15, 5), (5300, 4700), (80_000, 79_000)])
+def test_the_sign_test_is_scipys(won: int, lost: int) -> None:
+    expected = binomtest(won, won + lost, alternative="greater").pvalue if won + lost else 1.0
+    assert sign_test(won, lost) == pytest.approx(expected, rel=1e-8)
 
 
 def test_clearly_better_takes_more_right_answers_than_luck_would_give() -> None:

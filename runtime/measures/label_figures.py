@@ -26,6 +26,7 @@ from runtime.measures.metrics import (
     recall,
     root_mean_square,
     share_wrong,
+    sign_test,
 )
 
 MOST_CONFUSED = 100
@@ -177,10 +178,8 @@ def _per_row(row: Integers, gain: Floats) -> Floats:
 
 def _more_often_right(gain: Floats) -> bool:
     """Rows [n] that gain against those that lose: a coin would hardly have favoured the former as often (sign test)."""
-    from scipy.special import bdtrc
-
     won, lost = int((gain > 0).sum()), int((gain < 0).sum())
-    return won > lost and bool(bdtrc(won - 1, won + lost, 0.5) < SURE)
+    return won > lost and sign_test(won, lost) < SURE
 
 
 def _surely_positive(gain: Floats) -> bool:

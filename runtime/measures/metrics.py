@@ -1,8 +1,8 @@
 """Figures of merit on plain arrays: errors, log loss, calibration, and what can be read off a table of confusions.
 
 Not here: how codes line up with factors (`disentanglement`), models, batches, or which rows have a label
-(`label_figures.py`). Every function takes at least one row. scikit-learn has most of these too; training measures every
-epoch, and importing it takes a second (the tests hold them against it).
+(`label_figures.py`). Every function takes at least one row. scikit-learn and scipy have most of these too; training
+measures every epoch, and importing them takes a second (the tests hold the functions against theirs).
 """
 
 import numpy as np
@@ -89,6 +89,14 @@ def area_under_curve(scores: Floats, positive: NDArray[np.bool_]) -> float | Non
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
     return float((ranks[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+
+
+def sign_test(won: int, lost: int) -> float:
+    """The chance that a fair coin gives one side at least `won` of `won` + `lost` throws, in [0, 1]."""
+    throws = won + lost
+    log_factorial = np.concatenate([[0.0], np.log(np.arange(1, throws + 1)).cumsum()])
+    ways = log_factorial[throws] - log_factorial[won:] - log_factorial[lost::-1]
+    return float(np.exp(ways - throws * np.log(2)).sum())
 
 
 def _right(tables: Integers) -> Integers:
