@@ -7,6 +7,7 @@ from pathlib import Path
 
 from graphspec.headers.pictures import ENDINGS
 from graphspec.headers.table import SourceError
+from graphspec.reading.suggestions import few
 
 TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
 _SHOWN = 4
@@ -65,6 +66,5 @@ def pictures_below(folder: Path) -> int:
 
 
 def some(words: Iterable[str]) -> str:
-    """`a, b`; of a long list the first few, and how many more."""
-    shown = list(words)
-    return ", ".join(shown[:_SHOWN]) + (f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else "")
+    """The first of a folder's entries, and how many more there are."""
+    return few(words, _SHOWN)

@@ -41,12 +41,13 @@ def _problem_with_files(variable: Variable, entry: ColumnSpec, column: Column) -
     if column.shape is None and entry.resize is None and column.sides is None:
         sides = ", ".join(map(str, variable.shape[-2:])) or "height, width"
         return f"images of column {column.name} differ in size", f"add `resize: [{sides}]`"
-    if len(column.channels) > 1 and entry.colour is None and _channels(variable) not in column.channels:
+    if len(column.channels) > 1 and entry.colour is None and image_channels(variable) not in column.channels:
         return f"column {column.name} mixes grey and coloured images", "add `colour: grey` or `colour: rgb`"
     return None
 
 
-def _channels(variable: Variable) -> int | None:
+def image_channels(variable: Variable) -> int | None:
+    """Of a variable whose values can be images, `[height, width]` among them."""
     return variable.shape[0] if len(variable.shape) == 3 else 1 if len(variable.shape) == 2 else None
 
 
@@ -54,7 +55,7 @@ def _as_read(variable: Variable, entry: ColumnSpec, column: Column) -> tuple[int
     """The cell's shape once colour and size are as asked for; None where that is not known, or the cell is no image."""
     stored = column.shape
     if stored is None and column.channels:
-        channels = column.channels[0] if len(column.channels) == 1 else _channels(variable)
+        channels = column.channels[0] if len(column.channels) == 1 else image_channels(variable)
         sides = column.sides or (entry.resize if entry.resize is not None and len(entry.resize) == 2 else None)
         stored = None if channels is None or sides is None else (channels, *sides)
     if stored is not None and entry.colour is not None:

@@ -33,8 +33,6 @@ def print_report(report: dict[str, Any]) -> None:
 
 
 def _print_classes(labels: dict[str, Any]) -> None:
-    if not labels:
-        return
     table = Table("label", "error", "95 % interval", "constant answer", "rows", "training labels")
     further = Table("label", "balanced error", "macro F1", "AUC", "log loss", "calibration")
     for name, figures in labels.items():
@@ -43,8 +41,8 @@ def _print_classes(labels: dict[str, Any]) -> None:
         table.add_row(name, *shown, str(figures["training_labels"]))
         others = (_figure(figures.get(key)) for key in ("macro_f1", "auc", "log_loss", "calibration"))
         further.add_row(name, _percent(figures["balanced_error"]), *others)
-    console.print(table)
-    console.print(further)
+    _show(table)
+    _show(further)
     for name, figures in labels.items():
         if "classes" in figures:
             _print_each_class(name, figures)
@@ -74,33 +72,33 @@ def _taken_for(name: str, figures: dict[str, Any]) -> str:
 
 
 def _print_numbers(labels: dict[str, Any]) -> None:
-    if not labels:
-        return
     table = Table("label", "RMSE", "MAE", "median", "R2", "constant answer", "rows", "training labels")
     for name, figures in labels.items():
         shown = (_number(figures[key]) for key in ("rmse", "mae", "median_error"))
         r2 = "-" if figures["r2"] is None else f"{figures['r2']:.3f}"
         constant = _number(figures["mean_error"])
         table.add_row(name, *shown, r2, constant, _rows(figures), str(figures["training_labels"]))
-    console.print(table)
+    _show(table)
 
 
 def _print_angles(labels: dict[str, Any]) -> None:
-    if not labels:
-        return
     table = Table("direction", "degrees off, root mean square", "degrees off, median")
     for name, figures in labels.items():
         table.add_row(name, f"{figures['angle_rms']:.1f}", f"{figures['angle_median']:.1f}")
-    console.print(table)
+    _show(table)
 
 
 def _print_latents(latents: dict[str, Any]) -> None:
-    if not latents:
-        return
     table = Table("latent", "nats a row", "elements in use")
     for name, use in latents.items():
         table.add_row(name, f"{use['nats']:.2f}", f"{use['in_use']} of {use['elements']}")
-    console.print(table)
+    _show(table)
+
+
+def _show(table: Table) -> None:
+    """Print what has lines."""
+    if table.row_count:
+        console.print(table)
 
 
 def _rows(figures: dict[str, Any]) -> str:

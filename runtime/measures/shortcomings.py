@@ -81,8 +81,7 @@ def _advice(graphs: Graphs, name: str, figures: Mapping[str, Any], labels: int, 
 
 
 def _more_weight(graphs: Graphs, name: str) -> str:
-    alpha = graphs.spec.objective.alpha
-    own = alpha.get(name, 50.0) if isinstance(alpha, dict) else alpha
+    own = graphs.spec.objective.number_of("alpha", name)
     value = f"{10 * own:g}" if isinstance(own, float) else "..."
     return (
         f"objective: {{alpha: {{{name}: {value}}}}}" if len(graphs.supervised) > 1 else f"objective: {{alpha: {value}}}"

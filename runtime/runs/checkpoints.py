@@ -59,9 +59,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], texts: Mapping[str,
     texts = {**texts, "graphspec.format": str(FORMAT)}
     with replacing(path) as temporary:
         temporary.touch()
-        mode = (
-            temporary.stat().st_mode
-        )  # as the user's umask has it; safetensors would leave the file to its owner alone
+        mode = temporary.stat().st_mode  # as the user's umask has it; safetensors leaves a file to its owner alone
         try:
             save_file(whole, temporary, metadata={**texts, DIGEST: digest(whole, texts)})
         except SafetensorError as error:

@@ -184,5 +184,5 @@ class Budgets:
         return "\n".join(f"  {label:<{width}} {size:>8}" for label, size in rows)
 
     def _class_name(self, name: str, value: int) -> str:
-        names = self.variables[name].names
-        return names[value] if names else str(value)
+        variable = self.variables[name]
+        return variable.value_names[value - variable.minimum]

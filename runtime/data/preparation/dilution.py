@@ -13,12 +13,11 @@ DILUTED = 0.1
 def dilution_notes(graphs: Graphs, label_rows: Mapping[str, int], labelled: int) -> list[str]:
     """A label that M_j of M labelled rows have weighs alpha M_j / M: a note where that is below `DILUTED` alpha, with
     the alpha that gives it the weight which it has where no other label is there."""
-    alpha = graphs.spec.objective.alpha
-    notes = []
+    objective, notes = graphs.spec.objective, []
     for stake in stakes(graphs):
         rows = label_rows.get(stake.name, 0)
-        own = alpha.get(stake.name) if isinstance(alpha, dict) else alpha
-        if isinstance(own, OverRho) or not rows or stake.alpha == 0 or rows >= DILUTED * labelled:
+        by_rate = isinstance(objective.number_of("alpha", stake.name), OverRho)
+        if by_rate or not rows or stake.alpha == 0 or rows >= DILUTED * labelled:
             continue
         kept = stake.alpha * labelled / rows
         notes.append(

@@ -2,6 +2,7 @@
 
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.language import ColumnSpec, DataSection
+from graphspec.rules.shape_rules import image_channels
 from runtime.data.read.picture_decoding import PictureReading
 
 
@@ -17,11 +18,10 @@ def picture_readings(graphs: Graphs, data: DataSection) -> dict[str, PictureRead
 
 
 def _wish(variable: Variable, spec: ColumnSpec, data: DataSection) -> PictureReading:
-    shape = variable.shape
     return PictureReading(
         size=(spec.resize[0], spec.resize[1]) if spec.resize is not None and len(spec.resize) == 2 else None,
         colour=spec.colour,
-        channels=shape[0] if len(shape) == 3 else 1 if len(shape) == 2 else None,
+        channels=image_channels(variable),
         white=data.white,
         bounded=variable.domain != "real",
         skip=data.on_error == "skip",

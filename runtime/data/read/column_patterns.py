@@ -22,9 +22,10 @@ def with_patterns(
 
     Raises DataError for a pattern that no column matches.
     """
+    if not any(is_pattern(name) for spec in columns.values() for name in spec.columns or ()):
+        return dict(columns)
     found = resolve_source(data.source, spec_path, data_dir)
-    patterns = [name for spec in columns.values() for name in spec.columns or () if is_pattern(name)]
-    if not patterns or isinstance(found, MissingSource):  # who reads the source says where it was looked for
+    if isinstance(found, MissingSource):  # who reads the source says where it was looked for
         return dict(columns)
     try:
         names = column_names(found, dialect)

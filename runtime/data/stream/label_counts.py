@@ -45,7 +45,7 @@ def count_labels(splits: Mapping[str, Selection], labels: Mapping[str, Variable]
 def _count(splits: Mapping[str, Selection], variable: Variable) -> LabelCounts:
     classes = variable.support if is_class(variable) else None
     rows: dict[str, int] = {}
-    by_class: dict[str, dict[str, int]] = {_named(variable, index): {} for index in range(classes or 0)}
+    by_class: dict[str, dict[str, int]] = {name: {} for name in variable.value_names} if classes else {}
     for split, chosen in splits.items():
         rows[split], codes = 0, torch.zeros(classes or 0, dtype=torch.int64)
         for values in chosen.chunks(variable.name):
@@ -56,10 +56,6 @@ def _count(splits: Mapping[str, Selection], variable: Variable) -> LabelCounts:
         for label, number in zip(by_class, codes.tolist(), strict=True):
             by_class[label][split] = number
     return LabelCounts(variable.name, rows, by_class)
-
-
-def _named(variable: Variable, index: int) -> str:
-    return variable.names[index] if index < len(variable.names) else str(variable.minimum + index)
 
 
 def is_class(variable: Variable) -> bool:

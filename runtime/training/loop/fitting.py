@@ -168,7 +168,8 @@ def _train(model: Model, data: "PreparedData", options: Options, accelerator: "A
         reporter.note(f"{processes()} processes share out the rows of each step")
     if plan.criterion.note:
         reporter.note(plan.criterion.note)
-    for line in (*(() if resumed is None else resumed.notes), *describe_choices(*_decisions(options))):
+    chosen = describe_choices(options.precision, options.compiled, options.one_thread)
+    for line in (*(() if resumed is None else resumed.notes), *chosen):
         reporter.note(line)
     manifest = book.manifest()
     try:
@@ -199,10 +200,6 @@ def _before(model: Model, plan: RunPlan, options: Options) -> Resumption | None:
         return decided_by_main(lambda: state_to_resume(plan))
     decided_by_main(lambda: initialize(model, Path(model.graphs.source.name).parent))
     return None
-
-
-def _decisions(options: Options) -> tuple[Decision, Decision, Decision]:
-    return options.precision, options.compiled, options.one_thread
 
 
 def _settings(
