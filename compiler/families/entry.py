@@ -168,7 +168,8 @@ class FamilyEntry:
         """The draw that `eps` stands for, without gradient; classes as numbers from `minimum`: [*lead, *event]."""
         with torch.no_grad():
             inputs = self.inputs(parameters, extras)
-            return self._asked(self.sample or self.draw, "has no draws", (eps, *inputs), extras).detach()
+            drawn = self._asked(self.sample or self.draw, "has no draws", (eps, *inputs), extras)
+            return drawn if self.by_class else drawn.detach()  # a class comes from argmax, which has no gradient
 
     def relax(
         self, eps: Tensor, parameters: Parameters, temperature: float | Tensor, extras: Extras, *, hard: bool = False
