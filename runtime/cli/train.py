@@ -91,10 +91,11 @@ def train(
         if not resume:
             _check_place(out, graphs, data_dir)
         model, data = _load(graphs, data_dir, device, allow_python, out, resume)
-        if loud:
-            typer.echo(data.describe())
-        for note in data.notes if is_main() else ():  # what may make the result worthless is told with --quiet too
-            typer.echo(f"note: {note}", err=not loud)
+        notes = [f"note: {note}" for note in data.notes]
+        if loud:  # in one piece: a reader that goes away after the first line ends no training
+            typer.echo("\n".join([data.describe(), *notes]))
+        elif notes and is_main():  # what may make the result worthless is told all the same
+            tell("\n".join(notes))
         from runtime.training.loop.fitting import Interrupted, fit
 
         collect_again()
