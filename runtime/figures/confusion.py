@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,6 +14,8 @@ from runtime.measures.metrics import Integers
 MOST_CLASSES = 50
 MOST_NUMBERED = 20
 """Beyond this many classes the cells are too small for numbers."""
+TITLE_LETTERS = 11
+"""Letters of the title in an inch: it stands above the whole figure, however wide the names leave the table."""
 
 
 def draw_confusion(table: Integers, names: Sequence[str], path: Path, title: str) -> None:
@@ -29,7 +32,7 @@ def draw_confusion(table: Integers, names: Sequence[str], path: Path, title: str
     axes.set_yticks(range(classes), names, fontsize=9)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(title, fontsize=11)
+    figure.suptitle(fill(title, int(TITLE_LETTERS * side)), fontsize=11)
     if classes <= MOST_NUMBERED:
         for true, predicted in np.argwhere(table > 0):
             ink = "white" if share[true, predicted] > 0.55 else "#222222"
