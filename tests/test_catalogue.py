@@ -15,7 +15,7 @@ from distributions import Distribution, build
 
 from compiler.factors.parameters import from_alternative
 from compiler.families.flow_maps import flow_log_prob
-from compiler.families.flows import build_flow_map
+from compiler.families.flows import flow_blueprint
 from compiler.networks.initialization import Initializer
 from graphspec.graphs.graph import Variable
 from graphspec.language.families import FAMILIES
@@ -171,7 +171,7 @@ def test_parameters_under_another_name(name: str, alternative: tuple[Any, str]) 
 def test_a_flows_density_integrates_to_one(name: str) -> None:
     """Two dimensions, a context, weights away from the identity: a sum over a fine grid, without any formula of ours."""
     options = {"hidden": [6]} | ({"transforms": 1} if "transforms" in FAMILIES[name].options else {})
-    flow = build_flow_map(name, options, 2, 1, Initializer(0, "q.z", DOUBLE), from_noise=False)
+    flow = flow_blueprint(name, options, 2, 1, from_noise=False).build(Initializer(0, "q.z", DOUBLE))
     generator = torch.Generator().manual_seed(2)
     points_a_side = 81 if name.startswith("unconstrained") else 181  # integrals of networks are slow, and smooth
     with torch.no_grad():

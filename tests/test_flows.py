@@ -16,7 +16,7 @@ from torch import Tensor
 
 from compiler.families import ENTRIES
 from compiler.families.flow_maps import FlowMap, flow_pass
-from compiler.families.flows import build_flow_map
+from compiler.families.flows import flow_blueprint
 from compiler.model.model import compile_spec
 from compiler.networks.initialization import Initializer
 from compiler.symbolic.lowering import lower
@@ -41,7 +41,7 @@ def flow_map(
     """A map with weights away from the identity (`spread` times the usual noise on top of the initial ones)."""
     defaults = {"transforms": 2, "hidden": [8, 8]} if name != "continuous" else {"hidden": [8, 8]}
     start = Initializer(0, f"recognition.z/{name}", DOUBLE)
-    built = build_flow_map(name, defaults | options, features, context, start, from_noise=from_noise)
+    built = flow_blueprint(name, defaults | options, features, context, from_noise=from_noise).build(start)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in built.parameters():
@@ -212,7 +212,7 @@ def test_flows_start_close_to_the_standard_normal(name: str) -> None:
     options = {"hidden": [64, 64]} if name == "continuous" else {"hidden": [64, 64], "transforms": 1}
     flow = Flow(
         (4,),
-        build_flow_map(name, options, 4, 0, Initializer(3, "p.z", DOUBLE), from_noise=False),
+        flow_blueprint(name, options, 4, 0, from_noise=False).build(Initializer(3, "p.z", DOUBLE)),
         torch.zeros(1, 0, dtype=DOUBLE),
     )
     value = random(200, 4)
@@ -224,9 +224,8 @@ def test_initial_weights_depend_on_seed_and_key_alone() -> None:
     def weights(seed: int = 0, key: str = "a", dtype: torch.dtype = DOUBLE) -> dict[str, Tensor]:
         torch.manual_seed(len(key) + seed)
         options = {"hidden": [8], "transforms": 2}
-        return build_flow_map(
-            "neural_spline", options, 3, 2, Initializer(seed, key, dtype), from_noise=False
-        ).state_dict()
+        made = flow_blueprint("neural_spline", options, 3, 2, from_noise=False)
+        return made.build(Initializer(seed, key, dtype)).state_dict()
 
     before = torch.random.get_rng_state()
     one, again = weights(), weights()
@@ -236,7 +235,7 @@ def test_initial_weights_depend_on_seed_and_key_alone() -> None:
     assert all(torch.equal(one[name].float(), other) for name, other in weights(dtype=torch.float32).items())
     assert all(tensor.is_floating_point() for tensor in one.values())  # no masks in checkpoints
     torch.random.set_rng_state(before)
-    build_flow_map("continuous", {"hidden": [8]}, 3, 2, Initializer(0, "a", DOUBLE), from_noise=False)
+    flow_blueprint("continuous", {"hidden": [8]}, 3, 2, from_noise=False).build(Initializer(0, "a", DOUBLE))
     assert torch.equal(torch.random.get_rng_state(), before)
 
 

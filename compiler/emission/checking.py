@@ -74,13 +74,13 @@ def _rows(plan: EmissionPlan, random_rows: Callable[[int, torch.Generator], dict
     count = ROWS * len(plan.patterns)
     found = random_rows(10 * count, torch.Generator().manual_seed(SEED))  # a tenth of them have labels
     rows = {name: values[:count] for name, values in found.items()}
-    for index, code in enumerate(plan.patterns):
+    for index, pattern in enumerate(plan.patterns):
         at = slice(ROWS * index, ROWS * (index + 1))
         for name in rows:
             variable = plan.graphs.variables[name]
-            part = name in (*code.pattern.masked, *code.pattern.blanks)
+            part = name in (*pattern.masked, *pattern.blanks)
             together = plan.graphs.indivisible(name)
-            if part or (name in plan.graphs.supervised and name not in code.pattern.labels):
+            if part or (name in plan.graphs.supervised and name not in pattern.labels):
                 _blank(variable, rows[name][at], whole=not part, together=together)
     return rows
 

@@ -7,7 +7,6 @@ import ast
 import importlib.util
 import re
 import symtable
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -156,8 +155,8 @@ def _shortened(source: str) -> str:
 
 
 def needed(code: str) -> list[Piece]:
-    """The pieces that `code` names and those they name in turn, in file order, constants before functions,
-    those that stand behind the model last."""
+    """The pieces that `code` names and those they name in turn, in file order, constants before functions, those that
+    stand behind the model last."""
     known = pieces()
     wanted = names_in(code) & known.keys()
     pending = list(wanted)
@@ -171,59 +170,22 @@ def needed(code: str) -> list[Piece]:
 
 def piece_names() -> Iterable[str]:
     """Names that nothing else in an emitted file may have."""
-    return pieces().keys() | _importable(tuple(modules())).keys()
+    imported = (alias for node in _imports(tuple(modules())) for alias in node.names)
+    return {*pieces(), *(alias.asname or alias.name.split(".")[0] for alias in imported)}
 
 
-def import_lines(code: str, more: Iterable[tuple[str, str]]) -> list[str]:
-    """The imports that `code` needs, as ruff sorts them: those of the copied files, and `more` (module, name)."""
-    known = _importable(tuple(modules()))
-    wanted = [known[name] for name in sorted(names_in(code) & known.keys())]
-    plain = {(origin, text) for origin, text in wanted if text.startswith("import")}
-    groups: dict[str, list[str]] = {}
-    for module, name in [*(one for one in wanted if one not in plain), *more]:
-        groups.setdefault(module, []).append(name)
-    named = [
-        (module, f"from {module} import {', '.join(sorted(set(names), key=_by_kind))}")
-        for module, names in sorted(groups.items())
-    ]
-    standard, others = [
-        [line for module, line in [*sorted(plain), *named] if (module.split(".")[0] in sys.stdlib_module_names) is own]
-        for own in (True, False)
-    ]
-    return [*standard, "", *others]
+def import_lines() -> list[str]:
+    """The imports that some emitted file needs: those of the copied files, and a few more."""
+    return [ast.unparse(node) for node in _imports(tuple(modules()))]
 
 
-def _by_kind(name: str) -> tuple[int, str]:
-    """Constants, then classes, then functions."""
-    return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2), name
-
-
-BODY = """
-import math
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from fractions import Fraction
-from functools import cache
-from typing import Any, Literal
-import numpy as np
-import torch
-import torch.nn.functional as F
-import zuko.flows
-from torch import Tensor, nn
-"""
+BODY = "import sys\nimport numpy as np\nimport zuko.flows"
 """Imports that an emitted file may need beside those of the pieces."""
 
 
 @cache
-def _importable(chosen: tuple[str, ...]) -> dict[str, tuple[str, str]]:
-    """Names that can be imported from elsewhere: (module, the name in it, or the whole line of a plain import)."""
-    found: dict[str, tuple[str, str]] = {}
-    for text in (BODY, *map(_text, chosen)):
-        for node in ast.parse(text).body:
-            if isinstance(node, ast.Import):
-                (alias,) = node.names
-                found[alias.asname or alias.name.split(".")[0]] = (alias.name, ast.unparse(node))
-            elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] not in OWN:
-                found |= {alias.name: (node.module, alias.name) for alias in node.names}
-    return found
+def _imports(chosen: tuple[str, ...]) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """Every import of these files from elsewhere."""
+    nodes = (node for text in (BODY, *map(_text, chosen)) for node in ast.parse(text).body)
+    found = {ast.unparse(node): node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))}
+    return tuple(node for text, node in found.items() if text.split()[1].split(".")[0] not in OWN)

@@ -14,8 +14,7 @@ from compiler.model.grouping import first_with_blanks, pattern_of
 from compiler.model.model import Model
 from compiler.symbolic.axis_names import SAMPLES
 from compiler.symbolic.lowering import given_in_part
-from compiler.symbolic.objective import Objective
-from compiler.symbolic.program import Axes, Pattern, Program
+from compiler.symbolic.program import Axes, Pattern
 from graphspec.graphs.graph import SIDES, Factor, Graphs
 
 MOST_PATTERNS = 32
@@ -27,22 +26,12 @@ variable (whose value is computed), or the value with something legal where it i
 
 
 @dataclass(frozen=True)
-class PatternCode:
-    """One observation pattern: its program and objective, and the function that computes it."""
-
-    pattern: Pattern
-    program: Program
-    objective: Objective
-    function: str
-
-
-@dataclass(frozen=True)
 class EmissionPlan:
     """Decisions that hold for the whole file.
 
     identifiers: Python names of the variables. tensors: names of everything a function is told of them.
     classes, attributes: of factors by key. features: deterministic variables of observed ones, computed once for a
-    whole batch.
+    whole batch. patterns: the function of each observation pattern.
     """
 
     model: Model
@@ -52,7 +41,7 @@ class EmissionPlan:
     classes: dict[str, str]
     attributes: dict[str, str]
     features: tuple[str, ...]
-    patterns: tuple[PatternCode, ...]
+    patterns: dict[Pattern, str]
 
     @property
     def graphs(self) -> Graphs:
@@ -109,7 +98,7 @@ def make_plan(model: Model) -> EmissionPlan:
     return EmissionPlan(model, names, identifiers, tensors, classes, attributes, model.compiled.features, patterns)
 
 
-def _patterns(model: Model, names: Names, identifiers: dict[str, str]) -> tuple[PatternCode, ...]:
+def _patterns(model: Model, names: Names, identifiers: dict[str, str]) -> dict[Pattern, str]:
     """Every pattern that rows can have, in the order in which the model evaluates them; a mask serves rows without
     blanks too."""
     graphs, first = model.graphs, first_with_blanks(model.graphs)
@@ -119,7 +108,7 @@ def _patterns(model: Model, names: Names, identifiers: dict[str, str]) -> tuple[
     if len(found) > MOST_PATTERNS:
         what = f"{len(found)} patterns of labels, a function each (at most {MOST_PATTERNS})"
         raise refused(graphs, ("variables",), what)
-    return tuple(PatternCode(p, *model.program(p), names.fresh(_function(p, identifiers))) for p in found)
+    return {pattern: names.fresh(_function(pattern, identifiers)) for pattern in found}
 
 
 def _function(pattern: Pattern, identifiers: dict[str, str]) -> str:

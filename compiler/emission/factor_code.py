@@ -1,56 +1,37 @@
 """One class per factor, as a person would write it: layers in `__init__`, parents to parameters in `forward`."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, cast
 
 from torch import nn
 
 from compiler.emission.emission_plan import EmissionPlan
-from compiler.emission.flow_code import flow_context, flow_factor
 from compiler.emission.network_code import network
-from compiler.emission.text import INDENT, docstring, event_text, number, shape_text, statement, tuple_text
+from compiler.emission.text import block, docstring, shape_text
 from compiler.emission.writing import ClassText, Outputs
 from compiler.factors.factor_modules import Conditional, Deterministic, linked
 from compiler.factors.links import without_axes
-from compiler.factors.parameter_sources import (
-    ConstantSource,
-    LearnedSource,
-    NetworkSource,
-)
+from compiler.factors.parameter_sources import CONTEXT, ConstantSource, LearnedSource, NetworkSource
 from compiler.model.model import module_name
 from compiler.networks.layers import disturbed, draws
 from compiler.symbolic.networks_read import flagged_parents, read_parents
 from compiler.symbolic.program import conditional_text
 from compiler.tensors.blanks import PRESENCE
-from compiler.tensors.expression import Expression, applied
+from compiler.tensors.expression import Expression, applied, text_of
 from graphspec.graphs.graph import Factor, Variable
 from graphspec.graphs.parameter_shape import parameter_shape
-from graphspec.language.shapes import size_of
 
 
-@dataclass(frozen=True)
-class FactorCode:
-    """A factor's class, its names in the checkpoint, and the classes of the user's own that it needs (module, name).
-
-    noisy: its `forward` draws something.
-    """
-
-    lines: list[str]
-    renames: Mapping[str, str]
-    imports: frozenset[tuple[str, str]]
-    noisy: bool
-
-
-def write_factor(plan: EmissionPlan, factor: Factor) -> FactorCode:
+def write_factor(plan: EmissionPlan, factor: Factor) -> ClassText:
     """The class of one factor. Raises SpecError (GS090) for what has no code yet."""
     module = plan.model.factors[module_name(factor)]
     text = _class_text(plan, factor, module)
-    if factor.deterministic:
-        result = {"value": _value(plan, factor, cast(Deterministic, module), text)}
+    if isinstance(module, Deterministic):
+        result = {"value": _value(module, text)}
     else:
-        result = _parameters(plan, factor, cast(Conditional, module), text)
-    return FactorCode(_lines(plan, factor, text, result), text.renames, frozenset(text.imports), text.noisy)
+        result = _parameters(factor, cast(Conditional, module), text)
+    text.code = _written(plan, factor, module, text, result)
+    return text
 
 
 def _class_text(plan: EmissionPlan, factor: Factor, module: nn.Module) -> ClassText:
@@ -62,11 +43,10 @@ def _class_text(plan: EmissionPlan, factor: Factor, module: nn.Module) -> ClassT
     return ClassText(plan.classes[factor.key], plan.graphs, (factor.side, factor.variable), arguments, paths, scope)
 
 
-def _parameters(plan: EmissionPlan, factor: Factor, module: Conditional, text: ClassText) -> Outputs:
-    """Constrained parameters under the family's own names, in its order."""
-    family = module.family
-    if family.flow:
-        return flow_factor(plan, factor, module, text)
+def _parameters(factor: Factor, module: Conditional, text: ClassText) -> Outputs:
+    """Constrained parameters under the family's own names, in its order; of a flow its context, if it has one."""
+    if module.flow is not None:
+        return _flow(factor, module, text)
     computed = [source for source in module.sources if isinstance(source, NetworkSource)]
     if sum(disturbed(source.network) for source in computed) > 1:  # the model's noise comes by parents, not by networks
         raise text.refuse(f"noise on what several networks of {factor.key} read")
@@ -81,11 +61,26 @@ def _parameters(plan: EmissionPlan, factor: Factor, module: Conditional, text: C
                 wanted = f"{source.infos[0].name}_network" if len(computed) > 1 else "network"
                 outputs = network(text, source.network, module.constructions[source.network], wanted)
                 if len(computed) > 1 and draws(source.network):  # in the model's order
-                    outputs = {name: text.assign(text.scope.fresh(name), code) for name, code in outputs.items()}
+                    outputs = {name: text.assign(name, code) for name, code in outputs.items()}
                 found |= _traced(source.linked, {name: Expression(code) for name, code in outputs.items()})
             case _:
                 raise text.refuse(f"parameters of {factor.key}")
-    return {info.name: found[info.name].code for info in family.parameters}
+    return {info.name: found[info.name].code for info in module.family.parameters}
+
+
+def _flow(factor: Factor, module: Conditional, text: ClassText) -> Outputs:
+    """Adds the map to the class, whose `forward` gives the context; nothing for a root."""
+    (source,), made = module.sources, module.made
+    sizes = "".join(f", {name}={text_of(value)}" for name, value in made.sizes.items())
+    ways = "".join(f", {name}={value}" for name, value in made.ways.items())
+    start = f'Initializer(SEED, "{factor.key}/flow", torch.get_default_dtype())'
+    transform = f"zuko.flows.{made.kind}({made.features}, {made.context}{sizes}).transform"
+    assert module.flow is not None
+    text.own("flow", f"flow_map({transform}, {start}{ways})", text.paths[module.flow])
+    if source.network is None:
+        return {}
+    (code,) = network(text, source.network, module.constructions[source.network]).values()
+    return {CONTEXT: f"{code}.flatten(layout.dims)"}
 
 
 def _traced(function: Callable[..., Any], *given: Any) -> Any:
@@ -103,7 +98,7 @@ def _constant(text: ClassText, source: ConstantSource) -> Expression:
     name, flat = text.attributes.fresh(source.name), source.value.flatten()
     made = f"torch.tensor({source.value.tolist()!r})"
     if bool((flat == flat[0]).all()):
-        made = f"torch.full({tuple_text(source.value.shape)}, {number(flat[0].item())})"
+        made = f"torch.full({text_of(source.value.shape)}, {flat[0].item()})"
     text.init.append(f'self.register_buffer("{name}", {made}, persistent=False)')
     return Expression(f"self.{name}")
 
@@ -111,56 +106,30 @@ def _constant(text: ClassText, source: ConstantSource) -> Expression:
 def _learned(text: ClassText, source: LearnedSource) -> Expression:
     """A free parameter, transformed into its range and spread over the event."""
     raw = source.learned.raw
-    start = number(raw.detach().flatten()[0].item())
-    made = f"nn.Parameter(torch.full({event_text(raw.shape)}, {start}))"
+    made = f"nn.Parameter(torch.full({text_of(raw.shape)}, {raw.detach().flatten()[0].item()}))"
     attribute = text.own(f"raw_{source.info.name}", made, f"{text.paths[source.learned]}.raw")
     return _traced(source.learned.made_of, Expression(attribute))  # type: ignore[no-any-return]
 
 
-def _value(plan: EmissionPlan, factor: Factor, module: Deterministic, text: ClassText) -> str:
+def _value(module: Deterministic, text: ClassText) -> str:
     """A deterministic variable's value, through its domain's link."""
     (code,) = network(text, module.network, module.constructions[module.network]).values()
-    variable = plan.graphs.variables[factor.variable]
+    variable = module.variable
     return str(_traced(linked, variable, Expression(code), -len(variable.shape))) if module.linked else code
 
 
-def _lines(plan: EmissionPlan, factor: Factor, text: ClassText, result: Outputs) -> list[str]:
+def _written(plan: EmissionPlan, factor: Factor, module: nn.Module, text: ClassText, result: Outputs) -> str:
     kinds = [f"{argument}: Tensor" for argument in text.arguments.values()]
     layout = [f"layout: {'Layout' if text.noisy else 'Lead'}"] if kinds else []
     returns = "Tensor" if len(result) == 1 else f"tuple[{', '.join(['Tensor'] * len(result))}]"
-    signature = statement(f"def forward({', '.join(['self', *kinds, *layout])}) -> {returns}:")
-    forward = [
-        "",
-        *signature,
-        *docstring(_shapes(plan, factor), 2),
-        *(line for code in text.forward for line in statement(code, 2)),
-        *_return(text, result),
-    ]
-    init = [line for code in text.init for line in statement(code, 2)]
-    return [
-        f"class {text.name}(nn.Module):",
-        *docstring(_title(factor)),
-        "",
-        f"{INDENT}def __init__(self) -> None:",
-        *statement("super().__init__()", 2),
-        *init,
-        *(forward if result else []),
-    ]
-
-
-def _return(text: ClassText, result: Outputs) -> list[str]:
-    """Several parameters get a line each, unless they are there already."""
-    if len(result) == 1:
-        return statement(f"return {next(iter(result.values()))}", 2)
-    lines, names = [], []
-    for name, code in result.items():
-        if code.removeprefix("self.").isidentifier():
-            names.append(code)
-            continue
-        local = text.scope.fresh(name)
-        lines += statement(f"{local} = {code}", 2)
-        names.append(local)
-    return [*lines, *statement(f"return {', '.join(names)}", 2)]
+    head = f"def forward({', '.join(['self', *kinds, *layout])}) -> {returns}:"
+    if len(result) > 1:  # several parameters get a line each, unless they are there already
+        named = {n: code.removeprefix("self.").isidentifier() for n, code in result.items()}
+        result = {n: code if named[n] else text.assign(n, code) for n, code in result.items()}
+    told = docstring(_shapes(plan, factor, module), 2)
+    forward = block(head, told, *text.forward, f"return {', '.join(result.values())}")
+    init = block("def __init__(self) -> None:", "super().__init__()", *text.init)
+    return block(f"class {text.name}(nn.Module):", docstring(_title(factor)), init, *([forward] if result else []))
 
 
 def _title(factor: Factor) -> str:
@@ -170,7 +139,7 @@ def _title(factor: Factor) -> str:
     return f"{conditional_text(letter, factor.variable, factor.parents)}: {factor.family.name.replace('_', ' ')}."
 
 
-def _shapes(plan: EmissionPlan, factor: Factor) -> str:
+def _shapes(plan: EmissionPlan, factor: Factor, module: nn.Module) -> str:
     variables = plan.graphs.variables
     read, flagged = read_parents(plan.graphs, factor), flagged_parents(plan.graphs, factor)
     given = [f"{plan.identifiers[name]} {shape_text(variables[name].shape, '...')}" for name in read]
@@ -179,7 +148,7 @@ def _shapes(plan: EmissionPlan, factor: Factor) -> str:
     if factor.family is None:
         target = f"{factor.variable} {shape_text(variable.shape, lead)}"
     elif factor.family.flow:
-        target = f"context {shape_text((size_of(flow_context(plan, factor)),), lead)} of the flow"
+        target = f"context {shape_text((cast(Conditional, module).made.context,), lead)} of the flow"
     else:
         target = _parameter_shapes(factor, variable, lead)
     return f"{', '.join(given)} to {target}." if given else f"{target[0].upper()}{target[1:]}, the same in every row."

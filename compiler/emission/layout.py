@@ -1,20 +1,20 @@
 """The whole file: header, constants, copied functions, classes, bounds, loss, checkpoint, training loop."""
 
 from compiler.emission.checking import verify_agreement
-from compiler.emission.copied_source import Piece, import_lines, needed
+from compiler.emission.copied_source import import_lines, needed
 from compiler.emission.emission_plan import EmissionPlan, make_plan
-from compiler.emission.factor_code import FactorCode, write_factor
+from compiler.emission.factor_code import write_factor
 from compiler.emission.objective_weights import weight_lines
 from compiler.emission.plan_function import BoundCode, write_bound
-from compiler.emission.row_groups import bound_lines, extras_of, loss_lines
-from compiler.emission.text import INDENT, comment, docstring, statement
-from compiler.emission.training import checkpoint_lines, data_lines, loop_lines, main_lines, training_constants
+from compiler.emission.row_groups import bound_code, extras_of, loss_code
+from compiler.emission.text import block, comment, docstring, remarked, tidied
+from compiler.emission.training import MAIN, checkpoint_code, data_code, loop_code, training_constants
+from compiler.emission.writing import ClassText
 from compiler.model.model import Model
 from compiler.symbolic.agreement import agreements
 from compiler.symbolic.program import conditional_text
 from graphspec.graphs.graph import SIDES, Factor, Side
 
-GAP = ["", ""]
 BEHIND = "Layers and networks, word for word as in graphspec. Values have size 1 along what they do not vary over."
 
 
@@ -26,31 +26,31 @@ def emitted(model: Model) -> str:
     plan = make_plan(model)
     factors = {f.key: f for side in reversed(SIDES) for f in plan.graphs.order(side)}
     classes = {key: write_factor(plan, f) for key, f in factors.items() if plan.prior(f) is None}
-    noisy = frozenset(key for key, code in classes.items() if code.noisy)
-    bounds = [write_bound(plan, code, noisy) for code in plan.patterns]
+    noisy = frozenset(key for key, text in classes.items() if text.noisy)
+    bounds = [write_bound(plan, pattern, noisy) for pattern in plan.patterns]
     constants, functions = _constants(plan, bounds)
     body = [
         *functions,
-        *(line for code in classes.values() for line in (*GAP, *code.lines)),
-        *GAP, *_model(plan, factors, classes),
-        *(line for bound in bounds for line in (*GAP, *bound.lines)),
-        *GAP, *bound_lines(plan, bounds, noisy),
-        *GAP, *loss_lines(plan, bounds),
-        *GAP, *checkpoint_lines(_renames(plan, classes)),
-        *GAP, *data_lines(plan),
-        *GAP, *loop_lines(plan, extras_of(plan, bounds)),
-    ]  # fmt: skip
-    copied = needed("\n".join([*body, *main_lines()]))
-    before, behind = ([piece for piece in copied if piece.behind is late] for late in (False, True))
-    body += [*GAP, *comment(BEHIND, 0), *_copied(behind)] if behind else []
-    rest = [*constants, *_copied(before), *body, *GAP, *main_lines()]
-    users = {user for code in classes.values() for user in code.imports}
-    text = "\n".join([*_header(plan), "", *import_lines("\n".join(rest), users), "", *rest]) + "\n"
+        *(text.code for text in classes.values()),
+        _model(plan, factors, classes),
+        *(bound.code for bound in bounds),
+        bound_code(plan, bounds, noisy),
+        *loss_code(plan, bounds),
+        checkpoint_code(_renames(plan, classes)),
+        *data_code(plan),
+        loop_code(plan, extras_of(bounds)),
+    ]
+    copied = needed("\n".join([*body, MAIN]))
+    before, behind = ([piece.source for piece in copied if piece.behind is late] for late in (False, True))
+    rest = [*constants, *before, *body, *(["\n", comment(BEHIND, 0), "", *behind] if behind else []), MAIN]
+    users = sorted({user for text in classes.values() for user in text.imports})
+    own = [f"from {module} import {name}" for module, name in users]
+    text = tidied("\n".join([_header(plan), *import_lines(), *own, *rest]))
     verify_agreement(text, plan)
     return text
 
 
-def _header(plan: EmissionPlan) -> list[str]:
+def _header(plan: EmissionPlan) -> str:
     spec = plan.graphs.spec
     title = spec.name or plan.graphs.source.name
     title += f": {spec.description.strip()}" if spec.description else "."
@@ -85,42 +85,26 @@ def _constants(plan: EmissionPlan, bounds: list[BoundCode]) -> tuple[list[str], 
     used = list(dict.fromkeys(weight for bound in bounds for weight in bound.weights))
     weights, functions = weight_lines(plan, used)
     several = plan.samples > 1
-    samples = (
-        statement(f"SAMPLES = {plan.samples}", 0, "S, joint draws of the hidden variables per row") if several else []
-    )
+    samples = [remarked(f"SAMPLES = {plan.samples}", "S, joint draws of the hidden variables per row")] * several
     training, rate = training_constants(plan)
     return [*samples, *weights, *training], [*functions, *rate]
 
 
-def _copied(chosen: list[Piece]) -> list[str]:
-    lines: list[str] = []
-    for piece in chosen:
-        follows = piece.constant and bool(lines) and not lines[-1].startswith((" ", "def"))
-        lines += [""] * (0 if follows else 2 - piece.constant)
-        lines += piece.source.split("\n")
-    return lines
-
-
-def _model(plan: EmissionPlan, factors: dict[str, Factor], classes: dict[str, FactorCode]) -> list[str]:
-    lines = [
-        "class Model(nn.Module):",
-        *docstring("One module per factor: q recognises, p generates, f computes deterministic variables."),
-        "",
-        f"{INDENT}def __init__(self) -> None:",
-        *statement("super().__init__()", 2),
-    ]
+def _model(plan: EmissionPlan, factors: dict[str, Factor], classes: dict[str, ClassText]) -> str:
+    parts = ["super().__init__()"]
     for key, factor in factors.items():
         if key in classes:
-            lines += statement(f"self.{plan.attributes[key]} = {plan.classes[key]}()", 2)
+            parts.append(f"self.{plan.attributes[key]} = {plan.classes[key]}()")
         else:
             letter = conditional_text("p", factor.variable, ())
-            lines.append(f"{INDENT * 2}# {letter} is {plan.prior(factor)}: no parameters")
-    return lines
+            parts.append(comment(f"{letter} is {plan.prior(factor)}: no parameters", 2))
+    told = "One module per factor: q recognises, p generates, f computes deterministic variables."
+    return block("class Model(nn.Module):", docstring(told), block("def __init__(self) -> None:", *parts))
 
 
-def _renames(plan: EmissionPlan, classes: dict[str, FactorCode]) -> dict[str, str]:
+def _renames(plan: EmissionPlan, classes: dict[str, ClassText]) -> dict[str, str]:
     return {
         f"{plan.attributes[key]}.{ours}": theirs
-        for key, code in classes.items()
-        for ours, theirs in code.renames.items()
+        for key, text in classes.items()
+        for ours, theirs in text.renames.items()
     }

@@ -32,7 +32,7 @@ def network(text: ClassText, module: Network, made: Construction, wanted: str = 
 def _outputs(text: ClassText, call: str, names: list[str]) -> Outputs:
     if len(names) == 1:
         return {names[0]: f"{call}[{code_of(names[0])}]"}
-    found = text.assign(text.scope.fresh("found"), call)
+    found = text.assign("found", call)
     return {name: f"{found}[{code_of(name)}]" for name in names}
 
 

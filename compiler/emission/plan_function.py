@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.emission.coded_context import CodedContext
-from compiler.emission.emission_plan import EmissionPlan, PatternCode, TensorKind
+from compiler.emission.emission_plan import EmissionPlan, TensorKind
 from compiler.emission.objective_weights import WeightName
-from compiler.emission.text import INDENT, Names, comment, docstring, statement
+from compiler.emission.text import Names, block, comment, docstring, remarked
 from compiler.emission.writing import refused
 from compiler.families.entry import Extras
 from compiler.plan.ops import OPERATIONS
@@ -21,6 +21,7 @@ from compiler.plan.running import on
 from compiler.symbolic.axis_names import SAMPLES
 from compiler.symbolic.networks_read import read_parents
 from compiler.symbolic.printing import observed_text
+from compiler.symbolic.program import Pattern
 from compiler.tensors.expression import Expression
 
 EXTRAS = {
@@ -35,17 +36,19 @@ NOTHING = Expression("")
 
 @dataclass(frozen=True)
 class BoundCode:
-    """A pattern's function, the tensors it takes (variable and kind -> name), and what else it needs."""
+    """A pattern's function, its code, the tensors it takes (variable and kind -> name), and what else it needs."""
 
-    lines: list[str]
+    pattern: Pattern
+    function: str
+    code: str
     arguments: dict[tuple[str, TensorKind], str]
     extras: tuple[str, ...]
     weights: tuple[WeightName, ...]
 
 
-def write_bound(plan: EmissionPlan, code: PatternCode, noisy: frozenset[str]) -> BoundCode:
+def write_bound(plan: EmissionPlan, pattern: Pattern, noisy: frozenset[str]) -> BoundCode:
     """The function of one pattern. Raises SpecError (GS090) for a line that has no code yet."""
-    whole = plan.model.compiled.plan(code.pattern)
+    whole, function = plan.model.compiled.plan(pattern), plan.patterns[pattern]
     total = {"total": whole.results["total"]}
     writer = FunctionWriter(plan, noisy, _with_notes_kept(whole, replace(whole, results=total, terms={})))
     body = writer.body()
@@ -54,15 +57,12 @@ def write_bound(plan: EmissionPlan, code: PatternCode, noisy: frozenset[str]) ->
     order = list(plan.tensors)
     place = list(plan.identifiers).index
     arguments = dict(sorted(writer.arguments.items(), key=lambda item: (place(item[0][0]), order.index(item[0]))))
-    listed = [f"{name}: Tensor" for name in arguments.values()]
+    listed = ["model: Model", *(f"{name}: Tensor" for name in arguments.values())]
     listed += ["generator: torch.Generator", *(f"{name}: {EXTRAS[name]}" for name in extras)]
-    lines = [
-        *statement(f"def {code.function}({', '.join(['model: Model', *listed])}) -> Tensor:", 0),
-        *docstring(f"{observed_text(code.program)} of {code.pattern}, nats [B]; larger is better."),
-        *([f"{INDENT}noise = Noise(generator, len({first}))", ""] if writer.draws else []),
-        *body,
-    ]
-    return BoundCode(lines, arguments, extras, tuple(writer.weights))
+    told = f"{observed_text(plan.model.program(pattern)[0])} of {pattern}, nats [B]; larger is better."
+    noise = [f"noise = Noise(generator, len({first}))", ""] if writer.draws else []
+    code = block(f"def {function}({', '.join(listed)}) -> Tensor:", docstring(told), *noise, *body)
+    return BoundCode(pattern, function, code, arguments, extras, tuple(writer.weights))
 
 
 def _with_notes_kept(whole: Plan, part: Plan) -> Plan:
@@ -113,7 +113,7 @@ class FunctionWriter(CodedContext):
         if self.lines and self.lines[-1]:
             self.lines.append("")
         code = self.code(self.written.results["total"])
-        self.write(f"return {code}" if self._varies() else f"return ({code}).expand(len({self.like()}))")
+        self.lines.append(f"return {code}" if self._varies() else f"return ({code}).expand(len({self.like()}))")
         return self.lines
 
     def _varies(self) -> bool:
@@ -184,12 +184,12 @@ class FunctionWriter(CodedContext):
         total, log_weights = (self.code(value) for value in line.inputs)
         self.remark("each draw's gradient is scaled by its weight (doubly reparameterised, Tucker et al. 2019)")
         weight = self.names.fresh("weight")
-        self.write(f"{weight} = torch.softmax({log_weights}.detach(), dim=0)")
+        self.lines.append(f"{weight} = torch.softmax({log_weights}.detach(), dim=0)")
         for name, rank in line.options["draws"]:
             drawn = self.plan.identifiers[name]
-            self.write(f"if {drawn}.requires_grad:")
             scaled = weight + (f"[{', '.join(['...', *['None'] * rank])}]" if rank else "")
-            self.write(f"{drawn}.register_hook(lambda gradient: gradient * {scaled})", deeper=True)
+            hook = f"{drawn}.register_hook(lambda gradient: gradient * {scaled})"
+            self.lines.append(block(f"if {drawn}.requires_grad:", hook))
         return total
 
     def _scores(self, line: Line) -> Expression:
@@ -201,10 +201,9 @@ class FunctionWriter(CodedContext):
         name = self.names.fresh("estimate")
         inner = FunctionWriter(self.plan, self.noisy, estimate, self)
         inner.level, inner.samples = self.level + 1, Expression(f"len({sampled[0]})")
-        self.lines.append("")
-        self.write(f"def {name}({', '.join(f'{each}: Tensor' for each in sampled)}) -> Tensor:")
-        self.lines += docstring("The bound [B] from these draws.", inner.level)
-        self.lines += [*inner.body(), ""]
+        head = f"def {name}({', '.join(f'{each}: Tensor' for each in sampled)}) -> Tensor:"
+        told = docstring("The bound [B] from these draws.", inner.level)
+        self.lines += ["", block(head, told, *inner.body()), ""]
         return Expression(f"with_scores({', '.join([str(bound), name, str(log_q), *sampled])})")
 
     def _assign(self, outputs: Sequence[Value], found: Expression) -> None:
@@ -219,7 +218,7 @@ class FunctionWriter(CodedContext):
             code, names = f"{code}[{place}]", [name]
         shown = ["S" if axis == SAMPLES else axis for axis in outputs[0].axes]
         remark = f"[{', '.join([*shown, 'B'])}]" if shown and not found.scalar else ""
-        self.lines += statement(f"{', '.join(names)} = {code}", self.level, remark)
+        self.lines.append(remarked(f"{', '.join(names)} = {code}", remark, self.level))
 
     def _named(self, value: Value) -> str:
         """The value's name in the plan, with the names that its variables have in the file."""
@@ -269,13 +268,9 @@ class FunctionWriter(CodedContext):
             kind = "label"
         return Expression(self.argument(given.variable, kind), dims)
 
-    def write(self, text: str, *, deeper: bool = False) -> None:
-        """One statement."""
-        self.lines += statement(text, self.level + deeper)
-
     def remark(self, text: str) -> None:
         """A comment."""
-        self.lines += comment(text, self.level)
+        self.lines.append(comment(text, self.level))
 
 
 def _dims(value: Value) -> int:

@@ -1,13 +1,16 @@
-"""Words of the emitted file: names that cannot collide, lines that fit, comments and docstrings that break well."""
+"""Words of the emitted file: names that cannot collide, blocks, comments and docstrings that break well."""
 
 import builtins
 import keyword
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from compiler.emission.line_breaking import INDENT, WIDTH, statement
-from compiler.symbolic.code_text import added, event_sum, event_text, grouped, number, split_top, tuple_text
+from graphspec.diagnostics import InternalError
 
+WIDTH = 120
+INDENT = "    "
 MODULES = ("math", "torch", "nn", "F", "Tensor", "Any", "argparse", "np", "numpy", "load_file", "annotations")
 ARGUMENTS = ("model", "rows", "generator", "epoch", "rho", "layout", "self", "batch", "result", "at", "main", "Model",
              "like", "blank", "data_rows", "labelled_rows", "unlabelled_rows", "Literal",
@@ -46,28 +49,41 @@ def shape_text(shape: Sequence[int | str], lead: str = "") -> str:
     return f"[{', '.join([lead] * bool(lead) + [str(size) for size in shape])}]"
 
 
-def comment(text: str, level: int = 1) -> list[str]:
-    """`# text`, broken where it is too long."""
-    lead = INDENT * level + "# "
-    return textwrap.wrap(text, WIDTH, initial_indent=lead, subsequent_indent=lead + "  ", break_long_words=False)
+def block(head: str, *body: str) -> str:
+    """`head` with the statements below it."""
+    return "\n".join([head, *(textwrap.indent(part.strip("\n"), INDENT) for part in body)])
 
 
-def docstring(text: str, level: int = 1) -> list[str]:
+def remarked(code: str, remark: str, level: int = 0) -> str:
+    """A statement with a remark behind it, if both fit on one line at an indentation level."""
+    whole = f"{code}  # {remark}"
+    return whole if remark and len(INDENT * level + whole) <= WIDTH else code
+
+
+def comment(text: str, level: int = 1) -> str:
+    """`# text`, broken where it is too long at an indentation level."""
+    width = WIDTH - len(INDENT * level)
+    return textwrap.fill(text, width, initial_indent="# ", subsequent_indent="#   ", break_long_words=False)
+
+
+def docstring(text: str, level: int = 1) -> str:
     """A docstring of paragraphs; lines inside a paragraph stay, and are broken where they are too long."""
-    lead = INDENT * level
     lines: list[str] = []
-    for line in safe(text).split("\n"):
+    for line in text.replace("\\", "\\\\").replace('"""', "'''").split("\n"):
         hang = " " * (len(line) - len(line.lstrip()))
-        lines += textwrap.wrap(line, WIDTH - len(lead) - 6, break_long_words=False, subsequent_indent=hang) or [""]
-    if len(lines) == 1 and not lines[0].endswith('"'):
-        return [f'{lead}"""{lines[0]}"""']
-    return [f'{lead}"""{lines[0]}', *(f"{lead}{line}".rstrip() for line in lines[1:]), f'{lead}"""']
+        width = WIDTH - len(INDENT * level) - 6
+        lines += textwrap.wrap(line, width, break_long_words=False, subsequent_indent=hang) or [""]
+    alone = len(lines) == 1 and not lines[0].endswith('"')
+    return '"""' + "\n".join(lines if alone else [*lines, ""]) + '"""'
 
 
-def safe(text: str) -> str:
-    """Text from a spec that may stand inside a docstring."""
-    return text.replace("\\", "\\\\").replace('"""', "'''")
-
-
-__all__ = ["INDENT", "WIDTH", "Names", "added", "camel", "comment", "docstring", "event_sum", "event_text", "grouped",
-           "number", "shape_text", "split_top", "statement", "tuple_text"]  # fmt: skip
+def tidied(text: str) -> str:
+    """A whole file as ruff has it: formatted, imports sorted, without those that nothing reads."""
+    for asked in (["check", "--quiet", "--select", "I,F401", "--fix"], ["format"]):
+        command = [sys.executable, "-m", "ruff", *asked, "--isolated", "--line-length", str(WIDTH)]
+        command += ["--stdin-filename", "emitted.py", "-"]
+        done = subprocess.run(command, input=text, capture_output=True, check=False, encoding="utf-8")
+        if done.returncode:
+            raise InternalError(f"the emitted code is no Python that ruff reads: {done.stderr}")
+        text = done.stdout
+    return text

@@ -30,6 +30,7 @@ class ClassText:
 
     arguments: what `forward` is told, by the name that networks know it by. paths: name of every module in the compiled
     model's checkpoint. noisy: `forward` draws something. imports: of classes of the user's own, (module, name).
+    code: the whole class, once it is written.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ClassText:
     renames: dict[str, str] = field(default_factory=dict)
     imports: set[tuple[str, str]] = field(default_factory=set)
     noisy: bool = False
+    code: str = ""
 
     def own(self, wanted: str, code: str, theirs: str) -> str:
         """A new attribute, `self.name`, whose weights have the name `theirs` in a checkpoint (or begin with it)."""
@@ -52,8 +54,9 @@ class ClassText:
         self.renames[name] = theirs
         return f"self.{name}"
 
-    def assign(self, target: str, code: str) -> str:
-        """One statement of `forward`."""
+    def assign(self, wanted: str, code: str) -> str:
+        """One statement of `forward`, and the name that it gives."""
+        target = self.scope.fresh(wanted)
         self.forward.append(f"{target} = {code}")
         return target
 

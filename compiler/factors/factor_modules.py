@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from compiler.factors.parameter_sources import CONTEXT, ParameterSource, flow_context, parameter_sources
 from compiler.factors.scene import Scene
 from compiler.families.flow_maps import FlowMap
-from compiler.families.flows import build_flow_map
+from compiler.families.flows import FlowBlueprint, flow_blueprint
 from compiler.networks import VALUE, Network
 from compiler.networks.initialization import Initializer
 from compiler.tensors.call_layout import Layout
@@ -99,7 +99,8 @@ class Conditional(FactorModule):
         self.flow: FlowMap | None = None
         sources: list[ParameterSource]
         if self.family.flow:
-            self.flow, source = _flow(scene, self.variable)
+            self.made, source = _flow(scene, self.variable)
+            self.flow = self.made.build(Initializer(scene.seed, f"{self.factor.key}/flow", scene.dtype))
             self.names, sources = [CONTEXT], [source]
         else:
             self.names, sources = [i.name for i in self.family.parameters], parameter_sources(scene, self.variable)
@@ -151,7 +152,7 @@ def linked(variable: Variable, value: Tensor, first: int) -> Tensor:
             return value
 
 
-def _flow(scene: Scene, variable: Variable) -> tuple[FlowMap, ParameterSource]:
+def _flow(scene: Scene, variable: Variable) -> tuple[FlowBlueprint, ParameterSource]:
     """The map of a flow and what gives its context; which way is the fast one: see `compiler.families.flows`."""
     factor, family = scene.factor, scene.factor.family
     assert family is not None
@@ -159,5 +160,4 @@ def _flow(scene: Scene, variable: Variable) -> tuple[FlowMap, ParameterSource]:
     source, width = flow_context(scene, variable, options["hidden"][0])
     drawn = factor.side == "recognition" and variable.role == "latent"
     from_noise = family.name == "inverse_autoregressive" or (drawn and family.name != "masked_autoregressive")
-    start = Initializer(scene.seed, f"{factor.key}/flow", scene.dtype)
-    return build_flow_map(family.name, options, prod(variable.shape), width, start, from_noise=from_noise), source
+    return flow_blueprint(family.name, options, prod(variable.shape), width, from_noise=from_noise), source

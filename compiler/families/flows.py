@@ -43,34 +43,41 @@ INTEGRAL = ("sum_of_squares", "unconstrained_neural_autoregressive")
 """Families that integrate a network."""
 
 
-def zuko_flow(family: str, options: Mapping[str, Any], features: int, context: int) -> tuple[str, dict[str, Any]]:
-    """The class of `zuko.flows` that a family is, and its arguments after (features, context)."""
+@dataclass(frozen=True)
+class FlowBlueprint:
+    """Enough to build the map of one factor, and to write the call that builds it.
+
+    kind: a class of `zuko.flows`. features: numbers of a value. context: numbers that the factor's network gives per
+    row, 0 for a root. sizes: the class's further arguments. ways: what `flow_map` has to know of the family.
+    """
+
+    kind: str
+    features: int
+    context: int
+    sizes: Mapping[str, Any]
+    ways: Mapping[str, bool]
+
+    def build(self, start: Initializer) -> FlowMap:
+        """The invertible map. Initial weights depend on `start` alone and are close to the identity. `continuous`
+        integrates with an adaptive step that the whole batch shares: a row's density depends on its batch in the sixth
+        digit."""
+        import zuko.flows
+
+        with torch.random.fork_rng(devices=[]):
+            flow = getattr(zuko.flows, self.kind)(self.features, self.context, **self.sizes)
+        return flow_map(flow.transform, start, **self.ways)
+
+
+def flow_blueprint(
+    family: str, options: Mapping[str, Any], features: int, context: int, *, from_noise: bool
+) -> FlowBlueprint:
+    """The map of a family with its options; which way is the fast one: above."""
     sizes: dict[str, Any] = {"hidden_features": tuple(options["hidden"])}
     if "transforms" in options:
         sizes["transforms"] = options["transforms"]
-    return ZUKO[family], sizes
-
-
-def build_flow_map(
-    family: str, options: Mapping[str, Any], features: int, context: int, start: Initializer, *, from_noise: bool
-) -> FlowMap:
-    """The invertible map of one factor. context: numbers that the factor's network gives per row, 0 for a root.
-
-    Initial weights depend on `start` alone and are close to the identity. `continuous` integrates with an adaptive step
-    that the whole batch shares: a row's density depends on its batch in the sixth digit.
-    """
-    import zuko.flows
-
-    kind, sizes = zuko_flow(family, options, features, context)
-    with torch.random.fork_rng(devices=[]):
-        flow = getattr(zuko.flows, kind)(features, context, **sizes)
-    return flow_map(flow.transform, start, from_noise=from_noise, **kind_of(family))
-
-
-def kind_of(family: str) -> dict[str, bool]:
-    """What a map has to know of its family."""
     kinds = {"symmetric": family == "continuous", "integral": family in INTEGRAL}
-    return {name: True for name, has in kinds.items() if has}
+    ways = {"from_noise": from_noise} | {name: True for name, has in kinds.items() if has}
+    return FlowBlueprint(ZUKO[family], features, context, sizes, ways)
 
 
 def flow_map(

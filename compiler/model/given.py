@@ -39,7 +39,7 @@ class GivenTensors:
             blank = variable.missing and variable.role == "observed"
             return blanks.entering(variable, values, self._mask(name), self.dtype) if blank else values
         if given.kind == "given":
-            return blanks.given(variable, values)
+            return blanks.given(self.graphs, name, values)
         if given.kind == "present":
             return self._mask(name).to(self.dtype)
         return blanks.filled(variable, values, self._mask(name))

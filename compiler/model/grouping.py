@@ -30,12 +30,12 @@ def row_patterns(graphs: Graphs, rows: Mapping[str, Tensor]) -> Tensor:
     codes = torch.zeros(len(first), dtype=torch.int64, device=first.device)
     for name in graphs.observed:
         if graphs.variables[name].missing:
-            mask = blanks.given(graphs.variables[name], rows[name]).reshape(len(first), -1)
+            mask = blanks.given(graphs, name, rows[name]).reshape(len(first), -1)
             codes = codes | (~mask.all(dim=1)).long()
     if one_program_for_all(graphs):
         return codes
     for name in graphs.supervised:
-        mask = blanks.given(graphs.variables[name], rows[name]).reshape(len(first), -1)
+        mask = blanks.given(graphs, name, rows[name]).reshape(len(first), -1)
         whole, none = mask.all(dim=1), ~mask.any(dim=1)
         codes = codes * _STATES + torch.where(whole, WHOLE, torch.where(none, ABSENT, PARTIAL))
     return codes

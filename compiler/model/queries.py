@@ -27,8 +27,6 @@ class Queries(nn.Module):
         super().__init__()
         self.graphs, self.dtype = graphs, dtype
         self.rates: Rates | None = None
-        joint = (n for n in (*graphs.observed, *graphs.supervised) if graphs.variables[n].domain == "real")
-        self._of_flows = frozenset(name for name in joint if graphs.indivisible(name))
 
     def prepare(self, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rows as the modules expect them; labels that are not there at all are blank.
@@ -41,9 +39,7 @@ class Queries(nn.Module):
                 raise ValueError(f"rows lack the observed variable {name!r}; they have {sorted(rows)}")
         for name, values in rows.items():
             if name in self.graphs.variables:
-                found = blanks.as_value(self.graphs.variables[name], values, self.dtype)
-                # the density of part of what a flow gives is not known: a blank element makes the whole blank
-                prepared[name] = blanks.whole_or_blank(found) if name in self._of_flows else found
+                prepared[name] = blanks.as_value(self.graphs.variables[name], values, self.dtype)
         like = prepared[self.graphs.observed[0]] if self.graphs.observed else next(iter(prepared.values()))
         for name in self.graphs.supervised:
             if name not in prepared:

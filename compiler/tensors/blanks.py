@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from graphspec.graphs.graph import Variable
+from compiler.tensors.expression import applied
+from graphspec.graphs.graph import Graphs, Variable
 
 PRESENCE = " present"
 """Added to a variable's name: the flag of an observed variable that may be blank. No variable can be called so."""
@@ -19,25 +20,19 @@ FILLERS = {"positive": 1.0, "unit": 0.5}
 """Values that stand where a row is blank, of domains in which 0 is not legal."""
 
 
-def given(variable: Variable, values: Tensor) -> Tensor:
+def given(graphs: Graphs, name: str, values: Tensor) -> Tensor:
     """[B, *shape] bool: elements that have a value. Blank is NaN, or -1 for category, binary and count.
 
-    Elements of a direction or simplex depend on each other: one blank makes the whole vector blank.
+    Elements of a direction, of a simplex or of what a flow gives depend on each other: one blank makes the whole blank.
     """
-    here = torch.ones_like(values, dtype=torch.bool)
-    if values.is_floating_point():
-        here = ~torch.isnan(values)
+    variable = graphs.variables[name]
+    here = ~values.isnan()
     if variable.discrete:
         here = here & (values != -1)
-    if variable.domain in ("direction", "simplex"):
-        here = here.all(dim=1, keepdim=True).expand_as(here)
+    if variable.shape and graphs.indivisible(name):
+        together = 1 if variable.info.link in ("normalize", "softmax") else len(variable.shape)
+        here = here.all(tuple(range(1, together + 1)), keepdim=True).expand_as(values)
     return here
-
-
-def whole_or_blank(values: Tensor) -> Tensor:
-    """[B, *shape] numbers; a row that lacks an element lacks them all."""
-    lacking = torch.isnan(values).reshape(len(values), -1).any(dim=1)
-    return values.masked_fill(lacking.reshape(-1, *(1,) * (values.dim() - 1)), torch.nan)
 
 
 def blank(variable: Variable, rows: int, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -49,7 +44,7 @@ def blank(variable: Variable, rows: int, dtype: torch.dtype, device: torch.devic
 
 def filled(variable: Variable, values: Tensor, mask: Tensor) -> Tensor:
     """Values [B, *shape] with something legal where `mask` is False."""
-    return torch.where(mask, values, torch.full_like(values, filler(variable)))
+    return torch.where(mask, values, filler(variable))
 
 
 def filler(variable: Variable) -> float:
@@ -59,19 +54,17 @@ def filler(variable: Variable) -> float:
             return float(variable.shape[0] ** -0.5)
         case "simplex":
             return 1 / variable.shape[0]
-        case "count":
-            return float(variable.minimum)
         case _:
-            return FILLERS.get(variable.domain or "real", 0.0)
+            return FILLERS.get(variable.domain or "real", variable.minimum)
 
 
 def entering(variable: Variable, values: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
     """An observed variable that may be blank as it enters networks: zero where it is; a category as one-hot weights, so
     that a blank reads no row of its table."""
     if variable.domain != "category":
-        return torch.where(mask, values, torch.zeros_like(values))
-    assert variable.support is not None
-    return one_hot(torch.where(mask, values, 0), variable.support, 0, mask.to(dtype)) * mask.unsqueeze(-1)
+        return torch.where(mask, values, 0)
+    weights = applied(one_hot, torch.where(mask, values, 0), variable.support, 0, mask.to(dtype))
+    return weights * mask.unsqueeze(-1)
 
 
 def as_value(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:

@@ -7,14 +7,13 @@ copy of are called through `applied` or `in_place`, which write the call, or wha
 import ast
 import inspect
 import json
+import re
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
 import torch
-
-from compiler.symbolic.code_text import added, grouped, tuple_text
 
 Result = TypeVar("Result")
 
@@ -73,10 +72,10 @@ class Expression:
         return self._new(f"{grouped(text_of(left))} {sign} {grouped(text_of(right))}")
 
     def __add__(self, other: object) -> "Expression":
-        return self._new(added([self.code, text_of(other)]))
+        return self._new(added(self.code, text_of(other)))
 
     def __radd__(self, other: object) -> "Expression":
-        return self._new(added([text_of(other), self.code]))
+        return self._new(added(text_of(other), self.code))
 
     def __sub__(self, other: object) -> "Expression":
         return self._new(f"{self.code} - {grouped(text_of(other))}")
@@ -86,6 +85,12 @@ class Expression:
 
     def __rmul__(self, other: object) -> "Expression":
         return self._joined(other, "*", self)
+
+    def __ne__(self, other: object) -> "Expression":  # type: ignore[override]
+        return self._joined(self, "!=", other)
+
+    def __and__(self, other: object) -> "Expression":
+        return self._joined(self, "&", other)
 
     def __neg__(self) -> "Expression":
         return Expression(f"-{grouped(self.code)}", self.dims, scalar=self.scalar)
@@ -140,10 +145,24 @@ def text_of(value: object) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, tuple):
-        return tuple_text([text_of(each) for each in value]) if value else "()"
+        inside = ", ".join(map(text_of, value))
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
     if isinstance(value, list):
         return f"[{', '.join(map(text_of, value))}]"
     return repr(value)
+
+
+def added(first: str, second: str) -> str:
+    """`a + b`, or `a - b` where the second is `-b`."""
+    return f"{first} - {second[1:]}" if second.startswith("-") else f"{first} + {second}"
+
+
+def grouped(code: str) -> str:
+    """In parentheses where an operator stands outside every bracket."""
+    bare, inner = code, ""
+    while bare != inner:
+        inner, bare = bare, re.sub(r"\([^()]*\)|\[[^][]*\]|\{[^{}]*\}", "", bare)
+    return f"({code})" if re.search(r" ([-+*/&]|!=) ", bare) else code
 
 
 def _call(name: str, given: Iterable[Any], named: Mapping[str, Any]) -> Expression:
