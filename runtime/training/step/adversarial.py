@@ -45,7 +45,7 @@ def move(rows: MovedRows, answers: Answers, agreement: Agreement, lacking: Tenso
     unchanged where its answer has no gradient with respect to it, and blank elements stay blank.
     """
     label, names, values, model = agreement.variable, agreement.moves, rows.values, answers.model
-    here = {name: given(model.graphs.variables[name], values[name]) for name in names}
+    here = {name: given(model.graphs, name, values[name]) for name in names}
     with torch.no_grad():
         reference = answers(values, noise, rows.patterns)[label]
         drawn = {n: noise.normal(f"adversarial {n}", (), values[n].shape[1:], model.dtype) * here[n] for n in names}

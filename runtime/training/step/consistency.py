@@ -142,7 +142,7 @@ class Teacher:
         variable, dtype = self._model.graphs.variables[name], self._model.dtype
         lacking = torch.ones(1, dtype=torch.bool)
         if name in rows:
-            lacking = ~given(variable, as_value(variable, rows[name], dtype))
+            lacking = ~given(self._model.graphs, name, as_value(variable, rows[name], dtype))
         lacking = lacking.expand(len(share.positions), *variable.shape)
         drawn = len(step.unlabelled), len(step.labelled)
         stands = [of / taken if taken else 0.0 for of, taken in zip(self._streams, drawn, strict=True)]
@@ -170,7 +170,7 @@ def rows_without(model: Model, rows: Rows, name: str, at_once: int = 4096) -> Te
     variable, found = model.graphs.variables[name], [torch.zeros(0, dtype=torch.bool)]
     for positions in torch.arange(len(rows)).split(at_once):
         values = as_value(variable, rows.selection.take(name, positions), model.dtype)
-        found.append(~given(variable, values).reshape(len(positions), -1).all(dim=1).cpu())
+        found.append(~given(model.graphs, name, values).reshape(len(positions), -1).all(dim=1).cpu())
     return torch.cat(found)
 
 
