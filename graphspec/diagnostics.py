@@ -46,7 +46,8 @@ class Related:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One finding. `message` says what is wrong, `label` stands beside the caret, `hint` says what to do."""
+    """One finding. `message` says what is wrong, `label` stands beside the caret, `hint` says what to do; `path` is the
+    field that it is about."""
 
     code: str
     message: str
@@ -56,6 +57,7 @@ class Diagnostic:
     label: str = ""
     hint: str = ""
     related: tuple[Related, ...] = field(default=())
+    path: tuple[str | int, ...] = field(default=(), compare=False)
 
 
 class SpecError(Exception):

@@ -70,7 +70,7 @@ def _checked(
         spec = fill_names(spec, spec_file(report), data_dir, report)
         outline = outline_of(spec, report)
         graphs = connect(outline, report)
-        check_rules(outline, graphs, report, data_dir)
+        graphs = check_rules(outline, graphs, report, data_dir)
     return graphs, tuple(sorted(report.diagnostics, key=_place))
 
 

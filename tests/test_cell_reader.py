@@ -39,7 +39,7 @@ def errors(variable: dict[str, Any], data: dict[str, Any], folder: Path) -> list
     file = folder / "spec.yaml"
     file.write_text(json.dumps(spec))
     report = Report(read_document(file.read_text(), str(file)))
-    check_data(Spec.model_validate(report.document.value), None, report)
+    check_data(Spec.model_validate(report.document.value), report)
     return [found for found in report.diagnostics if found.severity == "error"]
 
 

@@ -19,6 +19,7 @@ from runtime.errors import RunError
 
 ROOT = Path(__file__).parent.parent
 GOOD = Path(__file__).parent / "specs" / "good" / "m2.yaml"
+LABELS = "y in 1797 of 1797 rows; about 100 train with it"
 runner = CliRunner()
 
 
@@ -36,7 +37,7 @@ def bad(tmp_path, monkeypatch):
 
 def test_a_good_spec_is_ok():
     result = run("check", str(GOOD))
-    assert (result.exit_code, result.stdout, result.stderr) == (0, f"{GOOD}: ok\n", "")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"{GOOD}: ok\n{GOOD}: {LABELS}\n", "")
 
 
 def test_a_step_that_needs_much_memory_is_noted():
@@ -112,7 +113,7 @@ def test_overrides_are_checked_like_the_spec():
 
 def test_standard_input():
     result = run("check", "-", text=GOOD.read_text())
-    assert (result.exit_code, result.stdout) == (0, "-: ok\n")
+    assert (result.exit_code, result.stdout) == (0, f"-: ok\n-: {LABELS}\n")
     result = run("check", "-", text="graphspec: 1\n\tx: 1\n")
     assert result.exit_code == 1 and result.stdout.startswith("-:2:1: error[GS002]")
 

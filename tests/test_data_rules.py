@@ -26,7 +26,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def findings(variables: str, data: str, rest: str = "", name: str = "model.yaml") -> list[Diagnostic]:
     document = read_document(f"graphspec: 1\nvariables: {variables}\n{GRAPHS}data: {data}\n{rest}", name)
     report = Report(document)
-    check_data(Spec.model_validate(document.value), None, report)
+    check_data(Spec.model_validate(document.value), report)
     return report.diagnostics
 
 
@@ -382,5 +382,5 @@ def test_paths_start_beside_the_spec(tmp_path: Path) -> None:
 def test_no_data_section_is_fine() -> None:
     document = read_document(f"graphspec: 1\nvariables: {XY}\n{GRAPHS}", "model.yaml")
     report = Report(document)
-    check_data(Spec.model_validate(document.value), None, report)
+    check_data(Spec.model_validate(document.value), report)
     assert report.diagnostics == []

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from graphspec.loading import load
 from runtime.cli.app import app
-from runtime.data.preparation.dilution import dilution_notes
+from runtime.data.stream.label_counts import dilution_notes
 
 
 def notes_of(folder: Path, y: np.ndarray, **data: Any) -> tuple[str, ...]:
@@ -21,12 +21,12 @@ def notes_of(folder: Path, y: np.ndarray, **data: Any) -> tuple[str, ...]:
 
 def test_labels_of_one_value_are_told(tmp_path: Path) -> None:
     said = " ".join(notes_of(tmp_path, np.where(np.arange(400) % 2, 2, -1)))
-    assert "every label of y that trains is 2" in said and "read as blanks" in said
+    assert "training rows that have 'y' are all 2" in said and "counts as a blank" in said
 
 
 def test_a_class_without_a_training_row_is_told(tmp_path: Path) -> None:
     said = " ".join(notes_of(tmp_path, np.arange(400) % 2))
-    assert "no training row has label 2 of y" in said
+    assert "no training row has class 2 of 'y'" in said
     assert "no training row" not in " ".join(notes_of(tmp_path, np.arange(400) % 3))
 
 
@@ -78,7 +78,7 @@ def test_quiet_and_json_leave_out_no_note(tmp_path: Path) -> None:
         run = tmp_path / option.strip("-")
         result = CliRunner().invoke(app, ["train", str(spec), "--out", str(run), "--no-figures", option])
         assert result.exit_code == 0, result.output
-        assert "no training row has label 2 of y" in result.stderr and "no training row" not in result.stdout
+        assert "an error on fewer than 30 labels" in result.stderr and "fewer than 30" not in result.stdout
 
 
 QUIET = """

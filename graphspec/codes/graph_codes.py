@@ -93,7 +93,7 @@ CODES: dict[str, Code] = {
     ),
     "GS048": Code(
         "Not a warning",
-        "`allow` silences warnings in place, by their codes (GS100 to GS119). Errors cannot be silenced.",
+        "`allow` silences warnings in place, by their codes (from GS100 on). Errors cannot be silenced.",
     ),
     "GS049": Code(
         "A role that this domain cannot have",

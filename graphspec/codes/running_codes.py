@@ -126,7 +126,8 @@ CODES: dict[str, Code] = {
     "GS091": Code(
         "A label's column that is also an input",
         "Whoever reads the label among the inputs is never wrong, and knows nothing where the label is missing. A "
-        "column feeds either a supervised variable or an observed one.",
+        "column feeds either a supervised variable or an observed one. A column with the same cells under another "
+        "name is the same label: it is found where 30 rows or more have both, and all of them agree.",
     ),
     "GS090": Code(
         "Not yet",

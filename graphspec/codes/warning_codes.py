@@ -110,4 +110,19 @@ CODES: dict[str, Code] = {
         "is blank: NA, unknown, none. List it under `missing` if it is, so that its rows count as rows without the "
         "label; `allow: [GS122]` on the variable says that it is a class.",
     ),
+    "GS123": Code(
+        "A label that others dilute",
+        "alpha of a label counts in the rows that have it, and the objective is a mean over all rows that have any "
+        "label. Where few of them have this one, its weight shrinks with their share, M_j / M, so that a second, more "
+        "frequent label can make the answers to the first one worse. The help names the alpha that gives it the weight "
+        "it has where no other label is there; `alpha: 25/rho` divides by the rate by itself. "
+        "`allow: [GS123]` on the variable silences the warning.",
+    ),
+    "GS124": Code(
+        "An input that tells a label outright",
+        "In every row that has both, each value of the input stands for one class and each class for one value: it is "
+        "another spelling of the label, as a code beside a name. A model that reads it is never wrong on these "
+        "rows, and of no use where label and input are both unknown. If the input is known wherever the label is asked "
+        "for, `allow: [GS124]` on the label silences the warning.",
+    ),
 }

@@ -1,26 +1,39 @@
 """Diagnostics for machines: JSON, and SARIF 2.1.0 for code scanning. Text is `diagnostics.render_text`."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
 from graphspec.codes import CODES
 from graphspec.diagnostics import Diagnostic, Related, SourceText, Span
+from graphspec.graphs.label_rows import LabelRows
 
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def as_json(findings: Mapping[str, Iterable[Diagnostic]]) -> dict[str, Any]:
-    """`{"specs": [{"spec", "ok", "diagnostics"}], "errors", "warnings"}`; lines and columns count from 1.
+def as_json(
+    findings: Mapping[str, Iterable[Diagnostic]], labels: Mapping[str, LabelRows | None] | None = None
+) -> dict[str, Any]:
+    """`{"specs": [{"spec", "ok", "diagnostics", "labels"}], "errors", "warnings"}`; lines and columns count from 1.
 
-    findings: spec as named by the user -> its diagnostics. `ok` means without errors.
+    findings: spec as named by the user -> its diagnostics. `ok` means without errors. labels: rows that have each
+    label, null where they could not be counted.
     """
     specs: list[dict[str, Any]] = []
     severities: list[str] = []
     for name, found in findings.items():
         diagnostics = tuple(found)
         ok = all(diagnostic.severity != "error" for diagnostic in diagnostics)
-        specs.append({"spec": name, "ok": ok, "diagnostics": [diagnostic_as_json(entry) for entry in diagnostics]})
+        counted = None if labels is None else labels.get(name)
+        specs.append(
+            {
+                "spec": name,
+                "ok": ok,
+                "diagnostics": [diagnostic_as_json(entry) for entry in diagnostics],
+                "labels": None if counted is None else asdict(counted),
+            }
+        )
         severities += [diagnostic.severity for diagnostic in diagnostics]
     return {"specs": specs, "errors": severities.count("error"), "warnings": severities.count("warning")}
 

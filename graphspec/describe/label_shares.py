@@ -44,8 +44,30 @@ class Stake:
 
     @property
     def share(self) -> float:
-        """Of the labelled row's nats, those of the label: in [0, 1]."""
-        return self.weighed / (self.weighed + self.data) if self.weighed + self.data > 0 else 1.0
+        """Of the nats of a row that has it, those of the label: in [0, 1]."""
+        return self.counted(1.0)
+
+    def counted(self, rate: float) -> float:
+        """The same where only `rate` of the labelled rows have it: of the mean labelled row."""
+        weighed = rate * self.weighed
+        return weighed / (weighed + self.data) if weighed + self.data > 0 else 1.0
+
+
+DILUTED = 0.1
+"""Below this share of the labelled rows, alpha of a label is not what it would be alone."""
+
+
+def dilution(graphs: Graphs, stake: Stake, rows: int, labelled: int) -> tuple[str, str] | None:
+    """(message, hint) for a label that so few of the labelled rows have that others dilute it: alpha counts where the
+    label is, so M_j of M labelled rows weigh it as alpha M_j / M would alone. The hint keeps its weight."""
+    by_rate = isinstance(graphs.spec.objective.number_of("alpha", stake.name), OverRho)
+    if by_rate or not rows or stake.alpha == 0 or rows >= DILUTED * labelled:
+        return None
+    return (
+        f"{rows} of {labelled} labelled rows have {stake.name} ({100 * rows / labelled:.2g} %): alpha {stake.alpha:g} "
+        f"weighs it as {stake.alpha * rows / labelled:.2g} would alone",
+        f"`objective: {{alpha: {{{stake.name}: {stake.alpha * labelled / rows:.3g}}}}}` keeps its weight",
+    )
 
 
 def stakes(graphs: Graphs) -> tuple[Stake, ...]:

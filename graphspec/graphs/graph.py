@@ -15,6 +15,7 @@ from typing import Any, Literal
 import networkx as nx
 
 from graphspec.diagnostics import Diagnostic, SourceText
+from graphspec.graphs.label_rows import LabelRows
 from graphspec.language import NetworkSpec, ParameterSpec, Role, Spec
 from graphspec.language.domains import DOMAINS, DomainInfo
 from graphspec.language.families import Family
@@ -101,7 +102,8 @@ class Graphs:
     """A checked spec. `generative` and `recognition` hold the factors in the order written (derived ones last).
 
     document: the located tree with every override, for diagnostics of later stages. written_at: the file beside which
-    what the spec names is looked for, where that is not `source`: the spec that a run was trained from.
+    what the spec names is looked for, where that is not `source`: the spec that a run was trained from. label_rows: how
+    many rows have each label, where the data could be looked at.
     """
 
     spec: Spec
@@ -112,6 +114,7 @@ class Graphs:
     warnings: tuple[Diagnostic, ...] = ()
     document: Document | None = field(default=None, repr=False, compare=False)
     written_at: Path | None = field(default=None, repr=False, compare=False)
+    label_rows: LabelRows | None = field(default=None, repr=False, compare=False)
 
     @property
     def home(self) -> Path:
@@ -122,6 +125,11 @@ class Graphs:
         """The same graphs, values of some variables called so: as the data call them where the spec does not."""
         named = {n: replace(self.variables[n], names=tuple(called)) for n, called in names.items() if called}
         return replace(self, variables={**self.variables, **named}) if named else self
+
+    def told(self, code: str, name: str) -> bool:
+        """A variable's spec was given this warning, or says that it wants none."""
+        warned = any(warning.code == code and name in warning.path for warning in self.warnings)
+        return warned or code in self.spec.variables[name].allow
 
     def factors(self, side: Side) -> Mapping[str, Factor]:
         """The factors written (or derived) on one side."""

@@ -6,10 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from graphspec.headers.columns import Column, Kind
 from graphspec.headers.table import SourceError, SplitName, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -77,17 +81,32 @@ def _npz_table(members: dict[str, Member]) -> Table:
 
 def small_column(member: Member) -> list[str]:
     """The cells of a column of single values, as text. Raises SourceError for what cannot be read."""
+    texts: list[str] = _small_array(member).ravel().astype("U").tolist()
+    return texts
+
+
+def npz_cells(member: Member) -> list[list[str | int | float]]:
+    """Each element of a small array, with a cell for every row. Raises SourceError for what cannot be read."""
+    values = _small_array(member)
+    cells: list[list[str | int | float]] = values.reshape(len(values), -1).T.astype(_plain(values.dtype)).tolist()
+    return cells
+
+
+def _plain(dtype: "np.dtype[Any]") -> str:
+    """Bytes are text, and a half is a float."""
+    return {"S": "U", "f": "f8"}.get(dtype.kind, dtype.str)
+
+
+def _small_array(member: Member) -> "NDArray[Any]":
+    """All of an array; flags as 0 and 1."""
     import numpy as np
 
     try:
         with zipfile.ZipFile(member.file) as archive, archive.open(f"{member.key}.npy") as stream:
-            values = np.lib.format.read_array(stream, allow_pickle=False)
+            values: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
     except Exception as error:  # zipfile, zlib and numpy raise many kinds for a damaged file
         raise SourceError(f"array {member.key} of {member.file.name} cannot be read ({error})") from error
-    if values.dtype.kind == "b":
-        values = values.astype(np.int8)
-    texts: list[str] = values.ravel().astype(np.str_).tolist()
-    return texts
+    return values.astype(np.int8) if values.dtype.kind == "b" else values
 
 
 def _array_header(member: Member) -> tuple[tuple[int, ...], Kind, bool]:

@@ -4,6 +4,7 @@ Structure comes first and needs only names; warnings about what the graphs mean 
 errors.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from graphspec.graphs.declared_names import Outline
@@ -11,7 +12,7 @@ from graphspec.graphs.graph import Graphs
 from graphspec.rules.data_rules import check_data
 from graphspec.rules.graph_rules import check_allowances, check_cycles, check_names, check_roles, check_unused_variables
 from graphspec.rules.label_leak_rules import check_labels_are_told
-from graphspec.rules.label_share_rules import check_stakes
+from graphspec.rules.label_share_rules import check_dilution, check_stakes
 from graphspec.rules.name_rules import check_own_name
 from graphspec.rules.network_rules import check_named_networks, check_unused_networks
 from graphspec.rules.objective_rules import check_objective
@@ -42,14 +43,15 @@ TOGETHER = (
     check_labels_are_told,
     check_faithful,
     check_stakes,
+    check_dilution,
     check_model_fits,
 )
 
 
-def check_rules(outline: Outline, graphs: Graphs | None, report: Report, data_dir: Path | None = None) -> None:
+def check_rules(outline: Outline, graphs: Graphs | None, report: Report, data_dir: Path | None = None) -> Graphs | None:
     """Adds everything that the spec says wrongly to `report`. `graphs`: None where they could not be connected.
 
-    data_dir: `--data-dir`.
+    data_dir: `--data-dir`. Returns the graphs with what their data tell of the labels.
     """
     spec = outline.spec
     for check in STRUCTURE:
@@ -57,10 +59,14 @@ def check_rules(outline: Outline, graphs: Graphs | None, report: Report, data_di
     check_own_name(spec, report)
     check_named_networks(spec, report)
     if not outline.whole:
-        return
+        return graphs
     check_objective(spec, graphs, report)
     check_training(spec, graphs, report)
-    check_data(spec, graphs, report, data_dir)
-    if graphs is not None and not report.failed:
+    label_rows = check_data(spec, report, data_dir)
+    if graphs is None:
+        return None
+    graphs = replace(graphs, label_rows=label_rows)
+    if not report.failed:
         for judge in TOGETHER:
             judge(graphs, report)
+    return graphs

@@ -5,12 +5,15 @@ far as their headers tell. A source that is not there is a note, which `train` m
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from graphspec.graphs.graph import Graphs, Variable
+from graphspec.graphs.graph import Variable
+from graphspec.graphs.label_rows import LabelRows
 from graphspec.headers import SourceError, SplitName
 from graphspec.headers.cell_reader import CellReader, read_as
 from graphspec.headers.columns import Column, matching
+from graphspec.headers.row_cells import with_cells
 from graphspec.headers.sources import (
     KNOWN_SETS,
     FileSource,
@@ -27,10 +30,13 @@ from graphspec.reading.suggestions import did_you_mean, few
 from graphspec.rules.cell_rules import problem_with_cells
 from graphspec.rules.declared import allowed, declared, names_with
 from graphspec.rules.image_rules import check_for_pictures, check_options, takes_weights
+from graphspec.rules.label_copy_rules import check_label_copies
 from graphspec.rules.label_leak_rules import check_label_columns
+from graphspec.rules.label_row_counts import count_label_rows
 from graphspec.rules.label_rules import check_labels
 from graphspec.rules.label_value_rules import check_labels_differ
 from graphspec.rules.picture_name_rules import columns_of_file_names, refuse_file_names
+from graphspec.rules.row_values import RowValues
 from graphspec.rules.shape_rules import problem_with_shape
 from graphspec.rules.split_rules import check_splits
 from graphspec.text.report import Report
@@ -41,14 +47,18 @@ MOST_TOLD = 3
 """Of the columns of one variable, so many are told one by one; a wide table has thousands."""
 
 
-def check_data(spec: Spec, graphs: Graphs | None, report: Report, data_dir: Path | None = None) -> None:
-    """GS080 to GS089 and GS070 for `data`; nothing where the spec has no such section."""
+def check_data(spec: Spec, report: Report, data_dir: Path | None = None) -> LabelRows | None:
+    """GS080 to GS089 and GS070 for `data`; nothing where the spec has no such section.
+
+    Returns how many rows have each label, where the data can be looked at and are read without a mistake.
+    """
     if spec.data is None:
-        return
+        return None
     variables = declared(spec, report)
     spec_path = spec_file(report)
     source = resolve_source(spec.data.source, spec_path, data_dir)
     info = _describe(spec.data, source, report)
+    info = _with_cells_of_labels(spec.data, variables, source, info)
     file_names = columns_of_file_names(info.columns or {})
     _check_entries(spec, spec.data, info, report)
     for name, entry in spec.data.variables.items():
@@ -64,7 +74,13 @@ def check_data(spec: Spec, graphs: Graphs | None, report: Report, data_dir: Path
     _check_factors(spec.data, info, report)
     check_label_columns(spec.data, variables, report)
     sizes = check_splits(spec.data, info, report)
-    check_labels(spec, spec.data, variables, sizes, (spec_path, data_dir), report)
+    listed = check_labels(spec, spec.data, variables, sizes, (spec_path, data_dir), report)
+    if info.columns is None or report.failed:
+        return None
+    values = RowValues(source, info, spec.data)
+    check_label_copies(spec, variables, values, report)
+    labels = [variables[name] for name in names_with(spec, ("supervised",))]
+    return count_label_rows(labels, values, info, sizes.training, listed)
 
 
 def spec_file(report: Report) -> Path | None:
@@ -97,6 +113,26 @@ def _describe(data: DataSection, found: Source, report: Report) -> SourceInfo:
         report.error("GS107", path, remark.message, hint=remark.hint, severity="warning" if remark.serious else "note")
     check_for_pictures(data, info, report)
     return info
+
+
+def _with_cells_of_labels(
+    data: DataSection, variables: dict[str, Variable], source: Source, info: SourceInfo
+) -> SourceInfo:
+    """Classes and counts are read from small arrays too, for then their cells are judged as those of a table."""
+    if info.columns is None or not isinstance(source, FileSource):
+        return info
+    names = {
+        name
+        for variable, entry in data.variables.items()
+        if variable in variables and variables[variable].role == "supervised" and variables[variable].discrete
+        for name in entry.names
+        if name in info.columns
+    }
+    try:
+        read = {name: with_cells(source, info.columns[name]) for name in names}
+    except SourceError:  # damaged inside: `train` says so
+        return info
+    return replace(info, columns={**info.columns, **read})
 
 
 def _check_dialect(data: DataSection, source: Source, report: Report) -> None:

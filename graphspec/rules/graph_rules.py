@@ -95,7 +95,7 @@ def check_allowances(outline: Outline, report: Report) -> None:
             said = (
                 f"{code} is an error, and errors cannot be silenced" if code in CODES else f"there is no code '{code}'"
             )
-            hint = f"warnings are {listed(warnings, most=20)}"
+            hint = f"warnings are {listed(warnings, most=None)}"
             report.error("GS048", (*path, "allow", place), said, hint=hint)
 
 

@@ -24,8 +24,11 @@ def check_labels(
     sizes: Sizes,
     places: Places,
     report: Report,
-) -> None:
-    """GS070 names, GS085 counts and files, GS086 `with`; warnings GS111 (share of weight) and GS114 (few labels)."""
+) -> dict[str, int | None]:
+    """GS070 names, GS085 counts and files, GS086 `with`; warnings GS111 (share of weight) and GS114 (few labels).
+
+    Returns rows that each budget asks for, None where it cannot be known, 0 for `with`.
+    """
     counts: dict[str, int | None] = {}
     for name, budget in data.labels.items():
         path = ("data", "labels", name)
@@ -39,6 +42,7 @@ def check_labels(
         elif name in variables:
             counts[name] = _check_count(spec, variables[name], budget, sizes, report)
     _check_share(spec, counts, sizes, report)
+    return counts
 
 
 def _check_count(

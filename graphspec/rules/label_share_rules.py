@@ -1,6 +1,7 @@
-"""A label whose weight is next to nothing beside the nats of what the row holds (GS116)."""
+"""A label whose weight is next to nothing: beside the nats of what the row holds (GS116), among rows that have others
+(GS123)."""
 
-from graphspec.describe.label_shares import Stake, stakes
+from graphspec.describe.label_shares import Stake, dilution, stakes
 from graphspec.graphs.graph import Graphs
 from graphspec.rules.graph_rules import silenced
 from graphspec.text.report import Report
@@ -19,6 +20,19 @@ def check_stakes(graphs: Graphs, report: Report) -> None:
         if silenced(graphs.spec, "GS116", stake.name):
             continue
         report.warning("GS116", ("objective", "alpha", stake.name), _message(stake), hint=_hint(stake))
+
+
+def check_dilution(graphs: Graphs, report: Report) -> None:
+    """GS123 for labels that few of the labelled rows have, where the data can be looked at."""
+    counted = graphs.label_rows
+    if counted is None:
+        return
+    for stake in stakes(graphs):
+        found = dilution(graphs, stake, counted.training[stake.name], counted.labelled)
+        if found is None or silenced(graphs.spec, "GS123", stake.name):
+            continue
+        message = found[0] if counted.exact else f"about {found[0]}"
+        report.warning("GS123", ("objective", "alpha", stake.name), message, hint=found[1])
 
 
 def _message(stake: Stake) -> str:

@@ -32,7 +32,7 @@ class Report:
     ) -> None:
         """A mistake at `path` (its value, or with `key` the key itself): the spec cannot be used."""
         span, source = self.document.locate(path, key=key)
-        found = Diagnostic(code, message, span, source, severity, label, hint, related)
+        found = Diagnostic(code, message, span, source, severity, label, hint, related, path)
         if found not in self._told:
             self._told.add(found)
             self.diagnostics.append(found)

@@ -34,10 +34,11 @@ def check(
 
     checked = {spec: check_graphs(spec, tuple(overrides or ()), data_dir=data_dir) for spec in specs}
     findings = {spec: found for spec, (_, found) in checked.items()}
+    sound = {spec: graphs for spec, (graphs, _) in checked.items() if graphs is not None}
     if json or output == "json":
         from graphspec.describe.formats import as_json
 
-        print_json(as_json(findings))
+        print_json(as_json(findings, {spec: graphs.label_rows for spec, graphs in sound.items()}))
     elif output == "sarif":
         from importlib.metadata import version
 
@@ -45,8 +46,8 @@ def check(
 
         print_json(as_sarif((found for spec in findings.values() for found in spec), version("graphspec")))
     else:
-        _print_text(findings)
-        _print_memory({spec: graphs for spec, (graphs, _) in checked.items() if graphs is not None})
+        _print_text(findings, sound)
+        _print_memory(sound)
     faults = {"error", "warning"} if strict else {"error"}
     if any(found.severity in faults for spec in findings.values() for found in spec):
         raise typer.Exit(EXIT_FAULT)
@@ -62,10 +63,12 @@ def _print_memory(sound: "Mapping[str, Graphs]") -> None:
             typer.echo(f"{spec}: note: memory: {large}")
 
 
-def _print_text(findings: Findings) -> None:
+def _print_text(findings: Findings, sound: "Mapping[str, Graphs]") -> None:
     for spec, found in findings.items():
         print_diagnostics(found)
-        typer.echo("" if found else f"{spec}: ok")
+        labels = sound[spec].label_rows if spec in sound else None
+        told = [] if labels is None else labels.lines()
+        typer.echo("\n".join(["" if found else f"{spec}: ok", *(f"{spec}: {line}" for line in told)]))
     if any(findings.values()):
         typer.echo(_summary(findings))
 

@@ -13,9 +13,9 @@ from graphspec.graphs.graph import Graphs
 from graphspec.headers.sources import FileSource, dialect_of, resolve_source
 from graphspec.language import ColumnSpec, DataSection
 from runtime.data.preparation.budgets import Budgets, Mask
-from runtime.data.preparation.dilution import dilution_notes
 from runtime.data.preparation.earlier_rows import NONE, EarlierRows
 from runtime.data.preparation.far_values import far_values
+from runtime.data.preparation.label_copies import copied_labels
 from runtime.data.preparation.picture_wishes import picture_readings
 from runtime.data.preparation.splits import RowNumbers, Splits, split_columns, split_rows
 from runtime.data.preparation.strata import strata_of_labels
@@ -26,7 +26,7 @@ from runtime.data.read.table import Table, whole
 from runtime.data.read.unpacked_copies import Tell
 from runtime.data.stream.column_store import Held, Mapped, Selection, Stored, scaled
 from runtime.data.stream.known_rows import SourceRows, TrainedRows, cell_hashes
-from runtime.data.stream.label_counts import label_notes
+from runtime.data.stream.label_counts import dilution_notes, label_notes
 from runtime.data.stream.patterns import count_given, given_elements
 from runtime.data.stream.rows import PreparedData, Rows, Units
 from runtime.errors import DataError
@@ -100,7 +100,10 @@ def prepare(
     rows = {"training": len(prepared.training), "validation": len(prepared.validation), "test": len(prepared.test)}
     per_label = {name: len(given) for name, given in prepared.label_rows.items()}
     diluted = dilution_notes(graphs, per_label, len(prepared.labelled))
-    return replace(prepared, notes=(*prepared.notes, *label_notes(prepared.label_counts, rows), *diluted))
+    copied = copied_labels(graphs, columns, values, splits, kept)
+    return replace(
+        prepared, notes=(*prepared.notes, *label_notes(graphs, prepared.label_counts, rows), *diluted, *copied)
+    )
 
 
 def _split(

@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 
-from graphspec.graphs.graph import Variable
+from graphspec.describe.label_shares import dilution, stakes
+from graphspec.graphs.graph import Graphs, Variable
 from graphspec.language.data import FEW_LABELS
+from graphspec.rules.label_value_rules import CODING_HINT, label_problem
 from runtime.data.stream.column_store import Selection
 from runtime.data.stream.patterns import given_elements
 
@@ -26,10 +28,6 @@ class LabelCounts:
     name: str
     rows: Mapping[str, int]
     classes: Mapping[str, Mapping[str, int]]
-
-    def never(self, split: str) -> list[str]:
-        """Classes that no row of the split has."""
-        return [label for label, counts in self.classes.items() if counts[split] == 0]
 
     def to_json(self) -> dict[str, Any]:
         """`{rows: {split: n}, classes: {class: {split: n}}}`."""
@@ -95,28 +93,27 @@ def _range(label: LabelCounts, split: str) -> str:
     return f"{numbers[0]} to {numbers[-1]} each" if len(numbers) > 1 else f"{numbers[0]} each"
 
 
-def label_notes(counts: Sequence[LabelCounts], split_rows: Mapping[str, int]) -> list[str]:
-    """What must not be overlooked: labels of one class only, classes that nothing tells, errors that say little."""
+def label_notes(graphs: Graphs, counts: Sequence[LabelCounts], split_rows: Mapping[str, int]) -> list[str]:
+    """What must not be overlooked, and `check` has not told: labels of one class only, classes that no row has, errors
+    that say little."""
     notes = []
     for label in counts:
-        notes += [*_untold(label, split_rows["training"]), *_unmeasured(label, split_rows)]
+        rows = {name: splits["training"] for name, splits in label.classes.items()}
+        blanks = split_rows["training"] - label.rows["training"]
+        untold = "" if graphs.told("GS121", label.name) else label_problem(label.name, rows, blanks, "training row")
+        notes += [*([f"{untold}; {CODING_HINT}"] if untold else []), *_unmeasured(label, split_rows)]
     return notes
 
 
-def _untold(label: LabelCounts, rows: int) -> list[str]:
-    """Notes about classes that no training row has."""
-    never = label.never("training")
-    told = [name for name in label.classes if name not in never]
-    if not never or not told:
-        return []
-    if len(told) == 1:
-        return [
-            f"every label of {label.name} that trains is {told[0]}, and {rows - label.rows['training']} training rows "
-            f"have none: always saying {told[0]} makes no error on them. Are cells of another class read as blanks "
-            "(-1 is one, unless `names` declares it)?"
-        ]
-    shown = ", ".join(never[:8]) + (", ..." if len(never) > 8 else "")
-    return [f"no training row has label {shown} of {label.name}: nothing tells the model what that is"]
+def dilution_notes(graphs: Graphs, label_rows: Mapping[str, int], labelled: int) -> list[str]:
+    """Labels that others dilute, of which `check` has not told. label_rows: training rows that have each label;
+    labelled: those that have any."""
+    found = [
+        dilution(graphs, stake, label_rows.get(stake.name, 0), labelled)
+        for stake in stakes(graphs)
+        if not graphs.told("GS123", stake.name)
+    ]
+    return ["; ".join(each) for each in found if each is not None]
 
 
 def _unmeasured(label: LabelCounts, split_rows: Mapping[str, int]) -> list[str]:

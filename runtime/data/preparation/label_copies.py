@@ -1,0 +1,85 @@
+"""Inputs that copy a label, asked of the rows whose labels the spec does not hide (`rules.label_copy_rules` says what a
+copy is, and `check` asks it of what it can look at)."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphspec.graphs.graph import Graphs
+from graphspec.language import ColumnSpec
+from graphspec.rules.label_copy_rules import (
+    COPY_HINT,
+    LEAST_ROWS,
+    RENAMED_HINT,
+    agreement,
+    copy_message,
+    may_agree,
+)
+from runtime.data.preparation.budgets import Mask
+from runtime.data.preparation.splits import Splits
+from runtime.data.preparation.values import Values
+from runtime.data.stream.patterns import given_elements
+from runtime.errors import DataError
+
+FIRST_ROWS = 64
+"""Labelled rows that all elements of an input are compared in first; what survives is compared in all."""
+MOST_ELEMENTS = 4096
+"""A larger input is no table's columns: its elements are not compared."""
+
+
+def copied_labels(
+    graphs: Graphs,
+    columns: Mapping[str, ColumnSpec],
+    values: Mapping[str, Values],
+    splits: Splits,
+    kept: Mapping[str, Mask],
+) -> list[str]:
+    """Notes about inputs that are another coding of a label. kept: [rows of the source], whose label
+    trains. Raises DataError where an input has the label's own values."""
+    notes = []
+    for name in graphs.supervised:
+        label = graphs.variables[name]
+        if label.shape not in ((), (1,)) or values[name].weights is not None:
+            continue
+        labelled = splits.training[kept[name][splits.training]]
+        rows = torch.from_numpy(np.concatenate([labelled, splits.validation, splits.test]))
+        truth = _blanks_as_nan(values[name].tensor[rows]).flatten()
+        rows, truth = rows[~truth.isnan()], truth[~truth.isnan()]
+        for other in graphs.observed:
+            for column, found in _elements(columns[other], values[other], rows, truth, label.discrete):
+                agreed = agreement(truth.tolist(), found.tolist(), classes=label.discrete)
+                if agreed is None:
+                    continue
+                message = copy_message(agreed[0], column, name, agreed[1])
+                names = {"input": other, "label": name}
+                if agreed[0] == "equal":
+                    raise DataError(message, COPY_HINT.format(**names))
+                if not graphs.told("GS124", name):
+                    notes.append(f"{message}; {RENAMED_HINT.format(**names)}")
+    return notes
+
+
+def _elements(
+    entry: ColumnSpec, values: Values, rows: Tensor, truth: Tensor, classes: bool
+) -> Iterator[tuple[str, Tensor]]:
+    """Elements of an input that nothing in the first rows tells from a copy: what to call each, and its rows."""
+    size = values.stored.shape.numel()
+    if size > MOST_ELEMENTS or len(rows) < LEAST_ROWS:
+        return
+    first = _blanks_as_nan(values.stored.take(rows[:FIRST_ROWS])).reshape(-1, size).T.tolist()
+    start = truth[:FIRST_ROWS].tolist()
+    alike = [place for place in range(size) if may_agree(start, first[place], classes=classes)]
+    if not alike:
+        return
+    found = _blanks_as_nan(values.stored.take(rows)).reshape(-1, size)
+    for place in alike:
+        one_each = len(entry.names) == size
+        column = entry.names[place if one_each else 0]
+        yield (f"column {column}" if one_each else f"element {place} of column {column}"), found[:, place]
+
+
+def _blanks_as_nan(values: Tensor) -> Tensor:
+    """Numbers with NaN where an element is blank."""
+    return values.double().masked_fill(~given_elements(values), float("nan"))
