@@ -326,6 +326,25 @@ def test_ties_go_to_the_better_elbo_but_try_patience() -> None:
     assert Best.from_json(json.loads(json.dumps(best.to_json()))) == best
 
 
+def test_where_the_elbo_stands_in_for_labels_patience_waits_for_their_log_loss_too(tmp_path: Path) -> None:
+    """The elbo first falls while q(y | x) becomes sure: a dip of some epochs is no end."""
+    graphs = tiny_model(tmp_path).graphs
+    criterion = Criterion.of(graphs, 60, {"y": 3})
+    assert (criterion.name, criterion.waits_for) == ("elbo", (("y", "log_loss"),))
+    assert Criterion.of(graphs, 60, {"y": 3}, before="elbo").waits_for == criterion.waits_for
+    asked = graphs.spec.training.model_copy(update={"select": "elbo"})
+    named = replace(graphs, spec=graphs.spec.model_copy(update={"training": asked}))
+    assert Criterion.of(named, 60, {"y": 3}).waits_for == () == Criterion.of(graphs, 60, {"y": 30}).waits_for
+    best, waited = Best(), []
+    for epoch, (elbo, loss) in enumerate([(-3.0, 1.1), (-3.1, 1.0), (-3.2, 0.9), (-3.3, 0.95), (-3.4, 1.2)]):
+        figures = {"elbo": elbo, "variables": {"y": {"log_loss": loss}}}
+        best = best.after(epoch, criterion.figure(figures), criterion.awaited(figures))
+        waited.append(best.waited)
+    assert waited == [0, 0, 0, 1, 2] and best.epoch == 0
+    assert Best.from_json(json.loads(json.dumps(best.to_json()))) == best
+    assert criterion.awaited({"elbo": -1.0, "variables": {"y": {"log_loss": None}}}) == ()
+
+
 def test_patience_ends_training_and_a_resume_with_more_goes_on(tmp_path: Path) -> None:
     stop = ["training.learning_rate=1e-30", "training.select=elbo", "training.epochs=9"]
     fixed = "recognition.h.network={kind: mlp, hidden: [8]}"

@@ -197,7 +197,8 @@ class Training:
         answering = self.average if self.plan.training.ema is not None else None
         with nullcontext() if answering is None else answering.in_place():
             validation = self._validate(weighed=bool(info.effective_samples))
-            best = self.position.best.after(done, self.plan.criterion.figure(validation))
+            criterion = self.plan.criterion
+            best = self.position.best.after(done, criterion.figure(validation), criterion.awaited(validation))
             self.position = replace(self.position, epoch=done, batch=0, best=best)
             record = self._record(info, validation, clock.seconds - began)
             if self.accelerator.is_main_process:

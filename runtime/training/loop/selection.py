@@ -24,11 +24,15 @@ FEWEST_LABELS = 10
 class Criterion:
     """What chooses: `elbo`, `last` (nothing), or figures of labels, each beside that of a constant answer where there
     are several. name: as the manifest has it. note: what to tell of the choice, if it is not the one expected.
+
+    waits_for: figures of labels that patience waits for beside what chooses. Where the elbo stands in for labels that
+    few rows have, it first falls while q(label) becomes sure, and the label still improves.
     """
 
     name: str
     figures: tuple[tuple[str, str], ...] = ()
     note: str = ""
+    waits_for: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, graphs: Graphs, validation_rows: int, labelled: Mapping[str, int], before: str = "") -> "Criterion":
@@ -37,10 +41,12 @@ class Criterion:
         select = graphs.spec.training.select
         if select == "last" or validation_rows == 0:
             return cls("last")
-        if before in ("elbo", "last"):
-            return cls(before)
+        if before == "last":
+            return cls("last")
         if select == "elbo":
             return cls("elbo")
+        if before == "elbo":
+            return cls("elbo", waits_for=_log_losses(graphs, labelled))
         if select or _names_a_figure(graphs, before):
             return _asked(graphs, select or before, labelled)
         return _by_itself(graphs, labelled) if graphs.supervised else cls("elbo")
@@ -61,13 +67,19 @@ class Criterion:
             return None
         return sum(known) / len(known), -math.inf if elbo is None else elbo
 
+    def awaited(self, validation: Mapping[str, Any] | None) -> tuple[float, ...]:
+        """What `waits_for` names, larger is better; () where a validation has none."""
+        found = [self._of_label(name, figure, validation or {}) for name, figure in self.waits_for]
+        known = [value for value in found if value is not None]
+        return tuple(known) if len(known) == len(found) else ()
+
     def _of_label(self, name: str, figure: str, validation: Mapping[str, Any]) -> float | None:
         figures = validation.get("variables", {}).get(name, {})
         value = figure_named(figures, figure)
         if value is None:
             return None
         up = value if larger_is_better(figure) else -value
-        return up if len(self.figures) == 1 else up / (_of_constant_answer(figures, figure) or 1.0)
+        return up if len(self.figures) < 2 else up / (_of_constant_answer(figures, figure) or 1.0)
 
 
 def _of_constant_answer(figures: Mapping[str, Any], figure: str) -> float | None:
@@ -106,7 +118,7 @@ def _by_itself(graphs: Graphs, labelled: Mapping[str, int]) -> Criterion:
     rows = min(labelled[name] for name in measured)
     if rows < FEWEST_LABELS and any(name in graphs.generative for name in graphs.observed):
         notes.append(f"an error measured on {_rows(rows)} is luck: the elbo of all of them chooses the weights")
-        return Criterion("elbo", note="; ".join(notes))
+        return Criterion("elbo", note="; ".join(notes), waits_for=_log_losses(graphs, labelled))
     kinds = dict.fromkeys(measured, "error")
     if rows < FEW_LABELS:
         kinds |= {name: "log_loss" for name in measured if graphs.variables[name].support is not None}
@@ -114,6 +126,12 @@ def _by_itself(graphs: Graphs, labelled: Mapping[str, int]) -> Criterion:
         notes.append(f"an error measured on {_rows(rows)} ties: the log loss chooses the weights")
     names = " and ".join(f"{name}.{kind}" for name, kind in kinds.items())
     return Criterion(names, tuple(kinds.items()), "; ".join(notes))
+
+
+def _log_losses(graphs: Graphs, labelled: Mapping[str, int]) -> tuple[tuple[str, str], ...]:
+    """Of every label that a validation row has, the figure that ties least."""
+    has = [name for name in graphs.supervised if labelled.get(name, 0) > 0]
+    return tuple((name, "error" if graphs.variables[name].support is None else "log_loss") for name in has)
 
 
 def _nothing(graphs: Graphs, why: str) -> Criterion:
@@ -127,30 +145,38 @@ def _rows(count: int) -> str:
 
 @dataclass(frozen=True)
 class Best:
-    """The best epoch so far and how many epochs have passed without a better figure (ties do not count as better)."""
+    """The best epoch so far and how many epochs have passed without a better figure (ties do not count as better).
+
+    awaited: the best so far of other figures that patience waits for, each from an epoch of its own.
+    """
 
     epoch: int | None = None
     figure: tuple[float, float] | None = None
     waited: int = 0
+    awaited: tuple[float, ...] = ()
 
-    def after(self, epoch: int, figure: tuple[float, float] | None) -> "Best":
-        """With the figure of one more epoch. Where there is none, the latest epoch is the best one."""
+    def after(self, epoch: int, figure: tuple[float, float] | None, awaited: tuple[float, ...] = ()) -> "Best":
+        """With the figures of one more epoch. Where there is none, the latest epoch is the best one."""
         if figure is None and self.figure is None:
             return Best(epoch, None, 0)
+        others = tuple(map(max, awaited, self.awaited)) if awaited and self.awaited else awaited or self.awaited
+        better = others != self.awaited or (figure is not None and (self.figure is None or figure[0] > self.figure[0]))
+        waited = 0 if better else self.waited + 1
         if figure is None or (self.figure is not None and figure <= self.figure):
-            return Best(self.epoch, self.figure, self.waited + 1)
-        better = self.figure is None or figure[0] > self.figure[0]
-        return Best(epoch, figure, 0 if better else self.waited + 1)
+            return Best(self.epoch, self.figure, waited, others)
+        return Best(epoch, figure, waited, others)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the state file."""
-        return {"epoch": self.epoch, "figure": self.figure and list(self.figure), "waited": self.waited}
+        plain = {"epoch": self.epoch, "figure": self.figure and list(self.figure), "waited": self.waited}
+        return plain | ({"awaited": list(self.awaited)} if self.awaited else {})
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "Best":
         """What `to_json` wrote."""
         figure = plain["figure"]
-        return cls(plain["epoch"], None if figure is None else (figure[0], figure[1]), plain["waited"])
+        found = None if figure is None else (figure[0], figure[1])
+        return cls(plain["epoch"], found, plain["waited"], tuple(plain.get("awaited", ())))
 
 
 def _number(value: object) -> float | None:
