@@ -109,3 +109,28 @@ def test_latex_compiles(name: str, tmp_path: Path) -> None:
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "bound.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0 and (tmp_path / "bound.pdf").exists(), done.stdout[-800:]
+
+
+AUTO = """
+graphspec: 1
+variables: {x: {role: observed, size: 3}, y: {role: supervised, domain: category, classes: 3}, z: {role: latent, size: 2}}
+generative: {y: {}, z: {}, x: {parents: [y, z]}}
+recognition: auto
+"""
+
+
+def test_what_auto_shares_is_named_with_the_reason() -> None:
+    def said(*overrides: str) -> list[str]:
+        lines = as_text(explain(load("spec.yaml", overrides, text=AUTO))).splitlines()
+        return [line.strip() for line in lines if line.startswith("  auto ")]
+
+    (shared,) = said()
+    assert "q(y) and q(z) share one network of x (features): fewer weights" in shared
+    (own,) = said("networks={default: {kind: linear}}")
+    assert "a network of its own: the default network has no hidden layer" in own
+    (apart,) = said("variables.w={role: observed, size: 3}", "generative.w={parents: [z]}", "generative.x.parents=[y]")
+    assert "a network of its own: no two read the same" in apart
+    assert said("variables.y=null", "generative.y=null", "generative.x.parents=[z]") == []
+    (given,) = said("variables.h={role: deterministic}", "recognition={auto: true, h: {parents: [x]}}")
+    assert "share one network of x (h): the spec gives it" in given
+    assert said("recognition={y: {parents: [x]}, z: {parents: [x, y]}}") == []

@@ -12,6 +12,7 @@ from compiler.symbolic.label_share_text import stake_lines, stakes_json
 from compiler.symbolic.notation import LATEX, UNICODE
 from compiler.symbolic.printing import term_texts
 from compiler.symbolic.program import Program, axes_text, conditional_text
+from compiler.symbolic.shared_features_text import shared_features_lines
 from compiler.symbolic.step_memory import byte_text, memory_lines, savings, step_memory
 from graphspec.describe.parameter_words import parameter_origins
 from graphspec.graphs.graph import SIDES
@@ -107,6 +108,7 @@ def total_lines(explanation: Explanation) -> list[str]:
         lines.append(f"draws     S = {count} {draws} per row of what is not summed; E_g is their mean")
     heads = ("memory    ", "          ")
     lines += [head + line for head, line in zip(heads, memory_lines(graphs, step_memory(graphs)), strict=False)]
+    lines += [f"auto      {line}" for line in shared_features_lines(graphs)]
     if _uses_batch_statistics(explanation):
         lines.append("note      batch normalization makes a row's terms depend on its batch in training")
     return lines

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-MOST_CLASSES = 12
-"""Classes that a line lists one by one."""
+from graphspec.reading.suggestions import few
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,7 @@ class LabelRows:
 
     def _line(self, name: str) -> str:
         classes = self.classes.get(name, {})
-        shown = [f"{label}: {count}" for label, count in classes.items()][:MOST_CLASSES]
-        more = f" and {len(classes) - len(shown)} classes more" if len(classes) > len(shown) else ""
-        split = f" ({', '.join(shown)}{more})" if shown else ""
+        split = f" ({few(f'{label}: {count}' for label, count in classes.items())})" if classes else ""
         about = "" if self.exact else f"; about {self.training[name]} train with it"
         return f"{name} in {self.given[name]} of {self.total} rows{split}{about}"
 

@@ -15,6 +15,7 @@ from graphspec.graphs.graph import Variable
 from graphspec.headers.numbers import PLAIN_NUMBERS, NumberFormat
 from graphspec.language import ColumnSpec
 from graphspec.language.data import Cell
+from graphspec.reading.suggestions import counted
 
 _BLANK_WORDS = (
     "unlabelled unlabeled unlabel unknown none null nan na missing blank nolabel nolabels nolabelled nolabeled noclass "
@@ -187,7 +188,7 @@ def signs_problem(variable: Variable, column: str, minus_ones: int, zeros: bool)
     """(message, hint) for a column whose values `could_be_signs`. minus_ones: how many cells are -1."""
     values = ("-1", "0", "1") if zeros else ("-1", "1")
     shown = f"{', '.join(values[:-1])} and {values[-1]}"
-    cells = "1 cell is" if minus_ones == 1 else f"{minus_ones} cells are"
+    cells = counted(minus_ones, "cell is", "cells are")
     message = f"column {column} holds only {shown} ({cells} -1): is -1 a value of '{variable.name}', or a blank?"
     blank = "a blank: `missing: [-1]` beside the column"
     if variable.domain == "count":

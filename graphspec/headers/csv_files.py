@@ -16,6 +16,7 @@ from typing import TextIO
 from graphspec.headers.columns import Column, Kind
 from graphspec.headers.numbers import PLAIN_NUMBERS, NumberFormat
 from graphspec.headers.table import SourceError, Table
+from graphspec.reading.suggestions import counted
 
 SEPARATORS = (",", ";", "\t", "|")
 SNIFFED_LINES = 20
@@ -108,11 +109,10 @@ def _rows(path: Path, dialect: Dialect, lines: _Lines) -> Iterator[list[str]]:
 
 
 def _uneven(path: Path, line: int, row: list[str], header: list[str]) -> SourceError:
-    cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
     hint = 'quote cells that hold the separator, or name it: data: {separator: ";"}'
     if len(row) == len(header) + 1:
         hint = f"{hint}; a first column without a name needs an empty cell in the header"
-    return SourceError(f"{path.name} line {line} has {cells}, the header {len(header)}", hint)
+    return SourceError(f"{path.name} line {line} has {counted(len(row), 'cell')}, the header {len(header)}", hint)
 
 
 def separator_of(path: Path, head: list[str]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from graphspec.headers.folder_listing import TABLES, Listing, pictures_below, some
 from graphspec.headers.table import Remark
+from graphspec.reading.suggestions import counted
 
 NPZ_WAY_OUT = (
     "rows that a table joins to picture files are not read yet: put the pictures into one folder a class, or write an "
@@ -35,7 +36,8 @@ def unread(top: Listing, classes: Sequence[Listing]) -> Iterator[Remark]:
     if count:
         hint = "names that begin with `.` or `__` are hidden"
         hidden_ones = some(entry.name for entry in hidden)
-        yield Remark(f"{_images(count)} in folder {name} not read, as hidden: {hidden_ones}", hint, serious=False)
+        images = counted(count, "image")
+        yield Remark(f"{images} in folder {name} not read, as hidden: {hidden_ones}", hint, serious=False)
     empty = [] if top.pictures else [one.path.name for one in classes if not one.pictures]
     if empty:
         yield Remark(f"folder {name} has no images in {some(empty)}: no class is called so", "remove or fill it")
@@ -52,19 +54,15 @@ def beside_splits(top: Listing, splits: Sequence[Path]) -> Iterator[Remark]:
 
 
 def _other_endings(name: str, endings: Counter[str]) -> Remark:
-    counted = ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in sorted(endings.items()))
-    files = "1 file is" if endings.total() == 1 else f"{endings.total()} files are"
+    each = ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in sorted(endings.items()))
+    files = counted(endings.total(), "file is", "files are")
     lost = any(ending not in _COMPANIONS for ending in endings)
     hint = "save pictures of other kinds as .png or .tif" if lost else ""
-    return Remark(f"{files} not read in folder {name}: {counted}", hint, lost)
+    return Remark(f"{files} not read in folder {name}: {each}", hint, lost)
 
 
 def _folders(folders: Sequence[Path], top: Path, what: str, hint: str) -> Iterator[Remark]:
     counts = {str(folder.relative_to(top)): pictures_below(folder) for folder in folders}
-    full = [f"{name} ({_images(count)})" for name, count in counts.items() if count]
+    full = [f"{name} ({counted(count, 'image')})" for name, count in counts.items() if count]
     if full:
         yield Remark(f"{what}: {some(full)}", hint)
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from graphspec.headers.table import SourceError
+from graphspec.reading.suggestions import in_lines
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -92,9 +93,8 @@ def opened(file: Path | IO[bytes], name: str) -> Iterator[tuple["Picture", Pictu
 
 def unreadable(what: str, broken: Sequence[SourceError], total: int) -> SourceError:
     """One error for every picture of `total` that cannot be read, one a line. what: `folder cats`."""
-    listed = "".join(f"\n  {error.message}" for error in broken[:_LISTED])
-    more = f"\n  and {len(broken) - _LISTED} more" if len(broken) > _LISTED else ""
-    message = f"{len(broken)} of {total} pictures of {what} cannot be read:{listed}{more}"
+    listed = in_lines([error.message for error in broken], _LISTED)
+    message = f"{len(broken)} of {total} pictures of {what} cannot be read:{listed}"
     return SourceError(message, "copy them again or remove them; `on_error: skip` in data goes on without them")
 
 

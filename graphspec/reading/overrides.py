@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from graphspec.diagnostics import Diagnostic, SourceText, Span, SpecError
 from graphspec.reading.schema_walk import declared_at, fields_of, sections_of
+from graphspec.reading.suggestions import counted
 from graphspec.text.composing import MAX_DEPTH, compose
 from graphspec.text.source import Document
 from graphspec.text.tree import Entry, Mapping, Node, Path, Scalar, Sequence, edited
@@ -131,7 +132,7 @@ def _changed_sequence(node: Sequence, override: _Override, step: int) -> Sequenc
         raise _Refused(step, f"`{before}` is a list: expected a position such as 0, found `{key}`")
     position, items = int(key), node.items
     if position >= len(items):
-        size = "1 entry" if len(items) == 1 else f"{len(items)} entries"
+        size = counted(len(items), "entry", "entries")
         raise _Refused(step, f"`{before}` has {size}: position {position} does not exist (the first is 0)")
     if step < len(override.keys) - 1:
         middle: tuple[Node, ...] = (_changed(items[position], override, step + 1),)

@@ -1,6 +1,6 @@
 """Words of messages: what was probably meant (near spellings, other people's words for it), lists, large numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from math import log10
 
@@ -68,6 +68,17 @@ def few(words: Iterable[str], most: int = 12) -> str:
     return (
         f"{', '.join(shown[:most])} and {len(shown) - most} more" if len(shown) > most else ", ".join(shown) or "none"
     )
+
+
+def in_lines(messages: Sequence[str], most: int) -> str:
+    """One below the other, indented; of many the first, and how many more."""
+    more = [f"and {len(messages) - most} more"] if len(messages) > most else []
+    return "".join(f"\n  {message}" for message in (*messages[:most], *more))
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """`1 row`, `3 rows`; plural: where it is not the noun with an s (`1 row has`, `3 rows have`)."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
 def amount(number: int, separator: str = "") -> str:

@@ -6,7 +6,7 @@ from graphspec.graphs.graph import Variable
 from graphspec.headers import SourceError
 from graphspec.headers.sources import MissingSource, find_file, read_row_list
 from graphspec.language import DataSection, LabelBudget, Spec
-from graphspec.reading.suggestions import did_you_mean, few
+from graphspec.reading.suggestions import counted, did_you_mean, few
 from graphspec.rules.declared import allowed, check_name, names_with
 from graphspec.rules.split_rules import Sizes
 from graphspec.text.report import Report
@@ -67,9 +67,7 @@ def _check_count(
         split = f"{sizes.total} rows, less {sizes.test} for test and {sizes.validation} for validation"
         report.error("GS085", path, message, hint=f"the source has {split}; 1.0 keeps every label")
     elif classes is not None and count < classes and not allowed(spec, variable.name, "GS114"):
-        message = (
-            f"{count} label{'' if count == 1 else 's'} for {classes} classes: some class of '{variable.name}' has none"
-        )
+        message = f"{counted(count, 'label')} for {classes} classes: some class of '{variable.name}' has none"
         hint = f"give at least {classes}, or a share with a decimal point such as 1.0"
         report.warning("GS114", path, message, hint=hint)
     return count

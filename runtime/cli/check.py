@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from graphspec.diagnostics import Diagnostic
+from graphspec.reading.suggestions import counted
 from runtime.cli.common import EXIT_FAULT, DataDirOption, JsonOption, SetOption, print_diagnostics, print_json
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _summary(findings: Findings) -> str:
     """`2 errors, 1 warning in m2.yaml`, or `... in 2 of 3 specs`."""
     severities = [found.severity for spec in findings.values() for found in spec]
     counts = [(severities.count(word), word) for word in ("error", "warning", "note")]
-    told = ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts if count)
+    told = ", ".join(counted(count, word) for count, word in counts if count)
     faulty = [spec for spec, found in findings.items() if found]
     where = faulty[0] if len(findings) == 1 else f"{len(faulty)} of {len(findings)} specs"
     return f"{told} in {where}"

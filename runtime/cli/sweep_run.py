@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from graphspec.reading.suggestions import counted
 from runtime.cli.common import EXIT_FAULT, EXIT_INTERRUPTED, console, error_console, print_json
 from runtime.errors import DataError, RunError
 from runtime.sweeping.grid import Clockwork, Outcome, conclude, machine_facts, share_cores, train_plan
@@ -59,7 +60,7 @@ def run_grid(plan: SweepPlan, wishes: Wishes) -> None:
         clock = Clockwork(folder, folder.join(plan, "grid"))
         left = to_train(plan, folder, options)
         _announce(
-            wishes.shown, f"{plan.spec}: {_many(len(plan.runs), 'run')}", len(plan.runs) - len(left), jobs, threads
+            wishes.shown, f"{plan.spec}: {counted(len(plan.runs), 'run')}", len(plan.runs) - len(left), jobs, threads
         )
         names = {training.name for training in left}
         _check_data(plan, options, lambda point: any(run.name in names for c in point.columns for run in c.runs))
@@ -73,7 +74,7 @@ def run_grid(plan: SweepPlan, wishes: Wishes) -> None:
             except KeyboardInterrupt:
                 gather()
                 missing = len(to_train(plan, folder, options))
-                _stopped(f"{missing} of {_many(len(plan.runs), 'run')} unfinished", wishes.command)
+                _stopped(f"{missing} of {counted(len(plan.runs), 'run')} unfinished", wishes.command)
         _finish(gather(), wishes)
 
 
@@ -91,7 +92,7 @@ def run_search(plan: SweepPlan, ranges: tuple[Range, ...], count: int, storage: 
         clock = Clockwork(folder, folder.join(plan, "search"))
         study = open_study(plan, ranges, figure, storage, folder)
         search = Search(plan, folder, options, study, ranges, figure, count)
-        _announce(wishes.shown, f"{plan.spec}: {_many(count, 'trial')}", len(search.complete()), jobs, threads)
+        _announce(wishes.shown, f"{plan.spec}: {counted(count, 'trial')}", len(search.complete()), jobs, threads)
         _check_data(plan, options, lambda point: len(search.complete()) < count)
 
         def train(tasks: Iterator[RunCommand], done: Callable[[RunCommand, int], None], total: int) -> None:
@@ -107,7 +108,7 @@ def run_search(plan: SweepPlan, ranges: tuple[Range, ...], count: int, storage: 
                 train(iter(tasks), search.note, len(tasks))
         except KeyboardInterrupt:
             conclude_search(search, None, clock.minutes, wishes.command, machine_facts(jobs, threads))
-            _stopped(f"{len(search.complete())} of {_many(count, 'trial')} complete", wishes.command)
+            _stopped(f"{len(search.complete())} of {counted(count, 'trial')} complete", wishes.command)
         finally:
             clock.note(now=True)
         _finish(conclude_search(search, best, clock.minutes, wishes.command, machine_facts(jobs, threads)), wishes)
@@ -120,7 +121,7 @@ def print_runs(plan: SweepPlan, as_json: bool) -> None:
         return
     for run in plan.runs:
         typer.echo(run.label)
-    typer.echo(_many(len(plan.runs), "run"))
+    typer.echo(counted(len(plan.runs), "run"))
 
 
 def _finish(outcome: Outcome, wishes: Wishes) -> None:
@@ -194,9 +195,5 @@ def _asked_to_stop() -> Iterator[None]:
 def _announce(shown: "Console | None", what: str, done: int, jobs: int, threads: int) -> None:
     if shown is not None:
         finished = f", {done} finished already" if done else ""
-        text = f"{what}{finished}; {jobs} at a time, {_many(threads, 'thread')} each"
+        text = f"{what}{finished}; {jobs} at a time, {counted(threads, 'thread')} each"
         shown.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -4,6 +4,7 @@ from math import sqrt
 from statistics import NormalDist
 
 from graphspec.language.data import FEW_LABELS
+from graphspec.reading.suggestions import counted
 
 _CONFIDENCE = 0.95
 
@@ -25,5 +26,5 @@ def few_rows_note(name: str, rows: int, interval: tuple[float, float]) -> str | 
     if rows >= FEW_LABELS:
         return None
     low, high = (f"{100 * bound:.0f}" for bound in interval)
-    measured = "1 labelled row" if rows == 1 else f"{rows} labelled rows"
+    measured = counted(rows, "labelled row")
     return f"the error of {name} is measured on {measured} only: anything from {low} to {high} % (95 % interval)"

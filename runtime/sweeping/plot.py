@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from graphspec.reading.suggestions import counted
 from runtime.figures.saving import save_figure
 from runtime.sweeping.results import per_cent
 from runtime.sweeping.sweep_plan import AS_WRITTEN, SweepPlan
@@ -99,7 +100,7 @@ def _seeds(plan: SweepPlan, rows: Sequence[Mapping[str, Any]], split: str) -> st
     ]
     counts = [stats["n"] for stats in shown if stats and stats["n"]]
     fewest, most = min(counts, default=0), max(counts, default=0)
-    count = f"{most} seed{'' if most == 1 else 's'}" if fewest == most else f"{fewest} to {most} seeds"
+    count = counted(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
     return f"mean ± standard deviation of {count}"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphspec.language.data import FEW_LABELS
+from graphspec.reading.suggestions import counted
 from runtime.sweeping.results import per_cent
 from runtime.sweeping.sweep_plan import AS_WRITTEN, SweepPlan
 
@@ -116,7 +117,7 @@ def _few_rows(plan: SweepPlan, rows: Sequence[Mapping[str, Any]], splits: Sequen
                 low, high = max((found[f"{split}_interval"] for found in few), key=lambda ends: ends[1] - ends[0])
                 count = min(found[f"{split}_rows"] for found in few)
                 notes.append(
-                    f"{name} {split}: {count} labelled row{'' if count == 1 else 's'} only; a mean here is as good as "
+                    f"{name} {split}: {counted(count, 'labelled row')} only; a mean here is as good as "
                     f"anything from {low:.0f} to {high:.0f} % (the widest 95 % interval)"
                 )
     return notes

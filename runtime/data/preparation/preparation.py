@@ -12,6 +12,7 @@ from torch import Tensor
 from graphspec.graphs.graph import Graphs
 from graphspec.headers.sources import FileSource, dialect_of, resolve_source
 from graphspec.language import ColumnSpec, DataSection
+from graphspec.reading.suggestions import counted, few
 from runtime.data.preparation.budgets import Budgets, Mask
 from runtime.data.preparation.earlier_rows import NONE, EarlierRows
 from runtime.data.preparation.far_values import far_values
@@ -221,7 +222,7 @@ def _never_labelled(training: Rows, labels: Iterable[str]) -> list[str]:
     for name in labels:
         never = [str(index) for index in (count_given(training.selection, name).per_element == 0).nonzero().tolist()]
         if never:
-            shown = ", ".join(never[:8]) + (", ..." if len(never) > 8 else "")
+            shown = few(never, 8)
             notes.append(f"no training row has a label for {name} at {shown}: learned without any")
     return notes
 
@@ -300,5 +301,5 @@ def without_parts(graphs: Graphs, name: str, values: Values) -> tuple[Values, tu
 
 
 def _note(name: str, lost: int) -> str:
-    rows = "1 row has" if lost == 1 else f"{lost} rows have"
+    rows = counted(lost, "row has", "rows have")
     return f"{rows} only part of {name}, which a flow gives as a whole: counted as without a label"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphspec.language import DataSection, Split
+from graphspec.reading.suggestions import few
 from runtime.data.randomness import drawn_order
 from runtime.data.read.row_identity import by_name
 from runtime.data.read.table import Array, Table, whole
@@ -156,7 +157,7 @@ def _by_value(rule: Split, part: str, rows: RowNumbers, table: Table) -> RowNumb
     names = np.array([same_text(value) for value in cells])
     chosen: RowNumbers = rows[names[rows] == same_text(rule.value)]
     if not len(chosen):
-        shown = ", ".join(sorted(set(names.tolist()))[:8])
+        shown = few(sorted(set(names.tolist())), 8)
         raise DataError(f"no row has {wanted!r} in column {rule.column!r}, which {part} asks for", f"values: {shown}")
     return chosen
 

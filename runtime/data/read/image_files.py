@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from graphspec.headers.columns import as_image, show_shape
+from graphspec.reading.suggestions import few
 from runtime.data.read.table import Array
 from runtime.errors import DataError
 
@@ -100,7 +101,7 @@ def require_one_size(column: str, images: Array) -> None:
     """Raise DataError if the images differ in size."""
     if images.dtype == object:
         sizes = sorted({f"{image.shape[2]} x {image.shape[1]}" for image in images})
-        shown = ", ".join(sizes[:3]) + (", ..." if len(sizes) > 3 else "")
+        shown = few(sizes, 3)
         raise DataError(
             f"images of column {column!r} differ in size or colour (width x height: {shown})",
             f"add a size: {{column: {column}, resize: [height, width]}}",

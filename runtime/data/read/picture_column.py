@@ -16,6 +16,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from graphspec.headers import PictureHeader, SourceError, read_header, unreadable
+from graphspec.reading.suggestions import in_lines
 from runtime.data.read import mapped_arrays
 from runtime.data.read.image_files import stacked
 from runtime.data.read.picture_decoding import DecodingPlan, PictureReading, decode
@@ -159,11 +160,9 @@ class _Work:
         if self.broken and not (self.reading.skip and len(self.broken) < self.cells.count):
             raise _data_error(unreadable(self.cells.what, list(self.broken.values()), self.cells.count))
         if self.outside:
-            more = [f"and {len(self.outside) - _LISTED} more"] if len(self.outside) > _LISTED else []
-            listed = "\n  ".join([*self.outside[:_LISTED], *more])
             raise DataError(
                 f"{len(self.outside)} of {self.cells.count} pictures of {self.cells.what} hold levels below 0 or above "
-                f"white:\n  {listed}",
+                f"white:{in_lines(self.outside, _LISTED)}",
                 "say a larger `white:` in data, or leave it out",
             )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from graphspec.headers import PictureHeader, SourceError, opened
+from graphspec.reading.suggestions import counted
 from runtime.data.read.picture_decoding import BYTE_WHITE, DecodingPlan, PictureReading, range_of, raw_levels
 from runtime.errors import DataError
 
@@ -107,8 +108,4 @@ def _losses(what: str, headers: Iterable[PictureHeader]) -> list[str]:
         "frames": "{} of {} hold several frames: the first is read",
         "coarse": "{} of {} hold 16 bits a colour, of which 8 are read",
     }
-    return [notes[word].format(_pictures(count), what) for word, count in sorted(lost.items())]
-
-
-def _pictures(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count} pictures"
+    return [notes[word].format(counted(count, "picture"), what) for word, count in sorted(lost.items())]

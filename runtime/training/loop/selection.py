@@ -12,7 +12,7 @@ from typing import Any
 from graphspec.graphs.graph import Graphs
 from graphspec.graphs.label_figures import figures_of, larger_is_better
 from graphspec.language.data import FEW_LABELS
-from graphspec.reading.suggestions import few
+from graphspec.reading.suggestions import counted, few
 from runtime.errors import RunError
 from runtime.measures.label_figures import figure_named
 
@@ -104,7 +104,7 @@ def _asked(graphs: Graphs, select: str, labelled: Mapping[str, int]) -> Criterio
     rows = labelled.get(variable, 0)
     if rows == 0:
         return _nothing(graphs, f"{select} cannot be measured: no validation row has the label")
-    unsure = f"{select} is measured on {_rows(rows)}: it ties and jumps; `select: elbo` would not"
+    unsure = f"{select} is measured on {counted(rows, 'validation row')}: it ties and jumps; `select: elbo` would not"
     return Criterion(select, ((variable, figure),), unsure if rows < FEW_LABELS else "")
 
 
@@ -116,14 +116,15 @@ def _by_itself(graphs: Graphs, labelled: Mapping[str, int]) -> Criterion:
         return _nothing(graphs, f"the error of {', '.join(left)} cannot be measured: no validation row has the label")
     notes = [f"no validation row has {', '.join(left)}: only {', '.join(measured)} can choose"] if left else []
     rows = min(labelled[name] for name in measured)
+    measured_on = f"an error measured on {counted(rows, 'validation row')}"
     if rows < FEWEST_LABELS and any(name in graphs.generative for name in graphs.observed):
-        notes.append(f"an error measured on {_rows(rows)} is luck: the elbo of all of them chooses the weights")
+        notes.append(f"{measured_on} is luck: the elbo of all of them chooses the weights")
         return Criterion("elbo", note="; ".join(notes), waits_for=_log_losses(graphs, labelled))
     kinds = dict.fromkeys(measured, "error")
     if rows < FEW_LABELS:
         kinds |= {name: "log_loss" for name in measured if graphs.variables[name].support is not None}
     if "log_loss" in kinds.values():
-        notes.append(f"an error measured on {_rows(rows)} ties: the log loss chooses the weights")
+        notes.append(f"{measured_on} ties: the log loss chooses the weights")
     names = " and ".join(f"{name}.{kind}" for name, kind in kinds.items())
     return Criterion(names, tuple(kinds.items()), "; ".join(notes))
 
@@ -137,10 +138,6 @@ def _log_losses(graphs: Graphs, labelled: Mapping[str, int]) -> tuple[tuple[str,
 def _nothing(graphs: Graphs, why: str) -> Criterion:
     patience = ", and patience never ends the training" if graphs.spec.training.patience is not None else ""
     return Criterion("last", note=f"{why}. The last epoch is kept{patience}; `select: elbo` would choose")
-
-
-def _rows(count: int) -> str:
-    return "1 validation row" if count == 1 else f"{count} validation rows"
 
 
 @dataclass(frozen=True)
