@@ -13,8 +13,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from compiler.families import ENTRIES
-from compiler.families.family_table import extras_of
+from compiler.families import ENTRIES, extras_of
 from graphspec.graphs.graph import Variable
 from graphspec.language.families import FAMILIES
 

@@ -5,8 +5,7 @@ from typing import Any
 
 from compiler.emission.emission_plan import EmissionPlan, TensorKind
 from compiler.emission.objective_weights import WeightName, weight_code
-from compiler.families.entry import Extras, FamilyEntry
-from compiler.families.family_table import extras_of
+from compiler.families import Extras, FamilyEntry, extras_of
 from compiler.families.flows import FlowEntry
 from compiler.plan.modules import Modules
 from compiler.tensors.expression import Expression

@@ -1,6 +1,6 @@
 """What a trained model answers: posteriors of hidden variables, draws from either graph; each a plan."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 
 import torch
@@ -10,12 +10,16 @@ from compiler.model import grouping
 from compiler.model.compiled import Compiled
 from compiler.model.evaluation import Group
 from compiler.model.given import GivenTensors
+from compiler.plan.plan import Plan
 from compiler.plan.questions import plan_densities, plan_draws, plan_generation, plan_means, plan_posterior
 from compiler.plan.running import Context
+from compiler.symbolic.program import Pattern
 from compiler.symbolic.schedules import ObjectiveWeights, Rates
 from compiler.tensors import blanks
 from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import Graphs, Side
+
+Asked = tuple[Hashable, Callable[[], Plan]]
 
 
 class Queries(nn.Module):
@@ -72,21 +76,38 @@ class Queries(nn.Module):
         told = prepared.pop(name, None)
         if told is not None:
             prepared[name] = blanks.blank(self.graphs.variables[name], len(told), self.dtype, told.device)
-        given = self.compiled.given(prepared, self._context(prepared, noise))
-        result: Tensor | None = None
-        for pattern, positions in self.group(prepared):
+
+        def planned(pattern: Pattern) -> Asked:
             program, _ = self.compiled.program(pattern, samples)
-            planned = partial(plan_posterior, program, name, self.compiled.features)
-            runner = self.compiled.runner(("posterior", name, pattern, samples), planned)
+            return ("posterior", name, samples), partial(plan_posterior, program, name, self.compiled.features)
+
+        return self.by_pattern(prepared, planned, noise)["posterior"]
+
+    def by_pattern(
+        self,
+        prepared: Mapping[str, Tensor],
+        planned: Callable[[Pattern], Asked | None],
+        noise: Noise,
+        codes: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """The results [B, ...] of a plan for each pattern of prepared rows; NaN where a pattern has none (or gives no
+        such result). planned: what tells a pattern's plan from others, and the plan. codes: as for `group`."""
+        given = self.compiled.given(prepared, self._context(prepared, noise))
+        whole: dict[str, Tensor] = {}
+        for pattern, positions in self.group(prepared, codes):
+            asked = planned(pattern)
+            if asked is None:
+                continue
+            runner = self.compiled.runner((pattern, asked[0]), asked[1])
             inner = noise if positions is None else noise.select(positions)
-            found = runner.results(self._context(prepared, inner), given.of(runner.plan, positions))["posterior"]
-            found = found.expand(inner.batch, *found.shape[1:])
-            if positions is None:
-                return found
-            result = found.new_zeros(noise.batch, *found.shape[1:]) if result is None else result
-            result = blanks.placed(result, positions, found)
-        assert result is not None, "a batch has at least one row"
-        return result
+            results = runner.results(self._context(prepared, inner), given.of(runner.plan, positions))
+            for name, found in results.items():
+                value = found.expand(inner.batch, *found.shape[1:])
+                if positions is not None:
+                    blank = value.new_full((noise.batch, *value.shape[1:]), torch.nan)
+                    value = blanks.placed(whole.get(name, blank), positions, value)
+                whole[name] = value
+        return whole
 
     def infer(self, rows: Mapping[str, Tensor], *, samples: int = 1, noise: Noise) -> dict[str, Tensor]:
         """Joint draws of every variable of q given the row's labels: {name: [S, B, *shape]}, classes as indices.

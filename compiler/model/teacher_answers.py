@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from compiler.model.model import Model
+from compiler.model.queries import Asked
 from compiler.plan.questions import plan_answers
-from compiler.plan.running import Rows
-from compiler.symbolic.schedules import ObjectiveWeights
-from compiler.tensors.blanks import placed
+from compiler.symbolic.program import Pattern
 from compiler.tensors.noise import Noise
 
 
@@ -26,34 +25,15 @@ class Answers:
     def __call__(self, rows: Mapping[str, Tensor], noise: Noise, patterns: Tensor | None = None) -> dict[str, Tensor]:
         """log q(label = k | row) of each label: {name: [B, *shape, K]} nats, NaN (or no entry) for rows that have the
         label whole. patterns: the rows' `Model.row_patterns`, where known."""
-        prepared = self.model.prepare(rows)
         compiled = self.model.compiled
-        weights = ObjectiveWeights.at(compiled.graphs, self.model.rates, float("inf"))
-        device = next(iter(prepared.values())).device
-        result: dict[str, Tensor] = {}
-        groups = self.model.group(prepared, patterns)
-        given = compiled.given(prepared, compiled.context(noise, weights, device))
-        for pattern, positions in groups:
+
+        def planned(pattern: Pattern) -> Asked | None:
             hidden = tuple(name for name in self.names if name not in pattern.labels)
-            if not hidden:
-                continue
-            planned = partial(plan_answers, compiled.program(pattern)[0], hidden, compiled.features)
-            runner = compiled.runner(("answers", pattern, hidden), planned)
-            inner = noise if positions is None else noise.select(positions)
-            found = runner.results(compiled.context(inner, weights, device), given.of(runner.plan, positions))
-            for name in hidden:
-                answer = found[f"answer {name}"]
-                place(result, name, answer.expand(inner.batch, *answer.shape[1:]), positions, noise.batch)
-        return result
+            plan = partial(plan_answers, compiled.program(pattern)[0], hidden, compiled.features)
+            return (("answers", hidden), plan) if hidden else None
 
-
-def place(target: dict[str, Tensor], name: str, found: Tensor, positions: Rows | None, batch: int) -> None:
-    """Put the answers [n, *shape, K] of some rows into those of the whole batch, NaN elsewhere."""
-    if positions is None:
-        target[name] = found
-        return
-    blank = found.new_full((batch, *found.shape[1:]), torch.nan)
-    target[name] = placed(target.get(name, blank), positions, found)
+        found = self.model.by_pattern(self.model.prepare(rows), planned, noise, patterns)
+        return {name.removeprefix("answer "): value for name, value in found.items()}
 
 
 def disagreement(log_q: Tensor, target: Tensor, lacking: Tensor, confidence: float) -> tuple[Tensor, Tensor]:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from compiler.factors.factor_modules import Conditional, FactorModule
-from compiler.families.entry import Extras, FamilyEntry
-from compiler.families.family_table import ENTRIES, extras_of
+from compiler.families import ENTRIES, Extras, FamilyEntry, extras_of
 from compiler.families.flows import FlowEntry
 from compiler.symbolic.networks_read import flagged_parents, read_parents
 from compiler.tensors.blanks import PRESENCE
