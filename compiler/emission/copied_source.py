@@ -42,6 +42,7 @@ LAYERS = (
     "compiler.networks.linear",
     "compiler.networks.mlp",
     "compiler.networks.conv_layers",
+    "compiler.factors.starting_points",
 )
 """What networks are made of; then come the kinds of networks, each from its file. They stand behind the model."""
 
@@ -50,6 +51,7 @@ SINGLE = {
     "compiler.tensors.blanks": {"PRESENCE", "every_value", "one_hot"},
     "compiler.families.entry": {"picked"},
     "compiler.families.flows": {"LAST_GAIN", "flow_map"},
+    "compiler.factors.starting_points": {"Entrance", "StartingPoint"},
     "graphspec.language.shapes": {"conv_padding", "conv_sides"},
 }
 """Files of which a few names are copied, and no others."""

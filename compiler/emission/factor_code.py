@@ -7,9 +7,9 @@ from torch import nn
 
 from compiler.emission.emission_plan import EmissionPlan
 from compiler.emission.network_code import network
-from compiler.emission.text import block, docstring, shape_text
+from compiler.emission.text import block, docstring, shape_text, tensor_text
 from compiler.emission.writing import ClassText, Outputs
-from compiler.factors.factor_modules import Conditional, Deterministic, linked
+from compiler.factors.factor_modules import Conditional, Deterministic, FactorModule, linked
 from compiler.factors.links import without_axes
 from compiler.factors.parameter_sources import CONTEXT, ConstantSource, LearnedSource, NetworkSource
 from compiler.model.model import module_name
@@ -24,7 +24,7 @@ from graphspec.graphs.parameter_shape import parameter_shape
 
 def write_factor(plan: EmissionPlan, factor: Factor) -> ClassText:
     """The class of one factor. Raises SpecError (GS090) for what has no code yet."""
-    module = plan.model.factors[module_name(factor)]
+    module = cast(FactorModule, plan.model.factors[module_name(factor)])
     text = _class_text(plan, factor, module)
     if isinstance(module, Deterministic):
         result = {"value": _value(module, text)}
@@ -34,13 +34,19 @@ def write_factor(plan: EmissionPlan, factor: Factor) -> ClassText:
     return text
 
 
-def _class_text(plan: EmissionPlan, factor: Factor, module: nn.Module) -> ClassText:
+def _class_text(plan: EmissionPlan, factor: Factor, module: FactorModule) -> ClassText:
     home = f"factors.{module_name(factor)}"
     paths = {inner: f"{home}.{path}" if path else home for path, inner in module.named_modules()}
     arguments = {name: plan.identifiers[name] for name in read_parents(plan.graphs, factor)}
     arguments |= {name + PRESENCE: plan.tensors[name, "given"] for name in flagged_parents(plan.graphs, factor)}
     scope = plan.names.inner()
-    return ClassText(plan.classes[factor.key], plan.graphs, (factor.side, factor.variable), arguments, paths, scope)
+    text = ClassText(plan.classes[factor.key], plan.graphs, (factor.side, factor.variable), arguments, paths, scope)
+    for name in arguments:
+        if f"of_{name}" in module.entrances:
+            entrance = module.entrances[f"of_{name}"]
+            made = f"Entrance({tensor_text(entrance.center)}, {tensor_text(entrance.spread)}, {entrance.logarithm})"
+            text.near[name] = text.own(f"near_{plan.identifiers[name]}", made, paths[entrance])
+    return text
 
 
 def _parameters(factor: Factor, module: Conditional, text: ClassText) -> Outputs:
@@ -65,7 +71,16 @@ def _parameters(factor: Factor, module: Conditional, text: ClassText) -> Outputs
                 found |= _traced(source.linked, {name: Expression(code) for name, code in outputs.items()})
             case _:
                 raise text.refuse(f"parameters of {factor.key}")
-    return {info.name: found[info.name].code for info in module.family.parameters}
+    return {info.name: _started(text, module, info.name, found[info.name].code) for info in module.family.parameters}
+
+
+def _started(text: ClassText, module: Conditional, name: str, code: str) -> str:
+    """A parameter, from where it starts."""
+    if f"of_{name}" not in module.starts:
+        return code
+    start = module.starts[f"of_{name}"]
+    made = f"StartingPoint({tensor_text(start.offset)}, {tensor_text(start.factor)})"
+    return f"{text.own(f'start_{name}', made, text.paths[start])}({code})"
 
 
 def _flow(factor: Factor, module: Conditional, text: ClassText) -> Outputs:
@@ -95,11 +110,8 @@ def _on_call(text: ClassText, value: Expression) -> Expression:
 
 def _constant(text: ClassText, source: ConstantSource) -> Expression:
     """A number or list from the spec: a buffer that is no part of the checkpoint."""
-    name, flat = text.attributes.fresh(source.name), source.value.flatten()
-    made = f"torch.tensor({source.value.tolist()!r})"
-    if bool((flat == flat[0]).all()):
-        made = f"torch.full({text_of(source.value.shape)}, {flat[0].item()})"
-    text.init.append(f'self.register_buffer("{name}", {made}, persistent=False)')
+    name = text.attributes.fresh(source.name)
+    text.init.append(f'self.register_buffer("{name}", {tensor_text(source.value)}, persistent=False)')
     return Expression(f"self.{name}")
 
 

@@ -25,8 +25,14 @@ def network(text: ClassText, module: Network, made: Construction, wanted: str = 
     text.imports |= {(o.module, o.name) for o in options.values() if isinstance(o, UserClass)}
     given = ", ".join(["setup", *(f"{name}={code_of(value)}" for name, value in options.items())])
     layer = text.own(wanted, f"{made.blueprint.network.__name__}({given})", text.paths[module])
-    values = ", ".join(f"{code_of(name)}: {text.arguments[name]}" for name in module.inputs)
+    values = ", ".join(f"{code_of(name)}: {_value(text, made, name)}" for name in module.inputs)
     return _outputs(text, f"{layer}({{{values}}}, layout)", list(setup.outputs) or [VALUE])
+
+
+def _value(text: ClassText, made: Construction, name: str) -> str:
+    """What the network is given of a parent."""
+    argument = text.arguments[name]
+    return argument if made.own_units or name not in text.near else f"{text.near[name]}({argument})"
 
 
 def _outputs(text: ClassText, call: str, names: list[str]) -> Outputs:

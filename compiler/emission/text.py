@@ -7,6 +7,9 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from torch import Tensor
+
+from compiler.tensors.expression import text_of
 from graphspec.diagnostics import InternalError
 
 WIDTH = 120
@@ -47,6 +50,14 @@ def camel(name: str) -> str:
 def shape_text(shape: Sequence[int | str], lead: str = "") -> str:
     """`[B, 1, 28, 28]`."""
     return f"[{', '.join([lead] * bool(lead) + [str(size) for size in shape])}]"
+
+
+def tensor_text(value: Tensor) -> str:
+    """Code of a tensor of floats: its numbers, or the one that it is full of."""
+    flat = value.flatten()
+    if value.dim() and bool((flat == flat[0]).all()):
+        return f"torch.full({text_of(tuple(value.shape))}, {flat[0].item()})"
+    return f"torch.tensor({value.tolist()!r})"
 
 
 def block(head: str, *body: str) -> str:

@@ -31,7 +31,10 @@ def load_weights(model: Model, path: str) -> None:
         state = load_file(path)
     else:
         state = torch.load(path, weights_only=True)
-    model.load_state_dict(from_graphspec(state))
+    renamed = from_graphspec(state)
+    if len(renamed) < len(state):
+        raise ValueError(f"{path} has tensors that this file does not know: emit it beside the data")
+    model.load_state_dict(renamed)
 '''
 
 STREAMS = """

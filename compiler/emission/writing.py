@@ -43,6 +43,7 @@ class ClassText:
     init: list[str] = field(default_factory=list)
     forward: list[str] = field(default_factory=list)
     renames: dict[str, str] = field(default_factory=dict)
+    near: dict[str, str] = field(default_factory=dict)
     imports: set[tuple[str, str]] = field(default_factory=set)
     noisy: bool = False
     code: str = ""

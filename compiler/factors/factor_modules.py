@@ -16,10 +16,12 @@ from torch import Tensor, nn
 
 from compiler.factors.parameter_sources import CONTEXT, ParameterSource, flow_context, parameter_sources
 from compiler.factors.scene import Scene
+from compiler.factors.starting_points import Entrance, StartingPoint, entrance, starting_point
 from compiler.families.flow_maps import FlowMap
 from compiler.families.flows import FlowBlueprint, flow_blueprint
 from compiler.networks import VALUE, Network
 from compiler.networks.initialization import Initializer
+from compiler.networks.interface import by_name
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.precision import widened
 from graphspec.graphs.graph import Variable
@@ -33,14 +35,17 @@ class FactorModule(nn.Module, ABC):
     """Networks over a factor's parents, and what is made of them.
 
     reads: the parents that some network reads, and flags of those that may be blank. constructions: how each network
-    was built. Initial weights depend on (seed, factor.key) and the factor itself only.
+    was built. entrances: of parents far from where networks start, by `of_NAME`. Initial weights depend on (seed,
+    factor.key) and the factor itself only.
     """
 
     def __init__(self, scene: Scene) -> None:
         super().__init__()
         self.factor, self.variable = scene.factor, scene.graphs.variables[scene.factor.variable]
+        self._starts, self._dtype = scene.graphs.starts, scene.dtype
         self.constructions = scene.built
         self._readers: dict[str, tuple[Network, ...]] = {}
+        self.entrances: Mapping[str, Entrance] = by_name({})
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -56,11 +61,23 @@ class FactorModule(nn.Module, ABC):
         present = [network for network in networks if network is not None]
         names = sorted({name for network in present for name in network.inputs})
         self._readers = {name: tuple(n for n in present if name in n.inputs) for name in names}
+        starts = {name: self._starts[name] for name in names if name in self._starts and self._shifted(name)}
+        self.entrances = by_name({f"of_{name}": entrance(start, self._dtype) for name, start in starts.items()})
+
+    def _shifted(self, name: str) -> bool:
+        """Some network reads the parent otherwise than as it is."""
+        return not all(self.constructions[network].own_units for network in self._readers[name])
 
     def enter(self, name: str, value: Tensor, layout: Layout) -> Entered:
         """What the networks' first layers make of one parent [*lead, *event]; without gradient where the spec says."""
         given = value.detach() if name in self.factor.stop_gradient else value
-        return tuple(network.enter(name, given, layout) for network in self._readers[name])
+        if f"of_{name}" not in self.entrances:
+            return tuple(network.enter(name, given, layout) for network in self._readers[name])
+        near = self.entrances[f"of_{name}"](given)
+        return tuple(
+            network.enter(name, given if self.constructions[network].own_units else near, layout)
+            for network in self._readers[name]
+        )
 
     def shareable(self, name: str) -> bool:
         """Whether `enter` is work that rows may share: it treats each by itself and draws nothing."""
@@ -86,8 +103,8 @@ class Conditional(FactorModule):
 
     Each parameter comes from one source: the factor's network, a network of its own, a learned value, or a constant. A
     flow has no parameters but a map with weights of its own, to which the factor's network gives a context.
-    Parameters are at least single precision. Raises SpecError where a user's own module is named and not allowed, or
-    cannot be used.
+    starts: of parameters whose heads' zeros stand for what training rows say, by `of_PARAMETER`. Parameters are at
+    least single precision. Raises SpecError where a user's own module is named and not allowed, or cannot be used.
     """
 
     sources: Sequence[ParameterSource]
@@ -106,13 +123,21 @@ class Conditional(FactorModule):
             self.names, sources = [i.name for i in self.family.parameters], parameter_sources(scene, self.variable)
         self.sources = nn.ModuleList(sources)  # type: ignore[assignment]
         self._connect(source.network for source in sources)
+        start = self.variable.start
+        moved = {} if start is None else start.parameters.get(self.factor.side, {})
+        self.starts: Mapping[str, StartingPoint] = by_name(
+            {f"of_{n}": starting_point(shift, start, scene.dtype) for n, shift in moved.items() if start is not None}
+        )
 
     def finish(self, entered: Mapping[str, Entered], layout: Layout) -> Entered:
         """The family's parameters in its order (of a flow its context), each [*lead, *event]."""
         found: dict[str, Tensor] = {}
         for source in self.sources:
             found.update(source(self._for(source.network, entered), layout))
-        return tuple(found[name] for name in self.names)
+        return tuple(self._started(name, found[name]) for name in self.names)
+
+    def _started(self, name: str, value: Tensor) -> Tensor:
+        return self.starts[f"of_{name}"](value) if f"of_{name}" in self.starts else value
 
 
 class Deterministic(FactorModule):

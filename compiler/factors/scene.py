@@ -15,9 +15,11 @@ from graphspec.language import NetworkSpec
 from graphspec.language.networks import PythonNetwork
 
 
-def parent_input(variable: Variable) -> ParentInput:
-    """How a variable enters the networks of its children."""
-    return ParentInput(variable.name, variable.info.encoding, variable.shape, variable.support, variable.minimum)
+def parent_input(variable: Variable, own_units: bool = False) -> ParentInput:
+    """How a variable enters the networks of its children. own_units: as it is."""
+    started = variable.start is not None and variable.start.logarithm and not own_units
+    encoding = "entered" if started else variable.info.encoding
+    return ParentInput(variable.name, encoding, variable.shape, variable.support, variable.minimum)
 
 
 def presence_inputs(parents: Sequence[Variable]) -> dict[str, ParentInput]:
@@ -48,7 +50,7 @@ class Scene:
         head_gain: float = 1.0,
     ) -> Network:
         """The network over `parents`; below: the parameter that it alone gives. Raises SpecError for user modules."""
-        inputs = {name: parent_input(self.graphs.variables[name]) for name in parents}
+        inputs = {name: parent_input(self.graphs.variables[name], spec.own_units) for name in parents}
         if not spec.own_units:
             inputs |= presence_inputs([self.graphs.variables[name] for name in parents])
         key = f"{self.factor.key}/{below}" if below else self.factor.key

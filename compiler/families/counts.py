@@ -11,6 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from compiler.families.entry import FamilyEntry, Function
+from compiler.families.fits import (
+    negative_binomial_fit,
+    poisson_fit,
+    zero_inflated_negative_binomial_fit,
+    zero_inflated_poisson_fit,
+)
 from compiler.families.gammas import log_gamma_draw
 from compiler.families.noise_kinds import COUNT, COUNT_UNIFORMS
 from compiler.families.numerics import log_one_plus, poisson_kl, stirling_rest
@@ -105,20 +111,20 @@ def likelier(log_prob: Function, mode: Tensor, *parameters: Tensor) -> Tensor:
 ENTRIES: tuple[FamilyEntry, ...] = (
     FamilyEntry(
         "poisson", poisson_log_prob, COUNT_UNIFORMS, sample=poisson_draw, divergences={"poisson": poisson_kl},
-        mean=lambda rate: rate, mode=lambda rate: rate.floor(),
+        mean=lambda rate: rate, mode=lambda rate: rate.floor(), fit=poisson_fit,
     ),
     FamilyEntry(
         "negative_binomial", negative_binomial_log_prob, COUNT, sample=negative_binomial_draw,
-        mean=lambda mean, dispersion: mean, mode=negative_binomial_mode,
+        mean=lambda mean, dispersion: mean, mode=negative_binomial_mode, fit=negative_binomial_fit,
     ),
     FamilyEntry(
         "zero_inflated_poisson", zero_inflated_poisson_log_prob, COUNT, sample=zero_inflated_poisson_draw,
-        mean=lambda rate, gate: torch.sigmoid(-gate) * rate,
+        mean=lambda rate, gate: torch.sigmoid(-gate) * rate, fit=zero_inflated_poisson_fit,
         mode=lambda rate, gate: likelier(zero_inflated_poisson_log_prob, rate.floor(), rate, gate),
     ),
     FamilyEntry(
         "zero_inflated_negative_binomial", zero_inflated_negative_binomial_log_prob, COUNT,
-        sample=zero_inflated_negative_binomial_draw,
+        sample=zero_inflated_negative_binomial_draw, fit=zero_inflated_negative_binomial_fit,
         mean=lambda mean, dispersion, gate: torch.sigmoid(-gate) * mean,
         mode=lambda *p: likelier(zero_inflated_negative_binomial_log_prob, negative_binomial_mode(*p[:2]), *p),
     ),

@@ -77,6 +77,7 @@ class FamilyEntry:
     standard_log_prob(value), standard_divergence(*parameters): p's parameters at their standard values.
     standard_uniform: those make every class equally likely.
     carried(value, *before, *after): the value at other parameters that is made of the same noise.
+    fit(values): parameters that fit columns [N, ...] of data by themselves; see `compiler.families.fits`.
     kernel: a density of `compiler.kernels`, which takes the parameters in the family's order.
     """
 
@@ -96,6 +97,7 @@ class FamilyEntry:
     standard_divergence: Function | None = None
     standard_uniform: bool = False
     carried: Function | None = None
+    fit: Callable[[Tensor], tuple[Tensor, ...]] | None = None
     kernel: str | None = None
 
     @property

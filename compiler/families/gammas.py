@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from compiler.families.entry import FamilyEntry
+from compiler.families.fits import gamma_fit
 from compiler.families.noise_kinds import GAMMA, PROPOSALS, TWO_GAMMAS
 from compiler.families.numerics import above_zero, inside_unit, log_one_plus, poisson_kl, stirling_rest
 
@@ -139,7 +140,7 @@ def dirichlet_kl(q: Tensor, p: Tensor, axis: int) -> Tensor:
 
 ENTRIES: tuple[FamilyEntry, ...] = (
     FamilyEntry(
-        "gamma", gamma_log_prob, GAMMA, draw=gamma_draw, divergences={"gamma": gamma_kl},
+        "gamma", gamma_log_prob, GAMMA, draw=gamma_draw, divergences={"gamma": gamma_kl}, fit=gamma_fit,
         mean=lambda concentration, rate: concentration / rate,
         mode=lambda concentration, rate: (concentration - 1).clamp_min(0) / rate,
     ),

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from compiler.families.entry import FamilyEntry
+from compiler.families.fits import laplace_fit, lognormal_fit, normal_fit, student_t_fit
 from compiler.families.noise_kinds import NORMAL, TWO_UNIFORMS, UNIFORM
 from compiler.families.numerics import above_zero, half_step
 
@@ -119,23 +120,23 @@ ENTRIES: tuple[FamilyEntry, ...] = (
         "normal", normal_log_prob, NORMAL, draw=normal_draw, carried=normal_carried,
         mean=lambda loc, scale: loc, mode=lambda loc, scale: loc,
         divergences={"normal": normal_kl},
-        standard_log_prob=standard_normal_log_prob, standard_divergence=standard_normal_kl,
+        standard_log_prob=standard_normal_log_prob, standard_divergence=standard_normal_kl, fit=normal_fit,
     ),
     FamilyEntry(
         "lognormal", lognormal_log_prob, NORMAL, draw=lognormal_draw,
         carried=lognormal_carried,
         mean=lambda loc, scale: (loc + 0.5 * scale**2).exp(), mode=lambda loc, scale: (loc - scale**2).exp(),
-        divergences={"lognormal": normal_kl},
+        divergences={"lognormal": normal_kl}, fit=lognormal_fit,
     ),
     FamilyEntry(
         "laplace", laplace_log_prob, UNIFORM, draw=laplace_draw, carried=normal_carried,
         mean=lambda loc, scale: loc, mode=lambda loc, scale: loc,
-        divergences={"laplace": laplace_kl, "normal": laplace_normal_kl},
+        divergences={"laplace": laplace_kl, "normal": laplace_normal_kl}, fit=laplace_fit,
     ),
     FamilyEntry(
         "student_t", student_t_log_prob, TWO_UNIFORMS, draw=student_t_draw,
         carried=student_t_carried,
-        mean=lambda df, loc, scale: loc, mode=lambda df, loc, scale: loc,
+        mean=lambda df, loc, scale: loc, mode=lambda df, loc, scale: loc, fit=student_t_fit,
     ),
 )  # fmt: skip
 """The mean of student_t is its location, also for df <= 1, where no mean exists."""

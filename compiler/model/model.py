@@ -22,6 +22,7 @@ from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise
 from graphspec.describe.not_yet import refuse_not_yet
 from graphspec.graphs.graph import SIDES, Factor, Graphs
+from graphspec.graphs.start import Start
 from graphspec.loading import load
 
 
@@ -35,14 +36,35 @@ class Model(Queries):
         self, graphs: Graphs, seed: int = 0, dtype: torch.dtype = torch.float32, allow_python: bool = False
     ) -> None:
         super().__init__(graphs, dtype)
+        self._seed, self._allow_python = seed, allow_python
+        self._build()
+
+    def _build(self) -> None:
+        graphs, dtype = self.graphs, self.dtype
         self.factors, made = nn.ModuleDict(), dict[str, Any]()
         for side in SIDES:
             for factor in graphs.factors(side).values():
                 kind = Deterministic if factor.deterministic else Conditional
-                made[factor.key] = kind(Scene(factor, graphs, seed, dtype, allow_python))
+                made[factor.key] = kind(Scene(factor, graphs, self._seed, dtype, self._allow_python))
                 self.factors[module_name(factor)] = made[factor.key]
         self.compiled = Compiled(Modules(graphs, dtype, made, independent(made)))
         self.compiled.prepare()
+
+    def begin_at(self, starts: Mapping[str, Start]) -> None:
+        """Start factors of far variables where training rows say (`data.starts`); weights stay as they are.
+
+        The modules are built anew: call it before an optimizer is. A variable that has a start keeps it.
+        """
+        new = {name: start for name, start in starts.items() if self.graphs.variables[name].start is None}
+        if not new:
+            return
+        weights, place = self.state_dict(), next(iter(self.parameters()), None)
+        self.graphs = self.graphs.with_starts(new)
+        self._build()
+        self.load_state_dict(weights, strict=False)  # what is new is in no earlier state
+        self.train(self.training)
+        if place is not None:
+            self.to(place.device)
 
     def conditional(self, factor: Factor) -> Conditional:
         """The module of a stochastic factor."""

@@ -21,13 +21,13 @@ VALUE = "value"
 class ParentInput:
     """How one parent enters a network.
 
-    encoding: table (a class index per element), log1p, or identity. shape: the value's event shape.
-    support: number of values of one element where finite. minimum: the smallest value of a count.
+    encoding: table (a class index per element), log1p, identity, or entered: its logarithm was taken before. shape: the
+    value's event shape. support: number of values of one element where finite. minimum: the smallest value of a count.
     A discrete parent may also come relaxed: weights of its classes, [*shape, support].
     """
 
     name: str
-    encoding: Literal["table", "log1p", "identity"]
+    encoding: Literal["table", "log1p", "identity", "entered"]
     shape: tuple[int, ...]
     support: int | None = None
     minimum: int = 0

@@ -59,8 +59,11 @@ def filler(variable: Variable) -> float:
 
 
 def entering(variable: Variable, values: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """An observed variable that may be blank as it enters networks: zero where it is; a category as one-hot weights, so
-    that a blank reads no row of its table."""
+    """An observed variable that may be blank as it enters networks: zero where it is (of a variable with a start, what
+    networks read as zero); a category as one-hot weights, so that a blank reads no row of its table."""
+    if variable.start is not None:
+        typical = mask.to(dtype).new_tensor(variable.start.typical).reshape(variable.start.shape)
+        return torch.where(mask, values, typical)
     if variable.domain != "category":
         return torch.where(mask, values, 0)
     weights = applied(one_hot, torch.where(mask, values, 0), variable.support, 0, mask.to(dtype))

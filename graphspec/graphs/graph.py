@@ -16,6 +16,7 @@ import networkx as nx
 
 from graphspec.diagnostics import Diagnostic, SourceText
 from graphspec.graphs.label_rows import LabelRows
+from graphspec.graphs.start import Start, channel_shape
 from graphspec.language import NetworkSpec, ParameterSpec, Role, Spec
 from graphspec.language.domains import DOMAINS, DomainInfo
 from graphspec.language.families import Family
@@ -34,6 +35,7 @@ class Variable:
     minimum: the smallest value of a count; a bounded count's class index k stands for minimum + k.
     domain: None only for a deterministic feature without a size (its value is a hidden layer).
     derived: made by `recognition: auto`, not written by the user.
+    start: where its factors start, if its training values lie far from where they would; known with the data only.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Variable:
     names: tuple[str, ...] = ()
     missing: bool = False
     derived: bool = False
+    start: Start | None = None
 
     @property
     def info(self) -> DomainInfo:
@@ -130,6 +133,21 @@ class Graphs:
         """A variable's spec was given this warning, or says that it wants none."""
         warned = any(warning.code == code and name in warning.path for warning in self.warnings)
         return warned or code in self.spec.variables[name].allow
+
+    def with_starts(self, starts: Mapping[str, Start]) -> "Graphs":
+        """The same graphs, factors of some variables starting where training rows say. ValueError for starts that are
+        of other shapes than the variables."""
+        for name, start in starts.items():
+            variable = self.variables.get(name)
+            if variable is None or start.shape != channel_shape(variable.shape):
+                raise ValueError(f"a start of shape {list(start.shape)} does not fit {name}")
+        moved = {name: replace(self.variables[name], start=start) for name, start in starts.items()}
+        return replace(self, variables={**self.variables, **moved}) if moved else self
+
+    @property
+    def starts(self) -> dict[str, Start]:
+        """Of the variables that have one."""
+        return {name: variable.start for name, variable in self.variables.items() if variable.start is not None}
 
     def factors(self, side: Side) -> Mapping[str, Factor]:
         """The factors written (or derived) on one side."""

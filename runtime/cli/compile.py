@@ -15,6 +15,7 @@ from runtime.cli.common import (
     SpecArgument,
     console,
     print_json,
+    tell,
 )
 
 Stage = Literal["spec", "graph", "program", "objective", "plan"]
@@ -56,7 +57,7 @@ def compile(
     if stage not in ("spec", "graph"):
         refuse_not_yet(graphs)
     if emit is not None:
-        _emit(graphs, emit, allow_python, as_json)
+        _emit(graphs, emit, data_dir, allow_python, as_json)
         return
     if output is not None:
         _write_stages(graphs, output)
@@ -108,21 +109,37 @@ def _graph_text(graphs: Graphs) -> str:
     return "\n".join(lines)
 
 
-def _emit(graphs: Graphs, target: str, allow_python: bool, as_json: bool) -> None:
-    """The model as one Python file that needs PyTorch only. Loads torch."""
+def _emit(graphs: Graphs, target: str, data_dir: Path | None, allow_python: bool, as_json: bool) -> None:
+    """The model as one Python file that needs PyTorch only, as training begins it. Loads torch."""
     from compiler.emission import emit
     from runtime.errors import RunError
     from runtime.runs.atomic_files import write_text
 
     if target != "-" and Path(target).exists():
         raise RunError(f"{target} exists", "nothing is overwritten: name another file")
-    text = emit(graphs, allow_python=allow_python)
+    text = emit(_started(graphs, data_dir), allow_python=allow_python)
     if target == "-":
         print_json({"text": text}) if as_json else typer.echo(text, nl=False)
         return
     write_text(Path(target), text, make_folder=False)
     lines = text.count("\n")
     print_json({"file": target, "lines": lines}) if as_json else typer.echo(f"wrote {target}: {lines} lines of PyTorch")
+
+
+def _started(graphs: Graphs, data_dir: Path | None) -> Graphs:
+    """Factors start where the training rows say, if the data are there and lie far off."""
+    from runtime.data.preparation.starts import can_be_far
+    from runtime.errors import RunError
+    from runtime.runs.run_rows import rows_to_train
+
+    if graphs.spec.data is None or not can_be_far(graphs):
+        return graphs
+    try:
+        data = rows_to_train(graphs, data_dir=data_dir, spec_path=Path(graphs.source.name), tell=tell)
+    except RunError as error:
+        tell(f"note: the data were not looked at ({error.message}): weights trained on columns far from 0 will not fit")
+        return graphs
+    return graphs.with_starts(data.starts)
 
 
 def _modules(graphs: Graphs, allow_python: bool) -> list[dict[str, Any]]:

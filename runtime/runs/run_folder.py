@@ -15,8 +15,11 @@ from runtime.errors import RunError
 from runtime.runs.records import DAMAGED, read_object, read_records, understood
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from compiler.model.model import Model
     from graphspec.graphs.graph import Graphs
+    from graphspec.graphs.start import Start
 
 _STATE = "state.safetensors"
 
@@ -166,6 +169,8 @@ def open_run(folder: Path | str, *, allow_python: bool = False) -> "Model":
         raise RunError(f"{file} holds no model weights", "name a run folder, or its best.safetensors")
     graphs = graphs_of(checkpoint.spec, str(file) if run is None else str(run.resolved_file))
     graphs = replace(graphs, written_at=_spec_of(file))
+    with understood(file):
+        graphs = graphs.with_starts(starts_in(checkpoint.facts))
     refuse_too_large(graphs)
     dtype = next((t.dtype for t in checkpoint.weights.values() if t.is_floating_point()), None)
     model = compile_spec(graphs, dtype=dtype or torch.float32, allow_python=allow_python)
@@ -174,6 +179,14 @@ def open_run(folder: Path | str, *, allow_python: bool = False) -> "Model":
         with understood(file):
             model.rates = Rates(**checkpoint.facts["rates"])
     return model.eval()
+
+
+def starts_in(facts: "Mapping[str, Any]") -> "dict[str, Start]":
+    """Where far variables started, as a checkpoint's facts or a manifest have it. Raises KeyError, TypeError,
+    AttributeError or ValueError for anything else."""
+    from graphspec.graphs.start import Start
+
+    return {name: Start.from_json(plain) for name, plain in facts.get("starts", {}).items()}
 
 
 def _spec_of(weights: Path) -> Path:

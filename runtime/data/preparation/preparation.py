@@ -19,6 +19,7 @@ from runtime.data.preparation.far_values import far_values
 from runtime.data.preparation.label_copies import copied_labels
 from runtime.data.preparation.picture_wishes import picture_readings
 from runtime.data.preparation.splits import RowNumbers, Splits, split_columns, split_rows
+from runtime.data.preparation.starts import starts_of
 from runtime.data.preparation.strata import strata_of_labels
 from runtime.data.preparation.values import Values, read_values, with_source_classes
 from runtime.data.read.column_patterns import with_patterns
@@ -190,6 +191,7 @@ def _assemble(
         return Rows(Selection(stored, index), index, {name: column[rows] for name, column in factors.items()})
 
     training = part(splits.training)
+    starts = starts_of(graphs, training)
     keeps = {name: torch.from_numpy(mask[splits.training]) for name, mask in kept.items()}
     any_label = torch.zeros(len(training), dtype=torch.bool)
     for keep in keeps.values():
@@ -209,7 +211,8 @@ def _assemble(
         fingerprint=source.fingerprint,
         rows_of_source=source,
         labels={name: with_source_classes(graphs.variables[name], columns[name], table) for name in graphs.supervised},
-        notes=(*notes, *_never_labelled(training, kept), *far_values(graphs, training)),
+        notes=(*notes, *_never_labelled(training, kept), *far_values(graphs, training, starts)),
+        starts=starts,
         block_rows=_block_rows(stored),
         weights={name: read.weights[splits.training] for name, read in values.items() if read.weights is not None},
         may_be_blank=frozenset(name for name in columns if name in graphs.supervised or graphs.variables[name].missing),

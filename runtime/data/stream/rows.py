@@ -10,6 +10,7 @@ from torch import Tensor
 
 from compiler.symbolic.schedules import Rates
 from graphspec.graphs.graph import Variable
+from graphspec.graphs.start import Start
 from graphspec.language import ColumnSpec
 from runtime.data.randomness import Portion, draw_rows
 from runtime.data.read.table import Array
@@ -80,7 +81,7 @@ class Rows:
         chosen, batch = self.selection, {}
         for name in chosen:
             values = chosen.take(name, positions)
-            batch[name] = _as_numbers(values if device is None else values.to(device, non_blocking=True), dtype)
+            batch[name] = as_numbers(values if device is None else values.to(device, non_blocking=True), dtype)
         return batch
 
     def to(self, device: torch.device | str) -> "Rows":
@@ -88,7 +89,8 @@ class Rows:
         return replace(self, values=self.selection.to(device))
 
 
-def _as_numbers(values: Tensor, dtype: torch.dtype) -> Tensor:
+def as_numbers(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Values as they are held, as training has them: images of bytes in [0, 1], floats in `dtype`."""
     if values.dtype == torch.uint8:
         return values.to(dtype) / 255
     return values.to(dtype) if values.is_floating_point() else values
@@ -105,6 +107,7 @@ class PreparedData:
     weights: [N, K] of each soft label, per training row and class.
     block_rows: rows that training reads together, where the data are much too large for memory; else 0.
     rows_of_source: all rows, as other data may know them again. labels: the supervised variables, with class names.
+    starts: of variables whose values are far from where their factors would start.
     """
 
     source: str
@@ -125,6 +128,7 @@ class PreparedData:
     weights: Mapping[str, Tensor] = field(default_factory=dict)
     rows_of_source: SourceRows | None = None
     labels: Mapping[str, Variable] = field(default_factory=dict)
+    starts: Mapping[str, Start] = field(default_factory=dict)
 
     def augment(self, batch: Mapping[str, Tensor], generator: torch.Generator, portion: Portion | None = None) -> Batch:
         """The batch with its images changed as `augment` says; for training only. generator: on the batch's device.
@@ -228,6 +232,7 @@ class PreparedData:
                 name: {"mean": units.mean.flatten().tolist(), "std": units.std.flatten().tolist()}
                 for name, units in self.units.items()
             },
+            "starts": {name: start.to_json() for name, start in self.starts.items()},
             "fingerprint": self.fingerprint,
             "notes": list(self.notes),
         }

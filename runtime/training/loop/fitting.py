@@ -1,21 +1,23 @@
 """`fit`: everything around the loop: data, folder, manifest, resuming, and the weights handed back at the end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compiler.model.model import Model
 from graphspec.describe.resolved import spec_as_yaml
+from graphspec.graphs.start import Start
 from graphspec.language import TrainingSection
 from runtime.data.stream.streams import steps_per_epoch
 from runtime.errors import RunError
 from runtime.runs.checkpoints import load_weights, read_weights
 from runtime.runs.claiming import Claim, claim_new, claim_old, latest_folder, name_of_file
-from runtime.runs.run_folder import Run
+from runtime.runs.records import understood
+from runtime.runs.run_folder import Run, starts_in
 from runtime.training.loop.bookkeeping import Bookkeeper
-from runtime.training.loop.initialization import initialize
+from runtime.training.loop.initialization import initialize, with_earlier_starts
 from runtime.training.loop.loop import Training
 from runtime.training.loop.progress import Reporter, SilentReporter, UntilGone, choose_reporter
 from runtime.training.loop.resuming import Resumption, state_to_resume
@@ -113,6 +115,8 @@ def fit(
     folder, saved, claim = _claim(model, out, resume)
     with claim or nullcontext():
         before = decided_by_main(lambda: Run(folder).manifest()) if saved else None
+        data = replace(data, starts=_starts(model, data, Run(folder), before))
+        model.begin_at(data.starts)
         steps = steps_per_epoch(data, training.batch_size, training.labelled_batch_size)
         gflop = step_gflop(model, *rows_per_step(training, len(data.unlabelled), len(data.labelled)))
         options = Options(
@@ -200,6 +204,15 @@ def _before(model: Model, plan: RunPlan, options: Options) -> Resumption | None:
         return decided_by_main(lambda: state_to_resume(plan))
     decided_by_main(lambda: initialize(model, Path(model.graphs.source.name).parent))
     return None
+
+
+def _starts(model: Model, data: "PreparedData", run: Run, before: Mapping[str, Any] | None) -> dict[str, Start]:
+    """Where far variables start: as the resumed run had it, or those that it starts from, else as the data say."""
+    if before is not None:
+        with understood(run.manifest_file):
+            return starts_in(before)
+    folder = Path(model.graphs.source.name).parent
+    return decided_by_main(lambda: with_earlier_starts(model.graphs, folder, data.starts))
 
 
 def _settings(

@@ -2,16 +2,20 @@
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from compiler.model.model import Model, module_name
 from graphspec.graphs.graph import SIDES, Graphs
+from graphspec.graphs.start import Start, channel_shape
 from graphspec.language import Initialize
 from runtime.errors import RunError
 from runtime.runs.checkpoints import load_weights, read_weights
-from runtime.runs.run_folder import find_run
+from runtime.runs.records import understood
+from runtime.runs.run_folder import find_run, starts_in
 from runtime.runs.run_rows import beside
 
 
@@ -41,6 +45,21 @@ def initialize(model: Model, folder: Path) -> None:
             _copy(model, entry, key, weights)
 
 
+def with_earlier_starts(graphs: Graphs, folder: Path, own: Mapping[str, Start]) -> dict[str, Start]:
+    """`own` starts of far variables, but for those that runs had whose weights `initialize` copies: what these mean."""
+    merged = dict(own)
+    for entry in reversed(graphs.spec.training.initialize):
+        file = find_run(beside(entry.run, folder)).checkpoint
+        with understood(file):
+            earlier = starts_in(read_weights(file).facts)
+        for name, start in earlier.items():
+            if name in graphs.variables and start.shape == channel_shape(graphs.variables[name].shape):
+                copied = {side: each for side, each in start.parameters.items() if f"{side}.{name}" in entry.factors}
+                mine = merged[name].parameters if name in merged else {}
+                merged[name] = replace(start, parameters={**mine, **copied})
+    return merged
+
+
 def factor_module(model: Model, key: str) -> nn.Module:
     """The module of factor `recognition.z`; RunError with a suggestion if the spec has no such factor."""
     factors = _factors(model.graphs)
@@ -56,8 +75,16 @@ def _copy(model: Model, entry: Initialize, key: str, weights: Mapping[str, Tenso
     if not found and module.state_dict():
         there = sorted({name.split(".")[1].replace("--", ".") for name in weights if name.startswith("factors.")})
         raise RunError(f"run {entry.run} has no factor {key!r} to initialize from", _suggest(key, there))
+    found = _unmoved(module) | found
     hint = "give the variable and the factor's network the same sizes in both specs"
     load_weights(module, found, f"{key} of run {entry.run}", hint)
+
+
+def _unmoved(module: nn.Module) -> dict[str, Tensor]:
+    """What starting points hold where a run had none: nothing is moved."""
+    own = {name: t for name, t in module.state_dict().items() if name.startswith(("entrances.", "starts."))}
+    zero = (".center", ".offset")
+    return {name: torch.zeros_like(t) if name.endswith(zero) else torch.ones_like(t) for name, t in own.items()}
 
 
 def _factors(graphs: Graphs) -> dict[str, str]:

@@ -244,6 +244,7 @@ class Training:
 
     def _save_weights(self, record: dict[str, Any], is_best: bool) -> None:
         facts = {name: record[name] for name in ("epoch", "step", "validation")} | {"rates": vars(self.stepper.rates)}
+        facts["starts"] = {name: start.to_json() for name, start in self.model.graphs.starts.items()}
         save_weights(self.plan.run.last_file, self.model.state_dict(), self.plan.spec, facts)
         if is_best:
             write_copy(self.plan.run.last_file, self.plan.run.best_file)
