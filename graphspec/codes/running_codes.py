@@ -95,7 +95,7 @@ CODES: dict[str, Code] = {
         "An option that does not apply to the column",
         "`resize`, `colour` and `augment` need an image of shape [channels, height, width] of domain `unit` or `real`; "
         "`white` and `on_error` are about picture files; `separator`, `decimal` and `thousands` about tables of text; "
-        "`binarize` needs `unit` or `binary`; `standardize` needs `real`.",
+        "`binarize` needs `unit` or `binary`; `standardize` needs `real` or `positive`.",
     ),
     "GS085": Code(
         "A label budget that cannot be met",

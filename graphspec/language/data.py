@@ -72,7 +72,9 @@ class ColumnSpec(Section):
         default=(), description="Cell values that mean blank, for example [unknown, 99]; or by column: {age: [99]}."
     )
     standardize: bool = Field(
-        default=False, description="Zero mean, unit variance over training rows; errors come back in data units."
+        default=False,
+        description="Zero mean, unit variance over training rows, of a positive variable in its logarithm; errors come "
+        "back in data units.",
     )
     soft: bool = Field(
         default=False, description="Columns give a category a weight per class, in the order of its classes."

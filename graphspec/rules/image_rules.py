@@ -1,4 +1,4 @@
-"""Options of a column that change its values: standardize is for reals, soft for labels, all others for images."""
+"""Options of a column that change its values: standardize is for numbers, soft for labels, all others for images."""
 
 from graphspec.graphs.graph import Variable
 from graphspec.headers.sources import SourceInfo
@@ -19,8 +19,8 @@ def check_options(variable: Variable, entry: ColumnSpec, report: Report) -> None
     if entry.binarize is not None and variable.domain not in ("unit", "binary"):
         hint = "it turns grey values of a `unit` or `binary` variable into 0 and 1"
         _refuse(variable, "binarize", f"`binarize` does not apply to the domain {variable.domain}", hint, report)
-    if entry.standardize and variable.domain != "real":
-        hint = "only `real` variables are standardized: their family has no range to respect"
+    if entry.standardize and variable.domain not in ("real", "positive"):
+        hint = "only `real` variables are standardized, and the logarithms of `positive` ones: others have a range"
         _refuse(variable, "standardize", f"`standardize` does not apply to the domain {variable.domain}", hint, report)
 
 

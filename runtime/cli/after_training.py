@@ -37,7 +37,9 @@ def _measured(model: "Model", data: "PreparedData", rows: "Rows") -> dict[str, A
     from runtime.measures.evaluation import measure as measured
     from runtime.measures.shortcomings import shortcomings
 
-    report = measured(model, rows, units=data.units, binarize=data.binarize, latents=True).report
+    report = measured(
+        model, rows, units=data.units, binarize=data.binarize, latents=True, training=data.training
+    ).report
     counts = {name: len(kept) for name, kept in data.label_rows.items()}
     for name, figures in report["variables"].items():
         figures["training_labels"] = counts[name]

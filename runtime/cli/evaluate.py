@@ -60,6 +60,7 @@ def evaluate(
         binarize=opened.data.binarize,
         disentanglement=wanted,
         latents=True,
+        training=opened.data.training,
     )
     counts = {name: len(kept) for name, kept in (opened.run.manifest().get("labelled") or {}).items()}
     for name, figures in found.report["variables"].items():

@@ -106,7 +106,7 @@ class Opened:
             per_element = len(numbers["mean"]) == prod(shape)
             target = shape if per_element else (len(numbers["mean"]), *(1 for _ in shape[1:]))
             mean, std = (torch.tensor(numbers[key], dtype=torch.float64).reshape(target) for key in ("mean", "std"))
-            found[name] = Units(mean, std)
+            found[name] = Units(mean, std, bool(numbers.get("logarithm")))
         return found
 
 

@@ -18,11 +18,13 @@ from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import Factor, Graphs, Variable
 from runtime.data import Rows, Units
+from runtime.measures.column_fits import ColumnFits
 from runtime.measures.disentanglement import METRICS, code_columns, compare, factor_columns
 from runtime.measures.error_interval import few_rows_note
 from runtime.measures.label_figures import Prediction, summarize
 from runtime.measures.latent_use import LatentUse
 from runtime.measures.metrics import Floats
+from runtime.measures.unit_change import UnitChange
 
 Batch = dict[str, Tensor]
 Binarize = Callable[[Batch, torch.Generator], Batch]
@@ -63,6 +65,7 @@ def measure(
     binarize: Binarize | None = None,
     disentanglement: Sequence[str] = (),
     latents: bool = False,
+    training: Rows | None = None,
 ) -> Measurement:
     """Bound and errors of `model` on `rows`, every label hidden; repeatable by `seed` for a given batch size.
 
@@ -71,13 +74,17 @@ def measure(
     data units (`units` undoes standardization); over the elements that are given.
     interval: 95 % of a share that is wrong. log_loss in nats, calibration: expected calibration error.
     binarize: applied to each batch, where the spec draws pixels anew. disentanglement: metrics that hold the
-    inferred codes against `rows.factors` and the labels. latents: also what each latent carries.
+    inferred codes against `rows.factors` and the labels. latents: also what each latent carries. training: also the
+    bound beside fits of each column of these rows by itself.
     """
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            return _measure(model, rows, samples, batch_size, seed, units or {}, binarize, disentanglement, latents)
+            fits = None if training is None else ColumnFits(model.graphs, training)
+            return _measure(
+                model, rows, samples, batch_size, seed, units or {}, binarize, disentanglement, latents, fits
+            )
     finally:
         model.train(was_training)
 
@@ -92,6 +99,7 @@ def _measure(
     binarize: Binarize | None,
     disentanglement: Sequence[str],
     latents: bool,
+    fits: ColumnFits | None,
 ) -> Measurement:
     graphs = model.graphs
     device, dtype = placement(model)
@@ -102,14 +110,18 @@ def _measure(
     found: dict[str, list[Tensor]] = {name: [] for name in graphs.supervised}
     codes: dict[str, list[Tensor]] = {}
     use = LatentUse(model, seed) if latents and graphs.latent else None
+    change = UnitChange(graphs, units)
     factors = known_factors(graphs, rows) if disentanglement and len(rows) else {}
     for positions in _batches(len(rows), batch_size):
         batch = rows.batch(positions, dtype)
         batch = binarize(batch, pixels) if binarize is not None else batch
         seen = {name: value.to(device) for name, value in model.unlabelled(batch).items()}
         noise = Noise(generator, len(positions))
-        bound = model.evaluate(seen, weights=weights, noise=noise, samples=samples).bound
-        total += float(bound.double().sum())
+        evaluation = model.evaluate(seen, weights=weights, noise=noise, samples=samples)
+        total += float(evaluation.bound.double().sum())
+        if fits is not None:
+            fits.take_in(seen, evaluation)
+            change.take_in(seen)
         for name, predictions in found.items():
             predictions.append(model.predict(name, seen, samples=samples, noise=noise).cpu())
         if factors:
@@ -135,6 +147,12 @@ def _measure(
     }
     if use is not None and len(rows):
         report["latents"] = use.report()
+    if fits is not None and len(rows):
+        if fits.fits:
+            report["columns"] = fits.report()
+        if change.units:
+            report["elbo_data_units"], told = change.told(report["elbo"])
+            report["notes"].append(told)
     if codes:
         report["disentanglement"] = compare_codes(
             graphs, {name: torch.cat(parts).numpy() for name, parts in codes.items()}, factors, disentanglement, seed

@@ -1,4 +1,5 @@
-"""What a trained model does not do, and what is usually done about it: labels no better than a guess, dead latents.
+"""What a trained model does not do, and what is usually done about it: labels no better than a guess, dead latents,
+columns that a fit of each by itself tells better.
 
 From: what `measure` reports, and the spec. To: one text each, for a person. Not here: the figures themselves.
 """
@@ -16,7 +17,8 @@ class is wrong less often than this share of what it would be among equally comm
 
 
 def shortcomings(graphs: Graphs, report: Mapping[str, Any], labels: Mapping[str, int], rows: int) -> list[str]:
-    """Labels that are not clearly better than the commonest class (or the mean), and latents that follow no row.
+    """Labels that are not clearly better than the commonest class (or the mean), latents that follow no row, and a
+    bound below what columns give by themselves.
 
     report: of held-out rows; its latents may be missing. labels: training rows that have each label, of `rows`.
     """
@@ -25,7 +27,8 @@ def shortcomings(graphs: Graphs, report: Mapping[str, Any], labels: Mapping[str,
         if figures.get("error") is not None and not figures["clearly_better"]:
             compared = _of_classes(name, figures) if "majority_error" in figures else _of_numbers(name, figures)
             found.append(f"{compared}. {_advice(graphs, name, figures, labels.get(name, 0), rows)}")
-    return found + [_dead(graphs, name, use) for name, use in report.get("latents", {}).items() if use["in_use"] == 0]
+    found += [_dead(graphs, name, use) for name, use in report.get("latents", {}).items() if use["in_use"] == 0]
+    return found + _below_columns(graphs, report)
 
 
 def _of_classes(name: str, figures: Mapping[str, Any]) -> str:
@@ -99,3 +102,35 @@ def _dead(graphs: Graphs, name: str, use: Mapping[str, Any]) -> str:
         f"{name} carries nothing: {follow} the rows ({use['nats']:.2g} nats a row). What may help: {begin}; {free}; or "
         f"weigh it less, {less}"
     )
+
+
+def _below_columns(graphs: Graphs, report: Mapping[str, Any]) -> list[str]:
+    columns = report.get("columns", {"below": False, "variables": {}})
+    worst = {name: nats for name, nats in columns["variables"].items() if nats["below"]}
+    if not (columns["below"] or worst):
+        return []
+    told = [
+        f"{name} has {nats['model']:.4g} nats a row, and {_family(graphs, name)} of {nats['fit']:.4g} fits it by itself"
+        for name, nats in worst.items()
+    ]
+    if columns["below"]:
+        whole = "fits of each column by itself give" if len(columns["variables"]) > 1 else "a fit of the column gives"
+        told.insert(0, f"the bound is {report['elbo']:.4g} nats a row, and {whole} {columns['fit']:.4g}")
+    names = worst or columns["variables"]
+    scaled = [n for n in names if graphs.variables[n].domain in ("real", "positive") and not _standardized(graphs, n)]
+    steps = [f"write `standardize: true` for {', '.join(scaled)} in `data.variables`"] if scaled else []
+    steps += ["train for more epochs", "a lower training.learning_rate or training.gradient_clip: 5"]
+    return [
+        f"{'; '.join(told)}: the model does worse than one that knows no variable. What may help: {'; '.join(steps)}"
+    ]
+
+
+def _family(graphs: Graphs, name: str) -> str:
+    family = graphs.generative[name].family
+    assert family is not None
+    return f"a {family.name.replace('_', ' ')}"
+
+
+def _standardized(graphs: Graphs, name: str) -> bool:
+    data = graphs.spec.data
+    return data is not None and name in data.variables and data.variables[name].standardize

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from graphspec.graphs.graph import Graphs
 from graphspec.graphs.start import Start
-from runtime.data.preparation.starts import STARTS, far_elements, fixed, logarithm, narrow, sample
-from runtime.data.stream.rows import Rows
+from runtime.data.preparation.starts import STARTS, far_elements, fixed, narrow, sample
+from runtime.data.stream.rows import Rows, positive_log
 
 CLOSE = 1e5
 """Standard deviations from 0 at which single precision leaves a hundredth of one."""
@@ -44,7 +44,7 @@ def _started(start: Start, domain: str | None, values: Tensor, far: Tensor) -> s
     told = ": p starts there, and networks read it on that scale"
     if not start.parameters.get("generative"):
         told = ": networks read it on that scale"
-    units = values if domain == "real" else logarithm(values)
+    units = values if domain == "real" else positive_log(values)
     mean, spread = units.nanmean(0)[far].abs(), ((units - units.nanmean(0)) ** 2).nanmean(0).sqrt()[far]
     if domain != "count" and bool(((spread > 0) & (mean > CLOSE * spread)).any()):
         told += "; they lie so close together that single precision cannot tell them well: write `standardize: true`"
@@ -73,7 +73,7 @@ def _count(name: str, values: Tensor) -> tuple[str, str]:
 
 
 def _positive(name: str, values: Tensor) -> tuple[str, str]:
-    logs = logarithm(values).nanmean(0).nan_to_num()
+    logs = positive_log(values).nanmean(0).nan_to_num()
     worst = int(logs.abs().argmax())
     return f"{name}{_of(worst, values)}: training values are around {float(logs[worst].exp()):.3g}", (
         ", and p starts around 1: write `standardize: true` in `data.variables`, which takes the logarithm; errors and "

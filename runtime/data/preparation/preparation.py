@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphspec.graphs.graph import Graphs
+from graphspec.graphs.graph import Graphs, Variable
 from graphspec.headers.sources import FileSource, dialect_of, resolve_source
 from graphspec.language import ColumnSpec, DataSection
 from graphspec.reading.suggestions import counted, few
@@ -30,7 +30,7 @@ from runtime.data.stream.column_store import Held, Mapped, Selection, Stored, sc
 from runtime.data.stream.known_rows import SourceRows, TrainedRows, cell_hashes
 from runtime.data.stream.label_counts import dilution_notes, label_notes
 from runtime.data.stream.patterns import count_given, given_elements
-from runtime.data.stream.rows import PreparedData, Rows, Units
+from runtime.data.stream.rows import PreparedData, Rows, Units, positive_log
 from runtime.errors import DataError
 
 BLOCKED_BYTES, BLOCK_BYTES = 2**34, 2**22
@@ -177,7 +177,10 @@ def _assemble(
 ) -> PreparedData:
     units = {
         name: known_units.get(name)
-        or _units(name, Selection({name: values[name].stored}, torch.from_numpy(_rows_for_units(name, kept, splits))))
+        or _units(
+            graphs.variables[name],
+            Selection({name: values[name].stored}, torch.from_numpy(_rows_for_units(name, kept, splits))),
+        )
         for name, spec in columns.items()
         if spec.standardize
     }
@@ -235,16 +238,21 @@ def _rows_for_units(name: str, kept: Mapping[str, Mask], splits: Splits) -> NDAr
     return np.flatnonzero(kept[name]) if name in kept else splits.training
 
 
-def _units(name: str, values: Selection) -> Units:
-    """Mean and standard deviation over rows, per element (images: per channel); a constant keeps its scale."""
+def _units(variable: Variable, values: Selection) -> Units:
+    """Mean and standard deviation over rows, per element (images: per channel), of positive values those of their
+    logarithms; a constant keeps its scale."""
+    name, logarithm = variable.name, variable.domain == "positive"
     if not values.take(name, torch.arange(0)).is_floating_point():
-        raise DataError(f"standardize: {name} holds no real numbers", "standardize variables of domain real only")
-    count, total = _sums(values.chunks(name), lambda numbers: numbers)
+        raise DataError(
+            f"standardize: {name} holds no real numbers", "standardize variables of domain real or positive"
+        )
+    scale: Callable[[Tensor], Tensor] = positive_log if logarithm else lambda numbers: numbers
+    count, total = _sums(values.chunks(name), scale)
     count = count.clamp_min(1)
     mean = total / count
-    std = (_sums(values.chunks(name), lambda numbers: (numbers - mean) ** 2)[1] / count).sqrt()
+    std = (_sums(values.chunks(name), lambda numbers: (scale(numbers) - mean) ** 2)[1] / count).sqrt()
     tiny = std <= 1e-12 * (1 + mean.abs())
-    return Units(mean[0], torch.where(tiny, 1.0, std)[0])
+    return Units(mean[0], torch.where(tiny, 1.0, std)[0], logarithm)
 
 
 def _sums(chunks: Iterable[Tensor], of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from graphspec.graphs.graph import SIDES, Factor, Graphs, Variable
 from graphspec.graphs.start import Shift, Start, channel_shape
 from graphspec.language import WEIGHTLESS, LearnedParameter, NetworkParameter, ParameterSpec
 from graphspec.language.families import ParameterInfo
-from runtime.data.stream.rows import Rows, as_numbers
+from runtime.data.stream.rows import Rows, as_numbers, positive_log
 
 MOST_ROWS, FEWEST_ROWS, MOST_CELLS = 10_000, 1000, 10**7
 """Training rows that are looked at, spread over all of them: fewer where rows are wide."""
@@ -88,7 +88,7 @@ def far_elements(variable: Variable, values: Tensor) -> Tensor:
         case "count":
             return values.nanmean(0) > MANY
         case "positive":
-            return logarithm(values).nanmean(0).abs() > LONG
+            return positive_log(values).nanmean(0).abs() > LONG
         case _:
             return torch.zeros(values.shape[1], dtype=torch.bool)
 
@@ -96,11 +96,6 @@ def far_elements(variable: Variable, values: Tensor) -> Tensor:
 def narrow(values: Tensor) -> bool:
     """All of them lie close together."""
     return 0 < float(values[~values.isnan()].std(correction=0)) < NARROW
-
-
-def logarithm(values: Tensor) -> Tensor:
-    """Of positive values, zeros far down."""
-    return values.clamp_min(1e-30).log()
 
 
 def _deviation(values: Tensor) -> Tensor:
