@@ -110,27 +110,23 @@ def _below_columns(graphs: Graphs, report: Mapping[str, Any]) -> list[str]:
     if not (columns["below"] or worst):
         return []
     told = [
-        f"{name} has {nats['model']:.4g} nats a row, and {_family(graphs, name)} of {nats['fit']:.4g} fits it by itself"
+        f"{name} alone has {nats['model']:.4g}, and {_family(graphs, name)} that is fitted to it {nats['fit']:.4g}"
         for name, nats in worst.items()
     ]
     if columns["below"]:
         whole = "fits of each column by itself give" if len(columns["variables"]) > 1 else "a fit of the column gives"
         told.insert(0, f"the bound is {report['elbo']:.4g} nats a row, and {whole} {columns['fit']:.4g}")
     names = worst or columns["variables"]
-    scaled = [n for n in names if graphs.variables[n].domain in ("real", "positive") and not _standardized(graphs, n)]
-    steps = [f"write `standardize: true` for {', '.join(scaled)} in `data.variables`"] if scaled else []
-    steps += ["train for more epochs", "a lower training.learning_rate or training.gradient_clip: 5"]
-    return [
-        f"{'; '.join(told)}: the model does worse than one that knows no variable. What may help: {'; '.join(steps)}"
-    ]
+    data = graphs.spec.data
+    done = {name for name, column in data.variables.items() if column.standardize} if data is not None else set()
+    far = [n for n in names if graphs.variables[n].domain in ("real", "positive") and n not in done]
+    steps = ["train for more epochs"]
+    steps += [f"write `standardize: true` for {', '.join(far)} in `data.variables`"] if far else []
+    steps += ["a lower training.learning_rate or training.gradient_clip: 5"]
+    return [f"{'; '.join(told)}: worse than a model without any dependence. What may help: {'; '.join(steps)}"]
 
 
 def _family(graphs: Graphs, name: str) -> str:
     family = graphs.generative[name].family
     assert family is not None
     return f"a {family.name.replace('_', ' ')}"
-
-
-def _standardized(graphs: Graphs, name: str) -> bool:
-    data = graphs.spec.data
-    return data is not None and name in data.variables and data.variables[name].standardize

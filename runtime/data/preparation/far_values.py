@@ -30,12 +30,13 @@ def far_values(graphs: Graphs, training: Rows, starts: Mapping[str, Start]) -> I
         if variable.domain not in _TOLD or (factor is None and name not in starts):
             continue
         given = factor is not None and STARTS & factor.parameters.keys()
-        if name not in starts and (given or not fixed(graphs, name)):
+        if name not in starts and given:
             continue
         values = sample(variable, training)
-        far = far_elements(variable, values)
+        far = far_elements(variable, values, factor is not None)
         if bool(far.any()):
             what, advice = _TOLD[variable.domain](name, values)
+            advice = advice if fixed(graphs, name) else _few(values, far)
             yield what + (_started(starts[name], variable.domain, values, far) if name in starts else advice)
 
 
@@ -49,6 +50,16 @@ def _started(start: Start, domain: str | None, values: Tensor, far: Tensor) -> s
     if domain != "count" and bool(((spread > 0) & (mean > CLOSE * spread)).any()):
         told += "; they lie so close together that single precision cannot tell them well: write `standardize: true`"
     return told
+
+
+def _few(values: Tensor, far: Tensor) -> str:
+    """Of elements that are far by a few cells only."""
+    column = values[:, int(far.int().argmax())]
+    low, high = torch.nanquantile(column, torch.tensor([0.25, 0.75], dtype=column.dtype)).tolist()
+    return (
+        f", though half of them lie between {low:.3g} and {high:.3g}: look at the furthest cells; what stands for a "
+        "blank belongs under `missing`"
+    )
 
 
 def _real(name: str, values: Tensor) -> tuple[str, str]:

@@ -31,6 +31,9 @@ MANY = 100.0
 LONG = 5.0
 """Mean logarithm of a positive value that is far from 1."""
 
+WILD, WILD_LOGARITHM = 30.0, 6.0
+"""Times the median distance from the median beyond which a cell is taken for a mistake."""
+
 STARTS = frozenset({"loc", "rate", "mean", "concentration"})
 """Parameters that say where a factor starts; one that the spec gives itself is the author's own choice."""
 
@@ -42,8 +45,8 @@ def starts_of(graphs: Graphs, training: Rows) -> dict[str, Start]:
         if name not in training.values:
             continue
         variable = graphs.variables[name]
-        values = sample(variable, training)
-        far = far_elements(variable, values)
+        values = tamed(variable, sample(variable, training))
+        far = far_elements(variable, values, name in graphs.generative)
         if bool(far.any()):
             found[name] = _start(graphs, variable, values, far)
     return found
@@ -78,23 +81,54 @@ def sample(variable: Variable, training: Rows) -> Tensor:
     return values.reshape(-1, torch.Size(channels).numel())
 
 
-def far_elements(variable: Variable, values: Tensor) -> Tensor:
-    """Which numbers of `sample` are far from where a factor starts [numbers]."""
+def tamed(variable: Variable, values: Tensor) -> Tensor:
+    """The values, cells far beyond all others moved to where the furthest of many could be: a single wrong one must not
+    say where a column starts."""
+    logarithmic = variable.info.encoding == "log1p"
+    scale = positive_log(values) if variable.domain == "positive" else entered(variable, values)
+    middle = scale.nanmedian(0).values
+    reach = (scale - middle).abs().nanmedian(0).values * (WILD_LOGARITHM if logarithmic else WILD)
+    lowest = torch.full_like(middle, -torch.inf) if variable.discrete else middle - reach  # a zero is no wrong count
+    kept = torch.where(reach > 0, scale.clamp(lowest, middle + reach), scale)
+    if variable.domain == "positive":
+        return kept.exp()
+    return kept.expm1().round() if logarithmic else kept
+
+
+def far_elements(variable: Variable, values: Tensor, modelled: bool = True) -> Tensor:
+    """Which numbers of `sample` are far from where a factor starts [numbers]; not modelled: from what networks read."""
+    nowhere = torch.zeros(values.shape[1], dtype=torch.bool)
     if variable.support is not None or not (~values.isnan()).any():
-        return torch.zeros(values.shape[1], dtype=torch.bool)
+        return nowhere
+    if not modelled:
+        return nowhere if variable.discrete else _far_reals(entered(variable, values))
     match variable.domain:
         case "real":
-            return ((values**2).nanmean(0).sqrt() > FAR) | (narrow(values) & (_deviation(values) > 0))
+            return _far_reals(values)
         case "count":
             return values.nanmean(0) > MANY
         case "positive":
             return positive_log(values).nanmean(0).abs() > LONG
         case _:
-            return torch.zeros(values.shape[1], dtype=torch.bool)
+            return nowhere
+
+
+def _far_reals(values: Tensor) -> Tensor:
+    """Far from 0, or all close together: the whole variable, or an element by itself."""
+    spread = _deviation(values)
+    known = ~values.isnan()
+    highest, lowest = values.where(known, -torch.inf).amax(0), values.where(known, torch.inf).amin(0)
+    close = (highest - lowest < NARROW) | torch.full_like(spread, narrow(values)).bool()
+    return ((values**2).nanmean(0).sqrt() > FAR) | (close & (spread > 0))
+
+
+def entered(variable: Variable, values: Tensor) -> Tensor:
+    """As networks read them where nothing is moved."""
+    return values.sign() * values.abs().log1p() if variable.info.encoding == "log1p" else values
 
 
 def narrow(values: Tensor) -> bool:
-    """All of them lie close together."""
+    """All of them together spread little."""
     return 0 < float(values[~values.isnan()].std(correction=0)) < NARROW
 
 
@@ -103,14 +137,13 @@ def _deviation(values: Tensor) -> Tensor:
 
 
 def _start(graphs: Graphs, variable: Variable, values: Tensor, far: Tensor) -> Start:
-    by_logarithm = variable.info.encoding == "log1p"
-    entered = values.sign() * values.abs().log1p() if by_logarithm else values
+    read = entered(variable, values)
     factors = {side: graphs.factors(side)[variable.name] for side in SIDES if variable.name in graphs.factors(side)}
     return Start(
         shape=channel_shape(variable.shape),
-        center=_numbers(entered.nanmean(0), far, 0.0),
-        spread=_numbers(_deviation(entered), far, 1.0, above_zero=True),
-        logarithm=by_logarithm,
+        center=_numbers(read.nanmean(0), far, 0.0),
+        spread=_numbers(_deviation(read), far, 1.0, above_zero=True),
+        logarithm=variable.info.encoding == "log1p",
         parameters={side: dict(_shifts(graphs, factor, values, far)) for side, factor in factors.items()},
     )
 
