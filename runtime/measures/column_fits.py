@@ -52,7 +52,7 @@ class ColumnFits:
         """[B] log density of the elements that are given."""
         factor, variable = self.graphs.generative[name], self.graphs.variables[name]
         assert factor.family is not None
-        given = blanks.given(variable, values)
+        given = blanks.given(self.graphs, name, values)
         known = blanks.filled(variable, values, given).double().cpu()
         each: Tensor = ENTRIES[factor.family.name].log_prob(known, *parameters)
         return torch.where(given.cpu(), each, 0.0).reshape(len(values), -1).sum(1)

@@ -22,7 +22,7 @@ class UnitChange:
         """Rows of observed values in the model's units."""
         self.rows += len(next(iter(seen.values())))
         for name, units in self.units.items():
-            given = blanks.given(self.graphs.variables[name], seen[name])
+            given = blanks.given(self.graphs, name, seen[name])
             values = blanks.filled(self.graphs.variables[name], seen[name], given)
             self.total += float(torch.where(given, units.log_slope(values.double()), 0.0).sum())
 
