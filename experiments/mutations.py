@@ -41,6 +41,13 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+def copy_source(folder: Path, *further: str) -> None:
+    """Copy what is changed and what runs it into `folder`."""
+    for part in (*COPIED, *further):
+        source = ROOT / part
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
+
+
 def run_tests(folder: Path, tests: Sequence[str], prefix: Sequence[str], limit: float) -> tuple[str | None, float]:
     """The first test that fails (None: all pass), and the seconds it took."""
     command = [*prefix, sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=no", *tests]
@@ -111,9 +118,7 @@ def main() -> None:
     wanted = [m for m in MUTANTS if not options.only or m.id in options.only.split(",")]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for part in COPIED:
-            source = ROOT / part
-            (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
+        copy_source(folder)
         tests = [t for t in dict.fromkeys(t for m in wanted for t in m.tests) if (folder / t.split("::")[0]).exists()]
         failing = (
             options.skip.split(",")

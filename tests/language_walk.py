@@ -1,13 +1,8 @@
 """One random spec through everything: explain, compile, two steps, resuming, evaluation, emission.
 
-As a command (`python tests/language_walk.py 1000 [first seed]`): so many specs that pass `check`, a line for each that
-fails, and a count.
+A thousand of them: `python -m experiments.robustness --only "random specs"`.
 """
 
-import sys
-import tempfile
-import traceback
-import warnings
 from pathlib import Path
 
 import torch
@@ -102,30 +97,3 @@ def train(graphs: Graphs, path: Path, *, compare: bool) -> None:
     assert all(torch.equal(weights[0][key], weights[-1][key]) for key in weights[0]), "resuming took other steps"
     report = evaluate_rows(model, data.test, units=data.units)
     assert report["rows"] == len(data.test)
-
-
-def main(count: int, seed: int) -> int:
-    """Walks over `count` accepted specs from `seed` on; how many failed."""
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
-    done = failed = refused = 0
-    while done < count:
-        with tempfile.TemporaryDirectory() as name:
-            try:
-                path = accepted(seed, Path(name))
-                refused += path is None
-                if path is not None:
-                    done += 1
-                    walk(path, compare=seed % 10 == 0)
-            except Exception as error:
-                failed += 1
-                frame = traceback.extract_tb(error.__traceback__)[-1]
-                where = f"{Path(frame.filename).name}:{frame.lineno}"
-                print(f"seed {seed}: {type(error).__name__} at {where}: {str(error)[:300]}", flush=True)
-        seed += 1
-    print(f"{done} specs that pass check, {refused} that do not, {failed} failed; next seed {seed}", flush=True)
-    return failed
-
-
-if __name__ == "__main__":
-    sys.exit(bool(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)))

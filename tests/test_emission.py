@@ -284,6 +284,47 @@ def test_objectives(objective: str) -> None:
     compare(graphs_of(SPLIT.replace("OBJECTIVE", objective)), count=12, epoch=3.0)
 
 
+def test_a_draw_that_nothing_reads_has_no_baseline() -> None:
+    """w is drawn without a path, and its divergence needs no draw: leaving one out makes no difference to leave out."""
+    text = SPLIT.replace("OBJECTIVE", "{samples: 2, estimators: {w: score_function}}")
+    text = text.replace("z: {role: latent, domain: real", "w: {role: latent, domain: positive")
+    graphs = graphs_of(text.replace("z: {parents: [x, y]}", "w: {}").replace("z: {}", "w: {}").replace("[y, z]", "[y]"))
+    assert "with_scores" not in emit(graphs)
+    compare(graphs, count=12)
+
+
+ODD_ROWS = """
+graphspec: 1
+variables:
+  X
+  y: {role: supervised, domain: unit, size: 2}
+  c: {role: supervised, domain: category, classes: 3}
+generative: {y: {distribution: bernoulli}, c: {parents: [y]}R}
+recognition: {y: {parents: [P]}, c: {parents: [y]}}
+networks: {default: {kind: mlp, hidden: [4], dropout: 0.2}}
+"""
+
+
+@pytest.mark.parametrize("size", ["", ", size: 2"])
+@pytest.mark.parametrize("observed", [True, False])
+def test_rows_whose_first_column_holds_no_numbers(observed: bool, size: str) -> None:
+    """Only labels, or classes and labels: how many rows there are, and of which type, is not read off the classes."""
+    x = f"x: {{role: observed, domain: category, classes: 3{size}}}"
+    text = ODD_ROWS.replace("  X", f"  {x}" if observed else "").replace(
+        "R}", ", x: {parents: [y]}}" if observed else "}"
+    )
+    compare(graphs_of(text.replace("[P]", "[x]" if observed else "[]")), count=24)
+
+
+def test_a_bound_that_is_one_number() -> None:
+    text = SPLIT.replace("domain: real, size: 3", "domain: count, max: 3").replace("objective: OBJECTIVE", "")
+    text = "\n".join(line for line in text.splitlines() if not line.strip().startswith(("y:", "z:")))
+    text = text.replace("  x: {parents: [y, z]}", "  x: {}").replace("recognition:", "recognition: {h: {parents: [x]}}")
+    assert ".new_full((len(x),), " in emit(
+        graphs_of(text.replace("generative:", "  h: {role: deterministic}\ngenerative:"))
+    )
+
+
 def test_total_correlation_is_told_the_size_of_the_data() -> None:
     graphs = graphs_of(SPLIT.replace("OBJECTIVE", "{beta: {z: {total_correlation: 4}}}"))
     model = Model(graphs, dtype=torch.float64)

@@ -109,6 +109,21 @@ def test_what_looks_at_other_rows_or_draws_stays_with_its_group(option: str) -> 
     assert "recognition.y" not in _model(f", {option}").compiled.modules.independent
 
 
+@pytest.mark.parametrize("option", ["dropout: 0.5", "input_noise: 0.3", "input_dropout: 0.5"])
+def test_rows_differ_by_their_masks_where_no_parent_does(option: str) -> None:
+    """g reads an enumerated k alone: each row has a mask of its own all the same."""
+    text = SPEC.replace("z: {}, x: {parents: [y, t, z]}", "z: {}, k: {}, g: {parents: [k], network: one}, x: LEAF")
+    text = text.replace("LEAF", "{parents: [g, t, z]}").replace("  z: {role: latent", HIDDEN + "  z: {role: latent")
+    text = text.replace("z: {parents: [x, y]}}", "z: {parents: [x, y]}, k: {parents: [x]}}")
+    _compare(text, f", {option}", _rows(), {"generative--x": (3, 4)})
+
+
+HIDDEN = """\
+  k: {role: latent, domain: binary, size: 2}
+  g: {role: deterministic, domain: real, size: 2}
+"""
+
+
 def test_layer_normalization_is_of_one_row() -> None:
     assert "recognition.y" in _model(", normalization: layer").compiled.modules.independent
 

@@ -1,7 +1,7 @@
 """Specs drawn from the whole language never end in a traceback: checked, explained, compiled, trained, emitted.
 
 Each takes two steps in memory and is measured; some are printed in every form, emitted, or trained in a run folder and
-resumed as well. All of that for a thousand: `python tests/language_walk.py 1000`.
+resumed as well. All of that for a thousand: `experiments.robustness`.
 """
 
 import warnings

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from compiler.emission.emission_plan import EmissionPlan, TensorKind
+from compiler.emission.emission_plan import ROW, EmissionPlan, TensorKind
 from compiler.emission.objective_weights import WeightName, weight_code
 from compiler.families import Extras, FamilyEntry, extras_of
 from compiler.families.flows import FlowEntry
@@ -99,4 +99,7 @@ class CodedContext:
 
     def like(self) -> str:
         """A floating tensor of the function's own dtype and device."""
-        return self.argument(self.plan.graphs.observed[0])
+        variables = self.plan.graphs.variables
+        numbers = (name for name in self.plan.graphs.observed if variables[name].domain != "category")
+        name = next(numbers, None)
+        return self.argument(*ROW) if name is None else self.argument(name)

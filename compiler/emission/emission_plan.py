@@ -20,9 +20,11 @@ from graphspec.graphs.graph import SIDES, Factor, Graphs
 MOST_PATTERNS = 32
 """A file with more functions than this explains nothing to a reader."""
 
-TensorKind = Literal["value", "given", "label", "known"]
+TensorKind = Literal["value", "given", "label", "known", "row"]
 """What a function is told of a variable: its value (zero where blank), where it is given, the label of a masked
-variable (whose value is computed), or the value with something legal where it is blank."""
+variable (whose value is computed), or the value with something legal where it is blank. "row": a zero a row, of no
+variable."""
+ROW: tuple[str, TensorKind] = ("", "row")
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,18 @@ class EmissionPlan:
         if not factor.standard or factor.family is None or factor.parents:
             return None
         entry = ENTRIES.get(factor.family.name)
-        if entry is None or (entry.standard_log_prob is None and not entry.standard_uniform):
+        if entry is None:
             return None
-        return "uniform" if entry.standard_uniform else f"standard {entry.name}"
+        if entry.standard_uniform and self.graphs.variables[factor.variable].support is not None:
+            return "uniform"
+        return None if entry.standard_log_prob is None else f"standard {entry.name}"
 
 
 def make_plan(model: Model) -> EmissionPlan:
     """Raises SpecError (GS090) where the model has more patterns than a file should."""
     graphs = model.graphs
-    if not graphs.observed:
-        raise refused(graphs, ("variables",), "a model without an observed variable")
+    if not (graphs.observed or graphs.supervised):
+        raise refused(graphs, ("variables",), "a model of which rows have nothing")
     if not any(True for _ in model.parameters()):
         raise refused(graphs, ("variables",), "a model in which nothing is learned")
     names = Names(piece_names())
@@ -86,6 +90,7 @@ def make_plan(model: Model) -> EmissionPlan:
     tensors: dict[tuple[str, TensorKind], str] = {(name, "value"): own for name, own in identifiers.items()}
     for kind in ("given", "label", "known"):
         tensors |= {(name, kind): names.fresh(f"{own}_{kind}") for name, own in identifiers.items()}
+    tensors[ROW] = names.fresh("row")
     classes, attributes = {}, {}
     for side in reversed(SIDES):
         for factor in graphs.order(side):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.emission.coded_context import CodedContext
-from compiler.emission.emission_plan import EmissionPlan, TensorKind
+from compiler.emission.emission_plan import ROW, EmissionPlan, TensorKind
 from compiler.emission.objective_weights import WeightName
 from compiler.emission.text import Names, block, comment, docstring, remarked
 from compiler.emission.writing import refused
@@ -55,7 +55,7 @@ def write_bound(plan: EmissionPlan, pattern: Pattern, noisy: frozenset[str]) -> 
     first = writer.like()
     extras = tuple(name for name in EXTRAS if name in writer.extras)
     order = list(plan.tensors)
-    place = list(plan.identifiers).index
+    place = [*plan.identifiers, ROW[0]].index
     arguments = dict(sorted(writer.arguments.items(), key=lambda item: (place(item[0][0]), order.index(item[0]))))
     listed = ["model: Model", *(f"{name}: Tensor" for name in arguments.values())]
     listed += ["generator: torch.Generator", *(f"{name}: {EXTRAS[name]}" for name in extras)]
@@ -113,7 +113,11 @@ class FunctionWriter(CodedContext):
         if self.lines and self.lines[-1]:
             self.lines.append("")
         code = self.code(self.written.results["total"])
-        self.lines.append(f"return {code}" if self._varies() else f"return ({code}).expand(len({self.like()}))")
+        if code.scalar:
+            like = self.like()
+            self.lines.append(f"return {like}.new_full((len({like}),), {code})")
+        else:
+            self.lines.append(f"return {code}" if self._varies() else f"return ({code}).expand(len({self.like()}))")
         return self.lines
 
     def _varies(self) -> bool:

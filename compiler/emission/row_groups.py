@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from compiler.emission.emission_plan import EmissionPlan, TensorKind
+from compiler.emission.emission_plan import ROW, EmissionPlan, TensorKind
 from compiler.emission.plan_function import EXTRAS, BoundCode
 from compiler.emission.text import INDENT, block, comment, docstring, shape_text
 from compiler.symbolic.lowering import one_program_for_all
@@ -62,7 +62,9 @@ def bound_code(plan: EmissionPlan, bounds: list[BoundCode], noisy: frozenset[str
     body = [docstring(told), "like = next(model.parameters())"]
     for name in (*graphs.observed, *graphs.supervised):
         body += _given(plan, name, needed)
-    rows = f"len({ids[graphs.observed[0]]})"
+    rows = f"len({ids[(*graphs.observed, *graphs.supervised)[0]]})"
+    if ROW in needed:
+        body.append(f"{plan.tensors[ROW]} = like.new_zeros({rows})")
     for name in plan.features:
         factor = graphs.function(name)
         arguments = [ids[p] + (".detach()" if p in factor.stop_gradient else "") for p in read_parents(graphs, factor)]

@@ -269,6 +269,8 @@ class Planner(ProgramWriter):
         if self.samples == 1:
             return self.write("score", "bound_with_score", (total, own))
         estimate = LeaveOneOut(self).estimate(objective)
+        if not any(SAMPLES in value.axes for value in estimate.given):
+            return total  # nothing depends on a draw: each could be left out without a difference
         inputs = (total, own, *estimate.given)
         return self.write("scores", "bound_with_scores", inputs, (), estimate=estimate)
 

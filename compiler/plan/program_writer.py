@@ -10,7 +10,7 @@ from math import prod
 from compiler.plan.plan import Value
 from compiler.plan.writer import Writer
 from compiler.symbolic.axis_names import SAMPLES, canonical
-from compiler.symbolic.networks_read import flagged_parents, read_parents
+from compiler.symbolic.networks_read import flagged_parents, read_parents, varies_by_itself
 from compiler.symbolic.objective import Part
 from compiler.symbolic.program import Program, Step, conditional_text
 from graphspec.graphs.graph import Factor, Graphs
@@ -56,7 +56,8 @@ class FactorWriter(Writer):
     def function(self, factor: Factor) -> Value:
         """A deterministic variable."""
         name = factor.variable
-        return self.write("function", name, self._read(factor), rank=self.rank(name), factor=factor.key)
+        rows = self._rows(factor)
+        return self.write("function", name, self._read(factor), rank=self.rank(name), rows=rows, factor=factor.key)
 
     def parameters(self, factor: Factor) -> tuple[Value, ...]:
         """Of a factor's distribution at its parents' values: one call of its networks."""
@@ -64,7 +65,7 @@ class FactorWriter(Writer):
         letter = "q" if factor.side == "recognition" else "p"
         infos = ["context"] if factor.family.flow else [info.name for info in factor.family.parameters]
         names = [f"{letter}_{factor.variable}_{name}" for name in infos]
-        return self.write_all("parameters", names, self._read(factor), factor=factor.key)
+        return self.write_all("parameters", names, self._read(factor), rows=self._rows(factor), factor=factor.key)
 
     def noise(self, factor: Factor, samples: int | None) -> Value:
         """One standard draw a sample and row: the same for every value of an enumerated variable."""
@@ -72,6 +73,10 @@ class FactorWriter(Writer):
             "noise", f"{factor.variable}_noise", self.parameters(factor), (SAMPLES,) if samples else (), rows=True,
             factor=factor.key, samples=samples,
         )  # fmt: skip
+
+    def _rows(self, factor: Factor) -> bool | None:
+        """True where rows differ whatever the parents; None: where some parent does."""
+        return varies_by_itself(self.graphs, factor) or None
 
     def _read(self, factor: Factor) -> list[Value]:
         """What the factor's networks read: parents, and flags beside those that may be blank."""

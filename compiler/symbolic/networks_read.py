@@ -20,6 +20,11 @@ def flagged_parents(graphs: Graphs, factor: Factor) -> tuple[str, ...]:
     return tuple(name for name in factor.parents if name in read and graphs.variables[name].missing)
 
 
+def varies_by_itself(graphs: Graphs, factor: Factor) -> bool:
+    """Whether each row has masks or noise of its own in training, so that rows differ though their parents do not."""
+    return any(network.draws for network, _ in _networks(graphs, factor))
+
+
 def _networks(graphs: Graphs, factor: Factor) -> Iterator[tuple[NetworkSpec, tuple[str, ...]]]:
     """Every network of a factor with what it reads: the factor's own, and those of single parameters."""
     family = factor.family

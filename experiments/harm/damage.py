@@ -8,10 +8,14 @@ import tarfile
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+from experiments.harm.tally import Tally
+
+Judge = Callable[[Path, int, dict[str, Any]], None]
+"""Looks at one case in a folder, and notes what it found."""
 
 BATCH = 100
 """Cases a forked worker looks at: what ends it by a signal costs the rest of its batch alone."""
@@ -20,21 +24,6 @@ VERBS_EVERY, TRAINED_EVERY = 50, 4
 """Of so many damaged run folders one goes through the verbs, and one trains on; all are opened, read and resumed."""
 
 ODD: tuple[Any, ...] = (None, True, -1, 3.5, 10**30, "", "x", "\ud800", [], {}, [[1]], {"a": 1}, float("nan"))
-
-
-@dataclass
-class Judged:
-    """How many were read, how many refused in words, and which did neither."""
-
-    read: int = 0
-    refused: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-    def add(self, other: dict[str, Any]) -> None:
-        """Take in what a worker found."""
-        self.read += other["read"]
-        self.refused += other["refused"]
-        self.wrong += other["wrong"]
 
 
 def damage_file(file: Path, draw: random.Random) -> str:
@@ -184,7 +173,7 @@ def judge_run(folder: Path, case: int, found: dict[str, Any]) -> None:
     what = damage_run(run, draw)
     if draw.random() < 0.2:
         what += f" and {damage_run(run, draw)}" if any(path.is_file() for path in run.rglob("*")) else ""
-    _judge(f"case {case}: {what}", lambda: _open_and_resume(folder, run, 4 if case % TRAINED_EVERY == 0 else 3), found)
+    judged(f"case {case}: {what}", lambda: _open_and_resume(folder, run, 4 if case % TRAINED_EVERY == 0 else 3), found)
     if case % VERBS_EVERY == 0:
         _through_the_verbs(f"case {case}: {what}", folder, found)
 
@@ -296,25 +285,27 @@ def judge_data(folder: Path, case: int, found: dict[str, Any]) -> None:
         check_file(spec)
         prepare(load(spec), spec_path=spec)
 
-    _judge(f"case {case}: {what}", read, found)
+    judged(f"case {case}: {what}", read, found)
 
 
-def _judge(what: str, look: Callable[[], object], found: dict[str, Any]) -> None:
+def judged(what: str, look: Callable[[], object], found: dict[str, Any]) -> None:
+    """Note whether it is read or refused in words; False from `look`: it is no case at all."""
     from graphspec.diagnostics import SpecError
     from runtime.errors import RunError
 
     try:
-        look()
-        found["read"] += 1
+        found["read" if (counts := look() is not False) else "refused"] += 1
+        found["done"] += counts
+        return
     except (RunError, SpecError):
         found["refused"] += 1
     except Exception:
         found["wrong"].append(f"{what}: {traceback.format_exc()[-900:]}")
+    found["done"] += 1
 
 
-def in_batches(judge: Callable[[Path, int, dict[str, Any]], None], folder: Path, first: int, count: int) -> Judged:
+def in_batches(judge: Judge, folder: Path, first: int, count: int, tally: Tally) -> None:
     """`count` cases from number `first` on, each batch in a forked process; what ends one by a signal is told."""
-    judged = Judged()
     case = first
     while case < first + count:
         last = min(case + BATCH, first + count)
@@ -324,22 +315,24 @@ def in_batches(judge: Callable[[Path, int, dict[str, Any]], None], folder: Path,
             _work(judge, folder, range(case, last), note)
         _, status = os.waitpid(child, 0)
         found = json.loads(note.read_text())
-        judged.add(found)
+        tally.add(found)
         code = os.waitstatus_to_exitcode(status)
         if code:
-            judged.wrong.append(f"case {found['case']}: ended with {code}")
-        case = found["case"] + 1
-        print(f"  {judge.__name__}: {case - first} of {count}, {len(judged.wrong)} wrong", flush=True)
-    return judged
+            tally.add(_nothing() | {"done": 1, "wrong": [f"case {case + found['cases'] - 1}: ended with {code}"]})
+        case += found["cases"]
 
 
-def _work(judge: Callable[[Path, int, dict[str, Any]], None], folder: Path, cases: range, note: Path) -> None:
+def _nothing() -> dict[str, Any]:
+    return {"done": 0, "cases": 0, "read": 0, "refused": 0, "wrong": []}
+
+
+def _work(judge: Judge, folder: Path, cases: range, note: Path) -> None:
     os.chdir(folder)
-    found: dict[str, Any] = {"read": 0, "refused": 0, "wrong": [], "case": cases[0]}
+    found = _nothing()
     code = 1
     try:
         for case in cases:
-            found["case"] = case
+            found["cases"] += 1
             note.write_text(json.dumps(found))
             judge(folder, case, found)
         note.write_text(json.dumps(found))

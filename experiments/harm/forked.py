@@ -48,10 +48,16 @@ def load() -> None:
 
 
 def graphspec(
-    arguments: Sequence[str], folder: Path, *, die_at: int = 0, full_at: int = 0, kill_after: float | None = None
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    die_at: int = 0,
+    full_at: int = 0,
+    torn: bool = False,
+    kill_after: float | None = None,
 ) -> Outcome:
     """Run `graphspec ARGUMENTS` in `folder`. die_at: SIGKILL at this file operation (from 1); full_at: no space from it
-    on; kill_after: SIGKILL after so many seconds."""
+    on; torn: what was to be written then is there by half; kill_after: SIGKILL after so many seconds."""
     said, counted = folder / ".said", folder / ".counted"
     said.unlink(missing_ok=True)
     counted.write_text("0")
@@ -59,7 +65,7 @@ def graphspec(
     sys.stderr.flush()
     child = os.fork()
     if child == 0:
-        _be_the_command(arguments, folder, said, _counting(folder, counted, die_at, full_at))
+        _be_the_command(arguments, folder, said, _counting(folder, counted, die_at, full_at, torn))
     if kill_after is not None:
         time.sleep(kill_after)
         os.kill(child, signal.SIGKILL)
@@ -92,12 +98,14 @@ def _be_the_command(arguments: Sequence[str], folder: Path, said: Path, hook: Ca
         os._exit(code)
 
 
-def _counting(folder: Path, counted: Path, die_at: int, full_at: int) -> Callable[[str, Any], None]:
+def _counting(folder: Path, counted: Path, die_at: int, full_at: int, torn: bool) -> Callable[[str, Any], None]:
     """An audit hook for the child alone: forked, it ends with it."""
-    inside, count, counter = str(folder), 0, os.open(counted, os.O_WRONLY)
+    inside, count, tearing, counter = str(folder), 0, False, os.open(counted, os.O_WRONLY)
 
     def hook(event: str, values: Any) -> None:
-        nonlocal count
+        nonlocal count, tearing
+        if tearing:
+            return
         if event == "open":
             if not _writes(values):
                 return
@@ -108,12 +116,22 @@ def _counting(folder: Path, counted: Path, die_at: int, full_at: int) -> Callabl
             return
         count += 1
         os.pwrite(counter, str(count).encode(), 0)
+        if torn and count in (die_at, full_at) and event == "open" and values[2] & os.O_ACCMODE == os.O_WRONLY:
+            tearing = True
+            _tear(Path(path), values)
+            tearing = False
         if count == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
         if full_at and count >= full_at and event in ("open", "os.mkdir", "os.link"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
     return hook
+
+
+def _tear(path: Path, values: Any) -> None:
+    """Leave what a write that is ended halfway leaves: an end without its line break, or the first half."""
+    content = path.read_bytes() if path.is_file() else b""
+    path.write_bytes(content + b'{"ep' if "a" in (values[1] or "") else content[: len(content) // 2] or b"ha")
 
 
 def _writes(values: Any) -> bool:

@@ -4,11 +4,11 @@ import random
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
 from experiments.harm.forked import Outcome, graphspec
+from experiments.harm.tally import Tally
 
 TRAIN = ("train", "plain.yaml", "-q", "--no-figures", "--device", "cpu", "--out", "run")
 WEIGHTS = ("best", "last")
@@ -28,16 +28,6 @@ networks: {default: {kind: mlp, hidden: [8], dropout: 0.1}}
 data: {source: plain.csv, variables: {a: a, b: b, y: y}, labels: {y: 0.5}}
 training: {epochs: 3, batch_size: 16, ema: 0.9}
 """
-
-
-@dataclass
-class Tally:
-    """What was done, and what went wrong."""
-
-    kills: int = 0
-    goes: int = 0
-    finished: int = 0
-    wrong: list[str] = field(default_factory=list)
 
 
 def write_example(folder: Path, rows: int = 80) -> None:
@@ -71,45 +61,51 @@ def weights_of(folder: Path) -> dict[str, bytes]:
 def killed(
     folder: Path, expected: dict[str, bytes], harms: Iterator[dict[str, float]], kills: int, tally: Tally
 ) -> None:
-    """One training after the other, each go with the next of `harms`, until there were so many kills."""
-    while tally.kills < kills and not tally.wrong:
+    """One training after the other, each go with the next of `harms`, until there were so many kills more."""
+    enough = tally.done + kills
+    while tally.done < enough:
         shutil.rmtree(folder / "run", ignore_errors=True)
-        _to_its_end(folder, expected, tally, takewhile(lambda _: tally.kills < kills, harms))
+        if not _to_its_end(folder, expected, tally, takewhile(lambda _: tally.done < enough, harms)):
+            tally.done = max(enough, tally.done)
 
 
 def full_at_operations(folder: Path, expected: dict[str, bytes], operations: Sequence[int], tally: Tally) -> None:
     """A training that finds no space from operation N on, told in words; then, with space, it goes on to its end."""
     for operation in operations:
         shutil.rmtree(folder / "run", ignore_errors=True)
-        outcome = graphspec(TRAIN, folder, full_at=operation)
-        tally.kills += 1
+        outcome = graphspec(TRAIN, folder, full_at=operation, torn=True)
+        tally.done += 1
         tally.goes += 1
         if outcome.code and not (outcome.code == 1 and outcome.in_words and "no space left" in outcome.output.lower()):
             tally.wrong.append(f"full at {operation}: exit {outcome.code}: {outcome.output[-400:]}")
-        empty = [path for path in (folder / "run").rglob("*") if path.is_file() and not path.stat().st_size]
-        if [path for path in empty if path.name != ".lock"]:
-            tally.wrong.append(f"full at {operation} left {empty}")
+        files = [path for path in (folder / "run").rglob("*") if path.is_file() and path.name != ".lock"]
+        remains = [path.name for path in files if path.suffix == ".part" or not path.stat().st_size]
+        if remains:
+            tally.wrong.append(f"full at {operation} left {remains}")
         _to_its_end(folder, expected, tally, iter(()))
 
 
-def _to_its_end(folder: Path, expected: dict[str, bytes], tally: Tally, harms: Iterator[dict[str, float]]) -> None:
-    """Go on until the training is over; `harms` says what happens to each go, nothing once they are used up."""
+def _to_its_end(folder: Path, expected: dict[str, bytes], tally: Tally, harms: Iterator[dict[str, float]]) -> bool:
+    """Go on until the training is over; `harms` says what happens to each go, nothing once they are used up. False
+    where it never is over, or another training than that which nothing happened to."""
     for _ in range(MOST_TURNS):
         harm: dict[str, float] = next(harms, {})
         outcome = _go_on(folder, harm)
         tally.goes += 1
-        tally.kills += outcome.code == -9
+        tally.done += outcome.code == -9
         if outcome.code == 0:
             break
         if outcome.code != -9:
             tally.wrong.append(f"stuck ({harm}): exit {outcome.code}: {outcome.output[-400:]}")
-            return
+            return False
     else:
         tally.wrong.append("not over after many goes")
-        return
+        return False
     tally.finished += 1
     if weights_of(folder) != expected:
         tally.wrong.append("other bits than those of the training that nothing happened to")
+        return False
+    return True
 
 
 def _go_on(folder: Path, harm: dict[str, float]) -> Outcome:

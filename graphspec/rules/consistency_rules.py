@@ -4,7 +4,6 @@ import networkx as nx
 
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.language import DataSection, Spec
-from graphspec.language.networks import PythonNetwork
 from graphspec.rules.declared import SUPERVISED, allowed, check_name
 from graphspec.text.report import Report
 
@@ -57,15 +56,9 @@ def _check_that_rows_differ(data: DataSection, graphs: Graphs, name: str, above:
         for column in columns
     )
     factors = [factor for factor in graphs.order("recognition") if factor.variable in {*above, name}]
-    noisy = any(_noisy(factor.network) for factor in factors)
+    noisy = any(factor.network is not None and factor.network.draws for factor in factors)
     drawn = any(n in above for n in graphs.latent)
     if not (changed or noisy or drawn):
         message = f"nothing changes a row on its way to q({name} | ...): the clean and the augmented row are the same"
         hint = "augment or binarize what recognition reads, give its network dropout or noise, or set `adversarial`"
         report.warning("GS115", ("objective", "consistency", name), message, key=True, hint=hint)
-
-
-def _noisy(network: object) -> bool:
-    """Dropout or noise in training; of a user's own network that is not known."""
-    rates = ("dropout", "input_dropout", "input_noise")
-    return isinstance(network, PythonNetwork) or any(getattr(network, rate, 0) for rate in rates)

@@ -27,6 +27,7 @@ from graphspec.headers.sources import (
 from graphspec.language import ColumnSpec, DataSection, Spec
 from graphspec.language.data import is_pattern
 from graphspec.reading.suggestions import did_you_mean, few
+from graphspec.rules.array_rules import with_array_cells
 from graphspec.rules.cell_rules import problem_with_cells
 from graphspec.rules.declared import allowed, declared, names_with
 from graphspec.rules.image_rules import check_for_pictures, check_options, takes_weights
@@ -68,7 +69,7 @@ def check_data(spec: Spec, report: Report, data_dir: Path | None = None) -> Labe
             for place, column in named:
                 refuse_file_names(place, column, name, report)
             if info.columns is not None and not named:
-                read = _check_columns(variables[name], entry, spec.data, info, report)
+                read = _check_columns(variables[name], entry, spec.data, (source, info), report)
                 if not allowed(spec, name, "GS121"):
                     check_labels_differ(variables[name], entry, read, dialect_of(spec.data).numbers, report)
     _check_factors(spec.data, info, report)
@@ -118,7 +119,7 @@ def _describe(data: DataSection, found: Source, report: Report) -> SourceInfo:
 def _with_cells_of_labels(
     data: DataSection, variables: dict[str, Variable], source: Source, info: SourceInfo
 ) -> SourceInfo:
-    """Classes and counts are read from small arrays too, for then their cells are judged as those of a table."""
+    """Classes of labels in small arrays are counted too, as those of a table are."""
     if info.columns is None or not isinstance(source, FileSource):
         return info
     names = {
@@ -130,7 +131,7 @@ def _with_cells_of_labels(
     }
     try:
         read = {name: with_cells(source, info.columns[name]) for name in names}
-    except SourceError:  # damaged inside: `train` says so
+    except SourceError:  # damaged inside: `_check_columns` says so
         return info
     return replace(info, columns={**info.columns, **read})
 
@@ -197,9 +198,10 @@ def _places(name: str, entry: ColumnSpec, info: SourceInfo, report: Report) -> I
 
 
 def _check_columns(
-    variable: Variable, entry: ColumnSpec, data: DataSection, info: SourceInfo, report: Report
+    variable: Variable, entry: ColumnSpec, data: DataSection, found: tuple[Source, SourceInfo], report: Report
 ) -> list[tuple[Place, Column]]:
     """The columns that feed a variable, each with its place; none where something is wrong with them."""
+    source, info = found
     places = list(_places(variable.name, entry, info, report))
     columns = _found_columns(places, data.source, info, report)
     _check_missing(variable, entry, [name for _, name in places], report)
@@ -212,6 +214,14 @@ def _check_columns(
     if problem is not None:
         related = (report.related(("variables", variable.name), f"'{variable.name}' is declared here", key=True),)
         report.error("GS082", places[0][0], problem[0], hint=problem[1], related=related)
+        return []
+    try:
+        columns, problem = with_array_cells(columns, variable, entry, source)
+    except SourceError as error:
+        report.error("GS088", places[0][0], error.message, hint=error.hint)
+        return []
+    if problem is not None:
+        report.error("GS083", places[0][0], problem[0], hint=problem[1])
         return []
     numbers = dialect_of(data).numbers
     problems = [problem_with_cells(variable, entry, column, numbers) for column in columns]

@@ -49,7 +49,9 @@ def check_labels_are_told(graphs: Graphs, report: Report) -> None:
         factor = graphs.recognition[name]
         read = f"reads {', '.join(factor.parents)} only" if factor.parents else "reads nothing"
         message = f"q({name}) {read}, and nothing observed is above it: every row gets the same answer"
-        if factor.derived:
+        if not graphs.observed:
+            hint = "declare what rows show as `observed`, with a column of the data, and let q read it"
+        elif factor.derived:
             hint = (
                 f"`auto` found no path from {name} to anything observed in `generative`: make {name} a parent of what "
                 f"shows it, or write `{name}: {{parents: [{', '.join(graphs.observed[:3])}]}}` in recognition"

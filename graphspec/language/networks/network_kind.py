@@ -65,6 +65,11 @@ class NetworkKind(Section):
     """Parents enter as they are: neither logarithms, nor flags of what is blank."""
     why_no_feature: ClassVar[str] = "does not tell the shape"
 
+    @property
+    def draws(self) -> bool:
+        """Whether it draws anything for each row in training (a user's own network may)."""
+        return False
+
     def check_inputs(self, parents: Shapes) -> None:
         """Raises ShapeProblem where the parents are not what this kind of network reads."""
 
@@ -108,6 +113,10 @@ class LayeredKind(NetworkKind):
         lt=1,
         description="Share of elements of parents that enter as numbers set to zero in training.",
     )
+
+    @property
+    def draws(self) -> bool:
+        return bool(self.dropout or self.input_noise or self.input_dropout)
 
 
 def first_layer(parents: Mapping[str, Reading], width: int) -> Work:

@@ -19,3 +19,7 @@ class PythonNetwork(NetworkKind):
         description="Keyword arguments for the class; the name of a file beside the spec becomes its full path.",
     )
     own_units: ClassVar[bool] = True
+
+    @property
+    def draws(self) -> bool:
+        return True

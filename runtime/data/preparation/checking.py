@@ -6,12 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphspec.graphs.graph import Variable
+from graphspec.rules.array_rules import UNIT_LENGTH
 from runtime.data.read.cells import BLANK, Place, bad_cell, legal_values
 from runtime.data.read.table import Array
 from runtime.errors import DataError
-
-_UNIT_LENGTH = 1e-2
-"""Largest departure from length or sum 1 that rounding is taken for; such rows are normalised."""
 
 
 def checked(variable: Variable, place: Place, array: Array) -> Array:
@@ -56,7 +54,7 @@ def _wrong_values(variable: Variable, array: Array) -> tuple[NDArray[np.bool_], 
 
 def _normalised(place: Place, array: Array, size: Array, word: str, variable: Variable) -> Array:
     """Elements depend on each other, so that one blank (its size is NaN) makes the whole vector blank."""
-    wrong = np.abs(size - 1) > _UNIT_LENGTH
+    wrong = np.abs(size - 1) > UNIT_LENGTH
     if wrong.any():
         hint = "a direction has length 1" if word == "length" else "the elements of a simplex add up to 1"
         raise bad_cell(place, size, wrong, f"is the {word} of this row, 1 is expected for {variable.name}", hint)
