@@ -126,6 +126,9 @@ def test_what_auto_shares_is_named_with_the_reason() -> None:
 
     (shared,) = said()
     assert "q(y) and q(z) share one network of x (features): fewer weights" in shared
+    assert "with several labels" not in shared
+    (several,) = said("variables.z.role=supervised")
+    assert several.endswith("with several labels networks of their own may do better, as on faces with two")
     (own,) = said("networks={default: {kind: linear}}")
     assert "a network of its own: the default network has no hidden layer" in own
     (apart,) = said("variables.w={role: observed, size: 3}", "generative.w={parents: [z]}", "generative.x.parents=[y]")

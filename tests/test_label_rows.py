@@ -67,6 +67,13 @@ def test_budgets_and_splits_are_heeded(tmp_path: Path, budget: str, y: int, labe
     assert counted.training["y"] == y and counted.labelled == pytest.approx(labelled, abs=1)
 
 
+def test_labels_on_the_rows_of_another_are_as_many_as_have_both(tmp_path: Path) -> None:
+    counted = written(tmp_path, 100, ROWS, "data.labels={w: 40, y: {with: w}}").label_rows
+    assert counted is not None and counted.training == {"y": 10, "w": 40} and counted.labelled == 40
+    by_class = written(tmp_path, 100, ROWS, "data.labels={y: {per_class: 5}, w: {with: y}}").label_rows
+    assert by_class is not None and by_class.training == {"y": 15, "w": 15}
+
+
 def test_check_names_the_alpha_that_keeps_the_weight(tmp_path: Path) -> None:
     (warning,) = (each for each in written(tmp_path, 20, ROWS).warnings if each.code == "GS123")
     assert "20 of 400 labelled rows have y (5 %)" in warning.message and "alpha: {y: 100}" in warning.hint

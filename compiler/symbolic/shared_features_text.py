@@ -5,7 +5,8 @@ from collections import Counter
 from graphspec.graphs.graph import Factor, Graphs
 from graphspec.reading.suggestions import listed
 
-WHY = "fewer weights, and on nine data sets no clear difference in error to a network for each"
+WHY = "fewer weights, and on seven data sets no clear difference in error to a network for each"
+WHY_NOT = "; with several labels networks of their own may do better, as on faces with two"
 """Measured by `experiments.auto_trunks` (results/auto-trunks.json)."""
 
 
@@ -23,7 +24,10 @@ def shared_features_lines(graphs: Graphs) -> list[str]:
 
 
 def _shared(graphs: Graphs, trunk: Factor, readers: list[str]) -> str:
-    why = WHY if graphs.variables[trunk.variable].derived else "the spec gives it"
+    labels = [name for name in readers if name in graphs.supervised]
+    why = "the spec gives it"
+    if graphs.variables[trunk.variable].derived:
+        why = WHY + (WHY_NOT if len(labels) > 1 else "")
     verb = "share" if len(readers) > 1 else "reads"
     who, what = listed(f"q({name})" for name in readers), listed(trunk.parents)
     return f"{who} {verb} one network of {what} ({trunk.variable}): {why}"

@@ -43,7 +43,9 @@ def count_label_rows(
     if not data.labels and len(labels) == 1:
         return LabelRows(total, given, given, sum(given.values()), True, known)
     rows = total if training is None else training
-    kept = {label.name: _kept(label, data, given, rows / total, listed) for label in labels}
+    there = {name: count * rows / total for name, count in given.items()}
+    named = {label.name: label for label in labels}
+    kept = {label.name: _kept(label, named, data, there, rows, listed) for label in labels}
     if None in kept.values():
         return None
     expected = {name: count for name, count in kept.items() if count is not None}
@@ -87,19 +89,24 @@ def _rows_with(labels: Sequence[Variable], values: RowValues) -> dict[str, list[
 
 
 def _kept(
-    label: Variable, data: DataSection, given: Mapping[str, int], part: float, listed: Mapping[str, int | None]
+    label: Variable,
+    labels: Mapping[str, Variable],
+    data: DataSection,
+    there: Mapping[str, float],
+    rows: int,
+    listed: Mapping[str, int | None],
 ) -> int | None:
-    """Rows expected to train with the label: its share of the training rows, cut to its budget."""
-    names = [label.name]
-    while isinstance(budget := data.labels.get(names[-1]), LabelBudget) and budget.same_as is not None:
-        names.append(budget.same_as)
-    there = part * min(given[name] for name in names)
+    """Of `rows` training rows, those expected to train with the label. there: training rows that have each label."""
+    budget = data.labels.get(label.name)
+    if isinstance(budget, LabelBudget) and budget.same_as is not None:
+        others = _kept(labels[budget.same_as], labels, data, there, rows, listed)
+        return None if others is None else round(others * there[label.name] / rows)
     if isinstance(budget, LabelBudget):
-        count = listed.get(names[-1]) if budget.per_class is None else budget.per_class * (label.support or 1)
-        return None if count is None else round(min(there, count))
+        count = listed.get(label.name) if budget.per_class is None else budget.per_class * (label.support or 1)
+        return None if count is None else round(min(there[label.name], count))
     if isinstance(budget, float):
-        return round(there * budget)
-    return round(there if budget is None else min(there, budget))
+        return round(there[label.name] * budget)
+    return round(there[label.name] if budget is None else min(there[label.name], budget))
 
 
 def _union(kept: Mapping[str, int], data: DataSection, rows: int) -> int:
