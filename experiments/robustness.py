@@ -129,13 +129,16 @@ def _write(file: Path | None, name: str, found: dict[str, Any]) -> None:
 
 
 def _at_operations(scene: Scene, seed: str, count: int, tally: Tally) -> None:
+    """Every operation once, in the middle of what it writes; then any of them, before it or in the middle."""
     draw = random.Random(seed)
-    harms: Iterator[dict[str, float]] = iter(lambda: _at_one(scene, draw), {})
+
+    def harm() -> dict[str, float]:
+        if tally.done < scene.operations:
+            return {"die_at": tally.done + 1, "torn": True}
+        return {"die_at": draw.randint(1, scene.operations), "torn": draw.random() < 0.5}
+
+    harms: Iterator[dict[str, float]] = iter(harm, {})
     kills.killed(scene.folder, scene.expected, harms, count, tally)
-
-
-def _at_one(scene: Scene, draw: random.Random) -> dict[str, float]:
-    return {"die_at": draw.randint(1, scene.operations), "torn": draw.random() < 0.5}
 
 
 def _at_moments(scene: Scene, seed: str, count: int, tally: Tally) -> None:
@@ -166,7 +169,7 @@ _HARMS: dict[str, Callable[[Scene, str, int, Tally], None]] = {
 
 # --- broken sources ---------------------------------------------------------------------------------------------------
 
-ENOUGH = {SPECS: 60, OPERATIONS: 40, MOMENTS: 20, FULL: 10_000, DATA: 500, RUNS: 500}
+ENOUGH = {SPECS: 60, OPERATIONS: 80, MOMENTS: 20, FULL: 10_000, DATA: 500, RUNS: 500}
 """How much is tried on a broken source."""
 
 

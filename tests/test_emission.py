@@ -316,8 +316,9 @@ def test_rows_whose_first_column_holds_no_numbers(observed: bool, size: str) -> 
     compare(graphs_of(text.replace("[P]", "[x]" if observed else "[]")), count=24)
 
 
-def test_a_bound_that_is_one_number() -> None:
-    text = SPLIT.replace("domain: real, size: 3", "domain: count, max: 3").replace("objective: OBJECTIVE", "")
+@pytest.mark.parametrize("size", ["", ", size: 2"])
+def test_a_bound_that_is_one_number(size: str) -> None:
+    text = SPLIT.replace("domain: real, size: 3", f"domain: count, max: 3{size}").replace("objective: OBJECTIVE", "")
     text = "\n".join(line for line in text.splitlines() if not line.strip().startswith(("y:", "z:")))
     text = text.replace("  x: {parents: [y, z]}", "  x: {}").replace("recognition:", "recognition: {h: {parents: [x]}}")
     assert ".new_full((len(x),), " in emit(

@@ -69,16 +69,21 @@ class Expression:
         return Expression(code, self.dims)
 
     def _joined(self, left: object, sign: str, right: object) -> "Expression":
-        return self._new(f"{grouped(text_of(left))} {sign} {grouped(text_of(right))}")
+        return self._of(f"{grouped(text_of(left))} {sign} {grouped(text_of(right))}", left, right)
+
+    def _of(self, code: str, *parts: object) -> "Expression":
+        """What is made of numbers alone is a number."""
+        numbers = (isinstance(part, (int, float)) or (isinstance(part, Expression) and part.scalar) for part in parts)
+        return Expression(code, self.dims, scalar=all(numbers))
 
     def __add__(self, other: object) -> "Expression":
-        return self._new(added(self.code, text_of(other)))
+        return self._of(added(self.code, text_of(other)), self, other)
 
     def __radd__(self, other: object) -> "Expression":
-        return self._new(added(text_of(other), self.code))
+        return self._of(added(text_of(other), self.code), other, self)
 
     def __sub__(self, other: object) -> "Expression":
-        return self._new(f"{self.code} - {grouped(text_of(other))}")
+        return self._of(f"{self.code} - {grouped(text_of(other))}", self, other)
 
     def __mul__(self, other: object) -> "Expression":
         return self._joined(self, "*", other)
