@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from sklearn.datasets import load_digits
 
 from benchmarks.contender import Case, Gate, Losses
-from benchmarks.settings import Implementation, Setting
+from benchmarks.settings import CLASSES, Implementation, Setting
 from compiler import compile_spec
 from graphspec.loading import load
 from runtime import fit
@@ -24,7 +26,11 @@ class WholeTraining:
         self, setting: Setting, implementation: Implementation, dtype: torch.dtype = torch.float32, device: str = "cpu"
     ) -> None:
         self.implementation, self.dtype, self.device = implementation, dtype, device
-        self.model = compile_spec(load(setting.spec, setting.overrides), dtype=dtype)
+        self._folder = tempfile.TemporaryDirectory()
+        overrides = list(setting.overrides)
+        if setting.rows_from == "the spec":
+            overrides.append(f"data.source={digits_rows(setting, Path(self._folder.name))}")
+        self.model = compile_spec(load(setting.spec, tuple(overrides)), dtype=dtype)
 
     def losses(self, case: Case) -> Losses:
         """The loss that one epoch from the spec's own start logs; as the gradient, how far it moved the weights."""
@@ -50,6 +56,17 @@ class WholeTraining:
                 compile_step=self.implementation.compiled,
                 progress=reporter,
             )
+
+
+def digits_rows(setting: Setting, folder: Path) -> Path:
+    """The first rows of scikit-learn's digits as a file, images in [0, 1]; the first of each class keep their label."""
+    images, labels = load_digits(return_X_y=True)
+    images, labels = images[: setting.rows], labels[: setting.rows].astype(np.int64)
+    place = np.array([np.sum(labels[:row] == label) for row, label in enumerate(labels)])
+    labels[place >= setting.labels // CLASSES] = -1
+    target = folder / "rows.npz"
+    np.savez(target, image=(images / 16).astype(np.float32).reshape(-1, 1, 8, 8), label=labels)
+    return target
 
 
 class Silent:

@@ -21,7 +21,7 @@ class CodedModules(Modules):
     def of(cls, plan: EmissionPlan) -> "CodedModules":
         """Those of the file's model."""
         own = plan.model.compiled.modules
-        made = cls(own.graphs, own.dtype, own.factors, own.independent)
+        made = cls(own.graphs, own.dtype, own.factors, own.independent, own.light)
         object.__setattr__(made, "plan", plan)
         return made
 

@@ -27,8 +27,9 @@ from compiler.tensors.precision import widened
 from graphspec.graphs.graph import Variable
 from graphspec.language import WEIGHTLESS
 
-Entered = tuple[Tensor, ...]
-"""What one parent has become: a tensor for each of the factor's networks that read it, in their order."""
+Entered = tuple[Tensor | None, ...]
+"""What one parent has become: a tensor for each of the factor's networks that read it, in their order; None where it
+came in together with another."""
 
 
 class FactorModule(nn.Module, ABC):
@@ -44,6 +45,7 @@ class FactorModule(nn.Module, ABC):
         self.factor, self.variable = scene.factor, scene.graphs.variables[scene.factor.variable]
         self._starts, self._dtype = scene.graphs.starts, scene.dtype
         self.constructions = scene.built
+        self._networks: tuple[Network, ...] = ()
         self._readers: dict[str, tuple[Network, ...]] = {}
         self.entrances: Mapping[str, Entrance] = by_name({})
 
@@ -58,9 +60,9 @@ class FactorModule(nn.Module, ABC):
 
     def _connect(self, networks: Iterable[Network | None]) -> None:
         """Note which network reads which parent."""
-        present = [network for network in networks if network is not None]
-        names = sorted({name for network in present for name in network.inputs})
-        self._readers = {name: tuple(n for n in present if name in n.inputs) for name in names}
+        self._networks = tuple(network for network in networks if network is not None)
+        names = sorted({name for network in self._networks for name in network.inputs})
+        self._readers = {name: tuple(n for n in self._networks if name in n.inputs) for name in names}
         starts = {name: self._starts[name] for name in names if name in self._starts and self._shifted(name)}
         self.entrances = by_name({f"of_{name}": entrance(start, self._dtype) for name, start in starts.items()})
 
@@ -70,14 +72,26 @@ class FactorModule(nn.Module, ABC):
 
     def enter(self, name: str, value: Tensor, layout: Layout) -> Entered:
         """What the networks' first layers make of one parent [*lead, *event]; without gradient where the spec says."""
-        given = value.detach() if name in self.factor.stop_gradient else value
-        if f"of_{name}" not in self.entrances:
-            return tuple(network.enter(name, given, layout) for network in self._readers[name])
-        near = self.entrances[f"of_{name}"](given)
-        return tuple(
-            network.enter(name, given if self.constructions[network].own_units else near, layout)
-            for network in self._readers[name]
-        )
+        given = self._given(name, value)
+        return tuple(network.enter(name, self._units(network, given), layout) for network in self._readers[name])
+
+    def enter_all(self, values: Mapping[str, Tensor], layout: Layout) -> dict[str, Entered]:
+        """The same of several parents."""
+        given = {name: self._given(name, value) for name, value in values.items()}
+        made: dict[Network, dict[str, Tensor]] = {}
+        for network in self._networks:
+            read = {name: self._units(network, given[name]) for name in network.inputs if name in given}
+            made[network] = network.enter_all(read, layout)
+        return {name: tuple(made[network].get(name) for network in self._readers[name]) for name in values}
+
+    def _given(self, name: str, value: Tensor) -> tuple[Tensor, Tensor]:
+        """A parent as it is, and near where networks start."""
+        given, key = value.detach() if name in self.factor.stop_gradient else value, f"of_{name}"
+        return given, self.entrances[key](given) if key in self.entrances else given
+
+    def _units(self, network: Network, given: tuple[Tensor, Tensor]) -> Tensor:
+        as_is, near = given
+        return as_is if as_is is near or self.constructions[network].own_units else near
 
     def shareable(self, name: str) -> bool:
         """Whether `enter` is work that rows may share: it treats each by itself and draws nothing."""
@@ -87,14 +101,15 @@ class FactorModule(nn.Module, ABC):
         """What entered one of the networks."""
         if network is None:
             return {}
-        return {name: entered[name][self._readers[name].index(network)] for name in network.inputs}
+        found = {name: entered[name][self._readers[name].index(network)] for name in network.inputs}
+        return {name: value for name, value in found.items() if value is not None}
 
     def forward(self, values: Mapping[str, Tensor], layout: Layout) -> Any:
         """What `finish` gives at the parents' values {name: [*lead, *event]}."""
-        return self.finish({name: self.enter(name, values[name], layout) for name in self.reads}, layout)
+        return self.finish(self.enter_all({name: values[name] for name in self.reads}, layout), layout)
 
     @abstractmethod
-    def finish(self, entered: Mapping[str, Entered], layout: Layout) -> Entered | Tensor:
+    def finish(self, entered: Mapping[str, Entered], layout: Layout) -> tuple[Tensor, ...] | Tensor:
         """The result, from every parent's `enter`."""
 
 
@@ -129,7 +144,7 @@ class Conditional(FactorModule):
             {f"of_{n}": starting_point(shift, start, scene.dtype) for n, shift in moved.items() if start is not None}
         )
 
-    def finish(self, entered: Mapping[str, Entered], layout: Layout) -> Entered:
+    def finish(self, entered: Mapping[str, Entered], layout: Layout) -> tuple[Tensor, ...]:
         """The family's parameters in its order (of a flow its context), each [*lead, *event]."""
         found: dict[str, Tensor] = {}
         for source in self.sources:

@@ -253,7 +253,8 @@ def _trailing(info: ParameterInfo) -> int:
 
 def picked(log_probs: Tensor, index: Tensor) -> Tensor:
     """log_probs [..., K] at an index [...]; both broadcast."""
-    at = index.long().unsqueeze(-1)
-    rank = max(log_probs.dim(), at.dim())
-    table, at = (t.reshape((1,) * (rank - t.dim()) + t.shape) for t in (log_probs, at))
-    return torch.take_along_dim(table, at, dim=-1).squeeze(-1)
+    at, lead = index.long(), log_probs.shape[:-1]
+    if at.shape != lead:
+        lead = broadcast_shape(at.shape, lead)
+        at, log_probs = at.expand(lead), log_probs.expand(*lead, log_probs.shape[-1])
+    return log_probs.gather(-1, at.unsqueeze(-1)).squeeze(-1)

@@ -85,7 +85,7 @@ class Compiled:
 
         def joint() -> Plan:
             parts = [Part(self.plan(p, samples, answers), self.program(p, samples)[0].sizes) for p in patterns]
-            return join(parts, self.graphs, self.modules.independent, self.modules.shared)
+            return join(parts, self.modules)
 
         return self.runner(("patterns", tuple(patterns), samples, answers), joint)
 

@@ -13,7 +13,7 @@ from compiler.families.entry import Extras, FamilyEntry
 from compiler.model.compiled import Compiled
 from compiler.model.evaluation import Evaluation, Evaluator
 from compiler.model.queries import Queries
-from compiler.model.row_independence import independent
+from compiler.model.row_independence import independent, light
 from compiler.plan.modules import Modules
 from compiler.symbolic.objective import Objective
 from compiler.symbolic.program import Pattern, Program
@@ -47,7 +47,8 @@ class Model(Queries):
                 kind = Deterministic if factor.deterministic else Conditional
                 made[factor.key] = kind(Scene(factor, graphs, self._seed, dtype, self._allow_python))
                 self.factors[module_name(factor)] = made[factor.key]
-        self.compiled = Compiled(Modules(graphs, dtype, made, independent(made)))
+        alone = independent(made)
+        self.compiled = Compiled(Modules(graphs, dtype, made, alone, light(graphs, made, alone)))
         self.compiled.prepare()
 
     def begin_at(self, starts: Mapping[str, Start]) -> None:

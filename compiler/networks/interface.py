@@ -107,11 +107,15 @@ class Network(nn.Module, ABC):
 
     def forward(self, values: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         """{output: [*lead, *event]} from {parent: [*lead, *event]}."""
-        return self.finish({name: self.enter(name, values[name], layout) for name in self.inputs}, layout)
+        return self.finish(self.enter_all({name: values[name] for name in self.inputs}, layout), layout)
 
     def enter(self, name: str, value: Tensor, layout: Lead) -> Tensor:
         """What the first layer makes of one parent; the value itself where it has no such part."""
         return value
+
+    def enter_all(self, values: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
+        """Several parents' `enter`; those that came in together under the name of one of them."""
+        return {name: self.enter(name, value, layout) for name, value in values.items()}
 
     @abstractmethod
     def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:

@@ -157,9 +157,12 @@ class LayeredNetwork(Network):
         self.path, self.disturbance = path, style.disturbance
 
     def enter(self, name: str, value: Tensor, layout: Lead) -> Tensor:
-        if self.disturbance is not None and self.training:
-            value = self.disturbance(self.inputs[name], value, layout, self.path)
-        return self.read(name, value, layout)
+        return self.read(name, self._disturbed(name, value, layout), layout)
+
+    def _disturbed(self, name: str, value: Tensor, layout: Lead) -> Tensor:
+        if self.disturbance is None or not self.training:
+            return value
+        return self.disturbance(self.inputs[name], value, layout, self.path)
 
     @abstractmethod
     def read(self, name: str, value: Tensor, layout: Lead) -> Tensor:

@@ -1,6 +1,6 @@
 """linear, and the first layer of every network on vectors: a sum of one map per parent, each on its own axes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 
 import torch
@@ -13,6 +13,9 @@ from compiler.networks.initialization import Initializer
 from compiler.networks.interface import Network, ParentInput, Setup, by_name, total_width
 from compiler.tensors.call_layout import Lead
 from graphspec.language.networks import Linear
+
+SMALL = 4096
+"""Weights of a product that takes as long to call as to compute."""
 
 
 class ParentMap(nn.Module):
@@ -41,6 +44,30 @@ def mapped(parent: ParentInput, value: Tensor, weight: Tensor, layout: Lead) -> 
     return F.embedding(value.long().flatten(layout.dims) + first, weight.t()).sum(-2)
 
 
+def shares(
+    inputs: Mapping[str, ParentInput], weight_of: Callable[[str], Tensor], values: Mapping[str, Tensor], layout: Lead
+) -> dict[str, Tensor]:
+    """What linear maps make of several parents' values, to be added up: {parent: [*lead, width]}. Small products on
+    equal leading sizes are one, under the name of the first: to call a product takes longer than to compute it."""
+    found: dict[str, Tensor] = {}
+    small: dict[torch.Size, dict[str, tuple[Tensor, Tensor]]] = {}
+    for name, value in values.items():
+        parent, weight = inputs[name], weight_of(name)
+        if weight.numel() > SMALL or (parent.encoding == "table" and not parent.relaxed(value, layout)):
+            found[name] = mapped(parent, value, weight, layout)
+        else:
+            alike = small.setdefault(value.shape[: layout.dims], {})
+            alike[name] = (parent.flat(value, layout, weight.dtype), weight)
+    for alike in small.values():
+        flat, weights = zip(*alike.values(), strict=True)
+        found[next(iter(alike))] = (
+            linear(torch.cat(flat, dim=-1), torch.cat(weights, dim=1))
+            if len(alike) > 1
+            else linear(flat[0], weights[0])
+        )
+    return found
+
+
 class ParentSum(nn.Module):
     """bias + sum over parents of a linear map: equal to one linear layer on the concatenation, but a parent that does
     not vary along an axis is mapped once for it. Initial weights have the concatenation's fan-in."""
@@ -65,9 +92,14 @@ class ParentSum(nn.Module):
         share: Tensor = self.maps[f"from_{name}"](value, layout)
         return share
 
+    def enter_all(self, values: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
+        """Several parents' `shares`."""
+        inputs = {each.parent.name: each.parent for each in self.maps.values()}
+        return shares(inputs, lambda name: self.maps[f"from_{name}"].weight, values, layout)
+
     def parts(self, entered: Mapping[str, Tensor]) -> list[Tensor]:
         """What is added up: the bias [width] and each parent's share."""
-        return [self.bias, *(entered[each.parent.name] for each in self.maps.values())]
+        return [self.bias, *(entered[name] for each in self.maps.values() if (name := each.parent.name) in entered)]
 
 
 class LinearNetwork(Network):
@@ -85,16 +117,20 @@ class LinearNetwork(Network):
 
     def enter(self, name: str, value: Tensor, layout: Lead) -> Tensor:
         """One parent's share of all outputs, [*lead, total width]."""
-        maps = [head.maps[f"from_{name}"] for head in self.heads.values()]
-        if len(maps) == 1:
-            share: Tensor = maps[0](value, layout)
-            return share
-        return mapped(self.inputs[name], value, torch.cat([each.weight for each in maps]), layout)
+        return mapped(self.inputs[name], value, self._weight(name), layout)
+
+    def enter_all(self, values: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
+        return shares(self.inputs, self._weight, values, layout)
+
+    def _weight(self, name: str) -> Tensor:
+        """Of all outputs side by side."""
+        weights = [head.maps[f"from_{name}"].weight for head in self.heads.values()]
+        return weights[0] if len(weights) == 1 else torch.cat(weights)
 
     def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         biases = [head.bias for head in self.heads.values()]
         bias = biases[0] if len(biases) == 1 else torch.cat(biases)
-        return divided(add_up([bias, *(entered[name] for name in self.inputs)]), self.shapes)
+        return divided(add_up([bias, *(entered[name] for name in self.inputs if name in entered)]), self.shapes)
 
     def shareable(self, name: str) -> bool:
         return True

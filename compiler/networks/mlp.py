@@ -78,6 +78,11 @@ class MlpNetwork(LayeredNetwork):
         """[*lead, first width]."""
         return self.first.enter(name, value, layout)
 
+    def enter_all(self, values: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
+        read = {name: self._disturbed(name, value, layout) for name, value in values.items()}
+        entered: dict[str, Tensor] = self.first.enter_all(read, layout)
+        return entered
+
     def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         hidden: Tensor = self.hidden(self.first.parts(entered), layout)
         if self.heads is None:

@@ -15,12 +15,14 @@ from graphspec.graphs.graph import Factor, Graphs, Variable
 
 @dataclass(frozen=True)
 class Modules:
-    """factors: a module per factor, by key. independent: keys of those that treat each row alone and draw nothing."""
+    """factors: a module per factor, by key. independent: keys of those that treat each row alone and draw nothing.
+    light: of those, the ones whose calls cost more than their arithmetic."""
 
     graphs: Graphs
     dtype: torch.dtype
     factors: Mapping[str, FactorModule]
     independent: frozenset[str]
+    light: frozenset[str]
 
     def factor(self, key: str) -> Factor:
         """The factor of a key."""
@@ -41,6 +43,11 @@ class Modules:
         rows may share."""
         module, name = self.factors[key], self.read(key)[place]
         return module.readers(name) if name in module.reads and module.shareable(name) else 0
+
+    def standard(self, key: str) -> bool:
+        """A standard prior of which the family has a shorter form."""
+        factor = self.factor(key)
+        return factor.standard and not factor.parents and self.family(key)[0].standard_log_prob is not None
 
     def family(self, key: str) -> tuple[FamilyEntry, Extras]:
         """What is computed of a factor's family, and the constants that it takes of the variable."""

@@ -10,13 +10,13 @@ from compiler.plan.running import Run
 from compiler.symbolic.axis_names import canonical
 from compiler.symbolic.program import Axes
 
-Law = Callable[[Line], Axes]
+Law = Callable[[Line], Axes | list[Axes]]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """law: the axes of the outputs, from those of the inputs. run: how a line runs, once its modules are known; with
-    code in place of tensors it gives the line's right side in an emitted file (`tensors.expression`).
+    """law: the axes of the outputs (a list: of each), from those of the inputs. run: how a line runs, once its modules
+    are known; with code in place of tensors it gives the line's right side in an emitted file (`tensors.expression`).
 
     inline: there it is written where its value is read, if that is in one place (`once`), or always.
     """

@@ -35,19 +35,17 @@ class Context:
     importance: Tensor | None = None
     parts: Sequence["Context"] = ()
     rows: Sequence[Rows] = ()
-    _joined: dict[tuple[int, ...], Rows] = field(default_factory=dict)
+    _joined: dict[Any, Rows] = field(default_factory=dict)
 
-    @property
-    def sizes(self) -> list[int]:
-        """Rows of each group."""
-        return [part.batch for part in self.parts]
-
-    def joined(self, groups: tuple[int, ...]) -> Rows:
-        """The rows of several groups, one group after the other."""
-        if groups not in self._joined:
-            rows = joined_rows([self.rows[group] for group in groups])
-            self._joined[groups] = rows if isinstance(rows, slice) else rows.to(self.device)
-        return self._joined[groups]
+    def joined(self, groups: tuple[int, ...], places: tuple[int, ...] | None) -> Rows:
+        """The rows of several groups, one group after the other; places: how often all of each group's."""
+        if (groups, places) not in self._joined:
+            own = [self.rows[group] for group in groups]
+            if places is not None:
+                own = [positions(rows).repeat(count) for rows, count in zip(own, places, strict=True)]
+            rows = joined_rows(own)
+            self._joined[groups, places] = rows if isinstance(rows, slice) else rows.to(self.device)
+        return self._joined[groups, places]
 
     @property
     def batch(self) -> int:
@@ -108,6 +106,13 @@ def laid_out(inputs: Sequence[Value], onto: Axes, run: Run, *, every: bool = Fal
     return with_changes
 
 
+def stacked(values: Sequence[Tensor]) -> Tensor:
+    """Side by side along a new first axis."""
+    if any(value.shape != values[0].shape for value in values):
+        values = torch.broadcast_tensors(*values)
+    return torch.stack([*values])
+
+
 def joined_rows(rows: Sequence[Rows]) -> Rows:
     """Rows of several groups, one group after the other: a slice where they follow each other."""
     if len(rows) == 1:
@@ -115,11 +120,17 @@ def joined_rows(rows: Sequence[Rows]) -> Rows:
     stretches = [part for part in rows if isinstance(part, slice)]
     if len(stretches) == len(rows) and all(a.stop == b.start for a, b in pairwise(stretches)):
         return slice(stretches[0].start, stretches[-1].stop)
-    return torch.cat([torch.arange(r.start, r.stop) if isinstance(r, slice) else r for r in rows])
+    return torch.cat([positions(part) for part in rows])
 
 
-def some_rows(data: Tensor, rows: Rows) -> Tensor:
-    """Rows of [B, ...]: a view where they stand side by side."""
+def positions(rows: Rows) -> Tensor:
+    """[n] of some rows."""
+    return torch.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+
+
+def some_rows(data: Tensor, rows: Rows, dim: int = 0) -> Tensor:
+    """Rows of [B, ...], or along another dimension: a view where they stand side by side."""
     if isinstance(rows, slice):
-        return data if rows.start == 0 and rows.stop == len(data) else data[rows]
-    return data.index_select(0, rows)
+        count = rows.stop - rows.start
+        return data if count == data.shape[dim] else data.narrow(dim, rows.start, count)
+    return data.index_select(dim, rows)

@@ -1,5 +1,7 @@
 """The law of a plan: every value comes about once and before it is read, on the axes that its operation gives it."""
 
+from itertools import repeat
+
 from compiler.plan.ops import OPERATIONS
 from compiler.plan.plan import Line, Plan
 from compiler.symbolic.axis_names import canonical
@@ -30,6 +32,6 @@ def verify(plan: Plan) -> Plan:
 
 def _check_axes(plan: Plan, line: Line) -> None:
     lawful = OPERATIONS[line.op].law(line)
-    for value in line.outputs:
-        if value.axes != canonical(value.axes) or value.axes != lawful:
-            raise InternalError(f"{line} should vary over {lawful}, in the plan of {plan.title}")
+    for value, axes in zip(line.outputs, lawful if isinstance(lawful, list) else repeat(lawful)):  # noqa: B905
+        if value.axes != canonical(value.axes) or value.axes != axes:
+            raise InternalError(f"{line} should vary over {axes}, in the plan of {plan.title}")

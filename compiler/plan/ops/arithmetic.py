@@ -6,7 +6,7 @@ from torch import Tensor
 from compiler.plan.modules import Modules
 from compiler.plan.operation import Operation, Operations, nothing, union, without_axis
 from compiler.plan.plan import Line
-from compiler.plan.running import Context, Run, laid_out
+from compiler.plan.running import Context, Run, laid_out, stacked
 from compiler.symbolic.axis_names import SAMPLES
 
 
@@ -30,7 +30,8 @@ def logsumexp(line: Line, modules: Modules) -> Run:
 
 
 def weighted_sum(line: Line, modules: Modules) -> Run:
-    """sum over all axes of weights [*axes, B] times value [*axes, B, *event]."""
+    """sum over all axes of weights [*axes, B] times value [*axes, B, *event]; of several values without an event in one
+    pass."""
     value = line.inputs[1]
     places, event = tuple(range(len(value.axes))), (1,) * value.rank
 
@@ -38,7 +39,10 @@ def weighted_sum(line: Line, modules: Modules) -> Run:
         weights = weights.reshape(*weights.shape, *event) if event else weights
         return (weights * value).sum(places)
 
-    return laid_out(line.inputs, value.axes, run)
+    def of_several(context: Context, weights: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
+        return (weights * stacked(values)).sum([place + 1 for place in places]).unbind()
+
+    return laid_out(line.inputs, value.axes, run if len(line.outputs) == 1 else of_several)
 
 
 def at_first(line: Line, modules: Modules) -> Run:

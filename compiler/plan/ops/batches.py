@@ -1,60 +1,100 @@
 """Between the rows of a batch and those of its groups."""
 
+from math import prod
+
 import torch
 from torch import Tensor
 
 from compiler.plan.modules import Modules
 from compiler.plan.operation import Operation, Operations, union
 from compiler.plan.plan import Line
-from compiler.plan.running import Context, Run, some_rows
+from compiler.plan.running import Context, Run, on, some_rows, stacked
+from compiler.symbolic.program import Axes
 from compiler.tensors import blanks
 
 
 def rows_of(line: Line, modules: Modules) -> Run:
-    """Rows of some groups, one group after the other."""
-    groups = line.options["groups"]
-    return lambda context, value: some_rows(value, context.joined(groups))
+    """Rows of some groups, one group after the other; those of a grid once for every place on it."""
+    groups, dim, places = line.options["groups"], len(line.outputs[0].axes), _places(line)
+    return lambda context, value: some_rows(value, context.joined(groups, places), dim)
 
 
 def together(line: Line, modules: Modules) -> Run:
-    """Values of several groups' rows, one after the other; a label becomes class weights beside a relaxed draw."""
+    """Values of several groups' rows, one after the other, each place on a group's grid as a row; a label becomes class
+    weights beside a relaxed draw."""
     groups, axis, rank = line.options["groups"], len(line.outputs[0].axes), line.outputs[0].rank
     hot = [value.rank < rank for value in line.inputs]
     variable = modules.graphs.variables.get(line.options["variable"] or "")
+    grids, lengths = _grids(line), _lengths(line)
+    spread = [on(value, grid, every=True) for value, grid in zip(line.inputs, grids, strict=True)]
 
     def run(context: Context, *values: Tensor) -> Tensor:
-        sizes = [context.sizes[group] for group in groups]
-        if any(hot):
-            assert variable is not None and variable.support is not None
-            like = next(value for value, is_index in zip(values, hot, strict=True) if not is_index)
-            values = tuple(
-                blanks.one_hot(value, variable.support, variable.minimum, like) if is_index else value
-                for value, is_index in zip(values, hot, strict=True)
-            )
-        spread = [
-            value if value.shape[axis] == size else value.expand(*value.shape[:axis], size, *value.shape[axis + 1 :])
-            for value, size in zip(values, sizes, strict=True)
-        ]
-        return torch.cat(spread, dim=axis)
+        found = []
+        for value, group, is_index, grid, lay in zip(values, groups, hot, lengths, spread, strict=True):
+            if is_index:
+                assert variable is not None and variable.support is not None
+                like = next(other for other, index in zip(values, hot, strict=True) if not index)
+                value = blanks.one_hot(value, variable.support, variable.minimum, like)
+            size = context.parts[group].batch
+            if grid:
+                value = value if lay is None else lay(value)
+                event = value.shape[len(grid) + 1 :]
+                value = value.expand(*grid, size, *event).reshape(-1, *event)
+            elif value.shape[axis] != size:
+                value = value.expand(*value.shape[:axis], size, *value.shape[axis + 1 :])
+            found.append(value)
+        return torch.cat(found, dim=axis)
 
     return run
 
 
 def apart(line: Line, modules: Modules) -> Run:
-    """Each group's rows: views whose gradients are put together in one pass."""
-    groups, axis = line.options["groups"], len(line.inputs[0].axes)
+    """Each group's rows of each input, those of a grid on its axes: views whose gradients come together in one pass."""
+    groups, axis, lengths, places = line.options["groups"], len(line.inputs[0].axes), _lengths(line), _places(line)
 
-    def run(context: Context, value: Tensor) -> tuple[Tensor, ...]:
-        if value.shape[axis] == 1:
-            return (value,) * len(groups)
-        parts: tuple[Tensor, ...] = value.split([context.sizes[group] for group in groups], dim=axis)
-        return parts
+    def run(context: Context, *values: Tensor) -> tuple[Tensor, ...]:
+        if len(values) > 1:
+            own = zip(*(part.unbind() for part in split(context, stacked(values), axis + 1)), strict=True)
+            return tuple(part for parts in own for part in parts)
+        return split(context, values[0], axis)
+
+    def split(context: Context, value: Tensor, axis: int) -> tuple[Tensor, ...]:
+        lead, event = value.shape[:axis], value.shape[axis + 1 :]
+        if value.shape[axis] == 1:  # the same for all
+            return tuple(value.reshape(*lead, *(1,) * len(grid), 1, *event) for grid in lengths)
+        sizes = [context.parts[group].batch for group in groups]
+        counts = sizes if places is None else [count * size for count, size in zip(places, sizes, strict=True)]
+        parts: tuple[Tensor, ...] = value.split(counts, dim=axis)
+        if places is None:
+            return parts
+        pieces = zip(parts, lengths, sizes, strict=True)
+        return tuple(part.reshape(*lead, *grid, size, *event) if grid else part for part, grid, size in pieces)
 
     return run
 
 
+def _grids(line: Line) -> tuple[Axes, ...]:
+    found: tuple[Axes, ...] = line.options.get("grids") or ((),) * len(line.options["groups"])
+    return found
+
+
+def _lengths(line: Line) -> tuple[tuple[int, ...], ...]:
+    found: tuple[tuple[int, ...], ...] = line.options.get("lengths") or ((),) * len(line.options["groups"])
+    return found
+
+
+def _places(line: Line) -> tuple[int, ...] | None:
+    """How often each group has all of its rows; None: once."""
+    return tuple(map(prod, line.options["lengths"])) if "lengths" in line.options else None
+
+
+def joined_law(line: Line) -> Axes:
+    """A grid's axes are gone."""
+    return () if "grids" in line.options else union(line)
+
+
 BATCHES: Operations = {
     "rows_of": Operation(union, rows_of),
-    "together": Operation(union, together),
-    "apart": Operation(union, apart),
+    "together": Operation(joined_law, together),
+    "apart": Operation(lambda line: [(*grid, *union(line)) for _ in line.inputs for grid in _grids(line)], apart),
 }

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from compiler.factors.factor_modules import Entered
 from compiler.families.flows import FlowEntry
 from compiler.plan import sparse
 from compiler.plan.modules import Modules
@@ -24,17 +25,19 @@ def _call(line: Line, modules: Modules) -> Callable[..., Any]:
     module, onto = modules.factors[line.options["factor"]], line.outputs[0].axes
     names = modules.read(line.options["factor"])
     counts: dict[int, int] = dict(line.options.get("entered", ()))
-    ready = {names[place] for place in counts}
-    dims, sampled = len(onto) + 1, bool(onto) and onto[0] == SAMPLES
+    dims, sampled, reads = len(onto) + 1, bool(onto) and onto[0] == SAMPLES, frozenset(module.reads)
 
     def run(context: Context, *tensors: Tensor) -> Any:
         layout, given = Layout(dims, context.noise, sampled), iter(tensors)
-        parents = {name: tuple(next(given) for _ in range(counts.get(place, 1))) for place, name in enumerate(names)}
-        entered = {
-            name: parents[name] if name in ready else module.enter(name, parents[name][0], layout)
-            for name in module.reads
-        }
-        return module.finish(entered, layout)
+        values: dict[str, Tensor] = {}
+        entered: dict[str, Entered] = {}
+        for place, name in enumerate(names):
+            parts = tuple(next(given) for _ in range(counts.get(place, 1)))
+            if place in counts:
+                entered[name] = parts
+            elif name in reads:
+                values[name] = parts[0]
+        return module.finish({**module.enter_all(values, layout), **entered}, layout)
 
     return laid_out(line.inputs, onto, run, every=True)
 

@@ -20,10 +20,10 @@ def log_prob(line: Line, modules: Modules) -> Run:
     options, axes = line.options, line.outputs[0].axes
     entry, extras = modules.family(options["factor"])
     relaxed, part, detached = options["relaxed"], options["part"], options["detached"]
-    entry = entry.detached() if detached else entry
+    entry, standard = entry.detached() if detached else entry, modules.standard(options["factor"])
 
     def run(context: Context, value: Tensor, *parameters: Tensor) -> Tensor:
-        given = tuple(p.detach() for p in parameters) if detached else parameters
+        given = () if standard else tuple(p.detach() for p in parameters) if detached else parameters
         return entry.summed(value, given, extras, relaxed=relaxed)
 
     def of_part(context: Context, value: Tensor, mask: Tensor, *parameters: Tensor) -> Tensor:
@@ -73,12 +73,13 @@ def kl(line: Line, modules: Modules) -> Run:
     """KL(q || p) in closed form, of all elements or of those outside a mask."""
     axes, count = line.outputs[0].axes, line.options["count"]
     (q, extras), (p, _) = modules.family(line.options["q"]), modules.family(line.options["p"])
+    theirs = slice(count, count if modules.standard(line.options["p"]) else None)
 
     def run(context: Context, *parameters: Tensor) -> Tensor:
-        return divergence(q, p, parameters[:count], parameters[count:], extras)
+        return divergence(q, p, parameters[:count], parameters[theirs], extras)
 
     def of_hidden(context: Context, mask: Tensor, *parameters: Tensor) -> Tensor:
-        each = divergence_each(q, p, parameters[:count], parameters[count:], extras)
+        each = divergence_each(q, p, parameters[:count], parameters[theirs], extras)
         return sum_where(each, ~mask, q.joint_axes(extras))
 
     if line.options["part"] == "all":
