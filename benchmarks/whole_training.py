@@ -1,5 +1,7 @@
 """`graphspec train` of one commit, whichever is first on the path: only what every commit offers is used here."""
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,11 +28,8 @@ class WholeTraining:
         self, setting: Setting, implementation: Implementation, dtype: torch.dtype = torch.float32, device: str = "cpu"
     ) -> None:
         self.implementation, self.dtype, self.device = implementation, dtype, device
-        self._folder = tempfile.TemporaryDirectory()
-        overrides = list(setting.overrides)
-        if setting.rows_from == "the spec":
-            overrides.append(f"data.source={digits_rows(setting, Path(self._folder.name))}")
-        self.model = compile_spec(load(setting.spec, tuple(overrides)), dtype=dtype)
+        rows = (f"data.source={digits_rows(setting)}",) if setting.rows_from == "the spec" else ()
+        self.model = compile_spec(load(setting.spec, (*setting.overrides, *rows)), dtype=dtype)
 
     def losses(self, case: Case) -> Losses:
         """The loss that one epoch from the spec's own start logs; as the gradient, how far it moved the weights."""
@@ -58,13 +57,16 @@ class WholeTraining:
             )
 
 
-def digits_rows(setting: Setting, folder: Path) -> Path:
-    """The first rows of scikit-learn's digits as a file, images in [0, 1]; the first of each class keep their label."""
+def digits_rows(setting: Setting) -> Path:
+    """The first rows of scikit-learn's digits as a file that goes with the process, images in [0, 1]; the first of each
+    class keep their label."""
     images, labels = load_digits(return_X_y=True)
     images, labels = images[: setting.rows], labels[: setting.rows].astype(np.int64)
     place = np.array([np.sum(labels[:row] == label) for row, label in enumerate(labels)])
     labels[place >= setting.labels // CLASSES] = -1
-    target = folder / "rows.npz"
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    target = Path(folder) / "rows.npz"
     np.savez(target, image=(images / 16).astype(np.float32).reshape(-1, 1, 8, 8), label=labels)
     return target
 

@@ -81,6 +81,41 @@ def test_networks_are_called_once_for_all_patterns_that_agree_on_axes() -> None:
     _compare(SPEC, "", _rows(), expected)
 
 
+SMALL = SPEC.replace("{one:", "{default: {kind: mlp, hidden: [8]}, one:")
+"""Every factor's calls cost more than their arithmetic."""
+ONCE = {name: (1, 4) for name in ("recognition--y", "recognition--t", "recognition--z", "generative--x")}
+
+
+@pytest.mark.parametrize("objective", ["{}", "{samples: 3}", "{bound: importance_weighted, samples: 3}"])
+def test_small_networks_are_called_once_whatever_varies(objective: str) -> None:
+    """Each place on a group's axes is a row: of three classes, of each of three draws."""
+    _compare(SMALL + f"objective: {objective}\n", "", _rows(), ONCE)
+
+
+def test_small_networks_without_rows_of_their_own() -> None:
+    """What only an enumerated label is read by varies over no row in some groups, and over rows in others."""
+    text = SMALL.replace("x: {parents: [y, t, z]}", "x: {parents: [y]}, w: {parents: [y, z]}")
+    text = text.replace("  z: {role: latent", "  w: {role: observed, domain: binary, size: 4}\n  z: {role: latent")
+    rows = _rows() | {"w": (torch.arange(4 * ROWS).reshape(ROWS, 4) % 3 == 0).double()}
+    _compare(text, "", rows, {"generative--x": (1, 4), "generative--w": (1, 4)})
+
+
+def test_small_networks_of_labels_given_in_part() -> None:
+    text = SMALL.replace("domain: real, size: 2}\n  z:", "domain: binary, size: 2}\n  z:")
+    rows = _rows()
+    rows["t"] = (rows["t"] > 0).double().masked_fill(rows["t"].isnan(), torch.nan)
+    rows["t"][1, 0] = torch.nan
+    _compare(text, "", rows, {"generative--x": (1, 5), "recognition--z": (1, 5)})
+
+
+def test_terms_of_a_joint_plan_are_summed_in_one_line() -> None:
+    model = _model("", SMALL)
+    patterns = [pattern for pattern, _ in model.group(model.prepare(_rows()))]
+    lines = model.compiled.for_patterns(patterns, None, ()).plan.lines
+    assert max(len(line.outputs) for line in lines if line.op == "weighted_sum") > 1
+    assert max(len(line.inputs) for line in lines if line.op == "apart") > 1
+
+
 @pytest.mark.parametrize("samples", [1, 3])
 def test_a_relaxed_draw_and_a_label_go_together(samples: int) -> None:
     text = SPEC + f"objective: {{samples: {samples}, estimators: {{y: {{kind: relax, temperature: 0.7}}}}}}\n"

@@ -37,6 +37,9 @@ DATA_MUTANTS = (
            "counts take the classes evenly, not as they come", BUDGET_TESTS),
     Mutant("smallest-class-first", "runtime/data/stream/proportions.py", "-size.astype(np.float64), turn)", "size.astype(np.float64) - 1e9, turn)",
            "a count below the number of classes takes the rarest ones", BUDGET_TESTS),
+    Mutant("hidden-held-out", "runtime/data/preparation/preparation.py", "hidden[training] = ~kept[training]", "hidden[:] = ~kept",
+           "rows held out lose their labels too", BUDGET_TESTS),
+    Mutant("budget-unread", "runtime/data/stream/column_store.py", "if self.hidden is None:", "if True:", "labels beyond the budget are read", BUDGET_TESTS),
     # --- splits
     Mutant("validation-tests", "runtime/data/preparation/splits.py", 'validation = draw.rows(rule, "validation", remaining)',
            'validation = draw.rows(rule, "validation", every)', "validation rows may be test rows", BUDGET_TESTS),

@@ -5,6 +5,7 @@ from experiments.mutants import Mutant
 EXACT, MASKS, SPARSE = "tests/test_objective_exact.py", "tests/test_masks.py", "tests/test_sparse.py"
 GAUSSIAN, FURTHER = "tests/test_objective_gaussian.py", "tests/test_further_bounds.py"
 SCORE, TWIN, PEERS = "tests/test_score_function.py", "tests/test_twin_specs.py", "tests/test_peers_mistakes.py"
+GATHERING = "tests/test_gathering.py"
 RANDOM, SURVIVORS = "tests/test_objective_random.py", "tests/test_survivors.py"
 LOSS = "tests/test_training.py::test_the_logged_loss_is_the_objective_of_the_data"
 FAMILIES = ("tests/test_distributions.py", "tests/test_twin_families.py")
@@ -114,8 +115,14 @@ OBJECTIVE_MUTANTS = (
     _objective("pattern-elimination", "compiler/symbolic/elimination.py", "pending.extend(density_axes.get(axis, ()))", "pass",
                "closure not transitive", (EXACT,)),
     # --- execution
-    _objective("closed-kl-detached", "compiler/plan/ops/scoring.py", "        return divergence(q, p, parameters[:count], parameters[count:], extras)",
-               "        return divergence(q, p, [x.detach() for x in parameters[:count]], parameters[count:], extras)", "no gradient of q through a closed divergence",
+    _objective("rows-of-places", "compiler/plan/running.py", "positions(rows).repeat(count)", "positions(rows).repeat_interleave(count)",
+               "a small factor reads another row's values beside a place", (GATHERING,)),
+    _objective("joint-twin-grids", "compiler/plan/joining.py", "alike = home.groups == groups and home.grids == grids", "alike = home.groups == groups",
+               "rows of groups pass for rows of their places", (GATHERING,)),
+    _objective("small-sums-swapped", "compiler/plan/ordering.py", "outputs=tuple(value for line in lines for value in line.outputs))",
+               "outputs=tuple(value for line in reversed(lines) for value in line.outputs))", "sums in one line change places", (GATHERING,)),
+    _objective("closed-kl-detached", "compiler/plan/ops/scoring.py", "        return divergence(q, p, parameters[:count], parameters[theirs], extras)",
+               "        return divergence(q, p, [x.detach() for x in parameters[:count]], parameters[theirs], extras)", "no gradient of q through a closed divergence",
                (TWIN,)),
     _objective("q-detached", "compiler/plan/program_writer.py", 'detached = self.doubly and step.action == "reparameterize" and part != "given"',
                'detached = step.action == "reparameterize" and part != "given"', "densities of drawn variables detached in every bound", (RANDOM,)),

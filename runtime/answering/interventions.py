@@ -18,8 +18,9 @@ from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import Factor
 from runtime.answering.panels import Target, below, conditioned
 from runtime.data import Rows
+from runtime.data.stream.patterns import given_elements
 from runtime.errors import RunError
-from runtime.measures.evaluation import known_elements, placement
+from runtime.measures.evaluation import placement
 
 Values = dict[str, Tensor]
 """{name: [B, *shape]} in the model's floating type on its device; discrete ones hold whole numbers, blanks are NaN."""
@@ -37,7 +38,7 @@ def take(model: Model, rows: Rows, positions: Tensor) -> Values:
     values: Values = {}
     for name in (*model.graphs.observed, *model.graphs.supervised):
         if name in batch:
-            known = known_elements(model.graphs.variables[name], batch[name])
+            known = given_elements(batch[name], model.graphs.variables[name].discrete)
             values[name] = batch[name].to(dtype).masked_fill(~known, float("nan")).to(device)
     return values
 

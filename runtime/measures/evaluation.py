@@ -18,6 +18,7 @@ from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import Factor, Graphs, Variable
 from runtime.data import Rows, Units
+from runtime.data.stream.patterns import given_elements
 from runtime.measures.column_fits import ColumnFits
 from runtime.measures.disentanglement import METRICS, code_columns, compare, factor_columns
 from runtime.measures.error_interval import few_rows_note
@@ -166,12 +167,6 @@ def placement(model: Model) -> tuple[torch.device, torch.dtype]:
     return (torch.device("cpu"), torch.get_default_dtype()) if first is None else (first.device, first.dtype)
 
 
-def known_elements(variable: Variable, values: Tensor) -> Tensor:
-    """True where a label is there: not NaN, and not -1 where values are whole numbers."""
-    known = torch.ones_like(values, dtype=torch.bool) if not values.is_floating_point() else ~values.isnan()
-    return known & (values != -1) if variable.discrete else known
-
-
 def _few_rows(variables: Mapping[str, Mapping[str, Any]]) -> list[str]:
     shares = {name: figures for name, figures in variables.items() if "interval" in figures}
     notes = (few_rows_note(name, figures["rows"], figures["interval"]) for name, figures in shares.items())
@@ -186,7 +181,7 @@ def known_factors(graphs: Graphs, rows: Rows) -> dict[str, NDArray[Any]]:
     factors: dict[str, NDArray[Any]] = {}
     for name in (name for name in graphs.supervised if name in rows.values):
         labels = rows.values[name].cpu()
-        known = known_elements(graphs.variables[name], labels)
+        known = given_elements(labels, graphs.variables[name].discrete)
         factors[name] = torch.where(known, labels.double(), torch.nan).numpy()
     return factors | rows.factors
 
@@ -207,7 +202,7 @@ def compare_codes(
 
 
 def _prediction(variable: Variable, predicted: Tensor, labels: Tensor, units: Units | None) -> Prediction:
-    known = known_elements(variable, labels)
+    known = given_elements(labels, variable.discrete)
     row = known.nonzero()[:, 0].numpy()
     element = torch.arange(known[:1].numel()).reshape(known[:1].shape).expand_as(known)[known].numpy()
     if variable.support is not None:

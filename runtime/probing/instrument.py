@@ -21,8 +21,8 @@ from runtime.answering.panels import Target
 from runtime.data import PreparedData, Rows, prepare
 from runtime.data.preparation.earlier_rows import NONE, EarlierRows
 from runtime.data.read.unpacked_copies import Tell
+from runtime.data.stream.patterns import given_elements
 from runtime.errors import RunError
-from runtime.measures.evaluation import known_elements
 from runtime.probing.reader import Reader
 
 VERSION = 1
@@ -109,7 +109,7 @@ def classes(target: Target) -> int:
 def labelled_rows(target: Target, rows: Rows) -> Tensor:
     """Positions [n] of rows with a value for `target`."""
     values = rows.values[target.variable.name].cpu()
-    return known_elements(target.variable, values)[target.index].nonzero().flatten()
+    return given_elements(values, target.variable.discrete)[target.index].nonzero().flatten()
 
 
 def target_values(target: Target, rows: Rows, positions: Tensor) -> Tensor:

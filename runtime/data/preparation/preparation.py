@@ -285,13 +285,11 @@ def _block_rows(stored: Mapping[str, Stored]) -> int:
 
 
 def _budgeted(stored: Stored, kept: Mask, training: NDArray[np.int64]) -> Held:
-    """A label with every training row blank that is not `kept` [rows of the source]; held-out rows keep theirs."""
+    """A label of which every training row is hidden that is not `kept` [rows of the source]; held-out rows are not."""
     assert isinstance(stored, Held), "labels are held in memory"
-    hide = np.zeros(len(kept), dtype=np.bool_)
-    hide[training] = ~kept[training]
-    hidden = stored.tensor.clone()
-    hidden[torch.from_numpy(hide)] = float("nan") if hidden.is_floating_point() else -1
-    return Held(hidden)
+    hidden = np.zeros(len(kept), dtype=np.bool_)
+    hidden[training] = ~kept[training]
+    return replace(stored, hidden=torch.from_numpy(hidden))
 
 
 def without_parts(graphs: Graphs, name: str, values: Values) -> tuple[Values, tuple[str, ...]]:

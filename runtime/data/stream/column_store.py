@@ -45,9 +45,13 @@ class Stored(Protocol):
 
 @dataclass(frozen=True)
 class Held:
-    """In memory. tensor: [N, *shape]; discrete values may be int8, int16 or int32 (`take` gives int64)."""
+    """In memory. tensor: [N, *shape]; discrete values may be int8, int16 or int32 (`take` gives int64).
+
+    hidden: [N] bool, rows that are read as blank whatever they hold (labels beyond their budget).
+    """
 
     tensor: Tensor
+    hidden: Tensor | None = None
 
     @property
     def shape(self) -> torch.Size:
@@ -66,7 +70,12 @@ class Held:
 
     def raw(self, rows: Tensor) -> Tensor:
         """The rows [B] as they are held, copied."""
-        return self.tensor.index_select(0, rows.to(self.tensor.device))
+        rows = rows.to(self.tensor.device)
+        found = self.tensor.index_select(0, rows)
+        if self.hidden is None:
+            return found
+        blank = float("nan") if found.is_floating_point() else -1
+        return found.masked_fill_(self.hidden[rows].reshape(-1, *(1,) * (found.dim() - 1)), blank)
 
     def take(self, rows: Tensor) -> Tensor:
         """The rows [B], copied; whole numbers as int64."""

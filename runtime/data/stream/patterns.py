@@ -44,11 +44,12 @@ class Given:
         return self.rows * self.per_element.numel()
 
 
-def given_elements(values: Tensor) -> Tensor:
-    """[N, *shape] True where an element is there: not NaN, and not -1 where values are whole numbers."""
-    if values.dtype == torch.uint8:
-        return torch.ones_like(values, dtype=torch.bool)
-    return ~values.isnan() if values.is_floating_point() else values != -1
+def given_elements(values: Tensor, discrete: bool = False) -> Tensor:
+    """[N, *shape] True where an element is there: not NaN, and not -1 where values are whole numbers, by their type or
+    because the variable is `discrete`."""
+    there = ~values.isnan()
+    whole_numbers = discrete or not (values.is_floating_point() or values.dtype == torch.uint8)
+    return there & (values != -1) if whole_numbers else there
 
 
 def count_given(chosen: Selection, name: str) -> Given:
