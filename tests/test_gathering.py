@@ -83,7 +83,7 @@ def test_networks_are_called_once_for_all_patterns_that_agree_on_axes() -> None:
 
 SMALL = SPEC.replace("{one:", "{default: {kind: mlp, hidden: [8]}, one:")
 """Every factor's calls cost more than their arithmetic."""
-ONCE = {name: (1, 4) for name in ("recognition--y", "recognition--t", "recognition--z", "generative--x")}
+ONCE = dict.fromkeys(("recognition--y", "recognition--t", "recognition--z", "generative--x"), (1, 4))
 
 
 @pytest.mark.parametrize("objective", ["{}", "{samples: 3}", "{bound: importance_weighted, samples: 3}"])
