@@ -113,6 +113,8 @@ class _Joiner:
         """What is equal for lines that are made together; None for those that never are."""
         key = line.options.get("factor") or line.options.get("q")
         told = (line.op, *line.options.items())
+        if not line.inputs and any(value.rows for value in line.outputs):
+            return None
         if not line.inputs:  # the same for every row
             return (told, tuple(self._lengths(group, value.axes) for value in line.outputs))
         if line.op == "noise":
