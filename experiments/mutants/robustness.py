@@ -11,8 +11,6 @@ MUTANTS_OF_KIND: dict[str, tuple[Mutant, ...]] = {
     "kills at file operations": (
         Mutant("written-in-place", ATOMIC, 'path.with_name(f".{path.name}.part")', "path",
                "a file is written in its place, so that a kill leaves half of it", NONE),
-        Mutant("remains-are-in-the-way", "runtime/runs/claiming.py", "    return found <= {LOCK_FILE, _part(_SPEC)} or _holds(folder / _SPEC, text)",
-               "    return not found", "what a kill before the first state leaves can neither go on nor start again", NONE),
     ),
     "kills at random moments": (
         Mutant("forgotten-optimizer", STATE, "    for index, memory in saved.items():\n        if not 0",
