@@ -8,7 +8,7 @@ from compiler.emission.objective_weights import WeightName, weight_code
 from compiler.families import Extras, FamilyEntry, extras_of
 from compiler.families.flows import FlowEntry
 from compiler.plan.modules import Modules
-from compiler.tensors.expression import Expression
+from compiler.tensors.expression import Expression, text_of
 from graphspec.language.objective import NumberKind
 
 
@@ -67,6 +67,11 @@ class CodedContext:
         return Expression(f"{self.like()}.device")
 
     @property
+    def floating(self) -> Expression:
+        """A tensor of the function's own type."""
+        return Expression(self.like())
+
+    @property
     def rows_of_data(self) -> Expression:
         """How many training rows there are of a kind."""
         size = "data_rows"
@@ -85,8 +90,10 @@ class CodedContext:
         return Expression(code)
 
     def full(self, value: Expression, shape: Sequence[int] = ()) -> Expression:
-        """The number itself, which lies on any axes."""
-        return value
+        """The number itself, which lies on any axes; a tensor where axes of plates may come between its own."""
+        if not (shape and self.plan.graphs.plates):
+            return value
+        return Expression(f"{self.like()}.new_full({text_of(tuple(shape))}, {value})", len(shape))
 
     def log(self, number: object) -> Expression:
         """Of a number that is known beforehand."""
@@ -99,7 +106,16 @@ class CodedContext:
 
     def like(self) -> str:
         """A floating tensor of the function's own dtype and device."""
-        variables = self.plan.graphs.variables
-        numbers = (name for name in self.plan.graphs.observed if variables[name].domain != "category")
-        name = next(numbers, None)
+        name = self._number()
         return self.argument(*ROW) if name is None else self.argument(name)
+
+    def row_count(self) -> str:
+        """How many rows the function is given."""
+        name = self._number()
+        plates = 0 if name is None else len(self.plan.graphs.variables[name].plates)
+        return f"{self.like()}.shape[{plates}]" if plates else f"len({self.like()})"
+
+    def _number(self) -> str | None:
+        """An observed variable that is no category, if there is one."""
+        variables = self.plan.graphs.variables
+        return next((name for name in self.plan.graphs.observed if variables[name].domain != "category"), None)

@@ -20,6 +20,7 @@ SHARED = (
     "compiler.tensors.noise",
     "compiler.tensors.call_layout",
     "compiler.tensors.blanks",
+    "compiler.tensors.views",
     "compiler.families.numerics",
     "compiler.families.sphere",
     "compiler.families.flow_maps",

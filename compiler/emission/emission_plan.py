@@ -94,7 +94,7 @@ def make_plan(model: Model) -> EmissionPlan:
     classes, attributes = {}, {}
     for side in reversed(SIDES):
         for factor in graphs.order(side):
-            if factor.key not in classes:
+            if factor.key not in classes and factor.view is None:
                 kind = "Deterministic" if factor.deterministic else side.capitalize()
                 letter = "f" if factor.deterministic else "q" if side == "recognition" else "p"
                 classes[factor.key] = names.fresh(kind + camel(factor.variable))

@@ -24,7 +24,7 @@ def emitted(model: Model) -> str:
     Raises SpecError (GS090) naming the place of what has no code yet, InternalError if text and model disagree.
     """
     plan = make_plan(model)
-    factors = {f.key: f for side in reversed(SIDES) for f in plan.graphs.order(side)}
+    factors = {f.key: f for side in reversed(SIDES) for f in plan.graphs.order(side) if f.view is None}
     classes = {key: write_factor(plan, f) for key, f in factors.items() if plan.prior(f) is None}
     noisy = frozenset(key for key, text in classes.items() if text.noisy)
     bounds = [write_bound(plan, pattern, noisy) for pattern in plan.patterns]
@@ -77,7 +77,7 @@ def _factorization(plan: EmissionPlan, side: Side) -> str:
     ground = sorted({a for f in drawn for a in plan.graphs.stochastic_parents(f)} - modelled)
     left = conditional_text(letter, ", ".join(f.variable for f in drawn), tuple(ground))
     right = " ".join(conditional_text(letter, f.variable, f.parents) for f in drawn)
-    functions = [f"{f.variable} = f({', '.join(f.parents)})" for f in factors if f.deterministic]
+    functions = [f"{f.variable} = f({', '.join(f.parents)})" for f in factors if f.deterministic and f.view is None]
     return f"{left} = {right}" + (f" with {', '.join(functions)}" if functions else "")
 
 

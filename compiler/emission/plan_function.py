@@ -18,7 +18,8 @@ from compiler.families.entry import Extras
 from compiler.plan.ops import OPERATIONS
 from compiler.plan.plan import Given, Line, Plan, Value, needed_lines
 from compiler.plan.running import on
-from compiler.symbolic.axis_names import SAMPLES
+from compiler.symbolic.axis_names import SAMPLES, is_plate
+from compiler.symbolic.code_text import tuple_text
 from compiler.symbolic.networks_read import read_parents
 from compiler.symbolic.printing import observed_text
 from compiler.symbolic.program import Pattern
@@ -52,7 +53,7 @@ def write_bound(plan: EmissionPlan, pattern: Pattern, noisy: frozenset[str]) -> 
     total = {"total": whole.results["total"]}
     writer = FunctionWriter(plan, noisy, _with_notes_kept(whole, replace(whole, results=total, terms={})))
     body = writer.body()
-    first = writer.like()
+    rows = writer.row_count()
     extras = tuple(name for name in EXTRAS if name in writer.extras)
     order = list(plan.tensors)
     place = [*plan.identifiers, ROW[0]].index
@@ -60,7 +61,7 @@ def write_bound(plan: EmissionPlan, pattern: Pattern, noisy: frozenset[str]) -> 
     listed = ["model: Model", *(f"{name}: Tensor" for name in arguments.values())]
     listed += ["generator: torch.Generator", *(f"{name}: {EXTRAS[name]}" for name in extras)]
     told = f"{observed_text(plan.model.program(pattern)[0])} of {pattern}, nats [B]; larger is better."
-    noise = [f"noise = Noise(generator, len({first}))", ""] if writer.draws else []
+    noise = [f"noise = Noise(generator, {rows})", ""] if writer.draws else []
     code = block(f"def {function}({', '.join(listed)}) -> Tensor:", docstring(told), *noise, *body)
     return BoundCode(pattern, function, code, arguments, extras, tuple(writer.weights))
 
@@ -114,10 +115,9 @@ class FunctionWriter(CodedContext):
             self.lines.append("")
         code = self.code(self.written.results["total"])
         if code.scalar:
-            like = self.like()
-            self.lines.append(f"return {like}.new_full((len({like}),), {code})")
+            self.lines.append(f"return {self.like()}.new_full(({self.row_count()},), {code})")
         else:
-            self.lines.append(f"return {code}" if self._varies() else f"return ({code}).expand(len({self.like()}))")
+            self.lines.append(f"return {code}" if self._varies() else f"return ({code}).expand({self.row_count()})")
         return self.lines
 
     def _varies(self) -> bool:
@@ -162,7 +162,7 @@ class FunctionWriter(CodedContext):
         """Operations whose code is not what they compute: calls of modules, and what takes statements of its own."""
         return {
             "function": self._call, "parameters": self._call, "weigh_draws": self._weigh_draws, "scores": self._scores,
-            "zero": lambda line: Expression(f"{self.like()}.new_zeros(len({self.like()}))"),
+            "zero": lambda line: Expression(f"{self.like()}.new_zeros({self.row_count()})"),
         }  # fmt: skip
 
     def _call(self, line: Line) -> Expression:
@@ -178,8 +178,9 @@ class FunctionWriter(CodedContext):
             else:
                 arguments.append(f"{code}.detach()" if read[place] in factor.stop_gradient else f"{code}")
         if key in self.noisy:
-            sampled = ", sampled=True" if axes and axes[0] == SAMPLES else ""
-            arguments.append(f"Layout({len(axes) + 1}, {self.noise}{sampled})")
+            places = tuple(place for place, axis in enumerate(axes) if axis == SAMPLES or is_plate(axis))
+            drawn = f", {tuple_text(places)}" if places else ""
+            arguments.append(f"Layout({len(axes) + 1}, {self.noise}{drawn})")
         elif arguments:
             arguments.append(f"Lead({len(axes) + 1})")
         return Expression(f"model.{self.plan.attributes[key]}({', '.join(arguments)})")

@@ -5,6 +5,7 @@ from typing import Any
 from compiler.emission.emission_plan import ROW, EmissionPlan, TensorKind
 from compiler.emission.plan_function import EXTRAS, BoundCode
 from compiler.emission.text import INDENT, block, comment, docstring, shape_text
+from compiler.symbolic.axis_names import canonical
 from compiler.symbolic.lowering import one_program_for_all
 from compiler.symbolic.networks_read import flagged_parents, read_parents
 from compiler.tensors import blanks
@@ -46,7 +47,7 @@ def _told_of_rows(plan: EmissionPlan) -> str:
     parts = []
     for name in (*plan.graphs.observed, *plan.graphs.supervised):
         variable = plan.graphs.variables[name]
-        text = f"{INDENT}{name} {shape_text(variable.shape, 'B')}{DOMAINS[variable.domain or 'real']}"
+        text = f"{INDENT}{name} {shape_text(variable.row_shape, 'B')}{DOMAINS[variable.domain or 'real']}"
         where = "where the label is missing" if variable.role == "supervised" else "where blank"
         if variable.role == "supervised" or variable.missing:
             text += f", {'-1' if variable.discrete else 'NaN'} {where}"
@@ -62,20 +63,23 @@ def bound_code(plan: EmissionPlan, bounds: list[BoundCode], noisy: frozenset[str
     body = [docstring(told), "like = next(model.parameters())"]
     for name in (*graphs.observed, *graphs.supervised):
         body += _given(plan, name, needed)
-    rows = f"len({ids[(*graphs.observed, *graphs.supervised)[0]]})"
+    states, defined = _states(plan) if len(bounds) > 1 else ({}, [])
+    body += [*defined, *(line for name in graphs.variables for line in _elements_first(plan, name, needed))]
+    first = (*graphs.observed, *graphs.supervised)[0]
+    rows = f'len(rows["{first}"])' if graphs.variables[first].plates else f"len({ids[first]})"
     if ROW in needed:
         body.append(f"{plan.tensors[ROW]} = like.new_zeros({rows})")
     for name in plan.features:
         factor = graphs.function(name)
         arguments = [ids[p] + (".detach()" if p in factor.stop_gradient else "") for p in read_parents(graphs, factor)]
         arguments += [f"{plan.tensors[p, 'given']}.to(like)" for p in flagged_parents(graphs, factor)]
-        arguments += [f"Layout(1, Noise(generator, {rows}))" if factor.key in noisy else "Lead(1)"]
+        lead = len(graphs.variables[name].plates) + 1
+        arguments += [f"Layout({lead}, Noise(generator, {rows}))" if factor.key in noisy else f"Lead({lead})"]
         body.append(f"{ids[name]} = model.{plan.attributes[factor.key]}({', '.join(arguments)})")
     if len(bounds) == 1:
         body.append(f"return {_call(plan, bounds[0], '')}.expand({rows})")
     else:
-        states, defined = _states(plan)
-        body += [*defined, f"result = like.new_zeros({rows})"]
+        body.append(f"result = like.new_zeros({rows})")
         body += [part for bound in bounds for part in _group(plan, bound, states)]
         body += ["", "return result"]
     return block(_head("bound", extras_of(bounds)), *body)
@@ -100,6 +104,19 @@ def _given(plan: EmissionPlan, name: str, needed: set[tuple[str, TensorKind]]) -
     return [*code, f"{own} = {blanks.entering(variable, values, given, like).to(like)}"]
 
 
+def _elements_first(plan: EmissionPlan, name: str, needed: set[tuple[str, TensorKind]]) -> list[str]:
+    """What rows have of the elements of plates, with the plates in front of the rows."""
+    variable, kinds = plan.graphs.variables[name], list[TensorKind](["value"])
+    if not variable.plates or variable.role not in ("observed", "supervised"):
+        return []
+    kinds += ["given"] if variable.missing or variable.role == "supervised" else []
+    kinds += ["known"] if variable.missing and (name, "known") in needed else []
+    axes = variable.plate_axes
+    where = tuple(canonical(axes).index(axis) for axis in axes)
+    moved = "1, 0" if len(axes) == 1 else f"{tuple(range(1, len(axes) + 1))}, {where}"
+    return [f"{own} = {own}.movedim({moved})" for own in (plan.tensors[name, kind] for kind in kinds)]
+
+
 def _states(plan: EmissionPlan) -> tuple[dict[str, tuple[str, str]], list[str]]:
     """Of each label code of the rows that have it whole, and of those that have nothing of it; and what defines
     both."""
@@ -107,7 +124,7 @@ def _states(plan: EmissionPlan) -> tuple[dict[str, tuple[str, str]], list[str]]:
     for name in plan.graphs.supervised:
         given = plan.tensors[name, "given"]
         states[name] = (given, f"~{given}")
-        if plan.graphs.variables[name].shape and not one_program_for_all(plan.graphs):
+        if plan.graphs.variables[name].row_shape and not one_program_for_all(plan.graphs):
             whole, none = (scope.fresh(f"{plan.identifiers[name]}_{what}") for what in ("whole", "none"))
             states[name] = (whole, none)
             defined.append(f"{whole}, {none} = {given}.flatten(1).all(1), ~{given}.flatten(1).any(1)")
@@ -131,8 +148,11 @@ def _group(plan: EmissionPlan, bound: BoundCode, states: dict[str, tuple[str, st
 
 def _call(plan: EmissionPlan, bound: BoundCode, rows: str) -> str:
     ids = plan.identifiers
-    given = [ids[name] if kind == "label" else own for (name, kind), own in bound.arguments.items()]
-    arguments = ["model", *(f"{own}{rows}" for own in given), "generator", *bound.extras]
+    given = []
+    for (name, kind), own in bound.arguments.items():
+        ahead = ":, " * len(plan.graphs.variables[name].plates)
+        given.append(f"{ids[name] if kind == 'label' else own}{rows.replace('[', f'[{ahead}')}")
+    arguments = ["model", *given, "generator", *bound.extras]
     return f"{bound.function}({', '.join(arguments)})"
 
 
@@ -161,6 +181,6 @@ def _labelled(plan: EmissionPlan) -> str:
     for name in plan.graphs.supervised:
         values: Any = Expression(f'rows["{name}"]')
         code = f"({blanks.given(plan.graphs, name, values)})"
-        tests.append(f"{code}.flatten(1).any(1)" if plan.graphs.variables[name].shape else code)
+        tests.append(f"{code}.flatten(1).any(1)" if plan.graphs.variables[name].row_shape else code)
     told = docstring("[B] bool: rows that have at least one label.")
     return block("def labelled(rows: dict[str, Tensor]) -> Tensor:", told, f"return {' | '.join(tests)}")

@@ -2,6 +2,7 @@
 
 import builtins
 import keyword
+import re
 import subprocess
 import sys
 import textwrap
@@ -28,8 +29,8 @@ class Names:
         self.taken = {*keyword.kwlist, *dir(builtins), *MODULES, *ARGUMENTS, *taken}
 
     def fresh(self, wanted: str) -> str:
-        """`wanted`, with underscores behind it until it is free."""
-        name = wanted
+        """`wanted` as a name of Python's, with underscores behind it until it is free."""
+        name = re.sub(r"\W", "_", wanted)
         while name in self.taken:
             name += "_"
         self.taken.add(name)

@@ -107,7 +107,7 @@ def data_code(plan: EmissionPlan) -> list[str]:
 
 
 def _random(variable: Variable) -> str:
-    shape = text_of((Expression("count"), *variable.shape))
+    shape = text_of((Expression("count"), *variable.row_shape))
     drawn = f"torch.rand({shape}, generator=generator)"
     normal = f"torch.randn({shape}, generator=generator)"
     match variable.domain:

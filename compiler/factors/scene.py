@@ -23,9 +23,10 @@ def parent_input(variable: Variable, own_units: bool = False) -> ParentInput:
 
 
 def presence_inputs(parents: Sequence[Variable]) -> dict[str, ParentInput]:
-    """A flag per element beside every parent that may be blank, so that a blank zero is not taken for a value."""
-    flags = (ParentInput(v.name + PRESENCE, "identity", v.shape) for v in parents if v.missing)
-    return {flag.name: flag for flag in flags}
+    """A flag per element beside every parent that may be blank, so that a blank zero is not taken for a value; one flag
+    beside a neighbour that may not be there."""
+    flags = ((v.name, v.presence) for v in parents)
+    return {n + PRESENCE: ParentInput(n + PRESENCE, "identity", shape) for n, shape in flags if shape is not None}
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from compiler.plan.plan import Given, Plan
 from compiler.plan.running import Rows, some_rows
+from compiler.symbolic.axis_names import canonical
 from compiler.tensors import blanks
-from graphspec.graphs.graph import Graphs
+from graphspec.graphs.graph import Graphs, Variable
 
 
 class GivenTensors:
@@ -18,16 +19,19 @@ class GivenTensors:
         self.graphs, self.rows, self.dtype = graphs, rows, dtype
         self.computed: dict[str, Tensor] = {}
         self._found: dict[Given, Tensor] = {}
+        self._masks: dict[str, Tensor] = {}
 
     def of(self, plan: Plan, rows: Rows | None = None) -> dict[str, Tensor]:
         """What a plan is given, by the names of its values. rows: some of the batch's; None: all."""
         found = {value.name: self.tensor(given) for value, given in plan.given.items()}
-        return found if rows is None else {name: some_rows(tensor, rows) for name, tensor in found.items()}
+        if rows is None:
+            return found
+        return {value.name: some_rows(found[value.name], rows, len(value.axes)) for value in plan.given}
 
     def tensor(self, given: Given) -> Tensor:
         """One of them, for the whole batch."""
         if given not in self._found:
-            self._found[given] = self._made(given)
+            self._found[given] = elements_first(self.graphs.variables[given.variable], self._made(given))
         return self._found[given]
 
     def _made(self, given: Given) -> Tensor:
@@ -39,10 +43,21 @@ class GivenTensors:
             blank = variable.missing and variable.role == "observed"
             return blanks.entering(variable, values, self._mask(name), self.dtype) if blank else values
         if given.kind == "given":
-            return blanks.given(self.graphs, name, values)
+            return self._mask(name)
         if given.kind == "present":
             return self._mask(name).to(self.dtype)
         return blanks.filled(variable, values, self._mask(name))
 
     def _mask(self, name: str) -> Tensor:
-        return self.tensor(Given(name, "given"))
+        if name not in self._masks:
+            self._masks[name] = blanks.given(self.graphs, name, self.rows[name])
+        return self._masks[name]
+
+
+def elements_first(variable: Variable, tensor: Tensor) -> Tensor:
+    """What rows have of a variable, [B, *plates, ...], as plans read it: its plates first, in the order of axes."""
+    axes = variable.plate_axes
+    if not axes:
+        return tensor
+    order = canonical(axes)
+    return tensor.movedim(tuple(range(1, len(axes) + 1)), tuple(order.index(axis) for axis in axes))

@@ -147,6 +147,43 @@ def shaped(units: Tensor, shape: tuple[int, ...]) -> Tensor:
     return units if len(shape) == 1 else units.reshape(*units.shape[:-1], *shape)
 
 
+class LinearByClass(Network):
+    """bias_c + sum over the other parents of weight_c times parent, for class c; class weights mix the maps."""
+
+    def __init__(self, setup: Setup, by: str) -> None:
+        super().__init__(setup)
+        self.by, self.others = self.inputs[by], [p for name, p in self.inputs.items() if name != by]
+        fan_in, numbers = max(1, total_width(self.others)), sum(prod(shape) for shape in self.shapes.values())
+        self.bias: Tensor = setup.start.uniform("bias", (self.by.classes, numbers), fan_in, setup.head_gain)
+        self.weights = nn.ParameterDict()
+        for parent in self.others:
+            shape = (self.by.classes, numbers, parent.width)
+            self.weights[f"from_{parent.name}"] = setup.start.uniform(parent.name, shape, fan_in, setup.head_gain)
+
+    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
+        chosen = entered[self.by.name]
+        parts = [of_class(self.by, chosen, self.bias, layout)]
+        for parent in self.others:
+            weight = self.weights[f"from_{parent.name}"]
+            flat = parent.flat(entered[parent.name], layout, weight.dtype)
+            parts.append(mapped_by_row(flat, of_class(self.by, chosen, weight, layout)))
+        return divided(add_up(parts), self.shapes)
+
+
+def of_class(by: ParentInput, chosen: Tensor, table: Tensor, layout: Lead) -> Tensor:
+    """The entry of a table [K, ...] for a class [*lead], or the mean of all by class weights [*lead, K]: [*lead, ...]."""
+    flat = table.flatten(1)
+    found = chosen.to(flat.dtype) @ flat if by.relaxed(chosen, layout) else F.embedding(chosen.long(), flat)
+    return found.reshape(*found.shape[:-1], *table.shape[1:])
+
+
+def mapped_by_row(value: Tensor, weight: Tensor) -> Tensor:
+    """weight [*lead, B, n, m] times value [*lead, B, m]: [*lead, B, n]; in one product where all rows have the same."""
+    if weight.shape[-3] == 1:
+        return value @ weight.squeeze(-3).transpose(-1, -2)
+    return (weight @ value.unsqueeze(-1)).squeeze(-1)
+
+
 @network_kind("linear")
 def _linear(spec: Linear, setup: Setup) -> Blueprint:
-    return Blueprint(LinearNetwork)
+    return Blueprint(LinearNetwork) if spec.by is None else Blueprint(LinearByClass, {"by": spec.by})

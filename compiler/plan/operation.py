@@ -7,7 +7,7 @@ from typing import Literal
 from compiler.plan.modules import Modules
 from compiler.plan.plan import Line
 from compiler.plan.running import Run
-from compiler.symbolic.axis_names import canonical
+from compiler.symbolic.axis_names import canonical, plates_in
 from compiler.symbolic.program import Axes
 
 Law = Callable[[Line], Axes | list[Axes]]
@@ -39,9 +39,19 @@ def nothing(line: Line) -> Axes:
     return ()
 
 
+def elements(line: Line) -> Axes:
+    """Draws and values are averaged out; the elements of plates stay."""
+    return plates_in(union(line))
+
+
 def without_axis(line: Line) -> Axes:
     """The axis named in the options is gone."""
     return tuple(axis for axis in union(line) if axis != line.options["axis"])
+
+
+def without_axes(line: Line) -> Axes:
+    """Those named in the options are gone."""
+    return tuple(axis for axis in union(line) if axis not in line.options["along"])
 
 
 def with_variable(line: Line) -> Axes:

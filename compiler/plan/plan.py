@@ -8,15 +8,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from compiler.symbolic.axis_names import SAMPLES
+from compiler.symbolic.axis_names import SAMPLES, is_plate
 from compiler.symbolic.program import Axes
 
-AxisKind = Literal["samples", "values"]
+AxisKind = Literal["samples", "elements", "values"]
 
 
 def axis_kind(axis: str) -> AxisKind:
-    """What stands along an axis: joint draws of all hidden variables, or the values of one enumerated variable."""
-    return "samples" if axis == SAMPLES else "values"
+    """What stands along an axis: joint draws of all hidden variables, the elements of a plate, or the values of one
+    enumerated variable."""
+    return "samples" if axis == SAMPLES else "elements" if is_plate(axis) else "values"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Given:
-    """A tensor that a plan is given: of a variable, in one of these forms.
+    """A tensor that a plan is given: of a variable, in one of these forms, its plates in front of the rows.
 
     value: as networks read it (zero where blank; a label). known: something legal where it is blank. given: [B, *shape]
     bool, which elements are there. present: the same as numbers, for networks. result: by name, of another plan.

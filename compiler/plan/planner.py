@@ -12,7 +12,7 @@ from compiler.plan.program_writer import ProgramWriter
 from compiler.plan.verify import verify
 from compiler.plan.writer import Signed, by_axes
 from compiler.symbolic.agreement import ancestors
-from compiler.symbolic.axis_names import SAMPLES, canonical
+from compiler.symbolic.axis_names import SAMPLES, canonical, is_plate, plates_in, without_plates
 from compiler.symbolic.derivation import derive
 from compiler.symbolic.elimination import closure, elimination_order
 from compiler.symbolic.lowering import every_pattern, lower
@@ -29,6 +29,7 @@ from compiler.symbolic.objective import (
     Negative,
     Objective,
     Part,
+    PlateSum,
     Sum,
     Term,
     Weighted,
@@ -50,9 +51,13 @@ def plans_of(graphs: Graphs) -> Iterator[Plan]:
 
 
 def features_of(graphs: Graphs) -> tuple[str, ...]:
-    """Deterministic recognition variables that depend on observed ones only: computed once for a whole batch."""
-    observed, functions = set(graphs.observed), (f for f in graphs.order("recognition") if f.deterministic)
-    return tuple(f.variable for f in functions if graphs.stochastic_parents(f) <= observed)
+    """Deterministic recognition variables that depend on observed ones only and read nothing across elements: computed
+    once for a whole batch."""
+    observed, found = set(graphs.observed), list[str]()
+    for factor in graphs.order("recognition"):
+        if factor.deterministic and factor.view is None and observed.union(found).issuperset(factor.parents):
+            found.append(factor.variable)
+    return tuple(found)
 
 
 def plan_objective(
@@ -74,6 +79,7 @@ class Planner(ProgramWriter):
         self.draws = self.samples
         self._axes_of_sum = {name: self.shown(program.log_q_axes()[name]) for name in program.enumerated}
         self._sizes = {axis: size for axis, size in program.sizes.items() if self.shown((axis,))}
+        self.apart = program.elements_apart()
         self._marginals: dict[tuple[Measure, Axes], Value] = {}
 
     def plan(self, objective: Objective, answers: Sequence[str]) -> Plan:
@@ -84,12 +90,17 @@ class Planner(ProgramWriter):
         results = {"total": self._with_scores(objective, total)}
         for label in self.program.weighing_labels():
             if SAMPLES in self.shown(self.program.label_axes()[label]):
-                weights = self.marginal(Measure((label,)), (SAMPLES,))
-                results[f"effective {label}"] = self.write("effective", f"effective_{label}", (weights,), ())
+                weights = self.marginal(Measure((label,)), canonical((SAMPLES, *self.apart)))
+                size = self.write("effective", f"effective_{label}", (weights,), self.apart)
+                results[f"effective {label}"] = self._mean_of_elements(size)
         for name in answers:
             if name not in self.program.pattern.labels:
                 results[f"answer {name}"] = self.answer(name)
         return self.finished(results, terms)
+
+    def _mean_of_elements(self, value: Value) -> Value:
+        plates = plates_in(value.axes)
+        return self.write("plate_mean", f"mean_{value.name}", (value,), (), along=plates) if plates else value
 
     def finished(self, results: Mapping[str, Value], terms: Mapping[str, Value] | None = None) -> Plan:
         """The plan of what was written so far, as far as the results need it."""
@@ -127,6 +138,8 @@ class Planner(ProgramWriter):
                 return self.added(self._parts(term, wanted), wanted)
             case Expectation(measure, inner):
                 return self._expectation(measure, inner, wanted)
+            case PlateSum(plates, inner):
+                return self.over_elements(self.term(inner, f"each_{wanted}"), plates, wanted)
             case LogEvidence(labels):
                 return self._evidence(labels)
             case LogMean(inner):
@@ -164,7 +177,7 @@ class Planner(ProgramWriter):
 
     def average(self, measure: Measure, value: Value, wanted: str) -> Value:
         """E[value] under a measure, for a value with any event."""
-        if not value.axes:
+        if not without_plates(value.axes):
             return value
         axis = next((axis for axis in self.program.sparse if axis in value.axes), None)
         if axis is None:
@@ -178,37 +191,83 @@ class Planner(ProgramWriter):
         return self.added([(1, mean), (1, self.average(measure, base, f"mean_{base.name}"))], wanted)
 
     def _weighted(self, measure: Measure, value: Value, wanted: str) -> Value:
-        if value.axes == (SAMPLES,) and not any(self.label_density(label).axes for label in measure.labels):
-            return self.write("mean", wanted, (value,), (), rank=value.rank)
+        weighing = any(without_plates(self.label_density(label).axes) for label in measure.labels)
+        if without_plates(value.axes) == (SAMPLES,) and not weighing:
+            return self.write("mean", wanted, (value,), plates_in(value.axes), rank=value.rank)
         log = self.marginal(measure, value.axes)
         weights = self.write("exp", f"{'weight' if measure.labels else 'prob'}_{axes_name(value.axes)}", (log,))
-        return self.write("weighted_sum", wanted, (weights, value), (), rank=value.rank)
+        plates = plates_in(canonical((*weights.axes, *value.axes)))
+        return self.write("weighted_sum", wanted, (weights, value), plates, rank=value.rank)
 
     def marginal(self, measure: Measure, axes: Axes) -> Value:
         """log of the measure summed down to `axes`, normalised."""
-        weighing = tuple(label for label in measure.labels if self.label_density(label).axes)
+        weighing = tuple(label for label in measure.labels if without_plates(self.label_density(label).axes))
         measure = Measure(weighing)  # a label that varies over nothing weighs all alike
         key = (measure, axes)
         if key not in self._marginals:
             wanted = f"log_{'weight' if measure.labels else 'prob'}_{axes_name(axes)}"
             log = self._summed_out(measure, axes, wanted)
             if measure.labels:
-                log = self.added([(1, log), (-1, self._evidence(measure.labels))], f"normalised_{wanted}")
+                of_plates = self._of_plates(measure.labels)
+                whole = self._normaliser(measure, axes) if of_plates else self._evidence(measure.labels)
+                log = self.added([(1, log), (-1, whole)], f"normalised_{wanted}")
             self._marginals[key] = log
         return self._marginals[key]
 
     def _evidence(self, labels: Sequence[str]) -> Value:
-        """log of the mean under g of the product of the labels' densities."""
-        return self._summed_out(Measure(tuple(labels)), (), f"log_evidence_{'_'.join(labels)}")
+        """log of the mean under g of the product of the labels' densities; of each element's by itself, added up, where
+        elements are independent."""
+        wanted = f"log_evidence_{'_'.join(labels)}"
+        if not self.apart or not self._of_plates(labels):
+            return self._summed_out(Measure(tuple(labels)), (), wanted)
+        each = self._summed_out(Measure(tuple(labels)), self.apart, f"each_{wanted}")
+        return self.over_elements(each, self.apart, wanted)
 
     def _summed_out(self, measure: Measure, axes: Axes, wanted: str) -> Value:
-        labels = [self.label_density(name) for name in measure.labels]
+        labels = self._label_factors(measure.labels, axes)
         start = canonical((*axes, *(axis for label in labels for axis in label.axes)))
         return self._eliminate([*labels, *self._factors(start)], axes, wanted)
 
+    # labels of the elements of plates
+
+    def _of_plates(self, labels: Sequence[str]) -> bool:
+        return any(self.graphs.variables[name].plates for name in labels)
+
+    def _normaliser(self, measure: Measure, axes: Axes) -> Value:
+        """log of the measure's sum over everything but the plates that a term on `axes` stands in."""
+        return self._summed_out(measure, plates_in(axes), f"log_whole_{axes_name(plates_in(axes)).replace('@', '')}")
+
+    def _label_factors(self, labels: Sequence[str], axes: Axes) -> list[Value]:
+        """log of what labels weigh a term on `axes` by. Those of a row weigh all, those of a plate's elements too, added
+        up; but where elements are independent, a label weighs the term of its own element only."""
+        found, inside = list[Value](), dict[Axes, list[Value]]()
+        for name in labels:
+            plates = canonical(self.graphs.variables[name].plate_axes)
+            density = self.label_density(name)
+            found += [] if plates else [density]
+            if plates:
+                inside.setdefault(plates, []).append(density)
+        for plates, each in inside.items():
+            found += self._factors_of_elements(plates, each, axes)
+        return found
+
+    def _factors_of_elements(self, plates: Axes, each: list[Value], axes: Axes) -> list[Value]:
+        start = canonical(axis for density in each for axis in density.axes)
+        own = [axis for axis in closure(start, self._axes_of_sum) if axis in self._axes_of_sum
+               and self.graphs.variables[axis].plates]  # fmt: skip
+        factors = [*each, *(self.log_axis(axis) for axis in own)]
+        keep = canonical(axis for factor in factors for axis in factor.axes if axis not in own)
+        element = self._eliminate(factors, keep, f"log_labels_{axes_name(plates).replace('@', '')}")
+        missing = tuple(axis for axis in plates if axis not in axes) if self.apart else plates
+        if not missing:
+            return each
+        whole = self.over_elements(element, missing, f"sum_{element.name}")
+        # a term that varies over what is summed within the element is weighed by the element's own share of the whole
+        return [*each, whole, self.negative(element)] if set(own) & set(axes) else [whole]
+
     def _factors(self, axes: Axes) -> list[Value]:
         """log g on every axis that matters to something on `axes`."""
-        return [self._share(axis) for axis in closure(axes, self._axes_of_sum)]
+        return [self._share(axis) for axis in closure(axes, self._axes_of_sum) if not is_plate(axis)]
 
     def _share(self, axis: str) -> Value:
         if axis != SAMPLES:
@@ -221,6 +280,7 @@ class Planner(ProgramWriter):
 
     def _eliminate(self, factors: Sequence[Value], keep: Axes, wanted: str) -> Value:
         """log of the sum over every axis outside `keep` of the product of exp(factors)."""
+        keep = (*keep, *(axis for factor in factors for axis in plates_in(factor.axes)))
         order, _ = elimination_order([factor.axes for factor in factors], keep, self._sizes)
         current = list(factors)
         for axis in order:
@@ -265,6 +325,7 @@ class Planner(ProgramWriter):
         if not self.program.scored:
             return total
         log_q = [self._density_of_draw(name) for name in self.program.scored]
+        log_q = [self.over_elements(each, plates_in(each.axes), f"sum_{each.name}") for each in log_q]
         own = self.added([(1, density) for density in log_q], "log_q_of_draws")
         if self.samples == 1:
             return self.write("score", "bound_with_score", (total, own))
@@ -287,12 +348,13 @@ class Planner(ProgramWriter):
         rank = len(self.graphs.variables[name].shape) + 1
         inputs = self.parameters(factor)
         classes = self.write("classes", f"log_q_of_{name}", inputs, rank=rank, factor=factor.key)
-        if not classes.axes:
-            return classes
+        if not without_plates(classes.axes):
+            return self.rows_first(name, classes)
         above = ancestors(self.graphs, name)
         measure = Measure(tuple(label for label in self.program.weighing_labels() if label in above))
         weights = self._with_own_score(self.marginal(measure, classes.axes))
-        return self.write("mixture", f"log_answer_{name}", (weights, classes), (), rank=rank)
+        axes = plates_in(canonical((*weights.axes, *classes.axes)))
+        return self.rows_first(name, self.write("mixture", f"log_answer_{name}", (weights, classes), axes, rank=rank))
 
     def _with_own_score(self, weights: Value) -> Value:
         """The weights as they are, with the gradient that draws without a pathwise one give to their factors.

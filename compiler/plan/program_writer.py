@@ -4,7 +4,7 @@ Values come in the order in which recognition runs, with labels given; densities
 so that a divergence in closed form costs no draw's density.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 
 from compiler.plan.plan import Value
@@ -13,7 +13,8 @@ from compiler.symbolic.axis_names import SAMPLES, canonical
 from compiler.symbolic.networks_read import flagged_parents, read_parents, varies_by_itself
 from compiler.symbolic.objective import Part
 from compiler.symbolic.program import Program, Step, conditional_text
-from graphspec.graphs.graph import Factor, Graphs
+from graphspec.graphs.graph import Factor, Graphs, View, plate_axis
+from graphspec.language.plates import NEIGHBOURS
 
 
 class FactorWriter(Writer):
@@ -25,10 +26,18 @@ class FactorWriter(Writer):
         self._values: dict[str, Value] = {}
 
     def value(self, name: str) -> Value:
-        """A variable's value: computed, or given."""
+        """A variable's value: computed, given, or seen across elements."""
         if name not in self._values:
-            self._values[name] = self.give(name, "value", self.rank(name))
+            view = self.graphs.views[name].view if name in self.graphs.views else None
+            told = self._told(name, "value", self.rank(name)) if view is None else self._seen(name, view)
+            self._values[name] = told
         return self._values[name]
+
+    def _told(self, name: str, kind: str, rank: int | None = None) -> Value:
+        """What rows tell of a variable."""
+        variable = self.graphs.variables[name]
+        rank = len(variable.shape) if rank is None else rank
+        return self.give(name, kind, rank, axes=canonical(variable.plate_axes))
 
     def hold(self, name: str, value: Value) -> None:
         """From here on this is the variable's value."""
@@ -42,11 +51,11 @@ class FactorWriter(Writer):
 
     def mask(self, name: str) -> Value:
         """Which elements of a variable a row has."""
-        return self.give(name, "given", len(self.graphs.variables[name].shape))
+        return self._told(name, "given")
 
     def legal(self, name: str) -> Value:
         """A variable's values with something legal where they are blank."""
-        return self.give(name, "known", len(self.graphs.variables[name].shape))
+        return self._told(name, "known")
 
     def or_label(self, name: str, hidden: Value) -> Value:
         """The label where a row has one, else what is hidden."""
@@ -56,8 +65,63 @@ class FactorWriter(Writer):
     def function(self, factor: Factor) -> Value:
         """A deterministic variable."""
         name = factor.variable
+        if factor.view is not None:
+            return self._seen(name, factor.view)
         rows = self._rows(factor)
         return self.write("function", name, self._read(factor), rank=self.rank(name), rows=rows, factor=factor.key)
+
+    def _seen(self, name: str, view: View) -> Value:
+        """What is read across elements."""
+        if view.kind == "place":
+            plate = self.graphs.plates[view.base]
+            return self.write("place", name, (), (plate.axis,), rows=False, axis=plate.axis, size=plate.size)
+        base, value = self.graphs.variables[view.base], self.value(view.base)
+        if base.domain == "category":
+            wanted = f"classes_of_{base.name}"
+            value = self.write("class_weights", wanted, (value,), rank=len(base.shape) + 1, variable=base.name)
+        elif view.pools and (base.info.encoding == "log1p" or value.rank > len(base.shape)):
+            logarithms = base.info.encoding == "log1p" and not view.raw
+            value = self.write(
+                "numbers", f"numbers_of_{base.name}", (value,), rank=len(base.shape), variable=base.name,
+                logarithms=logarithms,
+            )  # fmt: skip
+        return self._across(name, view, value)
+
+    def _across(self, wanted: str, view: View, value: Value) -> Value:
+        axes = tuple(map(plate_axis, view.taken))
+        value = self.spread(value, view.taken)
+        left = value.axes if view.kind in NEIGHBOURS else tuple(axis for axis in value.axes if axis not in axes)
+        return self.write("across", wanted, (value,), left, rank=value.rank, kind=view.kind, along=axes)
+
+    def spread(self, value: Value, plates: Iterable[str]) -> Value:
+        """The value on the axes of plates, over which it may not vary."""
+        for plate in plates:
+            axis = plate_axis(plate)
+            if axis not in value.axes:
+                axes, size = canonical((*value.axes, axis)), self.graphs.plates[plate].size
+                wanted = f"{value.name}_of_each"
+                value = self.write("spread", wanted, (value,), axes, rank=value.rank, axis=axis, size=size)
+        return value
+
+    def rows_first(self, name: str, value: Value) -> Value:
+        """A variable's value [*plates, B, *event] as rows have it, [B, *plates, *event]."""
+        variable = self.graphs.variables[name]
+        if not variable.plates:
+            return value
+        value = self.spread(value, [plate for plate, _ in variable.plates])
+        rank = value.rank + len(variable.plates)
+        return self.write("rows_first", f"{value.name}_by_row", (value,), (), rank=rank, along=variable.plate_axes)
+
+    def over_elements(self, value: Value, plates: Iterable[str], wanted: str) -> Value:
+        """Added up over the elements of plates (by axis), over which it may not vary."""
+        plates = tuple(plates)
+        axes = tuple(axis for axis in plates if axis in value.axes)
+        sizes = {plate.axis: plate.size for plate in self.graphs.plates.values()}
+        if axes:
+            left = tuple(axis for axis in value.axes if axis not in axes)
+            value = self.write("plate_sum", wanted, (value,), left, along=axes)
+        count = prod(sizes[axis] for axis in plates if axis not in axes)
+        return value if count == 1 else self.write("repeated", f"{wanted}_of_all", (value,), count=count)
 
     def parameters(self, factor: Factor) -> tuple[Value, ...]:
         """Of a factor's distribution at its parents' values: one call of its networks."""
@@ -68,10 +132,13 @@ class FactorWriter(Writer):
         return self.write_all("parameters", names, self._read(factor), rows=self._rows(factor), factor=factor.key)
 
     def noise(self, factor: Factor, samples: int | None) -> Value:
-        """One standard draw a sample and row: the same for every value of an enumerated variable."""
+        """One standard draw a sample, element and row: the same for every value of an enumerated variable."""
+        sizes = {plate_axis(name): size for name, size in self.graphs.variables[factor.variable].plates}
+        plates = {"plates": tuple(sorted(sizes.items()))} if sizes else {}
         return self.write(
-            "noise", f"{factor.variable}_noise", self.parameters(factor), (SAMPLES,) if samples else (), rows=True,
-            factor=factor.key, samples=samples,
+            "noise", f"{factor.variable}_noise", self.parameters(factor),
+            canonical((*((SAMPLES,) if samples else ()), *sizes)), rows=True, factor=factor.key, samples=samples,
+            **plates,
         )  # fmt: skip
 
     def _rows(self, factor: Factor) -> bool | None:
@@ -82,7 +149,18 @@ class FactorWriter(Writer):
         """What the factor's networks read: parents, and flags beside those that may be blank."""
         flags = flagged_parents(self.graphs, factor)
         found = [self.value(name) for name in read_parents(self.graphs, factor)]
-        return [*found, *(self.give(name, "present", len(self.graphs.variables[name].shape)) for name in flags)]
+        return [*found, *(self._flag(name) for name in flags)]
+
+    def _flag(self, name: str) -> Value:
+        """1 where a value is there, of each element that may be blank; of a neighbour, whether there is one."""
+        factor = self.graphs.views.get(name)
+        if factor is None or factor.view is None:
+            return self._told(name, "present")
+        view, wanted = factor.view, f"{name} present"
+        if self.graphs.variables[view.base].presence is not None:
+            return self._across(wanted, view, self._flag(view.base))
+        plate = self.graphs.plates[view.taken[0]]
+        return self.write("there", wanted, (), (plate.axis,), rows=False, kind=view.kind, axis=plate.axis, size=plate.size)
 
 
 class ProgramWriter(FactorWriter):

@@ -13,6 +13,7 @@ from compiler.plan.program_writer import FactorWriter
 from compiler.plan.verify import verify
 from compiler.plan.writer import Signed
 from compiler.symbolic.agreement import reduced
+from compiler.symbolic.axis_names import plates_in
 from compiler.symbolic.objective import Measure
 from compiler.symbolic.program import Program
 from graphspec.graphs.graph import Factor, Graphs, Side
@@ -21,7 +22,7 @@ from graphspec.graphs.graph import Factor, Graphs, Side
 def plan_features(graphs: Graphs, names: Sequence[str]) -> Plan:
     """Deterministic variables of observed ones, for a whole batch."""
     writer = Walk(graphs, ())
-    found = {name: writer.computed(graphs.function(name)) for name in names}
+    found = {name: writer.rows_first(name, writer.computed(graphs.function(name))) for name in names}
     return writer.plan("what depends on observed variables only", found)
 
 
@@ -50,7 +51,8 @@ def plan_posterior(program: Program, name: str, features: Sequence[str] = ()) ->
         value = planner.write("class_weights", f"classes_of_{name}", inputs, rank=rank + 1, variable=name)
     else:
         value = planner.value(name)
-    return planner.finished({"posterior": planner.average(Measure(program.weighing_labels()), value, f"mean_{name}")})
+    mean = planner.average(Measure(program.weighing_labels()), value, f"mean_{name}")
+    return planner.finished({"posterior": planner.rows_first(name, mean)})
 
 
 class Walk(FactorWriter):
@@ -80,12 +82,12 @@ class Walk(FactorWriter):
 
     def density(self, factor: Factor) -> Value:
         """Log density of what a row has of a variable."""
-        name = factor.variable
+        name, letter = factor.variable, factor.side[0]
         inputs = (self.legal(name), self.mask(name), *self.parameters(factor))
-        return self.write(
-            "log_prob", f"log_{factor.side[0]}_{name}", inputs, factor=factor.key, part="given", relaxed=False,
-            detached=False,
-        )  # fmt: skip
+        density = self.write(
+            "log_prob", f"log_{letter}_{name}", inputs, factor=factor.key, part="given", relaxed=False, detached=False
+        )
+        return self.over_elements(density, plates_in(density.axes), f"sum_log_{letter}_{name}")
 
     def recognised(self, hidden: Callable[[Factor], Value]) -> dict[str, Value]:
         """A value of every variable in recognition order: its label where a row has one, else what is hidden."""
@@ -96,8 +98,9 @@ class Walk(FactorWriter):
                 self.computed(factor)
                 continue
             value = hidden(factor)
-            results[name] = self.or_label(name, value) if name in self.known_names else value
-            self.hold(name, results[name])
+            value = self.or_label(name, value) if name in self.known_names else value
+            results[name] = self.rows_first(name, value)
+            self.hold(name, value)
         return results
 
     def plan(self, title: str, results: dict[str, Value]) -> Plan:
@@ -143,12 +146,13 @@ def plan_generation(graphs: Graphs, fixed: Collection[str], *, means: bool) -> P
             continue
         known.add(name)
         if factor.deterministic:
-            results[name] = walk.computed(factor)
+            value = walk.computed(factor)
+            results |= {} if factor.view is not None else {name: walk.rows_first(name, value)}
             continue
         observed = means and graphs.variables[name].role == "observed"
         value = walk.summary(factor, "mean_value") if observed else walk.drawn(factor)
         walk.hold(name, value)
-        results[name] = value
+        results[name] = walk.rows_first(name, value)
     return walk.plan("draws from p", results)
 
 

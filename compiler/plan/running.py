@@ -60,6 +60,11 @@ class Context:
         """The same number everywhere, for every row."""
         return torch.full(tuple(shape), value, dtype=self.dtype, device=self.device)
 
+    @property
+    def floating(self) -> Tensor:
+        """A tensor of the run's own type, on its device."""
+        return self.full(0.0)
+
     def log(self, number: int) -> float:
         """Of a number that is known beforehand."""
         return math.log(number)

@@ -34,11 +34,12 @@ class Writer:
         """The axes that tensors have."""
         return axes if self.samples > 1 else tuple(axis for axis in axes if axis != SAMPLES)
 
-    def give(self, variable: str, kind: Any, rank: int, wanted: str = "") -> Value:
-        """A tensor that the plan is given, on no axis."""
+    def give(self, variable: str, kind: Any, rank: int, wanted: str = "", axes: Axes = ()) -> Value:
+        """A tensor that the plan is given, on the axes of its variable's plates."""
         key = ("given", variable, kind)
         if key not in self._known:
-            value = Value(self._fresh(wanted or (variable if kind == "value" else f"{variable}_{kind}")), rank=rank)
+            name = self._fresh(wanted or (variable if kind == "value" else f"{variable}_{kind}"))
+            value = Value(name, axes, rank=rank)
             self.given[value] = Given(variable, kind)
             self._known[key] = (value,)
         return self._known[key][0]

@@ -12,7 +12,7 @@ Not here: any number, any tensor.
 
 from collections.abc import Sequence
 
-from compiler.symbolic.axis_names import canonical
+from compiler.symbolic.axis_names import canonical, without_plates
 from compiler.symbolic.objective import (
     ClosedDivergence,
     Contribution,
@@ -26,6 +26,7 @@ from compiler.symbolic.objective import (
     Negative,
     Objective,
     Part,
+    PlateSum,
     Sum,
     Term,
     Weight,
@@ -52,6 +53,7 @@ class _Derivation:
         self.hidden = program.hidden
         self.weighing = program.weighing_labels()
         self.measure = Measure(self.weighing)
+        self.apart = program.elements_apart()
 
     def objective(self) -> Objective:
         if self.section.bound == "importance_weighted":
@@ -74,9 +76,15 @@ class _Derivation:
         """log q of one label: of the elements a row has."""
         return self._density(self.q[name], "given" if self.q[name].masked else "all")
 
-    def _expected(self, term: LogDensity) -> Term:
-        """E[term]; a term that varies over nothing is its own expectation."""
-        return Expectation(self.measure, term) if term.axes else term
+    def _expected(self, term: LogDensity, measure: Measure | None = None) -> Term:
+        """E[term], of all elements; a term that varies over nothing is its own expectation."""
+        inside = Expectation(measure or self.measure, term) if without_plates(term.axes) else term
+        return self._whole(term.variable, inside)
+
+    def _whole(self, name: str, term: Term) -> Term:
+        """A term of one variable, added up over the elements that a row has of it."""
+        plates = canonical(self.program.graphs.variables[name].plate_axes)
+        return PlateSum(plates, term) if plates else term
 
     def _likelihoods(self) -> list[Contribution]:
         """log p of everything with a value in the row: observed variables and labels."""
@@ -126,7 +134,7 @@ class _Derivation:
             FreeBits(Weight("free_bits", name), gain, self.q[name].masked) if name in self.section.free_bits else gain
         )
         term = Weighted(Weight("beta", name), floored) if name in self.section.beta else floored
-        return Contribution(f"KL {name}", term, Negative(gain))
+        return Contribution(f"KL {name}", self._whole(name, term), self._whole(name, Negative(gain)))
 
     def _gain(self, name: str) -> Term:
         q, p = self.q[name], self.p.get(name)
@@ -142,27 +150,32 @@ class _Derivation:
         """-E_w[log w] + log q^: what the labelled bound gains by weighing draws; nothing when weights are constant."""
         if not self.weighing:
             return []
-        log_w = Sum(tuple(self._label(name) for name in self.weighing))
-        term = Sum((Negative(Expectation(self.measure, log_w)), self._log_evidence(self.weighing)))
+        if self.apart or any(self.program.graphs.variables[name].plates for name in self.weighing):
+            log_w: Term = Sum(tuple(self._expected(self._label(name)) for name in self.weighing))
+        else:
+            log_w = Expectation(self.measure, Sum(tuple(self._label(name) for name in self.weighing)))
+        term = Sum((Negative(log_w), self._log_evidence(self.weighing)))
         return [Contribution("importance weights", term, term)]
 
     def _log_evidence(self, labels: Sequence[str]) -> Term:
         """log q^ of several labels: logmeanexp over g, or the mean of the logs (`jensen`)."""
         if self.section.label_bound == "logmeanexp":
-            return LogEvidence(tuple(labels))
-        return Expectation(Measure(), Sum(tuple(self._label(name) for name in labels)))
+            return LogEvidence(tuple(labels), self.apart)
+        if not any(self.program.graphs.variables[name].plates for name in labels):
+            return Expectation(Measure(), Sum(tuple(self._label(name) for name in labels)))
+        return Sum(tuple(self._expected(self._label(name), Measure()) for name in labels))
 
     def _label_terms(self) -> list[Contribution]:
         """alpha_j times label j's part: its own term under `jensen`, else log q^(y_1..j) - log q^(y_1..j-1)."""
         result: list[Contribution] = []
         before: tuple[str, ...] = ()
         for name in self.program.labelled:
-            part: Term = self._label(name)
+            part: Term = self._whole(name, self._label(name))
             if name in self.weighing:
                 if self.section.label_bound == "jensen" or not before:
                     part = self._log_evidence((name,))
                 else:
-                    part = Sum((LogEvidence((*before, name)), Negative(LogEvidence(before))))
+                    part = Sum((self._log_evidence((*before, name)), Negative(self._log_evidence(before))))
                 before = (*before, name)
             result.append(Contribution(f"log q({name})", Weighted(Weight("alpha", name), part), part))
         return result

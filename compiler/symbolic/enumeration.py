@@ -1,13 +1,14 @@
 """How large the exact sums of a program are: joint values held at once, and axes summed out."""
 
-from compiler.symbolic.axis_names import SAMPLES
+from compiler.symbolic.axis_names import SAMPLES, is_plate
 from compiler.symbolic.elimination import closure, elimination_order, elimination_steps
 from compiler.symbolic.program import Axes, Program
 
 
 def largest_enumeration(program: Program) -> int:
-    """The most joint values of enumerated variables that any term or elimination step holds, samples not counted."""
-    sizes = {axis: size for axis, size in program.sizes.items() if axis != SAMPLES}
+    """The most joint values of enumerated variables that any term or elimination step holds, per element of a plate,
+    samples not counted."""
+    sizes = {axis: size for axis, size in program.sizes.items() if axis != SAMPLES and not is_plate(axis)}
     enumerated, weighing = _summed(program)
     largest = 1
     for axes in _terms(program):

@@ -9,6 +9,7 @@ from math import prod
 import networkx as nx
 
 from compiler.symbolic.program import Choice
+from graphspec.graphs.coupling import coupling_reader
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.graphs.separation import with_ancestors
 from graphspec.language.objective import EstimatorSpec, TotalCorrelation
@@ -30,6 +31,8 @@ def first_choice(graphs: Graphs, name: str, weighed: Set[str]) -> Choice:
     override = graphs.spec.objective.estimators.get(name)
     if override is not None:
         return _asked_for(graphs, name, override, weighed)
+    if variable.discrete and variable.support is not None and (reader := coupling_reader(graphs, name)) is not None:
+        return Choice("relax", f"{reader} couples the elements, whose joint values are too many to sum")
     if not variable.discrete and not family.reparameterized:
         reason = f"{family.name} draws have no pathwise gradient"
         return Choice("score_function", reason + _with_baseline(graphs, "score_function"))

@@ -11,7 +11,7 @@ from compiler.symbolic.notation import UNICODE, Notation
 from compiler.symbolic.objective import Objective
 from compiler.symbolic.printing import contribution_lines, observed_text
 from compiler.symbolic.program import Pattern, Program
-from graphspec.graphs.graph import Graphs
+from graphspec.graphs.graph import Graphs, View
 from graphspec.language import OverRho, Schedule
 from graphspec.language.objective import NumberKind
 
@@ -97,7 +97,10 @@ def _action(program: Program, name: str) -> tuple[str, str]:
     if role == "observed":
         return ("scored", "every row has it") if name in graphs.generative else ("given", "p does not model it")
     if role == "deterministic":
-        return "computed", f"a function of {', '.join(graphs.function(name).parents)}"
+        factor = graphs.function(name)
+        if factor.view is not None:
+            return "read", seen_text(factor.view)
+        return "computed", f"a function of {', '.join(factor.parents)}"
     if name in program.clamped:
         if program.log_q_axes()[name]:
             above = ", ".join(n for n in program.hidden if n in program.upstream)
@@ -110,6 +113,21 @@ def _action(program: Program, name: str) -> tuple[str, str]:
     if name in program.pattern.masked:
         return f"clamp, else {action}", f"what a row has is clamped; the rest: {reason}"
     return action, reason
+
+
+def seen_text(view: View) -> str:
+    """What a view is, in words."""
+    plates = " and ".join(view.taken)
+    match view.kind:
+        case "place":
+            return f"the place in plate {plates}"
+        case "previous" | "next":
+            before = "before" if view.kind == "previous" else "behind"
+            return f"{view.base} of the element {before}, zero and a flag where there is none"
+        case "first" | "last":
+            return f"{view.base} of the {view.kind} element of {plates}"
+        case _:
+            return f"the {view.kind} of {view.base} over {plates}"
 
 
 def weight_text(program: Program, name: str) -> str:

@@ -22,7 +22,7 @@ from compiler.symbolic.estimators import (
 )
 from compiler.symbolic.networks_read import read_parents
 from compiler.symbolic.program import Action, Axes, Choice, Pattern, Program, Step, verify
-from graphspec.graphs.graph import Factor, Graphs
+from graphspec.graphs.graph import Factor, Graphs, plate_axis
 from graphspec.reading.suggestions import amount
 
 ENUMERATION_CAP = 128
@@ -58,7 +58,12 @@ def one_program_for_all(graphs: Graphs) -> bool:
 
 def given_in_part(graphs: Graphs) -> tuple[str, ...]:
     """Labels of which a row may have some elements and lack others."""
-    return tuple(n for n in graphs.supervised if prod(graphs.variables[n].shape) > 1 and not graphs.indivisible(n))
+    return tuple(name for name in graphs.supervised if _divides(graphs, name))
+
+
+def _divides(graphs: Graphs, name: str) -> bool:
+    variable = graphs.variables[name]
+    return bool(variable.plates) or (prod(variable.shape) > 1 and not graphs.indivisible(name))
 
 
 def lower(graphs: Graphs, pattern: Pattern, samples: int | None = None) -> Program:
@@ -131,8 +136,9 @@ def _hidden(graphs: Graphs, pattern: Pattern) -> tuple[str, ...]:
 
 def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[str, Choice]) -> Program:
     """Axes propagate from parents to children; closed-form divergences are found last, from the finished graph."""
-    axes: dict[str, Axes] = dict.fromkeys(graphs.observed, ())
+    axes: dict[str, Axes] = {name: canonical(graphs.variables[name].plate_axes) for name in graphs.observed}
     sizes = {name: _axis_length(graphs, name, c) for name, c in choices.items() if c.estimator == "enumerate"}
+    sizes |= {plate.axis: plate.size for plate in graphs.plates.values()}
     recognition = tuple(_recognise(graphs, factor, pattern, choices, axes) for factor in graphs.order("recognition"))
     generative = tuple(
         _generate(graphs, factor, pattern, axes)
@@ -157,32 +163,38 @@ def _axis_length(graphs: Graphs, name: str, choice: Choice) -> int:
     return size if choice.budget is None else choice.budget + 1
 
 
-def _union(axes: Mapping[str, Axes], names: tuple[str, ...]) -> Axes:
-    return canonical(axis for name in names for axis in axes[name])
+def _inherited(graphs: Graphs, factor: Factor, axes: Mapping[str, Axes]) -> Axes:
+    """What a factor varies over before its own variable takes values: its plates, and what its parents vary over."""
+    own = graphs.variables[factor.variable].plate_axes
+    if factor.view is not None:
+        taken = map(plate_axis, factor.view.taken)
+        return canonical((*own, *(set(axes.get(factor.view.base, ())) - set(taken))))
+    read = read_parents(graphs, factor)
+    return canonical((*own, *(axis for name in read for axis in axes[name])))
 
 
 def _recognise(
     graphs: Graphs, factor: Factor, pattern: Pattern, choices: Mapping[str, Choice], axes: dict[str, Axes]
 ) -> Step:
-    inherited = _union(axes, read_parents(graphs, factor))
-    name = factor.variable
+    inherited, name = _inherited(graphs, factor, axes), factor.variable
     if factor.deterministic:
         axes[name] = inherited
         return Step("compute", factor, inherited, (), inherited)
     if name in pattern.labels:
-        axes[name] = ()
-        return Step("clamp", factor, (), inherited, inherited)
+        axes[name] = canonical(graphs.variables[name].plate_axes)
+        return Step("clamp", factor, axes[name], inherited, inherited)
     action: Action = choices[name].estimator
     if action == "enumerate":
         # the likeliest values differ from one value of the parents to the next, the full support does not
-        axes[name] = (name,) if choices[name].budget is None else canonical((name, *inherited))
+        own = graphs.variables[name].plate_axes if name in pattern.masked else ()
+        axes[name] = canonical((name, *own) if choices[name].budget is None else (name, *inherited))
     else:
         axes[name] = canonical((SAMPLES, *inherited))
     return Step(action, factor, axes[name], canonical((*axes[name], *inherited)), inherited, name in pattern.masked)
 
 
 def _generate(graphs: Graphs, factor: Factor, pattern: Pattern, axes: dict[str, Axes]) -> Step:
-    inherited = _union(axes, read_parents(graphs, factor))
+    inherited = _inherited(graphs, factor, axes)
     if factor.deterministic:
         axes[factor.variable] = inherited
         return Step("compute", factor, inherited, (), inherited)

@@ -80,10 +80,22 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class PlateSum:
+    """A term added up over the elements of plates; one that does not vary over them counts once for each."""
+
+    plates: Axes
+    term: "Term"
+
+
+@dataclass(frozen=True)
 class LogEvidence:
-    """log of the mean under g of the product of the labels' densities: logmeanexp bound of log q(labels | observed)."""
+    """log of the mean under g of the product of the labels' densities: logmeanexp bound of log q(labels | observed).
+
+    plates: where elements are independent under q, over which axes: the mean is of each element by itself.
+    """
 
     labels: tuple[str, ...]
+    plates: Axes = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +143,7 @@ Term: TypeAlias = (
     | Negative
     | Sum
     | Expectation
+    | PlateSum
     | LogEvidence
     | LogMean
     | Weighted
@@ -162,7 +175,7 @@ def walk(term: Term) -> Iterator[Term]:
         case Sum(terms):
             for inner in terms:
                 yield from walk(inner)
-        case Negative(inner) | Expectation(_, inner) | Weighted(_, inner) | FreeBits(_, inner, _) | LogMean(inner):
+        case Negative(inner) | Expectation(_, inner) | Weighted(_, inner) | FreeBits(_, inner, _) | LogMean(inner) | PlateSum(_, inner):
             yield from walk(inner)
         case _:
             return

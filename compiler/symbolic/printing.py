@@ -13,12 +13,14 @@ from compiler.symbolic.objective import (
     LogMean,
     Negative,
     Objective,
+    PlateSum,
     Sum,
     Term,
     Weighted,
     walk,
 )
 from compiler.symbolic.program import Program
+from graphspec.language.plates import MARK
 
 MOST_NAMES = 32
 """Of a longer list of variables the first and the last are named, or every line on a chain would be as long as it."""
@@ -62,8 +64,11 @@ class _Writer:
                 return self._sum(terms)
             case Expectation(measure, inner):
                 return self._expectation(measure.labels, inner)
-            case LogEvidence(labels):
-                return self._evidence(labels)
+            case PlateSum(plates, inner):
+                return self._over_plates(plates, inner)
+            case LogEvidence(labels, plates):
+                text = self._evidence(labels)
+                return f"{self._sum_sign(plates)} {text}" if plates else text
             case Weighted(weight, inner):
                 return self._weighted(n.weight(weight), inner)
             case FreeBits(bits, inner, _):
@@ -97,6 +102,16 @@ class _Writer:
 
     def _minus(self, text: str) -> str:
         return f"{self.n.minus}{text}"
+
+    def _over_plates(self, plates: Sequence[str], inner: Term) -> str:
+        """`Σ_questions log p(..)`, the sign in front."""
+        text = self._grouped(inner)
+        sign = self._sum_sign(plates)
+        return self._minus(f"{sign} {text[1:]}") if text[0] in "-−" else f"{sign} {text}"
+
+    def _sum_sign(self, plates: Sequence[str]) -> str:
+        names = ", ".join(self.n.variable(plate.removeprefix(MARK)) for plate in plates)
+        return rf"\sum_{{{names}}}" if self.n.latex else f"Σ_{names}"
 
     def _weighted(self, weight: str, inner: Term) -> str:
         """A weight times a term, with the sign in front."""

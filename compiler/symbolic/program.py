@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from compiler.symbolic.axis_names import SAMPLES, canonical
+import networkx as nx
+
+from compiler.symbolic.axis_names import SAMPLES, canonical, without_plates
 from graphspec.diagnostics import InternalError
 from graphspec.graphs.graph import Factor, Graphs
 
@@ -131,9 +133,26 @@ class Program:
         return {step.factor.variable: step.parent_axes for step in steps}
 
     def weighing_labels(self) -> tuple[str, ...]:
-        """Labels whose density varies over an axis: they make importance weights."""
+        """Labels whose density varies over an axis of draws or values: they make importance weights."""
         axes = self.label_axes()
-        return tuple(name for name in self.labelled if axes[name])
+        return tuple(name for name in self.labelled if without_plates(axes[name]))
+
+    def elements_apart(self) -> Axes:
+        """Plates whose elements are independent under q given their labels, so that a label weighs the draws of its own
+        element only: all labels that weigh draws stand there, and so does every hidden variable upstream of them, which
+        nobody reads across elements on the way. Else none: the labels of a row weigh its joint draws."""
+        variables, weighing = self.graphs.variables, self.weighing_labels()
+        plates = {variables[name].plates for name in weighing}
+        if len(plates) != 1 or not (path := plates.pop()):
+            return ()
+        graph, names = self.graphs.graph("recognition"), set(weighing)
+        above = names.union(*(nx.ancestors(graph, name) for name in weighing))
+        hidden = [name for name in self.hidden if name in above]
+        crossed = {view.base for name in above & self.graphs.views.keys() if (view := self.graphs.views[name].view)}
+        below = {name for name in above if any(nx.has_path(graph, h, name) for h in hidden)}
+        if any(variables[name].plates != path for name in hidden) or crossed & {*hidden, *below}:
+            return ()
+        return canonical(variables[weighing[0]].plate_axes)
 
     def __str__(self) -> str:
         lines = [f"{self.pattern}:"]

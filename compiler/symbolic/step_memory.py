@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from compiler.symbolic.axis_names import SAMPLES
+from compiler.symbolic.axis_names import SAMPLES, is_plate
 from compiler.symbolic.cost import BYTES, factor_works
 from compiler.symbolic.lowering import every_pattern, lower, one_program_for_all
 from compiler.symbolic.program import Axes, Pattern, Program, conditional_text
 from graphspec.graphs.graph import Factor, Graphs
+from graphspec.language.plates import MARK
 
 PEAK = 3.0
 """Bytes at a step's peak for each byte of activations: gradients and what convolutions unfold come on top. Measured on
@@ -84,7 +85,7 @@ def savings(graphs: Graphs, memory: StepMemory) -> list[str]:
 def memory_lines(graphs: Graphs, memory: StepMemory) -> tuple[str, ...]:
     """How much, for which rows, and where it goes; and what would lower it, where that is worth it."""
     rows = f"{memory.unlabelled} + {memory.labelled} rows" if memory.labelled else f"{memory.unlabelled} rows"
-    axes = " and ".join("each draw" if axis == SAMPLES else f"each value of {axis}" for axis in memory.axes)
+    axes = " and ".join(map(_each, memory.axes))
     where = f", which runs {memory.times} times a row: for {axes}" if axes else ""
     told = (
         f"about {byte_text(memory.total)} at the peak of a step of {rows}, beside weights and data; "
@@ -92,6 +93,12 @@ def memory_lines(graphs: Graphs, memory: StepMemory) -> tuple[str, ...]:
     )
     less = f"less with {', '.join(savings(graphs, memory))}"
     return (told, less) if memory.total >= WORTH_SAVING else (told,)
+
+
+def _each(axis: str) -> str:
+    if axis == SAMPLES:
+        return "each draw"
+    return f"each element of {axis.removeprefix(MARK)}" if is_plate(axis) else f"each value of {axis}"
 
 
 def byte_text(count: float) -> str:

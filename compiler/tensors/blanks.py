@@ -21,7 +21,7 @@ FILLERS = {"positive": 1.0, "unit": 0.5}
 
 
 def given(graphs: Graphs, name: str, values: Tensor) -> Tensor:
-    """[B, *shape] bool: elements that have a value. Blank is NaN, or -1 for category, binary and count.
+    """[B, *row shape] bool: elements that have a value. Blank is NaN, or -1 for category, binary and count.
 
     Elements of a direction, of a simplex or of what a flow gives depend on each other: one blank makes the whole blank.
     """
@@ -31,15 +31,16 @@ def given(graphs: Graphs, name: str, values: Tensor) -> Tensor:
         here = here & (values != -1)
     if variable.shape and graphs.indivisible(name):
         together = 1 if variable.info.link in ("normalize", "softmax") else len(variable.shape)
-        here = here.all(tuple(range(1, together + 1)), keepdim=True).expand_as(values)
+        first = 1 + len(variable.plates)
+        here = here.all(tuple(range(first, first + together)), keepdim=True).expand_as(values)
     return here
 
 
 def blank(variable: Variable, rows: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """[rows, *shape] without any value."""
+    """[rows, *row shape] without any value."""
     if variable.domain == "category":
-        return torch.full((rows, *variable.shape), -1, device=device)
-    return torch.full((rows, *variable.shape), torch.nan, dtype=dtype, device=device)
+        return torch.full((rows, *variable.row_shape), -1, device=device)
+    return torch.full((rows, *variable.row_shape), torch.nan, dtype=dtype, device=device)
 
 
 def filled(variable: Variable, values: Tensor, mask: Tensor) -> Tensor:
@@ -71,9 +72,9 @@ def entering(variable: Variable, values: Tensor, mask: Tensor, dtype: torch.dtyp
 
 
 def as_value(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:
-    """Rows [B, *shape] as the modules expect them. Raises ValueError when the shape is not the variable's."""
-    if tuple(values.shape[1:]) != variable.shape:
-        expected = ["B", *variable.shape]
+    """Rows [B, *row shape] as the modules expect them. Raises ValueError when the shape is not the variable's."""
+    if tuple(values.shape[1:]) != variable.row_shape:
+        expected = ["B", *variable.row_shape]
         raise ValueError(f"variable {variable.name!r} takes values of shape {expected}, got {list(values.shape)}")
     if variable.domain == "category":
         return torch.nan_to_num(values, nan=-1.0).long() if values.is_floating_point() else values.long()

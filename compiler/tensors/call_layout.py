@@ -20,14 +20,15 @@ class Lead:
 
 @dataclass(frozen=True)
 class Layout(Lead):
-    """Leading dimensions along which noise can be drawn. sampled: the first of them counts joint samples."""
+    """Leading dimensions along which noise can be drawn. drawn: places of those that count joint samples or the elements
+    of a plate, in order."""
 
     noise: Noise
-    sampled: bool = False
+    drawn: tuple[int, ...] = ()
 
     def uniform(self, name: str, like: Tensor) -> Tensor:
-        """Draws in (0, 1) that broadcast over `like` [*lead, *event]: anew for every sample and row, the same for all
-        values of an enumerated variable."""
+        """Draws in (0, 1) that broadcast over `like` [*lead, *event]: anew for every sample, element and row, the same for
+        all values of an enumerated variable."""
         return self._placed(self.noise.uniform(name, *self._shape(like), torch.float32), like)
 
     def normal(self, name: str, like: Tensor) -> Tensor:
@@ -35,10 +36,14 @@ class Layout(Lead):
         return self._placed(self.noise.normal(name, *self._shape(like), torch.float32), like)
 
     def _shape(self, like: Tensor) -> tuple[tuple[int, ...], torch.Size]:
-        """Samples, if the value varies over them, and its event."""
-        return ((like.shape[0],) if self.sampled and like.shape[0] > 1 else ()), like.shape[self.dims :]
+        """Samples and elements, where the value varies over them, and its event."""
+        return tuple(like.shape[place] for place in self._varying(like)), like.shape[self.dims :]
+
+    def _varying(self, like: Tensor) -> list[int]:
+        return [place for place in self.drawn if like.shape[place] > 1]
 
     def _placed(self, drawn: Tensor, like: Tensor) -> Tensor:
-        lead, event = self._shape(like)
-        rows = drawn.shape[len(lead)]
-        return drawn.reshape(*lead, *(1,) * (self.dims - 1 - len(lead)), rows, *event).to(like.device)
+        lead, varying = [1] * (self.dims - 1), self._varying(like)
+        for place in varying:
+            lead[place] = like.shape[place]
+        return drawn.reshape(*lead, drawn.shape[len(varying)], *like.shape[self.dims :]).to(like.device)

@@ -131,7 +131,13 @@ CODES: dict[str, Code] = {
     ),
     "GS090": Code(
         "Not yet",
-        "The language has this, and this version of the program does not run it yet. Plates, sequences (`h@previous`), "
-        "`include` and `exact` come later in version 1 of the language; specs that use them are otherwise fine.",
+        "The language has this, and this version of the program does not run it yet. Plates whose number of elements "
+        "varies (`count`), walks along a plate (`h: {parents: [h@previous]}`), `include` and `exact` come later in "
+        "version 1 of the language; specs that use them are otherwise fine.",
+    ),
+    "GS096": Code(
+        "Not supported with plates",
+        "Some parts of the language are defined by row and have no meaning for the elements of a plate yet. The "
+        "message says why, and what to write instead.",
     ),
 }

@@ -5,14 +5,16 @@ parent whose declaration is broken is left out in silence: that mistake has been
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.family_choice import check_family, check_options
 from graphspec.graphs.graph import Factor, Side, Variable
-from graphspec.graphs.network_choice import check_feature, check_gives, check_gives_something, find_network
+from graphspec.graphs.network_choice import check_feature, check_gives, check_gives_something, find_network, network_of
 from graphspec.graphs.parameter_shape import parameter_shape
 from graphspec.graphs.parameter_values import check_parameters, heads_of, standard_values
+from graphspec.graphs.reading_across import ParentReading, readings, with_keys
+from graphspec.graphs.viewed import viewed_variable
 from graphspec.language import WEIGHTLESS, FactorSpec, LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec
 from graphspec.language.families import Family
 from graphspec.text.report import Report
@@ -21,17 +23,39 @@ from graphspec.text.tree import Path
 
 @dataclass
 class FactorContext:
-    """What resolving one factor needs to know. variables: None where a declaration is broken or a shape is unknown."""
+    """What resolving one factor needs to know. variables: None where a declaration is broken or a shape is unknown.
+
+    views: factors of what is read across elements, found as factors are resolved; their variables are in `variables`.
+    """
 
     outline: Outline
     variables: dict[str, Variable | None]
     report: Report
+    views: dict[str, Factor] = field(default_factory=dict)
+
+    def factor(self, side: Side, name: str) -> FactorSpec:
+        """A factor as written, its parents called by what they are read as."""
+        written = self.outline.factors(side)[name]
+        found = self._readings(side, name, written)
+        return with_keys(written, {parent: reading.key for parent, reading in found.items()})
+
+    def _readings(self, side: Side, name: str, written: FactorSpec) -> dict[str, ParentReading]:
+        """Every parent's reading; what is read across elements gets a variable of its own."""
+        if not self.outline.spec.plates:
+            return {}
+        found = readings(self.outline.spec, side, name, network_of(written, self.outline.spec))
+        for reading in found.values():
+            if reading.view is None or self.variables.get(reading.key) is not None:
+                continue
+            self.variables[reading.key] = viewed_variable(self.outline.spec, reading, self.variables.get(reading.name))
+            read = () if reading.view.kind == "place" else (reading.name,)
+            self.views[reading.key] = Factor(side, reading.key, read, None, view=reading.view)
+        return found
 
     def parents(self, side: Side, name: str) -> dict[str, Variable] | None:
         """The resolved parents; None if one of them is unknown, so that shapes cannot be judged."""
         found: dict[str, Variable] = {}
-        factor = self.outline.factors(side)[name]
-        for parent in dict.fromkeys(factor.parents):
+        for parent in dict.fromkeys(self.factor(side, name).parents):
             variable = self.variables.get(parent)
             if variable is None:
                 return None
@@ -50,7 +74,7 @@ def resolve_shape(context: FactorContext, side: Side, name: str) -> None:
         context.variables[name] = variable = None
     if variable is None or declared.shape is not None or declared.size is not None:
         return
-    factor, path = context.outline.factors(side)[name], (side, name)
+    factor, path = context.factor(side, name), (side, name)
     network, _ = context.network(factor.network, path)
     parents = context.parents(side, name)
     context.variables[name] = None
@@ -68,13 +92,14 @@ def resolve_shape(context: FactorContext, side: Side, name: str) -> None:
 
 def resolve_factor(context: FactorContext, side: Side, name: str, *, derived: bool = False) -> Factor | None:
     """The factor with every default filled in; None after an error, here or in the variable's declaration."""
-    variable, factor = context.variables[name], context.outline.factors(side)[name]
+    variable = context.variables[name]
     if variable is None or (side, name) in context.outline.truncated:
         return None
+    factor = context.factor(side, name)
     base = Factor(
         side=side,
         variable=name,
-        parents=context.outline.parents(side, name),
+        parents=tuple(dict.fromkeys(p for p in factor.parents if p in context.variables)),
         family=None,
         stop_gradient=frozenset(p for p in factor.stop_gradient if p in factor.parents),
         derived=derived,

@@ -15,6 +15,8 @@ from graphspec.graphs.complete_variables import variable_of
 from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.graph import SIDES, Factor, Graphs, Side, Variable
 from graphspec.graphs.inversion import Derived, derive_recognition, invertible
+from graphspec.graphs.viewed import in_plates, plates_fit, plates_of
+from graphspec.language.plates import base_of
 from graphspec.text.report import Report
 
 NOTHING = Derived({}, {})
@@ -35,7 +37,10 @@ def connect(outline: Outline, report: Report) -> Graphs | None:
     if not _complete(context, factors):
         return None
     generative, recognition = (_known(factors[side].values()) for side in SIDES)
-    return Graphs(spec, report.document.source, variables, generative, recognition, document=report.document)
+    return Graphs(
+        spec, report.document.source, variables, generative, recognition, context.views, plates_of(spec),
+        document=report.document,
+    )  # fmt: skip
 
 
 def _with_derived(outline: Outline, derived: Derived) -> Outline:
@@ -52,7 +57,7 @@ def _variables(outline: Outline, derived: Derived, report: Report) -> dict[str, 
     return {
         name: None
         if name in outline.unreadable
-        else variable_of(name, declared, report, derived=name in derived.variables)
+        else in_plates(outline.spec, variable_of(name, declared, report, derived=name in derived.variables))
         for name, declared in outline.variables.items()
     }
 
@@ -90,7 +95,7 @@ def _complete(context: FactorContext, factors: Mapping[Side, Mapping[str, Factor
     outline = context.outline
     resolved = all(factor is not None for side in factors.values() for factor in side.values())
     known = all(variable is not None for variable in context.variables.values())
-    if not (outline.whole and resolved and known) or outline.cyclic:
+    if not (outline.whole and resolved and known) or outline.cyclic or not plates_fit(outline.spec):
         return False
     placed = all(_stands_where_it_should(outline, name) for name in outline.variables)
     return placed and all(_defined(outline, side, name) for side in SIDES for name in factors[side])
@@ -110,8 +115,10 @@ def _stands_where_it_should(outline: Outline, name: str) -> bool:
 
 def _defined(outline: Outline, side: Side, name: str) -> bool:
     """Every parent is declared, and has a function if it is deterministic."""
-    for parent in outline.factors(side)[name].parents:
+    for parent in map(base_of, outline.factors(side)[name].parents):
         role = outline.role(parent)
+        if parent in outline.spec.plates:
+            continue
         if role is None or (role == "deterministic" and outline.home(parent) is None):
             return False
     return True

@@ -5,7 +5,7 @@ that exist. Rules about structure and `connect` both read it, so a mistake in on
 not come back as ten more. Not here: families, shapes, messages.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,11 +14,11 @@ import networkx as nx
 
 from graphspec.graphs.graph import SIDES, Side
 from graphspec.language import FactorSpec, Role, Spec, VariableSpec
+from graphspec.language.plates import base_of
 from graphspec.reading.suggestions import suggest
 from graphspec.text.report import Report
 from graphspec.text.tree import Path
 
-SEQUENCE_MARK = "@"
 MOST_GUESSES = 100_000
 """Pairs of an unknown and a declared name up to which one is looked for that the other may mean: a second or so."""
 
@@ -29,15 +29,13 @@ class Outline:
 
     unreadable: variables whose entry could not be read in full (reported elsewhere); nothing is said about them again.
     unreadable_factors: entries of the two graphs that are not there although they were written. truncated: factors that
-    lost a part in reading. neighbours: edges (side, child, parent) from another moment in time (`h@previous`). open: an
-    `include` brings further names. later: the spec uses what this version does not run.
+    lost a part in reading. open: an `include` brings further names. later: the spec uses what this version does not run.
     """
 
     spec: Spec
     unreadable: frozenset[str] = frozenset()
     unreadable_factors: Mapping[Side, frozenset[str]] = field(default_factory=dict)
     truncated: frozenset[tuple[Side, str]] = frozenset()
-    neighbours: frozenset[tuple[Side, str, str]] = frozenset()
     open: bool = False
     later: bool = False
 
@@ -77,9 +75,9 @@ class Outline:
         return not (self.unreadable or any(self.unreadable_factors.values()) or self.truncated or self.later)
 
     def parents(self, side: Side, name: str) -> tuple[str, ...]:
-        """Declared parents of a factor, each once; those of another moment in time left out."""
-        given = dict.fromkeys(self.factors(side)[name].parents)
-        return tuple(p for p in given if p in self.variables and (side, name, p) not in self.neighbours)
+        """Declared parents of a factor, each once, however they are read."""
+        given = dict.fromkeys(base_of(parent) for parent in self.factors(side)[name].parents)
+        return tuple(p for p in given if p in self.variables)
 
     def misspelled(self, side: Side) -> frozenset[str]:
         """Declared names that unknown entries of this side probably mean: nothing more is said about them."""
@@ -106,8 +104,8 @@ class Outline:
     @cached_property
     def _meanings(self) -> dict[str, str | None]:
         named = {name for side in SIDES for name in self.written(side)}
-        named.update(p for side in SIDES for factor in self.written(side).values() for p in factor.parents)
-        unknown = named - self.variables.keys()
+        named.update(base_of(p) for side in SIDES for factor in self.written(side).values() for p in factor.parents)
+        unknown = named - self.variables.keys() - self.spec.plates.keys()
         few = len(unknown) * len(self.variables) <= MOST_GUESSES
         return {name: suggest(name, self.variables) for name in unknown} if few else {}
 
@@ -174,28 +172,12 @@ def outline_of(spec: Spec, report: Report) -> Outline:
         truncated |= {(side, name) for name in _below(dropped, side)}
     unreadable = frozenset(declared - set(spec.variables) | _below(dropped, "variables"))
     include = bool(document.get("include"))
-    neighbours = frozenset(_neighbours(document))
-    truncated |= {(side, name) for side, name, _ in neighbours}
-    later = include or bool(document.get("plates"))
-    return Outline(spec, unreadable, lost, frozenset(truncated), neighbours, include, later)
+    return Outline(spec, unreadable, lost, frozenset(truncated), include, include)
 
 
 def _below(paths: Iterable[Path], section: str) -> frozenset[str]:
     """Names of the entries of `section` that lost something."""
     return frozenset(str(path[1]) for path in paths if path[0] == section and len(path) > 1)
-
-
-def _neighbours(document: Mapping[str, Any]) -> Iterator[tuple[Side, str, str]]:
-    """Edges written `name@previous` or `name@next` (and not without that mark as well)."""
-    for side in SIDES:
-        section = document.get(side)
-        for name, factor in section.items() if isinstance(section, dict) else ():
-            given = factor.get("parents") if isinstance(factor, dict) else None
-            names = [parent for parent in given if isinstance(parent, str)] if isinstance(given, list) else []
-            for parent in names:
-                base, mark, _ = parent.partition(SEQUENCE_MARK)
-                if mark and base not in names:
-                    yield side, name, base
 
 
 def _keys(section: Any) -> frozenset[str]:

@@ -20,11 +20,61 @@ from graphspec.graphs.start import Start, channel_shape
 from graphspec.language import NetworkSpec, ParameterSpec, Role, Spec
 from graphspec.language.domains import DOMAINS, DomainInfo
 from graphspec.language.families import Family
+from graphspec.language.plates import MARK, POOLS, ViewKind
 from graphspec.language.variables import Domain
 from graphspec.text.source import Document
 
 Side = Literal["generative", "recognition"]
 SIDES: tuple[Side, Side] = ("generative", "recognition")
+
+
+@dataclass(frozen=True)
+class Plate:
+    """Elements that a row has several of. path: the plate with those it is inside of, outermost first."""
+
+    name: str
+    size: int
+    ordered: bool
+    path: tuple[str, ...]
+
+    @property
+    def axis(self) -> str:
+        """What the axis of its elements is called. No variable can be called so, and it sorts behind samples and before
+        the values of variables whose names begin with a letter."""
+        return plate_axis(self.name)
+
+
+def plate_axis(plate: str) -> str:
+    """The axis of a plate's elements."""
+    return MARK + plate
+
+
+@dataclass(frozen=True)
+class View:
+    """What a factor reads in place of a variable: of a neighbour, an end, all elements together; or a plate's place.
+
+    base: the variable, or the plate whose place it is. taken: plates that are looked along, of which pools and ends
+    leave nothing. raw: numbers are pooled as they are, without logarithms. suffix: tells readings apart that are
+    written alike and stand in different plates.
+    """
+
+    base: str
+    kind: ViewKind | Literal["place"]
+    taken: tuple[str, ...]
+    raw: bool = False
+    suffix: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its name among values: as written, where that says all."""
+        if self.kind == "place":
+            return self.base
+        return f"{self.base}{MARK}{self.kind}{'/as it is' if self.raw else ''}{self.suffix}"
+
+    @property
+    def pools(self) -> bool:
+        """All elements enter."""
+        return self.kind in POOLS
 
 
 @dataclass(frozen=True)
@@ -36,6 +86,8 @@ class Variable:
     domain: None only for a deterministic feature without a size (its value is a hidden layer).
     derived: made by `recognition: auto`, not written by the user.
     start: where its factors start, if its training values lie far from where they would; known with the data only.
+    plates: those it stands in, outermost first, and how many elements each has. flags: shape of what tells a view that
+    may find nothing from one that finds zero. row_axes: how many axes of the shape are plates, where `by_row` put them.
     """
 
     name: str
@@ -48,6 +100,29 @@ class Variable:
     missing: bool = False
     derived: bool = False
     start: Start | None = None
+    plates: tuple[tuple[str, int], ...] = ()
+    flags: tuple[int, ...] | None = None
+    row_axes: int = 0
+
+    @property
+    def plate_axes(self) -> tuple[str, ...]:
+        """The axes of its plates, outermost first."""
+        return tuple(plate_axis(name) for name, _ in self.plates)
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of all that a row has of it: an axis for each plate, then the event's."""
+        return (*(size for _, size in self.plates), *self.shape)
+
+    @property
+    def by_row(self) -> "Variable":
+        """The same for whoever reads data: all that a row has is one value, plates among the axes of its shape."""
+        return replace(self, shape=self.row_shape, plates=(), row_axes=len(self.plates)) if self.plates else self
+
+    @property
+    def presence(self) -> tuple[int, ...] | None:
+        """Shape of the flag beside a value that may be blank; None where none is."""
+        return self.shape if self.flags is None and self.missing else self.flags
 
     @property
     def info(self) -> DomainInfo:
@@ -75,6 +150,7 @@ class Factor:
     parameters: those not given by the network's heads, by the family's own parameter names or alternatives;
     values as in the schema (number, tuple, LearnedParameter, NetworkParameter).
     standard: a root of p without parameters, so the domain's standard prior.
+    view: of a deterministic variable that nobody wrote: how another is read across elements.
     """
 
     side: Side
@@ -88,6 +164,7 @@ class Factor:
     stop_gradient: frozenset[str] = frozenset()
     standard: bool = False
     derived: bool = False
+    view: View | None = None
 
     @property
     def deterministic(self) -> bool:
@@ -104,6 +181,7 @@ class Factor:
 class Graphs:
     """A checked spec. `generative` and `recognition` hold the factors in the order written (derived ones last).
 
+    views: how variables are read across elements, as functions of either graph. plates: by name.
     document: the located tree with every override, for diagnostics of later stages. written_at: the file beside which
     what the spec names is looked for, where that is not `source`: the spec that a run was trained from. label_rows: how
     many rows have each label, where the data could be looked at.
@@ -114,6 +192,8 @@ class Graphs:
     variables: Mapping[str, Variable]
     generative: Mapping[str, Factor]
     recognition: Mapping[str, Factor]
+    views: Mapping[str, Factor] = field(default_factory=dict)
+    plates: Mapping[str, Plate] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
     document: Document | None = field(default=None, repr=False, compare=False)
     written_at: Path | None = field(default=None, repr=False, compare=False)
@@ -149,12 +229,22 @@ class Graphs:
         """Of the variables that have one."""
         return {name: variable.start for name, variable in self.variables.items() if variable.start is not None}
 
+    @cached_property
+    def by_row(self) -> "Graphs":
+        """The same graphs for whoever reads data: all that a row has of a variable is one value, plates among the axes
+        of its shape."""
+        if not self.plates:
+            return self
+        return replace(self, variables={name: variable.by_row for name, variable in self.variables.items()})
+
     def factors(self, side: Side) -> Mapping[str, Factor]:
         """The factors written (or derived) on one side."""
         return self.generative if side == "generative" else self.recognition
 
     def function(self, name: str) -> Factor:
         """The one factor that defines deterministic variable `name`, on whichever side it stands."""
+        if name in self.views:
+            return self.views[name]
         return self.generative[name] if name in self.generative else self.recognition[name]
 
     def indivisible(self, name: str) -> bool:
@@ -281,7 +371,8 @@ class Graphs:
         functions = {
             name: self.function(name)
             for name, variable in self.variables.items()
-            if variable.role == "deterministic" and (name in self.generative or name in self.recognition)
+            if variable.role == "deterministic"
+            and (name in self.generative or name in self.recognition or name in self.views)
         }
         graph: nx.DiGraph = nx.DiGraph()
         graph.add_nodes_from(functions)

@@ -39,7 +39,7 @@ def invertible(outline: Outline) -> bool:
     if not outline.whole or outline.cyclic:
         return False
     names = outline.variables
-    if any(p not in names for side in SIDES for factor in outline.written(side).values() for p in factor.parents):
+    if outline.spec.plates or any(p not in names for side in SIDES for f in outline.written(side).values() for p in f.parents):
         return False
     return all(_sound(outline, name) for name in names)
 

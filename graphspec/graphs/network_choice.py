@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from graphspec.graphs.graph import Variable
 from graphspec.language import DEFAULT_NETWORK, WEIGHTLESS, FactorSpec, NetworkSpec, Spec
 from graphspec.language.families import Family, ParameterInfo
-from graphspec.language.networks import Affine, Cnn, Resnet, Weightless
+from graphspec.language.networks import Affine, Cnn, Linear, Resnet, Weightless
 from graphspec.language.shapes import Shape, ShapeProblem, fits, show
-from graphspec.reading.suggestions import did_you_mean, listed
+from graphspec.reading.suggestions import did_you_mean, few, listed
 from graphspec.text.report import Report
 from graphspec.text.tree import Path
 
@@ -33,6 +33,13 @@ def find_network(
         hint = did_you_mean(reference, spec.networks, known, quote="'")
         report.error("GS060", (*path, "network"), f"there is no network '{reference}'", hint=hint)
     return found, reference
+
+
+def network_of(factor: FactorSpec, spec: Spec) -> NetworkSpec | None:
+    """The architecture that a factor names, if there is one."""
+    if factor.network is None:
+        return spec.networks.get(DEFAULT, DEFAULT_NETWORK)
+    return spec.networks.get(factor.network) if isinstance(factor.network, str) else factor.network
 
 
 def _entry(name: str, spec: Spec, report: Report) -> NetworkSpec | None:
@@ -97,12 +104,33 @@ def check_gives(
     if isinstance(network, WEIGHTLESS):
         check_direct(network, parents, target, what, report, path)
         return
+    if isinstance(network, Linear) and not _check_by(network, parents, report, path):
+        return
     shapes = shapes_read(network, parents)
     try:
         network.check_inputs(shapes)
         network.check_output(shapes, target)
     except ShapeProblem as problem:
         report.error(problem.code, (*path, "network"), problem.message, hint=problem.hint)
+
+
+def _check_by(network: Linear, parents: Mapping[str, Variable], report: Report, path: Path) -> bool:
+    """`by` names a parent that is a single category, and leaves a map of the others or a bias for each class (GS029)."""
+    if network.by is None:
+        return True
+    place = (*path, "network", "by")
+    found, told = parents.get(network.by), f"`by: {network.by}` gives every class of it maps of its own"
+    if found is None:
+        categories = [name for name, parent in parents.items() if parent.domain == "category"]
+        hint = did_you_mean(network.by, categories, f"categories among the parents: {few(categories)}", quote="'")
+        report.error("GS029", place, f"{network.by} is not a parent of this factor", hint=hint)
+        return False
+    if found.domain != "category" or found.shape:
+        has = "a category" if found.domain == "category" else f"a {found.domain or 'feature'}"
+        message = f"{told}, and {network.by} is {has}{f' of shape {show(found.shape)}' if found.shape else ''}"
+        report.error("GS029", place, message, hint="name a parent that is one category, or a plate")
+        return False
+    return True
 
 
 def check_feature(network: NetworkSpec, parents: Mapping[str, Variable], report: Report, path: Path) -> Shape | None:

@@ -12,6 +12,7 @@ from graphspec.language.factors import (
 )
 from graphspec.language.networks import DEFAULT_NETWORK, WEIGHTLESS, NetworkSpec
 from graphspec.language.objective import Consistency, EstimatorSpec, ObjectiveSection, OverRho, TotalCorrelation
+from graphspec.language.plates import PlateSpec
 from graphspec.language.spec import Spec
 from graphspec.language.training import Initialize, TrainingSection
 from graphspec.language.variables import Domain, Role, VariableSpec
@@ -36,6 +37,7 @@ __all__ = [
     "ObjectiveSection",
     "OverRho",
     "ParameterSpec",
+    "PlateSpec",
     "RecognitionSection",
     "Role",
     "Schedule",

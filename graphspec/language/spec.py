@@ -9,6 +9,7 @@ from graphspec.language.data import DataSection
 from graphspec.language.factors import GenerativeSection, RecognitionSection
 from graphspec.language.networks import NetworksSection
 from graphspec.language.objective import ObjectiveSection, PerVariable
+from graphspec.language.plates import PlatesSection
 from graphspec.language.training import TrainingSection
 from graphspec.language.variables import VariablesSection
 
@@ -26,7 +27,7 @@ class Spec(Section):
     objective: ObjectiveSection = Field(default_factory=ObjectiveSection, description="Weights and estimators.")
     data: DataSection | None = Field(default=None, description="Rows, columns, label budgets, splits.")
     training: TrainingSection = Field(default_factory=TrainingSection, description="Optimization.")
-    plates: dict[str, Any] = Field(default_factory=dict, description="Repetition and sequences (later in version 1).")
+    plates: PlatesSection = Field(default_factory=dict, description="What a row has several of.")
     include: dict[str, Any] = Field(default_factory=dict, description="Nested specs (later in version 1).")
 
     @model_validator(mode="before")

@@ -42,9 +42,7 @@ class VariableSpec(Section):
     missing: bool = Field(
         default=False, description="An observed variable that may be blank in some rows or elements (leaves of p only)."
     )
-    plate: str | None = Field(
-        default=None, description="The plate this variable is repeated over (later in version 1)."
-    )
+    plate: str | None = Field(default=None, description="The plate this variable stands in, once for each element.")
     allow: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
         default=(), description="Codes of warnings to silence for this variable, for example [GS101]."
     )

@@ -16,6 +16,7 @@ from graphspec.rules.label_share_rules import check_dilution, check_stakes
 from graphspec.rules.name_rules import check_own_name
 from graphspec.rules.network_rules import check_named_networks, check_unused_networks
 from graphspec.rules.objective_rules import check_objective
+from graphspec.rules.plate_rules import check_coupled, check_loops, check_plates, check_readings, check_refused
 from graphspec.rules.recognition_rules import (
     check_enumerations,
     check_estimators_are_quiet,
@@ -30,7 +31,11 @@ from graphspec.text.report import Report
 STRUCTURE = (
     check_names,
     check_allowances,
+    check_plates,
+    check_readings,
     check_cycles,
+    check_loops,
+    check_refused,
     check_roles,
     check_unused_variables,
     check_unused_networks,
@@ -39,6 +44,7 @@ TOGETHER = (
     check_informed_latents,
     check_estimators_are_quiet,
     check_enumerations,
+    check_coupled,
     check_parents_are_read,
     check_labels_are_told,
     check_faithful,

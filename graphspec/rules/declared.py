@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from graphspec.graphs.complete_variables import variable_of
 from graphspec.graphs.graph import Variable
+from graphspec.graphs.viewed import in_plates
 from graphspec.language import Role, Spec
 from graphspec.reading.suggestions import did_you_mean, few
 from graphspec.text.report import Report
@@ -17,10 +18,11 @@ SUPERVISED: tuple[Role, ...] = ("supervised",)
 
 
 def declared(spec: Spec, report: Report) -> dict[str, Variable]:
-    """Every variable whose domain and shape are clear; what is unclear about the others is reported elsewhere."""
+    """Every variable whose domain and shape are clear, plates among the axes of its shape: as rows have it. What is
+    unclear about the others is reported elsewhere."""
     aside = Report(report.document)
-    variables = {name: variable_of(name, written, aside) for name, written in spec.variables.items()}
-    return {name: variable for name, variable in variables.items() if variable is not None}
+    variables = (in_plates(spec, variable_of(name, written, aside)) for name, written in spec.variables.items())
+    return {variable.name: variable.by_row for variable in variables if variable is not None}
 
 
 def names_with(spec: Spec, roles: Iterable[Role]) -> list[str]:

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 import networkx as nx
 
 from graphspec.codes import CODES
-from graphspec.graphs.declared_names import SEQUENCE_MARK, Outline, loops
+from graphspec.graphs.declared_names import Outline, loops
 from graphspec.graphs.graph import SIDES, Side
 from graphspec.language import FactorSpec, NetworkParameter, Spec
+from graphspec.language.plates import MARK, base_of
 from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
 from graphspec.text.tree import Path, Sequence, plain
@@ -22,7 +23,8 @@ def parent_path(report: Report, path: Path, name: str, *, last: bool = False) ->
     """Where `name` stands in the list at `path` (its last place with `last`); the list itself if it is not there."""
     written = report.document.node(path)
     items = plain(written) if isinstance(written, Sequence) else []
-    places = [place for place, item in enumerate(items) if str(item).partition(SEQUENCE_MARK)[0] == name]
+    places = [place for place, item in enumerate(items) if str(item) == name]
+    places = places or [place for place, item in enumerate(items) if base_of(str(item)) == name]
     return (*path, places[-1] if last else places[0]) if places else path
 
 
@@ -47,11 +49,13 @@ def check_names(outline: Outline, report: Report) -> None:
 def _check_parents(outline: Outline, side: Side, name: str, factor: FactorSpec, report: Report) -> None:
     path: Path = (side, name, "parents")
     for parent in dict.fromkeys(factor.parents):
-        if parent not in outline.variables and not outline.doubtful(parent):
-            hint = _meant_instead(outline, parent, name)
-            if parent in outline.spec.networks:
-                hint = f"'{parent}' is a network: write `network: {parent}`"
-            report.error("GS030", parent_path(report, path, parent), f"there is no variable '{parent}'", hint=hint)
+        base = base_of(parent)
+        known = base in outline.variables or parent in outline.spec.plates
+        if not known and not outline.doubtful(base):
+            hint = _meant_instead(outline, base, name)
+            if base in outline.spec.networks:
+                hint = f"'{base}' is a network: write `network: {base}`"
+            report.error("GS030", parent_path(report, path, parent), f"there is no variable '{base}'", hint=hint)
         if factor.parents.count(parent) > 1 and (side, name) not in outline.truncated:
             place = parent_path(report, path, parent, last=True)
             report.error("GS041", place, f"{parent} is a parent twice", hint="parents add up once each: remove one")
@@ -104,9 +108,23 @@ def check_cycles(outline: Outline, report: Report) -> None:
     for side in SIDES:
         graph = outline.graph(side)
         for component in loops(graph):
+            if walks(outline, side, component):
+                continue  # `check_loops` says which of these are not meant
             own = [name for name in outline.factors(side) if name in component]
             if own and not _told_elsewhere(outline, side, component):
                 _report_loop(outline, side, _shortest_loop(graph, component, own[0]), report)
+
+
+def walks(outline: Outline, side: Side, component: set[str]) -> dict[tuple[str, str], set[str]]:
+    """How the names of a circle read each other across elements: views by (reader, parent)."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for name in component:
+        home = side if name in outline.factors(side) else outline.home(name)
+        for parent in outline.factors(home)[name].parents if home is not None else ():
+            base, mark, view = parent.partition(MARK)
+            if mark and base in component:
+                found.setdefault((name, base), set()).add(view)
+    return found
 
 
 def _told_elsewhere(outline: Outline, side: Side, component: set[str]) -> bool:
@@ -231,7 +249,7 @@ def check_unused_variables(outline: Outline, report: Report) -> None:
     if not outline.whole:
         return
     spec = outline.spec
-    read = {parent for side in SIDES for factor in outline.written(side).values() for parent in factor.parents}
+    read = {base_of(parent) for side in SIDES for f in outline.written(side).values() for parent in f.parents}
     for name in _unread(outline, read):
         if silenced(spec, "GS106", name):
             continue

@@ -36,7 +36,7 @@ def take(model: Model, rows: Rows, positions: Tensor) -> Values:
     device, dtype = placement(model)
     batch = rows.batch(positions, dtype)
     values: Values = {}
-    for name in (*model.graphs.observed, *model.graphs.supervised):
+    for name in (*model.graphs.by_row.observed, *model.graphs.by_row.supervised):
         if name in batch:
             known = given_elements(batch[name], model.graphs.variables[name].discrete)
             values[name] = batch[name].to(dtype).masked_fill(~known, float("nan")).to(device)
@@ -49,7 +49,7 @@ def infer(model: Model, data: Mapping[str, Tensor], seed: int, *, keep_labels: b
     keep_labels: labels that a row has are kept and its latents inferred from them too; the labels it lacks are
     inferred first. Otherwise from the observed variables alone.
     """
-    graphs = model.graphs
+    graphs = model.graphs.by_row
     count = len(next(iter(data.values())))
     seen = model.unlabelled(data)
     held = model.posterior_means(seen, noise=noise_for(model, count, seed))
@@ -70,7 +70,7 @@ def filled(labels: Tensor, inferred: Tensor) -> Tensor:
 
 def generate(model: Model, given: Mapping[str, Tensor], count: int, seed: int, *, means: bool = True) -> Values:
     """Every stochastic variable of p for `count` rows, those in `given` as they are."""
-    graphs = model.graphs
+    graphs = model.graphs.by_row
     made = model.generate(given, count, noise=noise_for(model, count, seed), means=means)
     values = {**made, **given}
     names = [name for name, variable in graphs.variables.items() if variable.role != "deterministic"]
@@ -79,7 +79,7 @@ def generate(model: Model, given: Mapping[str, Tensor], count: int, seed: int, *
 
 def context(model: Model, rows: Rows | None, count: int, seed: int) -> Values:
     """What p conditions on, from `count` rows of data drawn with `seed`; empty where it conditions on nothing."""
-    needed = conditioned(model.graphs)
+    needed = conditioned(model.graphs.by_row)
     if not needed:
         return {}
     if rows is None or not len(rows):
@@ -105,7 +105,7 @@ def intervene(model: Model, held: Mapping[str, Tensor], changes: Mapping[Target,
         values = changed.get(name, held[name]).clone()
         values[target.index] = value.to(values)
         changed[name] = values
-    moved = below(model.graphs, changed)
+    moved = below(model.graphs.by_row, changed)
     kept = {name: value for name, value in held.items() if name not in moved} | changed
     return generate(model, {**kept, **_carried(model, held, kept, moved)}, count, seed)
 
@@ -114,9 +114,9 @@ def _carried(model: Model, held: Mapping[str, Tensor], kept: Values, moved: froz
     """Values of `moved` variables with the noise they have in `held`, where their family lets that noise be read off.
 
     p runs twice side by side, as it was and as it is now. What depends on a variable without a value (an observed one,
-    or one that will be drawn anew) is left out.
+    or one that will be drawn anew) is left out; of models with plates everything is drawn anew.
     """
-    if not moved:
+    if not moved or model.graphs.plates:
         return {}
     was, now = _World(model, held), _World(model, kept)
     found: Values = {}
@@ -149,7 +149,7 @@ class _World:
 
     def put(self, name: str, value: Tensor) -> None:
         """Set a stochastic variable, [B, *shape]."""
-        prepared = as_value(self.model.graphs.variables[name], value, placement(self.model)[1])
+        prepared = as_value(self.model.graphs.by_row.variables[name], value, placement(self.model)[1])
         self.values[name] = prepared
 
     def compute(self, factor: Factor) -> None:

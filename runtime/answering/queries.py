@@ -38,8 +38,8 @@ def sample(
     means: observed variables as the mean of their distribution instead of a draw. rows: where p conditions on
     observed variables, these are taken from rows of data (RunError without).
     """
-    image = shown_variable(model.graphs, shown)
-    label = default_label(model.graphs, image)
+    image = shown_variable(model.graphs.by_row, shown)
+    label = default_label(model.graphs.by_row, image)
     what = "means" if means else "draws"
     with torch.no_grad():
         if label is None:
@@ -64,7 +64,7 @@ def reconstruct(
 ) -> Panel:
     """Rows of data above what the model makes of them: every hidden variable inferred from the observed ones alone
     (q's means, modes of discrete ones), then p's mean. At most `columns` rows of data side by side."""
-    graphs = model.graphs
+    graphs = model.graphs.by_row
     image = shown_variable(graphs, shown)
     if not (*graphs.latent, *graphs.supervised):
         raise RunError("this model has no hidden variable to reconstruct from", "add a latent variable to the spec")
@@ -105,7 +105,7 @@ def analogies(
     The first column is the data. Latents are inferred from the observed variables and the labels the row has; labels
     it lacks are inferred first. Source: Kingma et al. 2014, figure 1; Siddharth et al. 2017, figure 2.
     """
-    graphs = model.graphs
+    graphs = model.graphs.by_row
     image = shown_variable(graphs, shown)
     label = label_to_sweep(graphs, vary, image)
     positions = spread(rows, label, count, seed)

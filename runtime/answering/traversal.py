@@ -56,11 +56,11 @@ def traverse(
     fixed: settings such as `y=9`, `kind=cat` or `angle=30` that hold in every picture, whatever is inferred.
     scales: of standardized variables, whose values are read and named in data units.
     """
-    image = shown_variable(model.graphs, shown)
-    targets = [checked(parse_target(text, model.graphs), model.graphs, image) for text in vary]
+    image = shown_variable(model.graphs.by_row, shown)
+    targets = [checked(parse_target(text, model.graphs.by_row), model.graphs.by_row, image) for text in vary]
     if len(targets) > 2 or len(set(map(str, targets))) < len(targets):
         raise RunError("traverse moves one target, or two different ones over a grid", "give --vary at most twice")
-    held_at = settings_of(fixed, model.graphs, image, scales or {})
+    held_at = settings_of(fixed, model.graphs.by_row, image, scales or {})
     if any(target in held_at for target in targets):
         raise RunError("a target cannot be moved and held at once", "leave it out of --vary, or out of --set")
     if not 0 <= row < len(rows):
@@ -161,7 +161,7 @@ class TraversalScene:
 
     def covers(self, targets: Sequence[Target]) -> bool:
         """The targets and what is fixed are all that the picture depends on in p."""
-        graphs = self.model.graphs
+        graphs = self.model.graphs.by_row
         above = [n for n in (*graphs.supervised, *graphs.latent) if reaches(graphs, n, self.image.name)]
         free = {(n, t.element) for n in above for t in elements(graphs.variables[n])}
         known = {(t.variable.name, t.element) for t in (*targets, *self.fixed)}
@@ -186,7 +186,7 @@ def most_active(graphs: Graphs, image: Variable, survey: Survey, count: int) -> 
 
 def _elements(scene: TraversalScene, count: int, row: int) -> Panel:
     data, held = scene.start(torch.tensor([row]))
-    free = [t for t in most_active(scene.model.graphs, scene.image, scene.survey, MOST_TARGETS) if t not in scene.fixed]
+    free = [t for t in most_active(scene.model.graphs.by_row, scene.image, scene.survey, MOST_TARGETS) if t not in scene.fixed]
     targets = free[:count]
     sweeps = [scene.settings(target) for target in targets]
     columns = max((len(settings) for settings in sweeps), default=0)

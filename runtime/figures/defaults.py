@@ -36,8 +36,8 @@ def default_figures(model: Model, data: PreparedData, folder: Path, *, seed: int
                 panel = query()
             except RunError:
                 continue
-            path = default_path(panel, model.graphs, folder, name)
-            written.append(write_panel(panel, model.graphs, path, data.units))
+            path = default_path(panel, model.graphs.by_row, folder, name)
+            written.append(write_panel(panel, model.graphs.by_row, path, data.units))
     finally:
         model.train(was_training)
     return written + _curves(model, folder)
@@ -46,4 +46,4 @@ def default_figures(model: Model, data: PreparedData, folder: Path, *, seed: int
 def _curves(model: Model, folder: Path) -> list[Path]:
     path = folder / "curves.png"
     records = read_records(folder.parent / "metrics.jsonl")
-    return [path] if draw_curves(records, path, title=model.graphs.spec.name) else []
+    return [path] if draw_curves(records, path, title=model.graphs.by_row.spec.name) else []

@@ -132,7 +132,7 @@ def _measure(
             use.take_in(seen)
         greys |= {name for name in _discrete_on_unit(graphs) if bool(((seen[name] > 0) & (seen[name] < 1)).any())}
     predicted = {
-        name: _prediction(graphs.variables[name], torch.cat(parts), rows.values[name].cpu(), units.get(name))
+        name: _prediction(graphs.by_row.variables[name], torch.cat(parts), rows.values[name].cpu(), units.get(name))
         for name, parts in found.items()
         if parts and name in rows.values
     }
@@ -140,6 +140,7 @@ def _measure(
     report: dict[str, Any] = {
         "rows": len(rows),
         "elbo": total / len(rows) if len(rows) else float("nan"),
+        **_by_element(graphs, total / len(rows) if len(rows) else math.nan),
         "variables": variables,
         "notes": [
             *(_not_a_density(graphs.generative[name]) for name in graphs.observed if name in greys),
@@ -201,6 +202,12 @@ def compare_codes(
     return compare(code_columns(codes, discrete), factor_columns(factors), metrics, seed)
 
 
+def _by_element(graphs: Graphs, elbo: float) -> dict[str, Any]:
+    """`{elbo_per_element: {plate: nats}}`: a row's bound over how many elements it has of each plate."""
+    sizes = {name: math.prod(graphs.plates[p].size for p in plate.path) for name, plate in graphs.plates.items()}
+    return {"elbo_per_element": {name: elbo / size for name, size in sizes.items()}} if sizes else {}
+
+
 def _prediction(variable: Variable, predicted: Tensor, labels: Tensor, units: Units | None) -> Prediction:
     known = given_elements(labels, variable.discrete)
     row = known.nonzero()[:, 0].numpy()
@@ -212,18 +219,20 @@ def _prediction(variable: Variable, predicted: Tensor, labels: Tensor, units: Un
     truth, means = labels.double(), predicted.double()
     if units is not None:
         truth, means = units.to_data(truth), units.to_data(means)
-    angles = degrees_between(means, truth) if variable.domain == "direction" else None
+    axis = 1 + variable.row_axes
+    angles = degrees_between(means, truth, axis) if variable.domain == "direction" else None
     return Prediction(variable, truth[known].numpy(), means[known].numpy(), None, row, element, angles)
 
 
-def degrees_between(predicted: Tensor, truth: Tensor) -> Floats:
-    """Angles from 0 to 180 between vectors along the first axis of [N, *shape], of those that are known: [d].
+def degrees_between(predicted: Tensor, truth: Tensor, axis: int = 1) -> Floats:
+    """Angles from 0 to 180 between vectors along an axis of [N, *shape] (the first), of those that are known: [d].
 
     Half the angle by its tangent: exact also where two vectors almost agree.
     """
-    first, second = (torch.nn.functional.normalize(v, dim=1).movedim(1, -1).flatten(0, -2) for v in (predicted, truth))
+    unit = (torch.nn.functional.normalize(v, dim=axis) for v in (predicted, truth))
+    first, second = (vectors.movedim(axis, -1).flatten(0, -2) for vectors in unit)
     apart, together = (first - second).norm(dim=1), (first + second).norm(dim=1)
-    known = ~truth.isnan().any(dim=1).flatten()
+    known = ~truth.isnan().any(dim=axis).flatten()
     found: Floats = torch.rad2deg(2 * torch.atan2(apart, together))[known].numpy()
     return found
 

@@ -65,7 +65,8 @@ class LatentUse:
             told = torch.special.entr(mean["probabilities"]).sum(-1) - mean["entropy"]
         else:
             means, draws = (mean[f"{kind} squared"] - mean[kind] ** 2 for kind in ("mean", "draw"))
-            told = activity(means.mean(0), draws.mean(0)) if variable.domain in WHOLE else activity(means, draws)
+            axis = len(variable.plates)  # the elements of a direction go together, those of its plates do not
+            told = activity(means.mean(axis), draws.mean(axis)) if variable.domain in WHOLE else activity(means, draws)
         return {"nats": float(mean["nats"]), "in_use": int((told > IN_USE).sum()), "elements": told.numel()}
 
 

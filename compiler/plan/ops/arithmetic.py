@@ -4,10 +4,11 @@ import torch
 from torch import Tensor
 
 from compiler.plan.modules import Modules
-from compiler.plan.operation import Operation, Operations, nothing, union, without_axis
+from compiler.plan.operation import Operation, Operations, elements, nothing, union, without_axes, without_axis
 from compiler.plan.plan import Line
 from compiler.plan.running import Context, Run, laid_out, stacked
-from compiler.symbolic.axis_names import SAMPLES
+from compiler.symbolic.axis_names import SAMPLES, is_plate
+from compiler.symbolic.program import Axes
 
 
 def add(line: Line, modules: Modules) -> Run:
@@ -30,10 +31,10 @@ def logsumexp(line: Line, modules: Modules) -> Run:
 
 
 def weighted_sum(line: Line, modules: Modules) -> Run:
-    """sum over all axes of weights [*axes, B] times value [*axes, B, *event]; of several values without an event in one
-    pass."""
-    value = line.inputs[1]
-    places, event = tuple(range(len(value.axes))), (1,) * value.rank
+    """sum over all axes but plates of weights [*axes, B] times value [*axes, B, *event]; of several values without an
+    event in one pass."""
+    axes, event = union(line), (1,) * line.inputs[1].rank
+    places = averaged(axes)
 
     def run(context: Context, weights: Tensor, value: Tensor) -> Tensor:
         weights = weights.reshape(*weights.shape, *event) if event else weights
@@ -42,7 +43,30 @@ def weighted_sum(line: Line, modules: Modules) -> Run:
     def of_several(context: Context, weights: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
         return (weights * stacked(values)).sum([place + 1 for place in places]).unbind()
 
-    return laid_out(line.inputs, value.axes, run if len(line.outputs) == 1 else of_several)
+    return laid_out(line.inputs, axes, run if len(line.outputs) == 1 else of_several)
+
+
+def averaged(axes: Axes) -> tuple[int, ...]:
+    """Where the axes stand that are no plates."""
+    return tuple(place for place, axis in enumerate(axes) if not is_plate(axis))
+
+
+def plate_sum(line: Line, modules: Modules) -> Run:
+    """Added up over the elements of plates."""
+    places = tuple(line.inputs[0].axes.index(axis) for axis in line.options["along"])
+    return lambda context, value: value.sum(places)
+
+
+def plate_mean(line: Line, modules: Modules) -> Run:
+    """The mean over the elements of plates."""
+    places = tuple(line.inputs[0].axes.index(axis) for axis in line.options["along"])
+    return lambda context, value: value.mean(places)
+
+
+def repeated(line: Line, modules: Modules) -> Run:
+    """What is the same for so many elements, added up over them."""
+    count = line.options["count"]
+    return lambda context, value: count * value
 
 
 def at_first(line: Line, modules: Modules) -> Run:
@@ -75,10 +99,11 @@ def at_most_minus(line: Line, modules: Modules) -> Run:
         floored = value.clamp_max(-context.number(kind, variable))
         if mask is None:
             return floored
-        lacking = ~(mask.flatten(1).all(dim=1) if mask.dim() > 1 else mask)
+        rank = line.inputs[1].rank
+        lacking = ~(mask.all(tuple(range(-rank, 0))) if rank else mask)
         return torch.where(lacking, floored, value)
 
-    return run
+    return laid_out(line.inputs, line.outputs[0].axes, run)
 
 
 def share_of_sample(line: Line, modules: Modules) -> Run:
@@ -93,14 +118,17 @@ ARITHMETIC: Operations = {
     "zero": Operation(nothing, lambda line, modules: lambda context: context.full(0.0)),
     "exp": Operation(union, lambda line, modules: lambda context, value: value.exp()),
     "logsumexp": Operation(without_axis, logsumexp),
-    "mean": Operation(nothing, lambda line, modules: lambda context, value: value.mean(0), "once"),
-    "weighted_sum": Operation(nothing, weighted_sum, "once"),
+    "mean": Operation(elements, lambda line, modules: lambda context, value: value.mean(0), "once"),
+    "weighted_sum": Operation(elements, weighted_sum, "once"),
+    "plate_sum": Operation(without_axes, plate_sum, "once"),
+    "plate_mean": Operation(without_axes, plate_mean, "once"),
+    "repeated": Operation(union, repeated, "once"),
     "at_first": Operation(without_axis, at_first),
     "centred": Operation(union, centred, "once"),
     "times": Operation(union, times, "once"),
     "at_most_minus": Operation(union, at_most_minus, "once"),
     "share_of_sample": Operation(lambda line: (SAMPLES,), share_of_sample, "always"),
     "effective": Operation(
-        nothing, lambda line, modules: lambda context, weights: (-torch.logsumexp(2 * weights.detach(), dim=0)).exp()
+        elements, lambda line, modules: lambda context, weights: (-torch.logsumexp(2 * weights.detach(), dim=0)).exp()
     ),  # 1 / sum of squared normalised weights over the samples
 }

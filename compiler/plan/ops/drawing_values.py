@@ -13,7 +13,8 @@ from compiler.plan.modules import Modules
 from compiler.plan.operation import Operation, Operations, union, with_variable
 from compiler.plan.plan import Line
 from compiler.plan.running import Context, Run, laid_out
-from compiler.symbolic.axis_names import SAMPLES
+from compiler.symbolic.axis_names import SAMPLES, is_plate
+from compiler.symbolic.program import Axes
 from compiler.tensors import blanks
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.expression import applied
@@ -25,10 +26,11 @@ def _call(line: Line, modules: Modules) -> Callable[..., Any]:
     module, onto = modules.factors[line.options["factor"]], line.outputs[0].axes
     names = modules.read(line.options["factor"])
     counts: dict[int, int] = dict(line.options.get("entered", ()))
-    dims, sampled, reads = len(onto) + 1, bool(onto) and onto[0] == SAMPLES, frozenset(module.reads)
+    reads = frozenset(module.reads)
+    dims, drawn = len(onto) + 1, tuple(place for place, axis in enumerate(onto) if axis == SAMPLES or is_plate(axis))
 
     def run(context: Context, *tensors: Tensor) -> Any:
-        layout, given = Layout(dims, context.noise, sampled), iter(tensors)
+        layout, given = Layout(dims, context.noise, drawn), iter(tensors)
         values: dict[str, Tensor] = {}
         entered: dict[str, Entered] = {}
         for place, name in enumerate(names):
@@ -55,9 +57,9 @@ def parameters(line: Line, modules: Modules) -> Run:
 
 def enter(line: Line, modules: Modules) -> Run:
     """What the first layers of a factor's networks make of one parent alone."""
-    key, place = line.options["factor"], line.options["place"]
+    key, place, dims = line.options["factor"], line.options["place"], len(line.inputs[0].axes) + 1
     module, name = modules.factors[key], modules.read(key)[place]
-    return lambda context, value: module.enter(name, value, Layout(1, context.noise))
+    return lambda context, value: module.enter(name, value, Layout(dims, context.noise))
 
 
 def support(line: Line, modules: Modules) -> Run:
@@ -79,9 +81,9 @@ def support(line: Line, modules: Modules) -> Run:
 
 
 def noise(line: Line, modules: Modules) -> Run:
-    """What a draw is made from: one a sample and row, whatever the parameters."""
-    key, samples = line.options["factor"], line.options["samples"]
-    name, lead = modules.factor(key).variable, () if samples is None else (samples,)
+    """What a draw is made from: one a sample, element and row, whatever the parameters."""
+    key, samples, plates = line.options["factor"], line.options["samples"], line.options.get("plates", ())
+    name, lead = modules.factor(key).variable, (*(() if samples is None else (samples,)), *(size for _, size in plates))
     entry, extras = modules.family(key)
     return lambda context, *parameters: entry.noise(context.noise, name, lead, parameters, extras)
 
@@ -154,7 +156,7 @@ def label_or(line: Line, modules: Modules) -> Run:
             mask = mask.unsqueeze(-1)
         return torch.where(mask, label, hidden)
 
-    return run
+    return laid_out(line.inputs, line.outputs[0].axes, run)
 
 
 def reweighted(line: Line, modules: Modules) -> Run:
@@ -175,12 +177,18 @@ def reweighted(line: Line, modules: Modules) -> Run:
     return run
 
 
+def noise_axes(line: Line) -> Axes:
+    """Samples, and the plates of what is drawn."""
+    samples = (SAMPLES,) if line.options["samples"] else ()
+    return (*samples, *(axis for axis, _ in line.options.get("plates", ())))
+
+
 VALUES: Operations = {
     "function": Operation(union, function),
     "parameters": Operation(union, parameters),
     "enter": Operation(union, enter),
     "support": Operation(lambda line: (line.options["variable"],), support),
-    "noise": Operation(lambda line: (SAMPLES,) if line.options["samples"] else (), noise, "once"),
+    "noise": Operation(noise_axes, noise, "once"),
     "reparameterize": Operation(union, reparameterize),
     "flow_draw": Operation(union, flow_draw),
     "relax": Operation(union, relax),

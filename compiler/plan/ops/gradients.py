@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from compiler.plan.modules import Modules
-from compiler.plan.operation import Operation, Operations, nothing, union
+from compiler.plan.operation import Operation, Operations, elements, nothing, union
+from compiler.plan.ops.arithmetic import averaged
 from compiler.plan.plan import Line
 from compiler.plan.running import Context, Run, laid_out
 from compiler.plan.score_function import with_score, with_scores
@@ -48,7 +49,7 @@ def scores(line: Line, modules: Modules) -> Run:
 
 def share_score(line: Line, modules: Modules) -> Run:
     """Normalised log weights, each with the gradient of its own draws' log densities."""
-    places = tuple(range(len(line.outputs[0].axes)))
+    places = averaged(line.outputs[0].axes)
 
     def run(context: Context, weights: Tensor, *densities: Tensor) -> Tensor:
         total = weights
@@ -61,13 +62,13 @@ def share_score(line: Line, modules: Modules) -> Run:
 
 def mixture(line: Line, modules: Modules) -> Run:
     """log of the weighted mean of probabilities [*axes, B, *event]: [B, *event]."""
-    value = line.inputs[1]
-    places, event = tuple(range(len(value.axes))), (1,) * value.rank
+    axes, event = union(line), (1,) * line.inputs[1].rank
+    places = averaged(axes)
 
     def run(context: Context, weights: Tensor, value: Tensor) -> Tensor:
         return torch.logsumexp(value + weights.reshape(*weights.shape, *event), dim=places)
 
-    return laid_out(line.inputs, value.axes, run)
+    return laid_out(line.inputs, axes, run)
 
 
 GRADIENTS: Operations = {
@@ -75,5 +76,5 @@ GRADIENTS: Operations = {
     "score": Operation(nothing, score),
     "scores": Operation(nothing, scores),
     "share_score": Operation(union, share_score),
-    "mixture": Operation(nothing, mixture),
+    "mixture": Operation(elements, mixture),
 }

@@ -28,11 +28,10 @@ def log_prob(line: Line, modules: Modules) -> Run:
 
     def of_part(context: Context, value: Tensor, mask: Tensor, *parameters: Tensor) -> Tensor:
         each = entry.each(value, parameters, extras, relaxed=relaxed)
-        return sum_where(each, mask if part == "given" else ~mask, entry.joint_axes(extras))
+        kept = mask if part == "given" else ~mask
+        return sum_where(each, kept, len(extras.shape), entry.joint_axes(extras))
 
-    if part == "all":
-        return laid_out(line.inputs, axes, run)
-    return laid_out(line.inputs, axes, of_part, but=1)
+    return laid_out(line.inputs, axes, run if part == "all" else of_part)
 
 
 def table(line: Line, modules: Modules) -> Run:
@@ -51,8 +50,8 @@ def even_log_prob(line: Line, modules: Modules) -> Run:
     def run(context: Context, mask: Tensor | None = None) -> Tensor:
         if mask is None:
             return context.full(-(elements * context.log(support) if elements > 1 else context.log(support)))
-        kept = mask if part == "given" else ~mask
-        return -context.log(support) * (kept.flatten(1).sum(1) if kept.dim() > 1 else kept).to(context.dtype)
+        kept, rank = mask if part == "given" else ~mask, line.inputs[0].rank
+        return -context.log(support) * sum_last(kept, rank).to(context.dtype)
 
     return run
 
@@ -63,10 +62,9 @@ def share_repeats(line: Line, modules: Modules) -> Run:
     support = line.options["support"]
 
     def run(context: Context, hidden: Tensor, mask: Tensor) -> Tensor:
-        repeats = mask.flatten(1).sum(1) if mask.dim() > 1 else mask
-        return hidden - context.log(support) * repeats.to(context.dtype)
+        return hidden - context.log(support) * sum_last(mask, line.inputs[1].rank).to(context.dtype)
 
-    return run
+    return laid_out(line.inputs, line.outputs[0].axes, run)
 
 
 def kl(line: Line, modules: Modules) -> Run:
@@ -80,11 +78,9 @@ def kl(line: Line, modules: Modules) -> Run:
 
     def of_hidden(context: Context, mask: Tensor, *parameters: Tensor) -> Tensor:
         each = divergence_each(q, p, parameters[:count], parameters[theirs], extras)
-        return sum_where(each, ~mask, q.joint_axes(extras))
+        return sum_where(each, ~mask, len(extras.shape), q.joint_axes(extras))
 
-    if line.options["part"] == "all":
-        return laid_out(line.inputs, axes, run)
-    return laid_out(line.inputs, axes, of_hidden, but=0)
+    return laid_out(line.inputs, axes, run if line.options["part"] == "all" else of_hidden)
 
 
 def classes(line: Line, modules: Modules) -> Run:
@@ -110,7 +106,7 @@ def class_weights(line: Line, modules: Modules) -> Run:
         if variable.domain == "binary":
             return torch.stack([1 - value, value], dim=-1)
         assert variable.support is not None
-        return blanks.one_hot(value, variable.support, variable.minimum, context.full(0.0))
+        return applied(blanks.one_hot, value, variable.support, variable.minimum, context.floating)
 
     return run
 
@@ -160,14 +156,14 @@ def aggregate(line: Line, modules: Modules) -> Run:
     return lambda context, pairs: applied(aggregate_pairs, pairs, form, estimator, context.rows_of_data)
 
 
-def sum_where(each: Tensor, mask: Tensor, joint: int) -> Tensor:
-    """Sum of each element's term [*axes, B, *shape] over the elements in `mask` [B, *shape]: [*axes, B].
+def sum_where(each: Tensor, mask: Tensor, rank: int, joint: int) -> Tensor:
+    """Sum of each element's term [*axes, B, *shape] over the elements in `mask` [.., B, *shape]: [*axes, B].
 
-    joint: axes of the event along which a family has one term for all elements; their masks agree along those.
+    rank: dimensions of `shape`. joint: of these, from the first, along which a family has one term for all elements;
+    their masks agree along those.
     """
-    rank = mask.dim() - 1
-    for axis in range(1, joint + 1):
-        mask = mask.narrow(axis, 0, 1)
+    for axis in range(joint):
+        mask = mask.narrow(axis - rank, 0, 1)
     return sum_last(torch.where(mask, each, 0.0), rank)
 
 

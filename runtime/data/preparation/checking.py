@@ -19,10 +19,11 @@ def checked(variable: Variable, place: Place, array: Array) -> Array:
     wrong &= ~blank
     if wrong.any():
         raise bad_cell(place, array, wrong, what, hint)
+    axis = 1 + variable.row_axes
     if variable.domain == "direction":
-        return _normalised(place, array, np.sqrt((array**2).sum(axis=1, keepdims=True)), "length", variable)
+        return _normalised(place, array, np.sqrt((array**2).sum(axis=axis, keepdims=True)), "length", variable)
     if variable.domain == "simplex":
-        return _normalised(place, array, array.sum(axis=1, keepdims=True), "sum", variable)
+        return _normalised(place, array, array.sum(axis=axis, keepdims=True), "sum", variable)
     return array
 
 

@@ -57,6 +57,7 @@ def prepare(
     earlier: rows that earlier trainings took. every_label: split as with the budgets, and then keep every label.
     Raises DataError for everything that is wrong with the data.
     """
+    graphs = graphs.by_row
     data = _data_section(graphs)
     dialect = dialect_of(data)
     columns = with_patterns(_columns(graphs, data), data, dialect, spec_path, data_dir)
@@ -239,27 +240,30 @@ def _rows_for_units(name: str, kept: Mapping[str, Mask], splits: Splits) -> NDAr
 
 
 def _units(variable: Variable, values: Selection) -> Units:
-    """Mean and standard deviation over rows, per element (images: per channel), of positive values those of their
-    logarithms; a constant keeps its scale."""
-    name, logarithm = variable.name, variable.domain == "positive"
+    """Mean and standard deviation over rows (and over what a plate repeats), per element (images: per channel), of
+    positive values those of their logarithms; a constant keeps its scale."""
+    name, plates, logarithm = variable.name, variable.row_axes, variable.domain == "positive"
     if not values.take(name, torch.arange(0)).is_floating_point():
         raise DataError(
             f"standardize: {name} holds no real numbers", "standardize variables of domain real or positive"
         )
     scale: Callable[[Tensor], Tensor] = positive_log if logarithm else lambda numbers: numbers
-    count, total = _sums(values.chunks(name), scale)
+    count, total = _sums(values.chunks(name), plates, scale)
     count = count.clamp_min(1)
     mean = total / count
-    std = (_sums(values.chunks(name), lambda numbers: (scale(numbers) - mean) ** 2)[1] / count).sqrt()
+    std = (_sums(values.chunks(name), plates, lambda numbers: (scale(numbers) - mean) ** 2)[1] / count).sqrt()
     tiny = std <= 1e-12 * (1 + mean.abs())
-    return Units(mean[0], torch.where(tiny, 1.0, std)[0], logarithm)
+    first = (0,) * (1 + plates)
+    return Units(mean[first], torch.where(tiny, 1.0, std)[first], logarithm)
 
 
-def _sums(chunks: Iterable[Tensor], of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """How many values there are, and the sum of `of` them, over rows and the sides of images: [1, *shape] each."""
+def _sums(chunks: Iterable[Tensor], plates: int, of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """How many values there are, and the sum of `of` them, over rows, the axes of plates and the sides of images:
+    [1, *shape] each."""
     count = total = torch.zeros(1, dtype=torch.float64)
     for values in chunks:
-        over = (0, *range(2, values.dim())) if values.dim() > 3 else (0,)
+        picture = values.dim() - plates > 3
+        over = (*range(1 + plates), *(range(2 + plates, values.dim()) if picture else ()))
         known = ~values.isnan()
         count = count + known.sum(over, keepdim=True)
         total = total + torch.where(known, of(values.double()), 0.0).sum(over, keepdim=True)
@@ -301,11 +305,12 @@ def without_parts(graphs: Graphs, name: str, values: Values) -> tuple[Values, tu
     """
     if graphs.variables[name].domain != "real" or not graphs.indivisible(name):
         return values, ()
-    there = given_elements(values.tensor)
-    whole = there.reshape(len(there), -1).all(dim=1)
-    lost = int(np.count_nonzero(values.present)) - int(whole.sum())
-    blank = ~whole.reshape(-1, *(1,) * (there.dim() - 1))
-    kept = Values(Held(values.tensor.masked_fill(blank, float("nan"))), np.asarray(whole.numpy()))
+    there, first = given_elements(values.tensor), 1 + graphs.variables[name].row_axes
+    whole = there.reshape(*there.shape[:first], -1).all(dim=-1)
+    present = whole.reshape(len(whole), -1).any(dim=1)
+    lost = int(np.count_nonzero(values.present)) - int(present.sum())
+    blank = ~whole.reshape(*whole.shape, *(1,) * (there.dim() - first))
+    kept = Values(Held(values.tensor.masked_fill(blank, float("nan"))), np.asarray(present.numpy()))
     return kept, (_note(name, lost),) if lost else ()
 
 

@@ -1,0 +1,100 @@
+"""Between values and the elements of a plate: views of neighbours, ends and pools, places, rows in front."""
+
+from torch import Tensor
+
+from compiler.plan.modules import Modules
+from compiler.plan.operation import Operation, Operations, nothing, union
+from compiler.plan.plan import Line
+from compiler.plan.running import Context, Run
+from compiler.symbolic.axis_names import canonical
+from compiler.symbolic.program import Axes
+from compiler.tensors import views
+from compiler.tensors.expression import applied
+from graphspec.language.plates import NEIGHBOURS
+
+
+def across(line: Line, modules: Modules) -> Run:
+    """A value as it is seen from another element, or from outside a plate."""
+    kind, axes = line.options["kind"], line.inputs[0].axes
+    places = tuple(axes.index(axis) for axis in line.options["along"])
+
+    def run(context: Context, value: Tensor) -> Tensor:
+        match kind:
+            case "previous":
+                return applied(views.previous_elements, value, places[0])
+            case "next":
+                return applied(views.next_elements, value, places[0])
+            case "first" | "last":
+                return applied(views.end_elements, value, places, 0 if kind == "first" else -1)
+            case "sum":
+                return value.sum(places)
+            case "mean":
+                return value.mean(places)
+            case _:
+                return value.amax(places)
+
+    return run
+
+
+def seen_axes(line: Line) -> Axes:
+    """Neighbours stand where the reader does; pools and ends leave nothing of a plate."""
+    own = union(line)
+    return own if line.options["kind"] in NEIGHBOURS else tuple(axis for axis in own if axis not in line.options["along"])
+
+
+def numbers(line: Line, modules: Modules) -> Run:
+    """A count or positive value as it enters what is pooled: its logarithm, or as it is."""
+    variable, logarithms = modules.graphs.variables[line.options["variable"]], line.options["logarithms"]
+    relaxed = line.inputs[0].rank > len(variable.shape)
+
+    def run(context: Context, value: Tensor) -> Tensor:
+        if relaxed:
+            return applied(views.weighed_numbers, value, variable.minimum, logarithms=logarithms)
+        return applied(views.signed_log1p, value) if logarithms else value
+
+    return run
+
+
+def spread(line: Line, modules: Modules) -> Run:
+    """The same for every element of a plate."""
+    place, size = line.outputs[0].axes.index(line.options["axis"]), line.options["size"]
+    return lambda context, value: value.unsqueeze(place).repeat_interleave(size, dim=place)
+
+
+def place(line: Line, modules: Modules) -> Run:
+    """The places in a plate as classes, [n, 1]."""
+    size = line.options["size"]
+    return lambda context: applied(views.places_of, size, context.device)
+
+
+def there(line: Line, modules: Modules) -> Run:
+    """1 where an element has a neighbour, [n, 1]."""
+    step, size = -1 if line.options["kind"] == "previous" else 1, line.options["size"]
+    return lambda context: applied(views.has_neighbour, size, step, context.device, context.dtype)
+
+
+def rows_first(line: Line, modules: Modules) -> Run:
+    """[*plates, B, *event] as [B, *plates, *event], the outermost plate first."""
+    axes = line.options["along"]
+    places = tuple(line.inputs[0].axes.index(axis) for axis in axes)
+    return lambda context, value: value.movedim(places, tuple(range(1, len(axes) + 1)))
+
+
+def one_axis(line: Line) -> Axes:
+    """The plate's."""
+    return (line.options["axis"],)
+
+
+def with_axis(line: Line) -> Axes:
+    """One axis more."""
+    return canonical((*union(line), line.options["axis"]))
+
+
+ACROSS: Operations = {
+    "across": Operation(seen_axes, across),
+    "numbers": Operation(union, numbers),
+    "spread": Operation(with_axis, spread),
+    "place": Operation(one_axis, place),
+    "there": Operation(one_axis, there),
+    "rows_first": Operation(nothing, rows_first),
+}

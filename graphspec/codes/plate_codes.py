@@ -1,0 +1,35 @@
+"""What is wrong with plates: GS020-029."""
+
+from graphspec.codes.entry import Code
+
+CODES: dict[str, Code] = {
+    "GS020": Code(
+        "A plate that is not well declared",
+        "A plate says what a row has several of, and how many: `plates: {things: {size: 5}}`. Its name is no variable's "
+        "and no network's, because among the parents it means the place in the plate. `inside` names another plate, "
+        "and at most three stand in each other. A variable stands in one: `x: {role: observed, plate: things}`.",
+    ),
+    "GS022": Code(
+        "A parent that cannot be read from here",
+        "A variable of a plate has a value for each element. In the plate itself, and inside of it, a reader sees the "
+        "value of its own element. From outside it reads all elements at once, as `v@sum`, `v@mean`, `v@max`, or one "
+        "of the ends, `v@first`, `v@last`; in the plate it may also look at a neighbour, `v@previous` or `v@next`. "
+        "There is no default: a sum grows with the number of elements and a mean hides it.",
+    ),
+    "GS023": Code(
+        "An order that the plate does not have",
+        "Without `ordered: true` the elements of a plate are exchangeable in the generative graph, which therefore "
+        "cannot look at neighbours or ends. Recognition may, in any plate.",
+    ),
+    "GS024": Code(
+        "A circle that is no walk",
+        "Elements may depend on their neighbours in a circle that runs along the plate, all by `@previous` or all by "
+        "`@next`, among variables of one plate. A circle that looks both ways, or at all elements at once, has no "
+        "element to begin with.",
+    ),
+    "GS029": Code(
+        "A parent that gives no class",
+        "`{kind: linear, by: c}` has a linear map of its own for each class of `c`, which is one of the factor's "
+        "parents: a single category, or the name of the plate in which the variable stands.",
+    ),
+}

@@ -1,0 +1,179 @@
+"""Plates, and how factors read across their elements. Codes GS020-GS024, GS096, and GS090 for what comes later."""
+
+import re
+from math import prod
+
+from graphspec.graphs.declared_names import Outline, loops
+from graphspec.graphs.coupling import coupling_reader
+from graphspec.graphs.graph import SIDES, Graphs, Side
+from graphspec.graphs.network_choice import network_of
+from graphspec.graphs.reading_across import Unreadable, read, variable_path
+from graphspec.language import LabelBudget, Spec, TotalCorrelation
+from graphspec.language.base import IDENTIFIER, RESERVED_NAMES
+from graphspec.language.plates import DEEPEST, ENDS, POOLS, PlateSpec, base_of, path_of
+from graphspec.reading.suggestions import amount, did_you_mean, few, listed
+from graphspec.rules.graph_rules import parent_path, walks
+from graphspec.text.report import Report
+
+LATER = "this comes later in version 1 of the language"
+
+
+def check_plates(outline: Outline, report: Report) -> None:
+    """GS020: every plate has a size, a name of its own and a place; and variables stand in plates that there are."""
+    spec = outline.spec
+    for name, plate in spec.plates.items():
+        _check_plate(spec, name, plate, report)
+    for name, variable in spec.variables.items():
+        if variable.plate is not None and variable.plate not in spec.plates:
+            hint = did_you_mean(variable.plate, spec.plates, f"plates are {few(list(spec.plates))}", quote="'")
+            hint = hint if spec.plates else f"declare it: `plates: {{{variable.plate}: {{size: 10}}}}`"
+            report.error("GS020", ("variables", name, "plate"), f"there is no plate '{variable.plate}'", hint=hint)
+
+
+def _check_plate(spec: Spec, name: str, plate: PlateSpec, report: Report) -> None:
+    path = ("plates", name)
+    if name in spec.variables or name in spec.networks or name in RESERVED_NAMES or not _is_name(name):
+        what = "a variable" if name in spec.variables else "a network" if name in spec.networks else "no name for a plate"
+        hint = "a plate's name among `parents` is the place in it: call the plate otherwise"
+        report.error("GS020", path, f"'{name}' is {what}", key=True, hint=hint)
+    if plate.count is not None:
+        message = f"plate {name} has a count: plates whose number of elements varies are not there yet"
+        report.error("GS090", (*path, "count"), message, hint=LATER)
+    elif plate.size is None:
+        report.error("GS020", path, f"plate {name} does not say how many elements it has", key=True, hint="add `size:`")
+    if plate.inside is None:
+        return
+    if plate.inside not in spec.plates:
+        hint = did_you_mean(plate.inside, [n for n in spec.plates if n != name], "name a plate, or remove `inside`", quote="'")
+        report.error("GS020", (*path, "inside"), f"there is no plate '{plate.inside}'", hint=hint)
+    elif _circular(spec, name):
+        report.error("GS020", (*path, "inside"), f"plate {name} is inside of itself", hint="remove one `inside`")
+    elif len(path_of(spec.plates, name)) > DEEPEST:
+        way = " in ".join(reversed(path_of(spec.plates, name)))
+        hint = f"at most {DEEPEST} plates stand in each other: make one an axis of the shape"
+        report.error("GS020", (*path, "inside"), f"plates are too deep: {way}", hint=hint)
+
+
+def _is_name(name: str) -> bool:
+    return re.fullmatch(IDENTIFIER, name) is not None
+
+
+def _circular(spec: Spec, name: str) -> bool:
+    seen, current = set[str](), spec.plates[name].inside
+    while current is not None and current in spec.plates and current not in seen:
+        if current == name:
+            return True
+        seen.add(current)
+        current = spec.plates[current].inside
+    return False
+
+
+def check_readings(outline: Outline, report: Report) -> None:
+    """GS022, GS023: every parent can be read from where its reader stands."""
+    spec = outline.spec
+    for side in SIDES:
+        for name, factor in outline.factors(side).items():
+            for parent in dict.fromkeys(factor.parents):
+                if not all(_placed(spec, each) for each in (name, base_of(parent))):
+                    continue
+                try:
+                    read(spec, side, name, parent, network_of(factor, spec))
+                except Unreadable as problem:
+                    place = parent_path(report, (side, name, "parents"), parent)
+                    report.error(problem.code, place, problem.message, hint=problem.hint)
+
+
+def _placed(spec: Spec, name: str) -> bool:
+    """The plate of a variable, if it has one, is there."""
+    variable = spec.variables.get(name)
+    return variable is None or variable.plate is None or variable.plate in spec.plates
+
+
+def check_loops(outline: Outline, report: Report) -> None:
+    """Circles through neighbours: GS024 where they are no walk along the elements; GS090 where they are one."""
+    for side in SIDES:
+        for component in loops(outline.graph(side)):
+            views = walks(outline, side, component)
+            if views:
+                _check_walk(outline, side, component, views, report)
+
+
+def _check_walk(
+    outline: Outline, side: Side, component: set[str], views: dict[tuple[str, str], set[str]], report: Report
+) -> None:
+    (reader, parent), used = next(iter(views.items()))
+    way = " and ".join(sorted(component)) if len(component) < 4 else f"{listed(sorted(component))}"
+    place = parent_path(report, (side, reader, "parents"), f"{parent}@{next(iter(used))}")
+    every = set().union(*views.values())
+    pooled = every & {*POOLS, *ENDS}
+    if pooled:
+        message = f"{way}: each element would depend on all elements, its own among them ({parent}@{min(pooled)})"
+        report.error("GS024", place, message, hint="in a circle only neighbours can be read: all `@previous`, or all `@next`")
+    elif len(every) > 1:
+        message = f"{way}: a circle that looks both ways has no first element to begin with"
+        report.error("GS024", place, message, hint="read `@previous` only, or `@next` only; two variables may walk either way")
+    elif len({variable_path(outline.spec, name) for name in component}) > 1:
+        hint = "variables that walk along together stand in one plate"
+        report.error("GS024", place, f"{way} depend on each other and stand in different plates", hint=hint)
+    else:
+        message = f"{way}: walks along a plate, where an element depends on its neighbour's, are not there yet"
+        report.error("GS090", place, message, hint=LATER)
+
+
+def check_refused(outline: Outline, report: Report) -> None:
+    """GS096: what plates have no meaning for, with what to write instead."""
+    spec = outline.spec
+    if not spec.plates:
+        return
+    if spec.recognition.auto:
+        _refuse(report, ("recognition", "auto"), "`recognition: auto` with plates", "the inverse of a written-out graph is "
+                "no template", "write the factors", key=True)  # fmt: skip
+    objective = spec.objective
+    if objective.bound == "importance_weighted":
+        _refuse(report, ("objective", "bound"), "the importance weighted bound with plates", "its weights are defined per "
+                "row", "`bound: elbo`")  # fmt: skip
+    inside = {name for name, variable in spec.variables.items() if variable.plate is not None}
+    for name, beta in objective.beta.items():
+        if name in inside and isinstance(beta, TotalCorrelation):
+            _refuse(report, ("objective", "beta", name), f"total correlation of {name}, which stands in a plate", "it "
+                    "compares rows", "a number")  # fmt: skip
+    for name in objective.consistency:
+        if name in inside:
+            _refuse(report, ("objective", "consistency", name), f"consistency of {name}, which stands in a plate", "it is "
+                    "defined per row", "a variable of the row", key=True)  # fmt: skip
+    _check_columns(spec, inside, report)
+    for name, estimator in objective.estimators.items():
+        if name in inside and estimator.budget is not None:
+            _refuse(report, ("objective", "estimators", name), f"a budget of {name}, which stands in a plate", "it is "
+                    "defined per row", "leave `budget` out", key=True)  # fmt: skip
+
+
+def _check_columns(spec: Spec, inside: set[str], report: Report) -> None:
+    """What is done to pictures and labels row by row, of variables that have several a row."""
+    data = spec.data
+    for name in inside & data.variables.keys() if data is not None else ():
+        for field in ("resize", "colour", "augment", "soft"):
+            if getattr(data.variables[name], field):
+                _refuse(report, ("data", "variables", name, field), f"`{field}` of {name}, which stands in a plate", "cells "
+                        "of such a column hold several elements", "prepare the column beforehand", key=True)  # fmt: skip
+    for name in inside & data.labels.keys() if data is not None else ():
+        if isinstance(rule := data.labels[name], LabelBudget) and rule.per_class is not None:
+            _refuse(report, ("data", "labels", name, "per_class"), f"`per_class` of {name}, which stands in a plate",
+                    "a row keeps the labels of all its elements", "a count or share of rows", key=True)  # fmt: skip
+
+
+def check_coupled(graphs: Graphs, report: Report) -> None:
+    """GS096: a sum over the values of one element at a time is asked for, and something couples the elements."""
+    for name, asked in graphs.spec.objective.estimators.items():
+        variable = graphs.variables[name]
+        if asked.kind != "enumerate" or not variable.plates or (reader := coupling_reader(graphs, name)) is None:
+            continue
+        joint = amount((variable.support or 1) ** prod(variable.row_shape))
+        what = f"a sum over {name}, whose elements {reader} couples"
+        instead = "leave the line out: they are relaxed"
+        _refuse(report, ("objective", "estimators", name), what, f"it has {joint} joint values", instead)
+
+
+def _refuse(report: Report, path: tuple[str | int, ...], what: str, because: str, instead: str, *, key: bool = False) -> None:
+    report.error("GS096", path, f"not supported: {what}, because {because}", key=key, hint=f"instead: {instead}")
+

@@ -1,0 +1,270 @@
+"""A plain twin of the objective with plates: the model written out, one node for each element of each variable.
+
+Every joint value of all elements' summed variables under every draw is a world; each factor is asked about each element
+by itself, and expectations are sums over all worlds. Which means K^n worlds where the compiler sums K values an
+element. As in `row_twin.py`, of the compiler it uses the parameters that factors give at their parents' values, the
+noise, and the choice between summing and drawing. Labels weigh the joint draws of a row.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import torch
+import torch.nn.functional as F
+from distributions import distribution_of
+from torch import Tensor
+from twin_divergences import DIVERGENCES, divergence
+from twin_draws import draw, relaxed
+from twin_families import TwinDistribution
+
+from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors.blanks import PRESENCE
+
+Node = tuple[str, tuple[int, ...]]
+"""A variable, and the places of one of its elements in the plates it stands in, outermost first."""
+
+
+class PlateTwin:
+    """All worlds of the single row in `rows` {name: [1, *row shape]}."""
+
+    def __init__(self, model, rows: dict[str, Tensor], noise) -> None:
+        self.model, self.graphs, self.noise = model, model.graphs, noise
+        self.section = model.graphs.spec.objective
+        self.weights = ObjectiveWeights.at(model.graphs, model.rates, math.inf)
+        self.rows = {n: model.prepare(rows)[n][0] for n in (*self.graphs.observed, *self.graphs.supervised)}
+        self.q = {f.variable: f for f in self.graphs.order("recognition") if not f.deterministic}
+        program, _ = model.program(model.group(model.prepare(rows))[0][0])
+        self.choices, self.clamped = program.choices, {*program.clamped, *program.pattern.masked}
+        self.hidden = [node for n in self.q for node in self.nodes(n) if not self.whole(node)]
+        self.labels = [node for n in self.q for node in self.nodes(n) if n in self.rows and bool(self.given(node).any())]
+        drawn = any(self.kind(node) != "enumerate" for node in self.hidden)
+        self.samples = self.section.samples if drawn else 1
+        summed = [node for node in self.hidden if self.kind(node) == "enumerate"]
+        tables = [self.fillings(node) for node in summed]
+        worlds = list(product(range(self.samples), *(range(len(table)) for table in tables)))
+        self.count, self.sample = len(worlds), torch.tensor([world[0] for world in worlds])
+        self.values: dict[Node, Tensor] = {
+            node: table[torch.tensor([world[1 + place] for world in worlds])]
+            for place, (node, table) in enumerate(zip(summed, tables, strict=True))
+        }
+        self.summed = summed
+        for side in ("recognition", "generative"):
+            for factor in self.graphs.order(side):
+                if factor.view is None:
+                    for node in self.nodes(factor.variable):
+                        if node not in self.values:
+                            self.values[node] = self.value(factor, node)
+
+    # elements
+
+    def nodes(self, name: str) -> Iterator[Node]:
+        sizes = [range(size) for _, size in self.graphs.variables[name].plates]
+        return ((name, places) for places in product(*sizes))
+
+    def kind(self, node: Node) -> str:
+        return self.choices[node[0]].estimator
+
+    def told(self, node: Node) -> Tensor:
+        """What the row says of one element, blanks as they are: [*shape]."""
+        return self.rows[node[0]][node[1]]
+
+    def given(self, node: Node) -> Tensor:
+        """[*shape] bool."""
+        if node[0] not in self.rows:
+            return torch.zeros(self.graphs.variables[node[0]].shape, dtype=torch.bool)
+        value, variable = self.told(node), self.graphs.variables[node[0]]
+        here = ~torch.isnan(value) if value.is_floating_point() else torch.ones_like(value, dtype=torch.bool)
+        return here & (value != -1) if variable.discrete else here
+
+    def whole(self, node: Node) -> bool:
+        return node[0] in self.rows and bool(self.given(node).all())
+
+    def fillings(self, node: Node) -> Tensor:
+        """Every way to fill what one element lacks: [ways, *shape]."""
+        variable, here = self.graphs.variables[node[0]], self.given(node)
+        dtype = torch.int64 if variable.domain == "category" else self.model.dtype
+        tables = []
+        for filling in product(range(variable.minimum, variable.minimum + variable.support), repeat=int((~here).sum())):
+            table = self.told(node).clone().to(dtype) if node[0] in self.rows else torch.zeros(variable.shape, dtype=dtype)
+            table[~here] = torch.tensor(filling, dtype=dtype)
+            tables.append(table)
+        return torch.stack(tables)
+
+    # values
+
+    def value(self, factor, node: Node) -> Tensor:
+        if factor.deterministic:
+            return self.everywhere(self.model.compute(factor, self.read(factor, node), self.noise))
+        if node[0] in self.graphs.observed or self.whole(node):
+            return self.everywhere(self.told(node).unsqueeze(0))
+        return self.drawn(node)
+
+    def everywhere(self, value: Tensor) -> Tensor:
+        return value.expand(self.count, *value.shape[1:])
+
+    def read(self, factor, node: Node) -> dict[str, Tensor]:
+        """What a factor's networks are given at one element: parents and flags, [worlds, ...] each."""
+        here = dict(zip([name for name, _ in self.graphs.variables[node[0]].plates], node[1], strict=True))
+        found: dict[str, Tensor] = {}
+        for parent in factor.parents:
+            view = self.graphs.views[parent].view if parent in self.graphs.views else None
+            if view is None:
+                places = tuple(here[plate] for plate, _ in self.graphs.variables[parent].plates)
+                found[parent] = self.entering((parent, places))
+                if self.graphs.variables[parent].missing:
+                    found[parent + PRESENCE] = self.flag((parent, places))
+            elif view.kind == "place":
+                found[parent] = torch.full((self.count,), here[view.base])
+            else:
+                found |= self.seen(parent, view, here)
+        return found
+
+    def entering(self, node: Node) -> Tensor:
+        """A value as networks read it: an observed blank as zeros."""
+        variable = self.graphs.variables[node[0]]
+        if not variable.missing:
+            return self.values.get(node, None) if node in self.values else self.everywhere(self.told(node).unsqueeze(0))
+        value, here = self.told(node), self.given(node)
+        if variable.domain == "category":
+            value = F.one_hot(value.clamp_min(0), variable.support).to(self.model.dtype) * here.unsqueeze(-1)
+        else:
+            value = torch.where(here, value, torch.zeros_like(value))
+        return self.everywhere(value.unsqueeze(0))
+
+    def flag(self, node: Node) -> Tensor:
+        return self.everywhere(self.given(node).to(self.model.dtype).unsqueeze(0))
+
+    def seen(self, name: str, view, here: dict[str, int]) -> dict[str, Tensor]:
+        """A view of one variable from where a reader stands, and its flag."""
+        base, seen = self.graphs.variables[view.base], self.graphs.variables[name]
+        plates = [plate for plate, _ in base.plates]
+        if view.kind in ("previous", "next"):
+            place = here[plates[-1]] + (-1 if view.kind == "previous" else 1)
+            inside = 0 <= place < base.plates[-1][1]
+            node = (view.base, (*(here[plate] for plate in plates[:-1]), place if inside else 0))
+            value, flag = self.numbers(node, raw=True), torch.full((self.count, *(seen.flags or ())), float(inside))
+            flag = self.flag(node) * inside if base.missing else flag.to(self.model.dtype)
+            return {name: value * inside, name + PRESENCE: flag}
+        fixed = [here[plate] if plate not in view.taken else None for plate in plates]
+        nodes = [n for n in self.nodes(view.base) if all(f is None or f == p for f, p in zip(fixed, n[1], strict=True))]
+        found = {name: self.pooled(view.kind, [self.numbers(node, raw=view.kind in ("first", "last") or view.raw)
+                                               for node in nodes])}  # fmt: skip
+        if base.missing:
+            found[name + PRESENCE] = self.pooled(view.kind, [self.flag(node) for node in nodes])
+        return found
+
+    def numbers(self, node: Node, *, raw: bool) -> Tensor:
+        """An element as it is pooled: a category as class weights, counts as log1p."""
+        variable, value = self.graphs.variables[node[0]], self.entering(node)
+        relaxed = value.dim() > 1 + len(variable.shape)
+        if variable.domain == "category":
+            return value if relaxed else F.one_hot(value, variable.support).to(self.model.dtype)
+        assert not relaxed, "counts are not relaxed here"
+        return value.log1p() if variable.domain in ("count", "positive") and not raw else value
+
+    def pooled(self, kind: str, values: Sequence[Tensor]) -> Tensor:
+        match kind:
+            case "first":
+                return values[0]
+            case "last":
+                return values[-1]
+            case "sum":
+                return sum(values[1:], values[0])
+            case "mean":
+                return sum(values[1:], values[0]) / len(values)
+            case _:
+                return torch.stack(values).amax(0)
+
+    def drawn(self, node: Node) -> Tensor:
+        name, places = node
+        distribution, variable = self.distribution(self.q[name], node), self.graphs.variables[name]
+        axes = sorted(plate for plate, _ in variable.plates)
+        sizes, by_name = dict(variable.plates), dict(zip([p for p, _ in variable.plates], places, strict=True))
+
+        def ask(kind: str, suffix: str, event: Sequence[int]) -> Tensor:
+            lead = (*((self.section.samples,) if self.section.samples > 1 else ()), *(sizes[axis] for axis in axes))
+            made = getattr(self.noise, kind)(name + suffix, lead, event, self.model.dtype)
+            made = made if self.section.samples > 1 else made.unsqueeze(0)
+            for axis in axes:
+                made = made.select(1, by_name[axis])
+            return made[:, 0][self.sample]
+
+        if self.kind(node) == "relax":
+            value = relaxed(distribution, ask, self.weights.number("temperature", name), hard=False)
+        else:
+            value = draw(distribution, ask)
+        value, here = self.everywhere(value), self.given(node)
+        if not bool(here.any()):
+            return value
+        label = self.told(node)
+        if self.kind(node) == "relax" and variable.domain != "binary":
+            label, here = F.one_hot(label.clamp_min(0).long(), variable.support), here.unsqueeze(-1)
+        return torch.where(here, label.to(value.dtype), value)
+
+    # densities, each [worlds]
+
+    def distribution(self, factor, node: Node) -> TwinDistribution:
+        found = distribution_of(self.model, factor, self.read(factor, node), self.noise)
+        return TwinDistribution(factor.family.name, self.graphs.variables[node[0]], dict(found.parameters), factor.options)
+
+    def log_density(self, factor, node: Node, part: str) -> Tensor:
+        here = self.given(node)
+        kept, soft = here if part == "given" else ~here, False
+        if part == "given":
+            value = torch.where(here, self.told(node), torch.zeros_like(self.told(node))).unsqueeze(0)
+        else:
+            value, soft = self.values[node], self.kind(node) == "relax"
+        each = self.distribution(factor, node).log_prob_each(value, relaxed=soft)
+        return self.total(each, kept)
+
+    def total(self, each: Tensor, kept: Tensor) -> Tensor:
+        found = torch.where(kept, each, torch.zeros_like(each))
+        return self.everywhere(found.flatten(1).sum(1) if kept.dim() else found)
+
+    def gain(self, node: Node) -> Tensor:
+        """log p - log q of what one element lacks, or minus its divergence where a closed form stands for it."""
+        name = node[0]
+        q, p = self.q[name], self.graphs.generative[name]
+        closed = self.kind(node) != "enumerate" and (q.family.name, p.family.name) in DIVERGENCES and not self.weighed(name)
+        if closed and not self.below(name) & self.graphs.stochastic_parents(p):
+            each = divergence(self.distribution(q, node), self.distribution(p, node))
+            return -self.total(each, ~self.given(node))
+        return self.log_density(p, node, "hidden") - self.log_density(q, node, "hidden")
+
+    def below(self, name: str) -> set[str]:
+        found, pending = set[str](), [name]
+        while pending:
+            current = pending.pop()
+            for other, factor in self.q.items():
+                if current in self.graphs.stochastic_parents(factor) and other not in found:
+                    found.add(other)
+                    pending.append(other)
+        return found
+
+    def weighed(self, name: str) -> bool:
+        """A label below it weighs its draws."""
+        return bool(self.below(name) & self.clamped)
+
+    def bound(self) -> Tensor:
+        zero = torch.zeros(self.count, dtype=self.model.dtype)
+        log_g = torch.full_like(zero, -math.log(self.samples))
+        for node in self.summed:
+            log_g = log_g + self.log_density(self.q[node[0]], node, "hidden")
+        log_w: dict[str, Tensor] = {}
+        for node in self.labels:
+            log_w[node[0]] = log_w.get(node[0], zero) + self.log_density(self.q[node[0]], node, "given")
+        weights = torch.softmax(log_g + sum(log_w.values(), zero), 0)
+        likelihood = zero
+        for name, factor in self.graphs.generative.items():
+            for node in () if factor.deterministic or name not in self.rows else self.nodes(name):
+                likelihood = likelihood + self.log_density(factor, node, "given")
+        total = (weights * (likelihood - sum(log_w.values(), zero))).sum()
+        for node in self.hidden:
+            floor = torch.tensor(-self.weights.number("free_bits", node[0]), dtype=zero.dtype)
+            total = total + self.weights.number("beta", node[0]) * torch.minimum((weights * self.gain(node)).sum(), floor)
+        evidence = [torch.logsumexp(log_g + sum(list(log_w.values())[:place], zero), 0) for place in range(len(log_w) + 1)]
+        total = total + evidence[-1]
+        for place, name in enumerate(log_w):
+            total = total + self.weights.number("alpha", name) * (evidence[place + 1] - evidence[place])
+        return total

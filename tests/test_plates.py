@@ -1,0 +1,346 @@
+"""Plates of fixed size: the objective of any spec with plates is that of the model written out."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from plate_twin import PlateTwin
+from random_plates import PlateSpecDraw
+from row_noise import RowNoise
+from torch import Tensor
+from typer.testing import CliRunner
+
+from compiler import compile_spec
+from compiler.emission import emit
+from compiler.tensors.call_layout import Layout
+from compiler.tensors.noise import Noise
+from graphspec.loading import check_graphs, load
+from runtime.cli.app import app
+from runtime.data import prepare
+
+DOUBLE = torch.float64
+ROWS = 3
+
+
+def model_of(text: str, seed: int = 0):
+    """A float64 model whose weights are far from even."""
+    model = compile_spec(load("-", text=text), dtype=DOUBLE)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(0.7 * torch.randn(parameter.shape, generator=generator, dtype=DOUBLE))
+    return model
+
+
+def rows_for(model, count: int = ROWS, seed: int = 0) -> dict[str, Tensor]:
+    """Random rows: the first without labels, the second with all, the others with any elements; blanks anywhere."""
+    generator, rows = torch.Generator().manual_seed(seed), {}
+    for name in (*model.graphs.observed, *model.graphs.supervised):
+        variable = model.graphs.variables[name]
+        shape = (count, *variable.row_shape)
+        if variable.support is not None:
+            value = torch.randint(0, variable.support, shape, generator=generator)
+            value = value if variable.domain == "category" else value.to(DOUBLE)
+        else:
+            value = torch.randn(shape, generator=generator, dtype=DOUBLE)
+        gone = torch.rand(shape, generator=generator) < 0.5
+        if variable.role == "supervised":
+            gone[0], gone[1] = True, False
+        if variable.role == "supervised" or variable.missing:
+            value[gone] = -1 if variable.discrete else torch.nan
+        rows[name] = value
+    return rows
+
+
+def gradients(value: Tensor, model) -> Tensor:
+    parameters = list(model.parameters())
+    found = torch.autograd.grad(value, parameters, allow_unused=True)
+    pairs = zip(parameters, found, strict=True)
+    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in pairs])
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_value_and_gradient_are_those_of_the_model_written_out(seed: int) -> None:
+    """Nested plates and two side by side, every view, labels on any elements; one draw, or two where all labels of a row
+    weigh its joint draws."""
+    text = PlateSpecDraw(seed, samples=2).text()
+    model = model_of(text)
+    rows = rows_for(model)
+    found = model.bound(rows, noise=RowNoise(3, range(ROWS)))
+    expected = torch.stack([
+        PlateTwin(model, {n: v[row : row + 1] for n, v in rows.items()}, RowNoise(3, [row])).bound()
+        for row in range(ROWS)
+    ])  # fmt: skip
+    scale = torch.arange(1, ROWS + 1, dtype=DOUBLE)
+    torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-11, msg=lambda said: f"{said}\n{text}")
+    mine, theirs = gradients(found @ scale, model), gradients(expected @ scale, model)
+    torch.testing.assert_close(mine, theirs, atol=1e-8, rtol=1e-9, msg=lambda said: f"{said}\n{text}")
+
+
+@pytest.mark.parametrize("seed", [1, 4, 9])
+def test_rows_and_batches_change_nothing(seed: int) -> None:
+    model = model_of(PlateSpecDraw(seed, samples=2).text())
+    rows = rows_for(model, 5)
+    whole = model.bound(rows, noise=RowNoise(3, range(5)))
+    for part in ([3, 1], [4], [2, 0]):
+        found = model.bound({n: v[part] for n, v in rows.items()}, noise=RowNoise(3, part))
+        torch.testing.assert_close(found, whole[part], atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("seed", [0, 3, 12])
+def test_the_emitted_file_agrees(seed: int) -> None:
+    """`emit` runs the file beside the model and raises where value or gradient differ."""
+    assert "def bound(" in emit(load("-", text=PlateSpecDraw(seed, most=3, samples=2).text()))
+
+
+class ElementNoise(Noise):
+    """Draws by element: of one row with n elements, or of n rows, the same numbers."""
+
+    in_order = False
+
+    def __init__(self, batch: int, elements: int, order: tuple[int, ...] = ()) -> None:
+        super().__init__(0, batch)
+        self.order = order or tuple(range(elements))
+
+    def _drawn(self, kind, name, lead, event, dtype) -> Tensor:
+        plate = self.batch == 1 and len(self.order) > 1 and len(lead) > 0 and lead[-1] == len(self.order)
+        ahead = lead[:-1] if plate else lead
+        places = self.order if plate else range(self.batch)
+        made = []
+        for place in places:
+            generator = torch.Generator().manual_seed(1000 * place + sum(map(ord, name)))
+            made.append(kind((*ahead, *event), generator=generator, dtype=dtype))
+        stacked = torch.stack(made, dim=len(ahead))
+        return stacked.unsqueeze(len(lead)) if plate else stacked
+
+    def normal(self, name, lead, event, dtype):
+        return self._drawn(torch.randn, name, lead, event, dtype)
+
+    def uniform(self, name, lead, event, dtype):
+        return self._drawn(torch.rand, name, lead, event, dtype).clamp_min(torch.finfo(dtype).tiny)
+
+    def select(self, rows):
+        return self
+
+
+ALONE = """
+graphspec: 1
+PLATES
+variables:
+  x: {role: observed, size: 2IN}
+  t: {role: supervised, domain: category, classes: 3IN}
+  y: {role: supervised, domain: binaryIN}
+  z: {role: latent, size: 2IN}
+generative:
+  y: {}
+  z: {parents: [y]}
+  t: {parents: [z]}
+  x: {parents: [z, y, t]}
+recognition:
+  y: {parents: [x]}
+  z: {parents: [x, y]}
+  t: {parents: [x, z, y]}
+networks: {default: {kind: mlp, hidden: [4], activation: tanh}}
+objective: {alpha: {t: 2.5, y: 0.7}, samples: 3, beta: {z: 1.5}, free_bits: {z: 0.4}, label_bound: BOUND}
+"""
+
+
+@pytest.mark.parametrize("bound", ["logmeanexp", "jensen"])
+@pytest.mark.parametrize("labels", [(-1, -1), (2, -1), (2, 1), (-1, 0)])
+def test_a_label_weighs_the_draws_of_its_own_element_where_elements_are_independent(bound, labels) -> None:
+    """A model in one plate is a model of rows: four elements of one row are worth four rows, three draws each, however
+    much the labels of each weigh its draws."""
+    text = ALONE.replace("BOUND", bound)
+    inside = model_of(text.replace("PLATES", "plates: {things: {size: 4}}").replace("IN", ", plate: things"))
+    alone = model_of(text.replace("PLATES", "").replace("IN", ""))
+    alone.load_state_dict(inside.state_dict())
+    generator = torch.Generator().manual_seed(5)
+    x = torch.randn(4, 2, generator=generator, dtype=DOUBLE)
+    t, y = torch.full((4,), labels[0]), torch.full((4,), float(labels[1]), dtype=DOUBLE)
+    whole = inside.bound({"x": x[None], "t": t[None], "y": y[None]}, noise=ElementNoise(1, 4))
+    parts = alone.bound({"x": x, "t": t, "y": y}, noise=ElementNoise(4, 4))
+    torch.testing.assert_close(whole[0], parts.sum(), atol=1e-10, rtol=0)
+    torch.testing.assert_close(gradients(whole[0], inside), gradients(parts.sum(), alone), atol=1e-9, rtol=0)
+
+
+SET = """
+graphspec: 1
+plates: {things: {size: 4}}
+variables:
+  x: {role: observed, size: 2, plate: things}
+  t: {role: supervised, domain: category, classes: 3, plate: things}
+  s: {role: latent, size: 2}
+  z: {role: latent, size: 1, plate: things}
+generative:
+  s: {}
+  z: {parents: [s]}
+  t: {parents: [s]}
+  x: {parents: [z, t, s]}
+recognition:
+  t: {parents: [x, x@mean]}
+  s: {parents: [x@max, t@mean]}
+  z: {parents: [x, s, x@sum]}
+networks: {default: {kind: mlp, hidden: [4], activation: tanh}}
+objective: {alpha: 2, samples: 2}
+"""
+
+
+def test_the_order_of_the_elements_changes_nothing() -> None:
+    """Of a plate whose order nobody looks at: elements moved, with their labels and their noise."""
+    model, order = model_of(SET), (2, 0, 3, 1)
+    x = torch.randn(1, 4, 2, generator=torch.Generator().manual_seed(1), dtype=DOUBLE)
+    t = torch.tensor([[0, -1, 2, -1]])
+    here = model.bound({"x": x, "t": t}, noise=ElementNoise(1, 4))
+    there = model.bound({"x": x[:, order], "t": t[:, order]}, noise=ElementNoise(1, 4, order))
+    torch.testing.assert_close(here, there, atol=1e-10, rtol=0)
+
+
+def test_a_map_by_class_is_the_map_of_that_class() -> None:
+    """By a plate's place, by a category, and by relaxed classes, which mix the maps."""
+    text = """
+graphspec: 1
+plates: {items: {size: 3}}
+variables:
+  x: {role: observed, size: 2, plate: items}
+  g: {role: observed, domain: category, classes: 4}
+  u: {role: observed, size: 2}
+  z: {role: latent, size: 2}
+generative: {z: {}, x: {parents: [z, items], network: {kind: linear, by: items}},
+             u: {parents: [z, g], network: {kind: linear, by: g}}}
+recognition: {z: {parents: [u]}}
+"""
+    model = model_of(text)
+    z, g = torch.tensor([[0.3, -1.2]], dtype=DOUBLE), torch.tensor([2])
+    by_item = dict(model.factors["generative--x"].named_parameters())
+    by_group = dict(model.factors["generative--u"].named_parameters())
+    made = model.generate({"z": z, "g": g}, 1, noise=Noise(0, 1))
+    for weights, name, chosen in ((by_item, "x", range(3)), (by_group, "u", [2])):
+        weight = next(v for k, v in weights.items() if k.endswith("from_z"))
+        bias = next(v for k, v in weights.items() if k.endswith("bias"))
+        expected = torch.stack([weight[k] @ z[0] + bias[k] for k in chosen])[:, :2]
+        torch.testing.assert_close(made[name].reshape(-1, 2), expected)
+
+
+COUNTS = """
+graphspec: 1
+plates: {days: {size: 3, ordered: true}}
+variables:
+  n: {role: observed, domain: count, plate: days, missing: true}
+  z: {role: latent, size: 1}
+generative: {z: {}, n: {parents: [z]}}
+recognition: {z: {parents: [n@VIEW], network: {kind: KIND}, parameters: {scale: 1.0}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("view", "kind", "expected"),
+    [("sum", "linear", np.log1p(4) + np.log1p(7)), ("mean", "linear", (np.log1p(4) + np.log1p(7)) / 3),
+     ("sum", "identity", 11.0), ("first", "linear", np.log1p(4)), ("last", "identity", 7.0), ("max", "linear", np.log1p(7))],
+)  # fmt: skip
+def test_counts_are_pooled_as_they_enter(view: str, kind: str, expected: float) -> None:
+    """As logarithms where a network has weights, as they are where it has none; a blank as zero, beside its flag."""
+    model = model_of(COUNTS.replace("VIEW", view).replace("KIND", kind))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.startswith("factors.recognition"):
+                parameter.fill_(1.0 if "from_n" in name and "present" not in name else 0.0)
+    rows = {"n": torch.tensor([[4.0, -1.0, 7.0]], dtype=DOUBLE)}
+    assert model.predict("z", rows, noise=Noise(0, 1)).item() == pytest.approx(expected)
+
+
+def test_a_neighbour_that_is_not_there_is_zero_beside_a_flag() -> None:
+    """The first element has no previous one: its map sees zero, and a flag of zero."""
+    text = COUNTS.replace("n@VIEW", "n@previous").replace("KIND", "linear").replace("role: latent", "role: latent, plate: days")
+    model = model_of(text)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.startswith("factors.recognition"):
+                parameter.fill_(10.0 if "present" in name else 1.0 if "from_n" in name else 0.0)
+    rows = {"n": torch.tensor([[4.0, -1.0, 7.0]], dtype=DOUBLE)}
+    found = model.predict("z", rows, noise=Noise(0, 1)).flatten().tolist()
+    assert found == pytest.approx([0.0, 10 + np.log1p(4), 0.0])  # nothing before; four; a blank
+
+
+def test_answers_have_the_elements_behind_the_rows() -> None:
+    model = model_of(SET)
+    rows = rows_for(model, 5)
+    assert model.predict("t", rows, noise=Noise(0, 5)).shape == (5, 4, 3)
+    assert model.infer(rows, samples=2, noise=Noise(0, 5))["z"].shape == (2, 5, 4, 1)
+    assert model.posterior_means(rows, noise=Noise(0, 5))["t"].shape == (5, 4)
+    made = model.generate({}, 5, noise=Noise(0, 5), means=False)
+    assert {name: tuple(value.shape) for name, value in made.items()} == {
+        "s": (5, 2), "z": (5, 4, 1), "t": (5, 4), "x": (5, 4, 2),
+    }  # fmt: skip
+    density = model.log_prob("generative", made)["z"]
+    alone = model.conditional(model.graphs.generative["z"])
+    loc, scale = alone({"s": made["s"]}, Layout(1, Noise(0, 5)))
+    expected = torch.distributions.Normal(loc[:, None], scale[:, None]).log_prob(made["z"]).sum((1, 2))
+    torch.testing.assert_close(density, expected)
+
+
+@pytest.mark.parametrize(("wrong", "expected"), [((2, 3, 2), "[B, 4, 2]"), ((2, 2), "[B, 4, 2]")])
+def test_rows_of_another_size_are_refused(wrong, expected) -> None:
+    with pytest.raises(ValueError, match=r"takes values of shape \['B', 4, 2\]"):
+        model_of(SET).bound({"x": torch.zeros(wrong, dtype=DOUBLE)})
+    assert expected
+
+
+def test_elements_that_something_couples_are_relaxed_with_a_reason() -> None:
+    """t@mean is read in recognition: a sum over t's values, element by element, would be wrong."""
+    program, _ = model_of(SET).program(model_of(SET).group(model_of(SET).prepare({"x": torch.zeros(1, 4, 2)}))[0][0])
+    choice = program.choices["t"]
+    assert choice.estimator == "relax" and "t@mean couples the elements" in choice.reason
+
+
+TABLE = """
+graphspec: 1
+name: survey
+plates: {questions: {size: 3}}
+variables:
+  answer: {role: observed, domain: category, classes: 4, missing: true, plate: questions}
+  score: {role: observed, size: 1, plate: questions}
+  group: {role: supervised, domain: category, names: [a, b]}
+  easy: {role: supervised, domain: binary, plate: questions}
+  z: {role: latent, size: 2}
+generative:
+  group: {}
+  easy: {}
+  z: {parents: [group]}
+  answer: {parents: [z, questions, easy], network: {kind: linear, by: questions}}
+  score: {parents: [z]}
+recognition:
+  group: {parents: [answer@mean, score@mean]}
+  easy: {parents: [answer, score]}
+  z: {parents: [answer@sum, score@mean, group]}
+networks: {default: {kind: mlp, hidden: [8]}}
+data:
+  source: rows.npz
+  variables: {answer: answer, score: {column: score, standardize: true}, group: group, easy: easy}
+  labels: {easy: 20}
+training: {epochs: 2, batch_size: 16}
+"""
+
+
+def test_padded_arrays_train_and_are_measured_by_element(tmp_path, monkeypatch) -> None:
+    """[N, n, *shape] columns; scales are those of all elements; a kept row keeps the labels of all its elements."""
+    random = np.random.default_rng(0)
+    answer = random.integers(0, 4, (120, 3))
+    answer[::7, 1] = -1
+    easy = random.integers(0, 2, (120, 3)).astype(float)
+    easy[::5, 2] = np.nan
+    score = (5 + 3 * random.normal(size=(120, 3, 1))).astype("float32")
+    np.savez(tmp_path / "rows.npz", answer=answer, score=score, group=random.integers(0, 2, 120), easy=easy)
+    (tmp_path / "survey.yaml").write_text(TABLE)
+    monkeypatch.chdir(tmp_path)
+    graphs, found = check_graphs("survey.yaml")
+    assert graphs is not None and not [each for each in found if each.severity == "error"]
+    data = prepare(graphs)
+    assert data.training.values["answer"].shape[1:] == (3,) and data.units["score"].mean.shape == (1,)
+    assert data.units["score"].mean.item() == pytest.approx(5, abs=0.5)
+    assert len(data.label_rows["easy"]) == 20
+    result = CliRunner().invoke(app, ["train", "survey.yaml", "--json"])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)["test"]
+    assert report["variables"]["easy"]["elements"] > report["variables"]["easy"]["rows"]
+    assert report["elbo_per_element"]["questions"] == pytest.approx(report["elbo"] / 3)
