@@ -37,7 +37,9 @@ class PlateTwin:
         program, _ = model.program(model.group(model.prepare(rows))[0][0])
         self.choices, self.clamped = program.choices, {*program.clamped, *program.pattern.masked}
         self.hidden = [node for n in self.q for node in self.nodes(n) if not self.whole(node)]
-        self.labels = [node for n in self.q for node in self.nodes(n) if n in self.rows and bool(self.given(node).any())]
+        self.labels = [
+            node for n in self.q for node in self.nodes(n) if n in self.rows and bool(self.given(node).any())
+        ]
         drawn = any(self.kind(node) != "enumerate" for node in self.hidden)
         self.samples = self.section.samples if drawn else 1
         summed = [node for node in self.hidden if self.kind(node) == "enumerate"]
@@ -86,7 +88,9 @@ class PlateTwin:
         dtype = torch.int64 if variable.domain == "category" else self.model.dtype
         tables = []
         for filling in product(range(variable.minimum, variable.minimum + variable.support), repeat=int((~here).sum())):
-            table = self.told(node).clone().to(dtype) if node[0] in self.rows else torch.zeros(variable.shape, dtype=dtype)
+            table = (
+                self.told(node).clone().to(dtype) if node[0] in self.rows else torch.zeros(variable.shape, dtype=dtype)
+            )
             table[~here] = torch.tensor(filling, dtype=dtype)
             tables.append(table)
         return torch.stack(tables)
@@ -206,7 +210,9 @@ class PlateTwin:
 
     def distribution(self, factor, node: Node) -> TwinDistribution:
         found = distribution_of(self.model, factor, self.read(factor, node), self.noise)
-        return TwinDistribution(factor.family.name, self.graphs.variables[node[0]], dict(found.parameters), factor.options)
+        return TwinDistribution(
+            factor.family.name, self.graphs.variables[node[0]], dict(found.parameters), factor.options
+        )
 
     def log_density(self, factor, node: Node, part: str) -> Tensor:
         here = self.given(node)
@@ -226,7 +232,9 @@ class PlateTwin:
         """log p - log q of what one element lacks, or minus its divergence where a closed form stands for it."""
         name = node[0]
         q, p = self.q[name], self.graphs.generative[name]
-        closed = self.kind(node) != "enumerate" and (q.family.name, p.family.name) in DIVERGENCES and not self.weighed(name)
+        closed = (
+            self.kind(node) != "enumerate" and (q.family.name, p.family.name) in DIVERGENCES and not self.weighed(name)
+        )
         if closed and not self.below(name) & self.graphs.stochastic_parents(p):
             each = divergence(self.distribution(q, node), self.distribution(p, node))
             return -self.total(each, ~self.given(node))
@@ -262,8 +270,12 @@ class PlateTwin:
         total = (weights * (likelihood - sum(log_w.values(), zero))).sum()
         for node in self.hidden:
             floor = torch.tensor(-self.weights.number("free_bits", node[0]), dtype=zero.dtype)
-            total = total + self.weights.number("beta", node[0]) * torch.minimum((weights * self.gain(node)).sum(), floor)
-        evidence = [torch.logsumexp(log_g + sum(list(log_w.values())[:place], zero), 0) for place in range(len(log_w) + 1)]
+            total = total + self.weights.number("beta", node[0]) * torch.minimum(
+                (weights * self.gain(node)).sum(), floor
+            )
+        evidence = [
+            torch.logsumexp(log_g + sum(list(log_w.values())[:place], zero), 0) for place in range(len(log_w) + 1)
+        ]
         total = total + evidence[-1]
         for place, name in enumerate(log_w):
             total = total + self.weights.number("alpha", name) * (evidence[place + 1] - evidence[place])

@@ -63,7 +63,9 @@ class PlateSpecDraw:
         return "\n".join(lines) + "\n"
 
     def _some(self, names: list[str]) -> str:
-        return f"{{{', '.join(f'{n}: {self.random.uniform(0.1, 3):.2f}' for n in names if self.random.random() < 0.3)}}}"
+        return (
+            f"{{{', '.join(f'{n}: {self.random.uniform(0.1, 3):.2f}' for n in names if self.random.random() < 0.3)}}}"
+        )
 
     def _in(self, name: str) -> str:
         return "" if self.plates[name] is None else f", plate: {self.plates[name]}"

@@ -251,7 +251,11 @@ def test_counts_are_pooled_as_they_enter(view: str, kind: str, expected: float) 
 
 def test_a_neighbour_that_is_not_there_is_zero_beside_a_flag() -> None:
     """The first element has no previous one: its map sees zero, and a flag of zero."""
-    text = COUNTS.replace("n@VIEW", "n@previous").replace("KIND", "linear").replace("role: latent", "role: latent, plate: days")
+    text = (
+        COUNTS.replace("n@VIEW", "n@previous")
+        .replace("KIND", "linear")
+        .replace("role: latent", "role: latent, plate: days")
+    )
     model = model_of(text)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

@@ -19,11 +19,10 @@ from compiler.plan.ops import OPERATIONS
 from compiler.plan.plan import Given, Line, Plan, Value, needed_lines
 from compiler.plan.running import on
 from compiler.symbolic.axis_names import SAMPLES, is_plate
-from compiler.symbolic.code_text import tuple_text
 from compiler.symbolic.networks_read import read_parents
 from compiler.symbolic.printing import observed_text
 from compiler.symbolic.program import Pattern
-from compiler.tensors.expression import Expression
+from compiler.tensors.expression import Expression, text_of
 
 EXTRAS = {
     "epoch": "float", "rho": "float", "data_rows": "int | None", "labelled_rows": "int | None",
@@ -179,7 +178,7 @@ class FunctionWriter(CodedContext):
                 arguments.append(f"{code}.detach()" if read[place] in factor.stop_gradient else f"{code}")
         if key in self.noisy:
             places = tuple(place for place, axis in enumerate(axes) if axis == SAMPLES or is_plate(axis))
-            drawn = f", {tuple_text(places)}" if places else ""
+            drawn = f", {text_of(places)}" if places else ""
             arguments.append(f"Layout({len(axes) + 1}, {self.noise}{drawn})")
         elif arguments:
             arguments.append(f"Lead({len(axes) + 1})")

@@ -171,7 +171,7 @@ class LinearByClass(Network):
 
 
 def of_class(by: ParentInput, chosen: Tensor, table: Tensor, layout: Lead) -> Tensor:
-    """The entry of a table [K, ...] for a class [*lead], or the mean of all by class weights [*lead, K]: [*lead, ...]."""
+    """The entry of a table [K, ...] for a class [*lead], or the mean of all by class weights: [*lead, ...]."""
     flat = table.flatten(1)
     found = chosen.to(flat.dtype) @ flat if by.relaxed(chosen, layout) else F.embedding(chosen.long(), flat)
     return found.reshape(*found.shape[:-1], *table.shape[1:])

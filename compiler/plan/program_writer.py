@@ -6,6 +6,7 @@ so that a divergence in closed form costs no draw's density.
 
 from collections.abc import Iterable, Sequence
 from math import prod
+from typing import Any
 
 from compiler.plan.plan import Value
 from compiler.plan.writer import Writer
@@ -134,7 +135,7 @@ class FactorWriter(Writer):
     def noise(self, factor: Factor, samples: int | None) -> Value:
         """One standard draw a sample, element and row: the same for every value of an enumerated variable."""
         sizes = {plate_axis(name): size for name, size in self.graphs.variables[factor.variable].plates}
-        plates = {"plates": tuple(sorted(sizes.items()))} if sizes else {}
+        plates: dict[str, Any] = {"plates": tuple(sorted(sizes.items()))} if sizes else {}
         return self.write(
             "noise", f"{factor.variable}_noise", self.parameters(factor),
             canonical((*((SAMPLES,) if samples else ()), *sizes)), rows=True, factor=factor.key, samples=samples,
@@ -160,7 +161,9 @@ class FactorWriter(Writer):
         if self.graphs.variables[view.base].presence is not None:
             return self._across(wanted, view, self._flag(view.base))
         plate = self.graphs.plates[view.taken[0]]
-        return self.write("there", wanted, (), (plate.axis,), rows=False, kind=view.kind, axis=plate.axis, size=plate.size)
+        return self.write(
+            "there", wanted, (), (plate.axis,), rows=False, kind=view.kind, axis=plate.axis, size=plate.size
+        )
 
 
 class ProgramWriter(FactorWriter):

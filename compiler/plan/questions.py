@@ -135,7 +135,7 @@ def plan_generation(graphs: Graphs, fixed: Collection[str], *, means: bool) -> P
 
     Raises ValueError naming a variable that is needed and neither fixed nor modelled.
     """
-    walk, results = Walk(graphs, fixed), {}
+    walk, results = Walk(graphs, fixed), dict[str, Value]()
     known = set(fixed)
     for factor in graphs.order("generative"):
         name = factor.variable

@@ -58,7 +58,8 @@ def _legend(explanation: Explanation) -> list[str]:
         lines.append(ONE_DRAW_LEGEND)
     for plate in explanation.graphs.plates.values():
         inside = f" of each of {plate.path[-2]}" if len(plate.path) > 1 else ""
-        lines.append(f"@{plate.name} is the axis of the {plate.size} elements{inside} of plate {plate.name}; Σ_{plate.name} adds them up.")
+        elements = f"the {plate.size} elements{inside} of plate {plate.name}"
+        lines.append(f"@{plate.name} is the axis of {elements}; Σ_{plate.name} adds them up.")
     lines += [MASKED_LEGEND] if any(program.pattern.masked for program in programs) else []
     return [*lines, ONE_FOR_ALL_LEGEND] if explanation.one_for_all else lines
 

@@ -175,7 +175,14 @@ def walk(term: Term) -> Iterator[Term]:
         case Sum(terms):
             for inner in terms:
                 yield from walk(inner)
-        case Negative(inner) | Expectation(_, inner) | Weighted(_, inner) | FreeBits(_, inner, _) | LogMean(inner) | PlateSum(_, inner):
+        case (
+            Negative(inner)
+            | Expectation(_, inner)
+            | Weighted(_, inner)
+            | FreeBits(_, inner, _)
+            | LogMean(inner)
+            | PlateSum(_, inner)
+        ):
             yield from walk(inner)
         case _:
             return

@@ -20,15 +20,15 @@ class Lead:
 
 @dataclass(frozen=True)
 class Layout(Lead):
-    """Leading dimensions along which noise can be drawn. drawn: places of those that count joint samples or the elements
-    of a plate, in order."""
+    """Leading dimensions along which noise can be drawn. drawn: places of those that count joint samples or elements of
+    a plate, in order."""
 
     noise: Noise
     drawn: tuple[int, ...] = ()
 
     def uniform(self, name: str, like: Tensor) -> Tensor:
-        """Draws in (0, 1) that broadcast over `like` [*lead, *event]: anew for every sample, element and row, the same for
-        all values of an enumerated variable."""
+        """Draws in (0, 1) that broadcast over `like` [*lead, *event]: anew for every sample, element and row, the same
+        for all values of an enumerated variable."""
         return self._placed(self.noise.uniform(name, *self._shape(like), torch.float32), like)
 
     def normal(self, name: str, like: Tensor) -> Tensor:

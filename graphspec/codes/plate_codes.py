@@ -5,9 +5,9 @@ from graphspec.codes.entry import Code
 CODES: dict[str, Code] = {
     "GS020": Code(
         "A plate that is not well declared",
-        "A plate says what a row has several of, and how many: `plates: {things: {size: 5}}`. Its name is no variable's "
-        "and no network's, because among the parents it means the place in the plate. `inside` names another plate, "
-        "and at most three stand in each other. A variable stands in one: `x: {role: observed, plate: things}`.",
+        "A plate says what a row has several of, and how many: `plates: {things: {size: 5}}`. Its name is no "
+        "variable's and no network's, because among the parents it means the place in the plate. `inside` names "
+        "another plate, and at most three stand in each other. A variable stands in one: `x: {role: observed, plate: things}`.",
     ),
     "GS022": Code(
         "A parent that cannot be read from here",

@@ -29,7 +29,7 @@ class Outline:
 
     unreadable: variables whose entry could not be read in full (reported elsewhere); nothing is said about them again.
     unreadable_factors: entries of the two graphs that are not there although they were written. truncated: factors that
-    lost a part in reading. open: an `include` brings further names. later: the spec uses what this version does not run.
+    lost a part in reading. open: an `include` brings further names. later: the spec uses what does not run yet.
     """
 
     spec: Spec

@@ -39,7 +39,9 @@ def invertible(outline: Outline) -> bool:
     if not outline.whole or outline.cyclic:
         return False
     names = outline.variables
-    if outline.spec.plates or any(p not in names for side in SIDES for f in outline.written(side).values() for p in f.parents):
+    if outline.spec.plates or any(
+        p not in names for side in SIDES for f in outline.written(side).values() for p in f.parents
+    ):
         return False
     return all(_sound(outline, name) for name in names)
 

@@ -115,7 +115,7 @@ def check_gives(
 
 
 def _check_by(network: Linear, parents: Mapping[str, Variable], report: Report, path: Path) -> bool:
-    """`by` names a parent that is a single category, and leaves a map of the others or a bias for each class (GS029)."""
+    """`by` names a parent that is a single category (GS029)."""
     if network.by is None:
         return True
     place = (*path, "network", "by")

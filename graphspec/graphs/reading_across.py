@@ -101,14 +101,18 @@ def _viewed(
     _check_order(spec, side, name, kind, taken)
     usual = path if kind in NEIGHBOURS else path[:-1]
     raw = kind in POOLS and isinstance(network, WEIGHTLESS)
-    return ParentReading(name, left, View(name, kind, taken, raw, "" if left == usual else "/" + "/".join(left or ("row",))), taken)
+    return ParentReading(
+        name, left, View(name, kind, taken, raw, "" if left == usual else "/" + "/".join(left or ("row",))), taken
+    )
 
 
 def _place(spec: Spec, reader: str, here: Path, plate: str) -> ParentReading:
     path = path_of(spec.plates, plate)
     if here[: len(path)] != path:
         message = f"{plate} is the place in a plate, and {_place_of(reader, here)}"
-        raise Unreadable("GS022", message, f"a plate's name is read in that plate and inside it: give {reader} `plate: {plate}`")
+        raise Unreadable(
+            "GS022", message, f"a plate's name is read in that plate and inside it: give {reader} `plate: {plate}`"
+        )
     return ParentReading(plate, (plate,), View(plate, "place", (plate,)))
 
 
@@ -119,7 +123,7 @@ def _check_order(spec: Spec, side: Side, name: str, kind: str, taken: Iterable[s
     loose = [plate for plate in taken if not spec.plates[plate].ordered]
     if loose:
         message = f"{name}{MARK}{kind} asks for an order of {loose[0]}, and its elements have none in p"
-        hint = f"`plates: {{{loose[0]}: {{ordered: true, ..}}}}` makes the order part of the model; recognition may look anyway"
+        hint = f"`{loose[0]}: {{ordered: true, ..}}` makes the order part of the model; recognition may look anyway"
         raise Unreadable("GS023", message, hint)
 
 

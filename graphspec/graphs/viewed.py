@@ -48,7 +48,11 @@ def viewed_variable(spec: Spec, reading: ParentReading, base: Variable | None) -
 def plates_fit(spec: Spec) -> bool:
     """Plates are what they should be, and every parent can be read where it is written."""
     for plate in spec.plates.values():
-        if plate.size is None or plate.count is not None or (plate.inside is not None and plate.inside not in spec.plates):
+        if (
+            plate.size is None
+            or plate.count is not None
+            or (plate.inside is not None and plate.inside not in spec.plates)
+        ):
             return False
     if any(v.plate is not None and v.plate not in spec.plates for v in spec.variables.values()):
         return False

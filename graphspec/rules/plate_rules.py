@@ -1,10 +1,11 @@
 """Plates, and how factors read across their elements. Codes GS020-GS024, GS096, and GS090 for what comes later."""
 
 import re
+from collections.abc import Iterator, Sequence
 from math import prod
 
-from graphspec.graphs.declared_names import Outline, loops
 from graphspec.graphs.coupling import coupling_reader
+from graphspec.graphs.declared_names import Outline, loops
 from graphspec.graphs.graph import SIDES, Graphs, Side
 from graphspec.graphs.network_choice import network_of
 from graphspec.graphs.reading_across import Unreadable, read, variable_path
@@ -14,6 +15,10 @@ from graphspec.language.plates import DEEPEST, ENDS, POOLS, PlateSpec, base_of, 
 from graphspec.reading.suggestions import amount, did_you_mean, few, listed
 from graphspec.rules.graph_rules import parent_path, walks
 from graphspec.text.report import Report
+from graphspec.text.tree import Path
+
+Refusal = tuple[Path, str, str, str]
+"""Where, what is refused, why, and what to write instead."""
 
 LATER = "this comes later in version 1 of the language"
 
@@ -33,7 +38,9 @@ def check_plates(outline: Outline, report: Report) -> None:
 def _check_plate(spec: Spec, name: str, plate: PlateSpec, report: Report) -> None:
     path = ("plates", name)
     if name in spec.variables or name in spec.networks or name in RESERVED_NAMES or not _is_name(name):
-        what = "a variable" if name in spec.variables else "a network" if name in spec.networks else "no name for a plate"
+        what = (
+            "a variable" if name in spec.variables else "a network" if name in spec.networks else "no name for a plate"
+        )
         hint = "a plate's name among `parents` is the place in it: call the plate otherwise"
         report.error("GS020", path, f"'{name}' is {what}", key=True, hint=hint)
     if plate.count is not None:
@@ -44,7 +51,9 @@ def _check_plate(spec: Spec, name: str, plate: PlateSpec, report: Report) -> Non
     if plate.inside is None:
         return
     if plate.inside not in spec.plates:
-        hint = did_you_mean(plate.inside, [n for n in spec.plates if n != name], "name a plate, or remove `inside`", quote="'")
+        hint = did_you_mean(
+            plate.inside, [n for n in spec.plates if n != name], "name a plate, or remove `inside`", quote="'"
+        )
         report.error("GS020", (*path, "inside"), f"there is no plate '{plate.inside}'", hint=hint)
     elif _circular(spec, name):
         report.error("GS020", (*path, "inside"), f"plate {name} is inside of itself", hint="remove one `inside`")
@@ -108,10 +117,14 @@ def _check_walk(
     pooled = every & {*POOLS, *ENDS}
     if pooled:
         message = f"{way}: each element would depend on all elements, its own among them ({parent}@{min(pooled)})"
-        report.error("GS024", place, message, hint="in a circle only neighbours can be read: all `@previous`, or all `@next`")
+        report.error(
+            "GS024", place, message, hint="in a circle only neighbours can be read: all `@previous`, or all `@next`"
+        )
     elif len(every) > 1:
         message = f"{way}: a circle that looks both ways has no first element to begin with"
-        report.error("GS024", place, message, hint="read `@previous` only, or `@next` only; two variables may walk either way")
+        report.error(
+            "GS024", place, message, hint="read `@previous` only, or `@next` only; two variables may walk either way"
+        )
     elif len({variable_path(outline.spec, name) for name in component}) > 1:
         hint = "variables that walk along together stand in one plate"
         report.error("GS024", place, f"{way} depend on each other and stand in different plates", hint=hint)
@@ -120,46 +133,51 @@ def _check_walk(
         report.error("GS090", place, message, hint=LATER)
 
 
+BY_ROW = "it is defined by row"
+
+
 def check_refused(outline: Outline, report: Report) -> None:
     """GS096: what plates have no meaning for, with what to write instead."""
-    spec = outline.spec
-    if not spec.plates:
-        return
-    if spec.recognition.auto:
-        _refuse(report, ("recognition", "auto"), "`recognition: auto` with plates", "the inverse of a written-out graph is "
-                "no template", "write the factors", key=True)  # fmt: skip
+    if outline.spec.plates:
+        inside = [name for name, variable in outline.spec.variables.items() if variable.plate is not None]
+        for path, what, because, instead in (*_refusals(outline.spec, inside), *_refused_data(outline.spec, inside)):
+            _refuse(report, path, what, because, instead)
+
+
+def _refusals(spec: Spec, inside: Sequence[str]) -> Iterator[Refusal]:
     objective = spec.objective
+    if spec.recognition.auto:
+        because = "the inverse of a written-out graph is no template"
+        yield ("recognition", "auto"), "`recognition: auto` with plates", because, "write the factors"
     if objective.bound == "importance_weighted":
-        _refuse(report, ("objective", "bound"), "the importance weighted bound with plates", "its weights are defined per "
-                "row", "`bound: elbo`")  # fmt: skip
-    inside = {name for name, variable in spec.variables.items() if variable.plate is not None}
-    for name, beta in objective.beta.items():
-        if name in inside and isinstance(beta, TotalCorrelation):
-            _refuse(report, ("objective", "beta", name), f"total correlation of {name}, which stands in a plate", "it "
-                    "compares rows", "a number")  # fmt: skip
-    for name in objective.consistency:
-        if name in inside:
-            _refuse(report, ("objective", "consistency", name), f"consistency of {name}, which stands in a plate", "it is "
-                    "defined per row", "a variable of the row", key=True)  # fmt: skip
-    _check_columns(spec, inside, report)
-    for name, estimator in objective.estimators.items():
-        if name in inside and estimator.budget is not None:
-            _refuse(report, ("objective", "estimators", name), f"a budget of {name}, which stands in a plate", "it is "
-                    "defined per row", "leave `budget` out", key=True)  # fmt: skip
+        because = "its weights are defined by row"
+        yield ("objective", "bound"), "the importance weighted bound with plates", because, "`bound: elbo`"
+    for name in inside:
+        if isinstance(objective.beta.get(name), TotalCorrelation):
+            what = f"total correlation of {name}, which stands in a plate"
+            yield ("objective", "beta", name), what, "it compares rows", "a number"
+        if name in objective.consistency:
+            what = f"consistency of {name}, which stands in a plate"
+            yield ("objective", "consistency", name), what, BY_ROW, "consistency of a variable of the row"
+        if name in objective.estimators and objective.estimators[name].budget is not None:
+            what = f"a budget of {name}, which stands in a plate"
+            yield ("objective", "estimators", name), what, BY_ROW, "leave `budget` out"
 
 
-def _check_columns(spec: Spec, inside: set[str], report: Report) -> None:
+def _refused_data(spec: Spec, inside: Sequence[str]) -> Iterator[Refusal]:
     """What is done to pictures and labels row by row, of variables that have several a row."""
-    data = spec.data
-    for name in inside & data.variables.keys() if data is not None else ():
-        for field in ("resize", "colour", "augment", "soft"):
-            if getattr(data.variables[name], field):
-                _refuse(report, ("data", "variables", name, field), f"`{field}` of {name}, which stands in a plate", "cells "
-                        "of such a column hold several elements", "prepare the column beforehand", key=True)  # fmt: skip
-    for name in inside & data.labels.keys() if data is not None else ():
-        if isinstance(rule := data.labels[name], LabelBudget) and rule.per_class is not None:
-            _refuse(report, ("data", "labels", name, "per_class"), f"`per_class` of {name}, which stands in a plate",
-                    "a row keeps the labels of all its elements", "a count or share of rows", key=True)  # fmt: skip
+    if spec.data is None:
+        return
+    for name in inside:
+        column = spec.data.variables.get(name)
+        for field in ("resize", "colour", "augment", "soft") if column is not None else ():
+            if getattr(column, field):
+                what, because = f"`{field}` of {name}, which stands in a plate", "its cells hold several elements"
+                yield ("data", "variables", name, field), what, because, "prepare the column beforehand"
+        if isinstance(rule := spec.data.labels.get(name), LabelBudget) and rule.per_class is not None:
+            what = f"`per_class` of {name}, which stands in a plate"
+            because = "a row keeps the labels of all its elements"
+            yield ("data", "labels", name, "per_class"), what, because, "a count or share of rows"
 
 
 def check_coupled(graphs: Graphs, report: Report) -> None:
@@ -174,6 +192,5 @@ def check_coupled(graphs: Graphs, report: Report) -> None:
         _refuse(report, ("objective", "estimators", name), what, f"it has {joint} joint values", instead)
 
 
-def _refuse(report: Report, path: tuple[str | int, ...], what: str, because: str, instead: str, *, key: bool = False) -> None:
-    report.error("GS096", path, f"not supported: {what}, because {because}", key=key, hint=f"instead: {instead}")
-
+def _refuse(report: Report, path: Path, what: str, because: str, instead: str) -> None:
+    report.error("GS096", path, f"not supported: {what}, because {because}", hint=f"instead: {instead}")

@@ -186,7 +186,11 @@ def most_active(graphs: Graphs, image: Variable, survey: Survey, count: int) -> 
 
 def _elements(scene: TraversalScene, count: int, row: int) -> Panel:
     data, held = scene.start(torch.tensor([row]))
-    free = [t for t in most_active(scene.model.graphs.by_row, scene.image, scene.survey, MOST_TARGETS) if t not in scene.fixed]
+    free = [
+        t
+        for t in most_active(scene.model.graphs.by_row, scene.image, scene.survey, MOST_TARGETS)
+        if t not in scene.fixed
+    ]
     targets = free[:count]
     sweeps = [scene.settings(target) for target in targets]
     columns = max((len(settings) for settings in sweeps), default=0)

@@ -39,7 +39,9 @@ def across(line: Line, modules: Modules) -> Run:
 def seen_axes(line: Line) -> Axes:
     """Neighbours stand where the reader does; pools and ends leave nothing of a plate."""
     own = union(line)
-    return own if line.options["kind"] in NEIGHBOURS else tuple(axis for axis in own if axis not in line.options["along"])
+    return (
+        own if line.options["kind"] in NEIGHBOURS else tuple(axis for axis in own if axis not in line.options["along"])
+    )
 
 
 def numbers(line: Line, modules: Modules) -> Run:

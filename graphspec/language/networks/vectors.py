@@ -22,11 +22,12 @@ Hidden = Annotated[Widths, WIDTHS_JSON]
 
 
 class Linear(NetworkKind):
-    """A sum of one linear map per parent, straight into the heads; with `by` one such sum for each class of a parent."""
+    """A sum of one linear map per parent, straight into the heads; with `by` one such sum for each class of it."""
 
     kind: Literal["linear"]
     by: str | None = Field(
-        default=None, description="A parent that is a category, or a plate's name: each of its classes has maps of its own."
+        default=None,
+        description="A parent that is a category, or a plate's name: each of its classes has maps of its own.",
     )
     why_no_feature: ClassVar[str] = "has no hidden layer to take the shape from"
 
