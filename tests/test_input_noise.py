@@ -77,7 +77,7 @@ def test_rows_share_the_first_layer_unless_it_draws() -> None:
 
 def test_enumerated_values_share_what_is_drawn_and_samples_do_not() -> None:
     same = random(1, 1, 1, 4).expand(2, 3, 4, 4).clone()
-    changed = disturbed(Z, same, Layout(3, Noise(0, 4), sampled=True), noise=1.0, rate=0.3)
+    changed = disturbed(Z, same, Layout(3, Noise(0, 4), (0,)), noise=1.0, rate=0.3)
     assert torch.equal(changed[:, 0], changed[:, 2])
     assert not torch.equal(changed[0], changed[1])
     assert not torch.equal(changed[:, :, 0], changed[:, :, 1])
