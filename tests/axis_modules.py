@@ -68,5 +68,5 @@ def _entered(
     """The union of the parents' axes, what each parent has become on it, and how a call is laid out."""
     given = {name: values[name] for name in module.reads}
     axes = union(given.values()) if given else ()
-    layout = Layout(len(axes) + 1, noise, bool(axes) and axes[0] == SAMPLES)
+    layout = Layout(len(axes) + 1, noise, (0,) if axes and axes[0] == SAMPLES else ())
     return axes, {name: module.enter(name, value.on(axes), layout) for name, value in given.items()}, layout

@@ -43,7 +43,9 @@ def run(net: nn.Module, noise: Noise | int = 4, **values: AxisTensor | Tensor) -
     """The network's outputs on the union of the axes of its parents' values."""
     given = {n: v if isinstance(v, AxisTensor) else AxisTensor((), v) for n, v in values.items()}
     axes = union(given.values())
-    layout = Layout(len(axes) + 1, Noise(0, noise) if isinstance(noise, int) else noise, SAMPLES in axes)
+    layout = Layout(
+        len(axes) + 1, Noise(0, noise) if isinstance(noise, int) else noise, (0,) if SAMPLES in axes else ()
+    )
     found: dict[str, Tensor] = net({n: v.on(axes) for n, v in given.items()}, layout)
     return {name: AxisTensor(axes, data) for name, data in found.items()}
 

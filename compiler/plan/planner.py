@@ -238,8 +238,8 @@ class Planner(ProgramWriter):
         return self._summed_out(measure, plates_in(axes), f"log_whole_{axes_name(plates_in(axes)).replace('@', '')}")
 
     def _label_factors(self, labels: Sequence[str], axes: Axes) -> list[Value]:
-        """log of what labels weigh a term on `axes` by. Those of a row weigh all, and so do those of elements, added up;
-        but where elements are independent, a label weighs the term of its own element only."""
+        """log of what labels weigh a term on `axes` by. Those of a row weigh all; so do those of elements, added up,
+        but where elements are independent a label weighs the term of its own element only."""
         found, inside = list[Value](), dict[Axes, list[Value]]()
         for name in labels:
             plates = canonical(self.graphs.variables[name].plate_axes)

@@ -14,8 +14,8 @@ def read_parents(graphs: Graphs, factor: Factor) -> tuple[str, ...]:
 
 
 def flagged_parents(graphs: Graphs, factor: Factor) -> tuple[str, ...]:
-    """Parents that may be blank, or find no neighbour: a network reads a flag beside each value, for a blank is no zero.
-    Networks that read values as they are have no flags."""
+    """Parents that may be blank, or find no neighbour: networks read a flag beside each value, for a blank is no zero.
+    Those that read values as they are have no flags."""
     read = {name for network, names in _networks(graphs, factor) if not network.own_units for name in names}
     return tuple(name for name in factor.parents if name in read and graphs.variables[name].presence is not None)
 

@@ -7,7 +7,8 @@ CODES: dict[str, Code] = {
         "A plate that is not well declared",
         "A plate says what a row has several of, and how many: `plates: {things: {size: 5}}`. Its name is no "
         "variable's and no network's, because among the parents it means the place in the plate. `inside` names "
-        "another plate, and at most three stand in each other. A variable stands in one: `x: {role: observed, plate: things}`.",
+        "another plate, and at most three stand in each other. A variable stands in one:\n\n"
+        "    x: {role: observed, plate: things}",
     ),
     "GS022": Code(
         "A parent that cannot be read from here",

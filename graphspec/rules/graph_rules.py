@@ -115,15 +115,15 @@ def check_cycles(outline: Outline, report: Report) -> None:
                 _report_loop(outline, side, _shortest_loop(graph, component, own[0]), report)
 
 
-def walks(outline: Outline, side: Side, component: set[str]) -> dict[tuple[str, str], set[str]]:
-    """How the names of a circle read each other across elements: views by (reader, parent)."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for name in component:
+def walks(outline: Outline, side: Side, component: set[str]) -> dict[tuple[str, str], list[str]]:
+    """How the names of a circle read each other across elements: views by (reader, parent), as they are written."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name in sorted(component):
         home = side if name in outline.factors(side) else outline.home(name)
         for parent in outline.factors(home)[name].parents if home is not None else ():
             base, mark, view = parent.partition(MARK)
             if mark and base in component:
-                found.setdefault((name, base), set()).add(view)
+                found.setdefault((name, base), []).append(view)
     return found
 
 

@@ -108,12 +108,12 @@ def check_loops(outline: Outline, report: Report) -> None:
 
 
 def _check_walk(
-    outline: Outline, side: Side, component: set[str], views: dict[tuple[str, str], set[str]], report: Report
+    outline: Outline, side: Side, component: set[str], views: dict[tuple[str, str], list[str]], report: Report
 ) -> None:
     (reader, parent), used = next(iter(views.items()))
     way = " and ".join(sorted(component)) if len(component) < 4 else f"{listed(sorted(component))}"
-    place = parent_path(report, (side, reader, "parents"), f"{parent}@{next(iter(used))}")
-    every = set().union(*views.values())
+    place = parent_path(report, (side, reader, "parents"), f"{parent}@{used[0]}")
+    every = {view for each in views.values() for view in each}
     pooled = every & {*POOLS, *ENDS}
     if pooled:
         message = f"{way}: each element would depend on all elements, its own among them ({parent}@{min(pooled)})"
