@@ -67,6 +67,64 @@ recognition:
   z1: {parents: [d1, t1]}
 """
 
+QUESTIONS = """
+graphspec: 1
+name: questions
+plates:
+  questions: {size: 6}
+variables:
+  answer: {role: observed, domain: category, classes: 5, plate: questions}
+  group: {role: supervised, domain: category, classes: 3}
+  z: {role: latent, domain: real, size: 3}
+  w: {role: latent, domain: real, size: 2, plate: questions}
+  e: {role: deterministic, size: 32, plate: questions}
+generative:
+  group: {}
+  z: {parents: [group]}
+  w: {}
+  answer: {parents: [z, w, questions], network: {kind: linear, by: questions}}
+recognition:
+  e: {parents: [answer, questions]}
+  group: {parents: [e@sum]}
+  z: {parents: [e@sum, e@max, group]}
+  w: {parents: [e, z, e@previous]}
+"""
+
+CORPUS = """
+graphspec: 1
+name: corpus
+plates:
+  sentences: {size: 4, ordered: true}
+  words: {size: 6, inside: sentences, ordered: true}
+  pictures: {size: 3}
+variables:
+  w: {role: observed, domain: category, classes: 50, plate: words}
+  image: {role: observed, size: 8, plate: pictures}
+  topic: {role: supervised, domain: category, classes: 5}
+  style: {role: latent, domain: real, size: 4}
+  s: {role: latent, domain: real, size: 3, plate: sentences}
+  tag: {role: supervised, domain: category, classes: 7, plate: words}
+  v: {role: latent, domain: real, size: 2, plate: pictures}
+  e: {role: deterministic, size: 16, plate: words}
+  g: {role: deterministic, size: 16, plate: pictures}
+generative:
+  topic: {}
+  style: {}
+  s: {parents: [topic]}
+  tag: {parents: [s]}
+  w: {parents: [tag, s, style]}
+  v: {parents: [style, topic]}
+  image: {parents: [v]}
+recognition:
+  e: {parents: [w, words]}
+  g: {parents: [image, pictures]}
+  topic: {parents: [e@mean, g@max]}
+  style: {parents: [e@mean, g@mean]}
+  tag: {parents: [e, e@previous, e@next, e@mean]}
+  s: {parents: [e@mean, topic, tag@first]}
+  v: {parents: [g, style]}
+"""
+
 ROLES = ("observed", "supervised", "latent", "deterministic")
 
 

@@ -22,9 +22,9 @@ def coordinates(
     Least squares over the lengths of the edges sideways, solved row by row; within a row the order and the gaps are
     kept exactly (isotonic regression).
     """
-    kept = tuple(tuple(item for item in row if not _free(item, row, grid)) for row in rows)
+    kept = tuple(tuple(item for item in row if not passes_freely(item, row, grid)) for row in rows)
     across = _spread(kept, outlines)
-    pulls = _pulls(grid, kept)
+    pulls = pulls_of(grid, kept)
     for sweep in range(SWEEPS):
         for row in kept if sweep % 2 == 0 else kept[::-1]:
             _settle(row, across, pulls, outlines, straighten=2 * sweep > SWEEPS)
@@ -34,7 +34,7 @@ def coordinates(
     return {item: (round(across[item] - left, 1), index * row_pitch) for index, row in enumerate(kept) for item in row}
 
 
-def _free(item: Item, row: Row, grid: Lattice) -> bool:
+def passes_freely(item: Item, row: Row, grid: Lattice) -> bool:
     """A bend that passes no node of its own side needs no room."""
     return isinstance(item, Bend) and not any(
         isinstance(other, str) and grid.sides[item] & grid.sides[other] for other in row
@@ -69,7 +69,7 @@ def _offsets(row: Row, outlines: Mapping[str, RoundedBox]) -> list[float]:
 Pulls = dict[Item, list[tuple[float, Item]]]
 
 
-def _pulls(grid: Lattice, rows: Rows) -> Pulls:
+def pulls_of(grid: Lattice, rows: Rows) -> Pulls:
     """Who draws whom, and how strongly: bends of one edge most, so that it runs straight between its ends."""
     present = {item for row in rows for item in row}
     pulls: Pulls = {item: [] for item in present}
@@ -94,7 +94,7 @@ def _settle(
 ) -> None:
     wishes, weights = [], []
     for item in row:
-        drawn = [(pull * _stiffness(across[item] - across[other], straighten), other) for pull, other in pulls[item]]
+        drawn = [(pull * stiffness(across[item] - across[other], straighten), other) for pull, other in pulls[item]]
         weight = sum(pull for pull, _ in drawn)
         wish = sum(pull * across[other] for pull, other in drawn)
         wishes.append((wish + 0.05 * across[item]) / (weight + 0.05))
@@ -121,7 +121,7 @@ def _snap(row: Row, across: dict[Item, float], pulls: Pulls, outlines: Mapping[s
             across[item] = wish
 
 
-def _stiffness(slant: float, straighten: bool) -> float:
+def stiffness(slant: float, straighten: bool) -> float:
     """Least squares share a slant among all edges; reweighted by its inverse, most edges become upright instead."""
     return 30.0 / max(abs(slant), 1.0) if straighten else 1.0
 

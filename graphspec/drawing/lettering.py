@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from graphspec.language.plates import MARK
+
 SUBSCRIPT = 0.7
 """Size of a subscript relative to its base."""
 
@@ -50,8 +52,12 @@ def line_width(runs: Iterable[Run], size: float) -> float:
 def name_runs(name: str) -> Line:
     """A variable's name as in a paper: `z1` and `z_1` become z with subscript 1, `z_style` z with subscript style.
 
-    One letter is set in italics, words upright; a word of several parts (`digit_label`) stays as it is.
+    One letter is set in italics, words upright; a word of several parts (`digit_label`) stays as it is, and so does the
+    view in `e@sum`.
     """
+    base, mark, view = name.partition(MARK)
+    if view:
+        return (*name_runs(base), Run(mark + view))
     if match := re.fullmatch(r"([A-Za-z])_?(\d+|(?<=_)[A-Za-z0-9_]*[A-Za-z0-9])", name):
         return (
             Run(match[1], italic=True),
@@ -99,6 +105,6 @@ def latex_run(run: Run) -> str:
     if run.text == "  ":
         return r"\;\, "
     text = re.sub(r"([_#$%&{}])", r"\\\1", run.text)
-    upright = len(run.text) > 1 and run.text[0].isalpha()
+    upright = len(run.text) > 1 and (run.text[0].isalpha() or run.text[0] == MARK)
     styled = rf"\mathsf{{{text}}}" if upright else text
     return f"_{{{styled}}}" if run.subscript else styled

@@ -1,6 +1,6 @@
 """Mermaid text, which many Markdown viewers draw. It has no half-grey: supervised is light grey with a dashed line."""
 
-from graphspec.drawing.picture import HEADS, Panel, Picture
+from graphspec.drawing.picture import HEADS, Group, Panel, Picture, grouping, plate_label
 from graphspec.drawing.scene import GREY, INK
 
 _CLASSES = {
@@ -27,13 +27,47 @@ def to_mermaid(picture: Picture) -> str:
 def _subgraph(picture: Picture, panel: Panel) -> list[str]:
     head = HEADS[panel.side]
     lines = [f'  subgraph {panel.side}["{label(panel.title)}"]']
-    lines.append(f"    direction {'TB' if panel.side == 'generative' else 'BT'}")
-    for name in panel.nodes:
+    lines.append(f"    {_direction(panel)}")
+    lines += _nodes(picture, panel, grouping(picture, panel), "    ")
+    lines += [f"    {head}_{parent} --> {head}_{child}" for parent, child in panel.edges]
+    for parent, child, views, dashed in panel.across:
+        shaft = f'-. "{label(views)}" .->' if dashed else f'-- "{label(views)}" -->'
+        lines.append(f"    {head}_{parent} {shaft} {head}_{child}")
+    plates = dict.fromkeys(plate for name in panel.nodes for plate in picture.nodes[name].path)
+    boxes = [f"  style {_box(panel, plate)} fill:none,stroke:#8a8a8a" for plate in plates]
+    places = [
+        f"  style {_source(panel, p, name)} fill:none,stroke:none" for name, ps in panel.indexed.items() for p in ps
+    ]
+    return [*lines, "  end", f"  style {panel.side} fill:none,stroke:#a0a0a0", *boxes, *places]
+
+
+def _nodes(picture: Picture, panel: Panel, group: Group, indent: str) -> list[str]:
+    """The nodes of a plate or of the row, then a subgraph for each plate in it; a place that is read is a text."""
+    head, lines = HEADS[panel.side], []
+    for name in group.nodes:
         role = picture.nodes[name].role
         opening, closing = ("[", "]") if role == "deterministic" else ("([", "])") if len(name) > 3 else ("((", "))")
-        lines.append(f'    {head}_{name}{opening}"{label(name)}"{closing}:::{role}')
-    lines += [f"    {head}_{parent} --> {head}_{child}" for parent, child in panel.edges]
-    return [*lines, "  end", f"  style {panel.side} fill:none,stroke:#a0a0a0"]
+        lines.append(f'{indent}{head}_{name}{opening}"{label(name)}"{closing}:::{role}')
+        for plate in panel.indexed.get(name, ()):
+            lines.append(f'{indent}{_source(panel, plate, name)}["{label(plate)}"] --> {head}_{name}')
+    for inner in group.inner:
+        lines.append(
+            f'{indent}subgraph {_box(panel, inner.plate)}["{label(plate_label(picture.plates[inner.plate]))}"]'
+        )
+        lines += [f"{indent}  {_direction(panel)}", *_nodes(picture, panel, inner, indent + "  "), f"{indent}end"]
+    return lines
+
+
+def _direction(panel: Panel) -> str:
+    return f"direction {'TB' if panel.side == 'generative' else 'BT'}"
+
+
+def _box(panel: Panel, plate: str) -> str:
+    return f"box_{HEADS[panel.side]}_{plate}"
+
+
+def _source(panel: Panel, plate: str, name: str) -> str:
+    return f"place_{HEADS[panel.side]}_{plate}_of_{name}"
 
 
 def label(text: str) -> str:

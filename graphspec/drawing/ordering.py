@@ -5,7 +5,7 @@ its course. Small pictures are searched completely, larger ones row by row from 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise, permutations, product
 from math import factorial, prod
 from random import Random
@@ -23,7 +23,14 @@ class Bend(NamedTuple):
     rank: int
 
 
-Item = str | Bend
+class Hold(NamedTuple):
+    """Room for a plate in a row `rank` where none of its nodes stands."""
+
+    plate: str
+    rank: int
+
+
+Item = str | Bend | Hold
 Row = tuple[Item, ...]
 Rows = tuple[Row, ...]
 
@@ -40,12 +47,16 @@ JUMP = 1.5
 
 @dataclass(frozen=True)
 class Lattice:
-    """Rows of items; edges as chains of items from row to row, and level edges; one list for each side."""
+    """Rows of items; edges as chains of items from row to row, and level edges; one list for each side.
+
+    paths: the plates of every item that stands in one, outermost first.
+    """
 
     rows: Rows
     chains: tuple[tuple[Row, ...], ...]
     level: tuple[tuple[tuple[str, str], ...], ...]
     sides: dict[Item, frozenset[int]]
+    paths: Mapping[Item, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def steps(self) -> tuple[tuple[tuple[Item, Item], ...], ...]:
@@ -63,7 +74,7 @@ def lattice(picture: Picture, ranks: Ranks) -> Lattice:
     chains: list[list[Row]] = [[], []]
     level: list[list[tuple[str, str]]] = [[], []]
     for side, panel in enumerate(picture.panels):
-        for parent, child in panel.edges:
+        for parent, child in panel.pairs:
             upper, lower = sorted((parent, child), key=lambda name: ranks[name])
             if ranks[upper] == ranks[lower]:
                 level[side].append((parent, child))
@@ -86,7 +97,7 @@ def ordered(grid: Lattice) -> Rows:
     """The rows with the fewest crossings found; of a large picture the rows as declared."""
     if sum(isinstance(item, str) for item in grid.sides) > LARGE:
         return grid.rows
-    judge = _Judge(grid)
+    judge = Judge(grid)
     if prod(factorial(min(len(row), 9)) for row in grid.rows) <= COMPLETE:
         every = product(*(tuple(permutations(row)) for row in grid.rows))
         return min(every, key=judge.total)
@@ -101,7 +112,7 @@ def _starts(grid: Lattice) -> Iterable[Rows]:
         yield tuple(tuple(random.sample(row, len(row))) for row in grid.rows)
 
 
-class _Judge:
+class Judge:
     """What an order costs, all at once or for one row between two that stay."""
 
     def __init__(self, grid: Lattice) -> None:

@@ -3,26 +3,44 @@
 From: `Graphs`. To: `Picture`. Not here: coordinates (`layout`) and file formats (`svg`, `tikz`, ...).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from graphspec.describe.parameter_words import network_text
-from graphspec.graphs.graph import Factor, Graphs, Side, Variable
+from graphspec.graphs.graph import Factor, Graphs, Plate, Side, Variable, View
 from graphspec.language import LearnedParameter, NetworkParameter, ParameterSpec, Role
+from graphspec.language.plates import MARK, NEIGHBOURS
 
 Edge = tuple[str, str]
 """Parent and child."""
+
+
+class Across(NamedTuple):
+    """A variable read across the elements of a plate. label: the views, `sum, max`; dashed: they are neighbours."""
+
+    parent: str
+    child: str
+    label: str
+    dashed: bool
+
+
+Arrow = Edge | Across
 
 HEADS: Mapping[Side, str] = {"generative": "p", "recognition": "q"}
 
 
 @dataclass(frozen=True)
 class Node:
-    """One variable. `about` says in words what it is, such as `supervised category, 10 classes`."""
+    """One variable. `about` says in words what it is, such as `supervised category, 10 classes`.
+
+    path: the plates that it stands in, outermost first.
+    """
 
     name: str
     role: Role
     about: str
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,12 +64,23 @@ class Formula:
 
 @dataclass(frozen=True)
 class Panel:
-    """One graph: its nodes, its edges parent -> child, and its factors in the order they run."""
+    """One graph: its nodes, its edges parent -> child, and its factors in the order they run.
+
+    across: what is read across elements; an edge may stand beside it, and parent and child may be the same. indexed:
+    nodes that read the place in a plate, with these plates' names.
+    """
 
     side: Side
     nodes: tuple[str, ...]
     edges: tuple[Edge, ...]
     formulas: tuple[Formula, ...]
+    across: tuple[Across, ...] = ()
+    indexed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def pairs(self) -> tuple[Edge, ...]:
+        """Two nodes that an arrow of any kind joins, each pair once."""
+        return tuple(dict.fromkeys((*self.edges, *(arrow[:2] for arrow in self.across if arrow.parent != arrow.child))))
 
     @property
     def title(self) -> str:
@@ -75,6 +104,35 @@ class Picture:
     description: str
     nodes: Mapping[str, Node]
     panels: tuple[Panel, Panel]
+    plates: Mapping[str, Plate] = field(default_factory=dict)
+
+
+def plate_label(plate: Plate) -> str:
+    """`things, 5`, as it stands in the corner of the box."""
+    return f"{plate.name}, {plate.size}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """What stands right in a plate, or right in the row if it has no name, and the plates in it."""
+
+    plate: str
+    nodes: tuple[str, ...]
+    inner: tuple["Group", ...]
+
+
+def grouping(picture: Picture, panel: Panel) -> Group:
+    """The nodes of a panel by the plates that they stand in."""
+    return _group("", 0, panel.nodes, picture)
+
+
+def _group(plate: str, depth: int, names: tuple[str, ...], picture: Picture) -> Group:
+    own = tuple(name for name in names if len(picture.nodes[name].path) == depth)
+    deeper: dict[str, list[str]] = {}
+    for name in names:
+        if name not in own:
+            deeper.setdefault(picture.nodes[name].path[depth], []).append(name)
+    return Group(plate, own, tuple(_group(p, depth + 1, tuple(found), picture) for p, found in deeper.items()))
 
 
 def picture_of(graphs: Graphs) -> Picture:
@@ -82,28 +140,67 @@ def picture_of(graphs: Graphs) -> Picture:
     panels = (_panel(graphs, "generative"), _panel(graphs, "recognition"))
     shown = {name for panel in panels for name in panel.nodes}
     nodes = {
-        name: Node(name, variable.role, _about_variable(variable))
+        name: Node(name, variable.role, _about_variable(variable), tuple(plate for plate, _ in variable.plates))
         for name, variable in graphs.variables.items()
         if name in shown
     }
-    return Picture(graphs.spec.name, graphs.spec.description, nodes, panels)
+    used = {plate for node in nodes.values() for plate in node.path}
+    plates = {name: plate for name, plate in graphs.plates.items() if name in used}
+    return Picture(graphs.spec.name, graphs.spec.description, nodes, panels, plates)
 
 
 def _panel(graphs: Graphs, side: Side) -> Panel:
     graph = graphs.graph(side)
-    order = list(graphs.variables)
-    edges = sorted(graph.edges, key=lambda edge: (order.index(edge[1]), order.index(edge[0])))
+    order = {name: place for place, name in enumerate(graphs.variables)}
+    found = sorted(
+        ((parent, child) for parent, child in graph.edges if child not in graphs.views),
+        key=lambda edge: (order[edge[1]], order[edge[0]]),
+    )
+    views = [(graphs.views[parent].view, child) for parent, child in found if parent in graphs.views]
     formulas = tuple(
         Formula(
             "" if factor.deterministic else HEADS[side],
             factor.variable,
-            tuple(factor.parents),
-            _about_factor(factor),
+            _as_written(graphs, factor.parents),
+            _about_factor(graphs, factor),
             borrowed=factor.side != side,
         )
         for factor in graphs.order(side)
+        if factor.view is None
     )
-    return Panel(side, tuple(name for name in order if name in graph), tuple(edges), formulas)
+    nodes = tuple(name for name in order if name in graph and name not in graphs.views)
+    edges = tuple(edge for edge in found if edge[0] not in graphs.views)
+    return Panel(side, nodes, edges, formulas, _across(views), _indexed(views))
+
+
+Views = list[tuple[View | None, str]]
+"""Each with its reader."""
+
+
+def _across(views: Views) -> tuple[Across, ...]:
+    """One arrow for all neighbours of a variable that a reader looks at, one for everything else."""
+    kinds: dict[tuple[str, str, bool], dict[str, None]] = {}
+    for view, child in views:
+        if view is not None and view.kind != "place":
+            kinds.setdefault((view.base, child, view.kind in NEIGHBOURS), {})[view.kind] = None
+    return tuple(Across(base, child, ", ".join(names), dashed) for (base, child, dashed), names in kinds.items())
+
+
+def _indexed(views: Views) -> dict[str, tuple[str, ...]]:
+    plates: dict[str, tuple[str, ...]] = {}
+    for view, child in views:
+        if view is not None and view.kind == "place":
+            plates[child] = (*plates.get(child, ()), view.base)
+    return plates
+
+
+def _as_written(graphs: Graphs, parents: Iterable[str]) -> tuple[str, ...]:
+    """Parents as the spec writes them: `e@sum`, whatever the view's value is called."""
+    return tuple(dict.fromkeys(_written(graphs.views[p].view, p) if p in graphs.views else p for p in parents))
+
+
+def _written(view: View | None, name: str) -> str:
+    return name if view is None or view.kind == "place" else f"{view.base}{MARK}{view.kind}"
 
 
 def _about_variable(variable: Variable) -> str:
@@ -115,23 +212,24 @@ def _about_variable(variable: Variable) -> str:
         details.append(f"{variable.minimum} to {variable.minimum + variable.support - 1}")
     if variable.shape:
         details.append("x".join(str(size) for size in variable.shape))
-    return ", ".join([" ".join(words), *details, *(["may be blank"] if variable.missing else [])])
+    details += [*(["may be blank"] if variable.missing else []), *(f"for each of {n} {p}" for p, n in variable.plates)]
+    return ", ".join([" ".join(words), *details])
 
 
-def _about_factor(factor: Factor) -> str:
+def _about_factor(graphs: Graphs, factor: Factor) -> str:
     words = [factor.family.name if factor.family else "deterministic"]
     if factor.network is not None:
         words.append(network_text(factor.network, factor.network_name))
     if factor.standard:
         words.append("standard prior")
     else:
-        words += [_about_parameter(name, value) for name, value in factor.parameters.items()]
+        words += [_about_parameter(graphs, name, value) for name, value in factor.parameters.items()]
     return ", ".join(words)
 
 
-def _about_parameter(name: str, value: ParameterSpec) -> str:
+def _about_parameter(graphs: Graphs, name: str, value: ParameterSpec) -> str:
     if isinstance(value, LearnedParameter):
         return f"{name} learned"
     if isinstance(value, NetworkParameter):
-        return f"{name} from {', '.join(value.parents)}"
+        return f"{name} from {', '.join(_as_written(graphs, value.parents))}"
     return f"{name} given" if isinstance(value, tuple) else f"{name} {value:g}"

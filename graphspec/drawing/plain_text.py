@@ -5,7 +5,9 @@ from math import atan2, ceil, floor, pi
 
 from graphspec.drawing.geometry import Curve, Point, RoundedBox, between, gap, polyline
 from graphspec.drawing.layout import Layout, lay_out
+from graphspec.drawing.notes import Note
 from graphspec.drawing.picture import LARGE, Formula, Node, Panel, Picture
+from graphspec.drawing.plate_boxes import Measures
 from graphspec.language import Role
 
 CELL_WIDTH = 9.2
@@ -33,7 +35,7 @@ def to_text(picture: Picture, width: int = 80) -> str:
     if len(picture.nodes) > LARGE:
         said = f"{len(picture.nodes)} variables are too many to draw in characters: `graphspec graph -o FILE.svg` does"
         return "\n".join([said, *factors]) + "\n"
-    layout = lay_out(picture, _label_outline, LINES_PER_ROW * CELL_HEIGHT)
+    layout = lay_out(picture, MEASURES)
     drawn = [_Canvas(layout, index).lines() for index in (0, 1)]
     wide = max(len(line) for lines in drawn for line in lines)
     fits = 2 * wide + GUTTER <= width
@@ -72,6 +74,22 @@ def _about(formula: Formula) -> str:
     return "as in the other graph" if formula.borrowed else formula.about
 
 
+MEASURES = Measures(
+    _label_outline,
+    row_pitch=LINES_PER_ROW * CELL_HEIGHT,
+    side=2 * CELL_WIDTH,
+    head=CELL_HEIGHT,
+    foot=CELL_HEIGHT,
+    between=2 * CELL_WIDTH,
+    note_width=lambda text: len(text) * CELL_WIDTH,
+    note_height=CELL_HEIGHT,
+    label_rise=0.0,
+    label_inset=2.5 * CELL_WIDTH,
+    shaft=2 * CELL_WIDTH,
+)
+"""Borders and labels of boxes are characters too: a label stands in its box's bottom line."""
+
+
 class _Canvas:
     """One panel in characters: labels first, then edges wherever no label stands."""
 
@@ -83,8 +101,17 @@ class _Canvas:
         self.dots: dict[tuple[int, int], int] = {}
         for name in layout.outlines:
             self._put(layout, name, shown=name in self.panel.nodes)
+        for note in (*layout.labels[index].values(), *layout.pointers[index].values()):
+            self._write(note.text, note.outline)
         for curve in layout.routes[index].values():
             self._edge(curve)
+        for arrow, note in layout.labels[index].items():
+            self._edge(note.curve, dashed=arrow.dashed)
+        for note in layout.pointers[index].values():
+            self._edge(note.curve)
+        for plate, outline in layout.boxes.items():
+            if any(plate in layout.picture.nodes[name].path for name in self.panel.nodes):
+                self._box(outline, layout.corners[plate])
 
     def lines(self) -> list[str]:
         """Title and drawing, moved to the left margin."""
@@ -98,14 +125,34 @@ class _Canvas:
         return [self.panel.title, "", *rows]
 
     def _put(self, layout: Layout, name: str, *, shown: bool) -> None:
-        text, outline = _label(layout.picture.nodes[name]), layout.outlines[name]
+        self._write(_label(layout.picture.nodes[name]), layout.outlines[name], shown=shown)
+
+    def _write(self, text: str, outline: RoundedBox, *, shown: bool = True) -> None:
         first, row = round(outline.x / CELL_WIDTH - len(text) / 2), self._cell(*outline.centre)[1]
         for offset, character in enumerate(text):
             self.taken.add((first + offset, row))
             if shown:
                 self.cells[first + offset, row] = character
 
-    def _edge(self, curve: Curve) -> None:
+    def _box(self, outline: RoundedBox, label: Note) -> None:
+        """A plate's border under whatever else stands there, and its label in the bottom line."""
+        self._write(f" {label.text} ", label.outline)
+        left, top = self._cell(outline.x - outline.half_width, outline.y - outline.half_height)
+        right, bottom = self._cell(outline.x + outline.half_width, outline.y + outline.half_height)
+        for column in range(left + 1, right):
+            self._line(column, top, "─")
+            self._line(column, bottom, "─")
+        for row in range(top + 1, bottom):
+            self._line(left, row, "│")
+            self._line(right, row, "│")
+        for column, row, corner in ((left, top, "╭"), (right, top, "╮"), (left, bottom, "╰"), (right, bottom, "╯")):
+            self._line(column, row, corner)
+
+    def _line(self, column: int, row: int, character: str) -> None:
+        if (column, row) not in self.dots:
+            self.cells.setdefault((column, row), character)
+
+    def _edge(self, curve: Curve, *, dashed: bool = False) -> None:
         path = [
             between(a, b, step / steps)
             for a, b in pairwise(polyline(curve))
@@ -116,8 +163,8 @@ class _Canvas:
         if not free:
             return
         end = self._cell(*free[-1])
-        for x, y in free:
-            if self._cell(x, y) != end:
+        for step, (x, y) in enumerate(free):
+            if self._cell(x, y) != end and not (dashed and step % 10 > 5):
                 column, row = self._dot(x, y)
                 cell = (column // 2, row // 4)
                 self.dots[cell] = self.dots.get(cell, 0) | _DOTS[row % 4][column % 2]

@@ -1,7 +1,8 @@
 """Which row each node stands in: roots of p at the top, what is observed at the bottom.
 
-Both graphs share the rows. An edge of p always points down. An edge of q would best point up one row, but may also be
-level or point down where p says otherwise; that is a cost, not a law. The rows minimise the sum of such costs.
+Both graphs share the rows. An edge of p always points down, but for neighbours of an element, which may form circles.
+An edge of q would best point up one row, but may also be level or point down where p says otherwise; that is a cost,
+not a law. The rows minimise the sum of such costs.
 """
 
 from collections.abc import Mapping
@@ -55,9 +56,10 @@ class _Search:
         self.level_feature = level_feature
         generative, recognition = picture.panels
         self.names = tuple(picture.nodes)
-        self.down = generative.edges
+        loose = {arrow[:2] for arrow in generative.across if arrow.dashed}.difference(generative.edges)
+        self.down = tuple(edge for edge in generative.pairs if edge not in loose)
         self.modelled = frozenset(generative.nodes)
-        self.up = tuple(edge for edge in recognition.edges if edge not in set(self.down))
+        self.up = tuple(edge for edge in dict.fromkeys((*loose, *recognition.pairs)) if edge not in set(self.down))
         self.observed = frozenset(name for name, node in picture.nodes.items() if node.role == "observed")
         self.roots = self.modelled - {child for _, child in self.down}
         self.leaves = self.observed & self.modelled - {parent for parent, _ in self.down}

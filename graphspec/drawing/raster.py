@@ -7,7 +7,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from graphspec.drawing.geometry import Curve, RoundedBox, contour
 from graphspec.drawing.lettering import SUBSCRIPT, line_width
-from graphspec.drawing.scene import GREY, INK, PAPER, RULE, STROKE, Arrow, Fill, Scene, Writing
+from graphspec.drawing.scene import (
+    BORDER,
+    BORDER_STROKE,
+    DASH,
+    GREY,
+    INK,
+    PAPER,
+    RULE,
+    STROKE,
+    Dart,
+    Fill,
+    Frame,
+    Scene,
+    Tag,
+    Writing,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,8 +55,12 @@ def _draw(axes: Axes, scene: Scene) -> None:
     (x0, y0), (x1, y1) = scene.rule
     axes.plot([x0, x1], [y0, y1], color=RULE, linewidth=1)
     for panel in scene.panels:
+        for frame in panel.frames:
+            _frame(axes, frame)
         for arrow in panel.arrows:
             _arrow(axes, arrow)
+        for tag in panel.tags:
+            _tag(axes, tag)
         for disc in panel.discs:
             _shape(axes, disc.outline, disc.fill)
             _write(axes, disc.label)
@@ -52,10 +71,27 @@ def _draw(axes: Axes, scene: Scene) -> None:
         _write(axes, writing)
 
 
-def _arrow(axes: Axes, arrow: Arrow) -> None:
+def _frame(axes: Axes, frame: Frame) -> None:
+    from matplotlib.patches import PathPatch
+
+    path = _path(contour(frame.outline))
+    axes.add_patch(PathPatch(path, facecolor="none", edgecolor=BORDER, linewidth=BORDER_STROKE))
+    _write(axes, frame.label)
+
+
+def _tag(axes: Axes, tag: Tag) -> None:
+    from matplotlib.patches import PathPatch
+
+    axes.add_patch(PathPatch(_path(contour(tag.ground)), facecolor=PAPER, linewidth=0))
+    _write(axes, tag.text)
+
+
+def _arrow(axes: Axes, arrow: Dart) -> None:
     from matplotlib.patches import PathPatch, Polygon
 
-    axes.add_patch(PathPatch(_path(arrow.shaft), facecolor="none", edgecolor=INK, linewidth=STROKE, capstyle="butt"))
+    dashes = (0, tuple(length / STROKE for length in DASH)) if arrow.dashed else "solid"  # in widths of the line
+    axes.add_patch(PathPatch(_path(arrow.shaft), facecolor="none", edgecolor=INK, linewidth=STROKE, capstyle="butt",
+                             linestyle=dashes))  # fmt: skip
     axes.add_patch(Polygon(arrow.head, closed=True, facecolor=INK, linewidth=0))
 
 

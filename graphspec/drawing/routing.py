@@ -4,7 +4,7 @@ A straight line where nothing is in the way, else the gentlest curve that is cle
 bends, and at last one that crosses each row upright in the room its bend has kept free.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -21,7 +21,7 @@ from graphspec.drawing.geometry import (
     polyline,
     reverse,
 )
-from graphspec.drawing.picture import LARGE, Edge
+from graphspec.drawing.picture import LARGE, Across, Edge
 
 MARGIN = 6.0
 """Pixels that an edge keeps from a node it does not belong to, where it can."""
@@ -33,6 +33,12 @@ ALONG = 6.0
 DETOUR = 0.1
 """What courses cost: touching a foreign node, coming near one, crossing an edge, lying along one, a pixel sideways."""
 LEVEL_LIFT = 34.0
+LOOP = 28.0
+"""How far an arrow from a node to itself reaches to the side."""
+COVERED = 20.0
+"""Cost of a label on another."""
+TWIN = 200.0
+"""Cost of a course that is not bulged, where another arrow joins the same two nodes."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,62 @@ def routes(
     return {edge: chosen[edge].curve for edge in edges}
 
 
+def routes_across(
+    arrows: Sequence[Across],
+    outlines: Mapping[str, RoundedBox],
+    bends: Mapping[Edge, tuple[Point, ...]],
+    band: float,
+    laid: Mapping[Edge, Curve],
+    label_width: Callable[[str], float],
+) -> dict[Across, Curve]:
+    """Curves for what is read across elements, beside the edges already laid.
+
+    Where another arrow joins the same two nodes, far enough from it for the label between them.
+    """
+    chosen: dict[Across, Curve] = {}
+    labels: list[RoundedBox] = []
+    for arrow in arrows:
+        edge = (arrow.parent, arrow.child)
+        twin = any({*other[:2]} == {*edge} for other in (*laid, *chosen))
+        half = label_width(arrow.label) / 2
+        least = half + MARGIN if twin else 0.0
+        found = _loops(outlines[arrow.parent]) if edge[0] == edge[1] else None
+        found = found or _candidates(edge, outlines, bends.get(edge, ()), band, least)
+        others = [_Candidate(curve, polyline(curve), 0.0) for curve in (*laid.values(), *chosen.values())]
+        best = min(found, key=lambda c: c.effort + _conflict(c, others) + _covers(c, half, others, labels))
+        labels.append(_middle(best, half))
+        chosen[arrow] = best.curve
+    return chosen
+
+
+def _middle(candidate: _Candidate, half: float) -> RoundedBox:
+    """About where a label will stand, `half` its width."""
+    x, y = candidate.path[len(candidate.path) // 2] if len(candidate.path) > 2 else between(candidate.path[0], candidate.path[-1], 0.5)
+    return RoundedBox(x, y, half, MARGIN, 0.0)
+
+
+def _covers(candidate: _Candidate, half: float, others: list[_Candidate], labels: list[RoundedBox]) -> float:
+    """Labels and arrows that the label would stand on, and arrows that begin where this one ends."""
+    mine = _middle(candidate, half)
+    met = sum(
+        abs(mine.x - other.x) < half + other.half_width and abs(mine.y - other.y) < 3 * MARGIN for other in labels
+    )
+    path = candidate.path
+    met += sum(gap(path[-1], o.path[0]) < MARGIN or gap(path[0], o.path[-1]) < MARGIN for o in others)
+    return COVERED * met + ALONG * sum(clearance(other.path, mine, 1.0) < 1.0 for other in others)
+
+
+def _loops(outline: RoundedBox) -> list[_Candidate]:
+    """From a node to itself, on its right or its left."""
+    found = []
+    for side in (1.0, -1.0):
+        near, far = outline.x + side * (outline.half_width - 8.0), outline.x + side * (outline.half_width + LOOP + 10.0)
+        curve = ((near, outline.y - 8.0), (far, outline.y - 28.0), (far, outline.y + 28.0), (near, outline.y + 8.0))
+        outside = reverse(leaving(reverse(leaving(curve, outline)), outline))
+        found.append(_Candidate(outside, polyline(outside), 0.0))
+    return found
+
+
 def _ends(edge: Edge, outlines: Mapping[str, RoundedBox]) -> tuple[Point, Point]:
     return outlines[edge[0]].centre, outlines[edge[1]].centre
 
@@ -77,14 +139,14 @@ def _between_outlines(edge: Edge, curve: Curve, outlines: Mapping[str, RoundedBo
 
 
 def _candidates(
-    edge: Edge, outlines: Mapping[str, RoundedBox], bends: tuple[Point, ...], band: float
+    edge: Edge, outlines: Mapping[str, RoundedBox], bends: tuple[Point, ...], band: float, least: float = 0.0
 ) -> list[_Candidate]:
     """Courses for one edge, the gentlest first; a clear straight line needs no alternative, nor does a clear arc
-    need a rounder one to its side."""
+    need a rounder one to its side. least: how far its middle has to stay off the straight line."""
     foreign = [outline for name, outline in outlines.items() if name not in edge]
     found: list[_Candidate] = []
     clear: set[str] = set()
-    for kind, curve, effort in _courses(*_ends(edge, outlines), bends, band):
+    for kind, curve, effort in _courses(*_ends(edge, outlines), bends, band, least):
         if kind in clear:
             continue
         outside = _between_outlines(edge, curve, outlines)
@@ -113,10 +175,15 @@ def _too_close(first: list[Point], second: list[Point]) -> bool:
     return gap(first[-1], second[-1]) < 5.0 or gap(first[0], second[0]) < 3.0
 
 
-def _courses(start: Point, end: Point, bends: tuple[Point, ...], band: float) -> Iterator[tuple[str, Curve, float]]:
+def _courses(
+    start: Point, end: Point, bends: tuple[Point, ...], band: float, least: float
+) -> Iterator[tuple[str, Curve, float]]:
     """Kinds of curves from centre to centre, each with how much it asks of the eye."""
-    yield "line", (start, end), 0.0
-    for bulge in BULGES:
+    if least:
+        bends = ()
+    else:
+        yield "line", (start, end), 0.0
+    for bulge in (max(bulge, least / gap(start, end)) for bulge in BULGES):
         effort = 2.0 + DETOUR * bulge * gap(start, end)
         yield "arc left", _arc(start, end, bulge), effort
         yield "arc right", _arc(start, end, -bulge), effort
@@ -126,7 +193,7 @@ def _courses(start: Point, end: Point, bends: tuple[Point, ...], band: float) ->
         return
     if bends:
         yield "smooth", _smooth((start, *bends, end)), 4.0 + 2.0 * len(bends)
-    yield "upright", _upright((start, *bends, end), band), 9.0 + 2.0 * len(bends)
+    yield "upright", _upright((start, *bends, end), band), 9.0 + 2.0 * len(bends) + (TWIN if least else 0.0)
 
 
 def _arc(start: Point, end: Point, bulge: float) -> Curve:

@@ -19,7 +19,9 @@ from graphspec.drawing.lettering import (
     text_width,
     wrapped,
 )
+from graphspec.drawing.notes import Note
 from graphspec.drawing.picture import Edge, Formula, Panel
+from graphspec.drawing.plate_boxes import NOTE_SIZE
 from graphspec.graphs.graph import Side
 from graphspec.language import Role
 
@@ -39,6 +41,10 @@ LINE_HEIGHT = 1.5
 LEGEND_SIZE = 11.0
 ARROW_LENGTH = 9.0
 ARROW_HALF_WIDTH = 3.6
+DASH = (5.0, 3.5)
+"""Pixels of a dashed shaft that are drawn, and that are not."""
+BORDER = "#8a8a8a"
+BORDER_STROKE = 1.1
 
 Fill = Literal["none", "half", "full"]
 FILLS: dict[Role, Fill] = {"observed": "full", "supervised": "half", "latent": "none", "deterministic": "none"}
@@ -69,7 +75,7 @@ class Disc:
 
 
 @dataclass(frozen=True)
-class Arrow:
+class Dart:
     """One edge: the whole curve, and as two shapes: a shaft that ends inside the head, and the head's tip, left and
     right corner. Curve and tip end on the child's outline."""
 
@@ -77,6 +83,25 @@ class Arrow:
     curve: Curve
     shaft: Curve
     head: tuple[Point, Point, Point]
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Tag:
+    """What is written at an arrow, on a ground that hides what is under it: the views, or the plate it comes from."""
+
+    edge: Edge
+    ground: RoundedBox
+    text: Writing
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The box of a plate and its label."""
+
+    plate: str
+    outline: RoundedBox
+    label: Writing
 
 
 @dataclass(frozen=True)
@@ -85,8 +110,10 @@ class PanelScene:
 
     side: Side
     discs: tuple[Disc, ...]
-    arrows: tuple[Arrow, ...]
+    arrows: tuple[Dart, ...]
     writings: tuple[Writing, ...]
+    frames: tuple[Frame, ...] = ()
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,8 +168,33 @@ def _panel(
         for row, line in enumerate(caption)
     )
     discs = tuple(_disc(layout, panel, name, dx, top) for name in panel.nodes)
-    arrows = tuple(_arrow(edge, _moved(curve, dx, top)) for edge, curve in layout.routes[index].items())
-    return PanelScene(panel.side, discs, arrows, (title, *below))
+    arrows = [_arrow(edge, _moved(curve, dx, top)) for edge, curve in layout.routes[index].items()]
+    tags = []
+    for across, note in layout.labels[index].items():
+        arrows.append(_arrow(across[:2], _moved(note.curve, dx, top), dashed=across.dashed))
+        tags.append(_tag(across[:2], note.moved(dx, top)))
+    for name, note in layout.pointers[index].items():
+        arrows.append(_arrow((note.text, name), _moved(note.curve, dx, top)))
+        tags.append(_tag((note.text, name), note.moved(dx, top)))
+    frames = _frames(layout, panel, dx, top)
+    return PanelScene(panel.side, discs, tuple(arrows), (title, *below), frames, tuple(tags))
+
+
+def _frames(layout: Layout, panel: Panel, dx: float, dy: float) -> tuple[Frame, ...]:
+    """Boxes of the plates that this panel has nodes of, outer ones first."""
+    used = {plate for name in panel.nodes for plate in layout.picture.nodes[name].path}
+    plates = sorted(used, key=lambda plate: len(layout.picture.plates[plate].path))
+    return tuple(
+        Frame(plate, layout.boxes[plate].moved(dx, dy), _note(layout.corners[plate].moved(dx, dy))) for plate in plates
+    )
+
+
+def _tag(edge: Edge, note: Note) -> Tag:
+    return Tag(edge, note.outline, _note(note))
+
+
+def _note(note: Note) -> Writing:
+    return Writing((Run(note.text),), note.outline.centre, NOTE_SIZE, QUIET)
 
 
 def _disc(layout: Layout, panel: Panel, name: str, dx: float, dy: float) -> Disc:
@@ -157,14 +209,14 @@ def _moved(curve: Curve, dx: float, dy: float) -> Curve:
     return tuple((x + dx, y + dy) for x, y in curve)
 
 
-def _arrow(edge: Edge, curve: Curve) -> Arrow:
+def _arrow(edge: Edge, curve: Curve, *, dashed: bool = False) -> Dart:
     """The head points the way its last stretch runs; the shaft reaches a little into the head, so no gap shows."""
     tip, shaft = curve[-1], shortened(curve, ARROW_LENGTH)
     base = shaft[-1]
     length = hypot(tip[0] - base[0], tip[1] - base[1]) or 1.0
     across = (-(tip[1] - base[1]) / length * ARROW_HALF_WIDTH, (tip[0] - base[0]) / length * ARROW_HALF_WIDTH)
     left, right = (base[0] + across[0], base[1] + across[1]), (base[0] - across[0], base[1] - across[1])
-    return Arrow(edge, curve, shortened(curve, ARROW_LENGTH - 1.5), (tip, left, right))
+    return Dart(edge, curve, shortened(curve, ARROW_LENGTH - 1.5), (tip, left, right), dashed)
 
 
 def formula_line(formula: Formula) -> Line:

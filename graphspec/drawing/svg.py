@@ -7,7 +7,24 @@ from html import escape
 
 from graphspec.drawing.geometry import Curve, RoundedBox
 from graphspec.drawing.lettering import SUBSCRIPT
-from graphspec.drawing.scene import GREY, INK, PAPER, RULE, STROKE, Arrow, Disc, Fill, PanelScene, Scene, Writing
+from graphspec.drawing.scene import (
+    BORDER,
+    BORDER_STROKE,
+    DASH,
+    GREY,
+    INK,
+    PAPER,
+    RULE,
+    STROKE,
+    Dart,
+    Disc,
+    Fill,
+    Frame,
+    PanelScene,
+    Scene,
+    Tag,
+    Writing,
+)
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 _BASELINE = 0.35
@@ -33,15 +50,31 @@ def number(value: float) -> str:
 
 
 def _panel(panel: PanelScene) -> str:
-    parts = [*map(_arrow, panel.arrows), *map(_disc, panel.discs), *map(_writing, panel.writings)]
+    drawn = [*map(_frame, panel.frames), *map(_arrow, panel.arrows), *map(_tag, panel.tags), *map(_disc, panel.discs)]
+    parts = [*drawn, *map(_writing, panel.writings)]
     return f'<g class="panel" data-side="{panel.side}">\n' + "\n".join(parts) + "\n</g>"
 
 
-def _arrow(arrow: Arrow) -> str:
+def _frame(frame: Frame) -> str:
+    box = _rectangle(frame.outline, f'fill="none" stroke="{BORDER}" stroke-width="{BORDER_STROKE}"')
+    return f'<g class="plate" data-name="{escape(frame.plate)}">{box}{_writing(frame.label)}</g>'
+
+
+def _tag(tag: Tag) -> str:
+    ground = _rectangle(tag.ground, f'fill="{PAPER}"')
+    return f"{_edge_group(*tag.edge)}{ground}{_writing(tag.text)}</g>"
+
+
+def _edge_group(parent: str, child: str) -> str:
+    return f'<g class="edge" data-parent="{escape(parent)}" data-child="{escape(child)}">'
+
+
+def _arrow(arrow: Dart) -> str:
+    dashes = f' stroke-dasharray="{DASH[0]} {DASH[1]}"' if arrow.dashed else ""
     tip, left, right = (f"{number(x)},{number(y)}" for x, y in arrow.head)
     return (
-        f'<g class="edge" data-parent="{escape(arrow.edge[0])}" data-child="{escape(arrow.edge[1])}">'
-        f'<path d="{path(arrow.shaft)}" fill="none" stroke="{INK}" stroke-width="{STROKE}"/>'
+        f"{_edge_group(*arrow.edge)}"
+        f'<path d="{path(arrow.shaft)}" fill="none" stroke="{INK}" stroke-width="{STROKE}"{dashes}/>'
         f'<polygon points="{tip} {left} {right}" fill="{INK}"/></g>'
     )
 

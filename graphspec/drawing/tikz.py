@@ -4,7 +4,7 @@ import re
 
 from graphspec.drawing.geometry import Curve, Point, RoundedBox, pieces
 from graphspec.drawing.lettering import Line, latex_run
-from graphspec.drawing.scene import Arrow, Disc, Fill, PanelScene, Scene, Writing
+from graphspec.drawing.scene import Dart, Disc, Fill, Frame, PanelScene, Scene, Tag, Writing
 from graphspec.drawing.svg import number
 
 POINTS_PER_PIXEL = 0.75
@@ -29,7 +29,11 @@ _HEAD = r"""\documentclass[border=6pt]{standalone}
     title/.style={font=\sffamily\bfseries},
     caption/.style={font=\small},
     legend/.style={font=\scriptsize\sffamily, anchor=west},
-  ]
+"""
+_PLATE_STYLES = r"""    plate/.style={draw=black!54, line width=0.8pt, rounded corners=6.75pt},
+    plate label/.style={font=\scriptsize\sffamily, text=black!65},
+    view/.style={font=\scriptsize\sffamily, text=black!65, fill=white, inner sep=1pt},
+    neighbour/.style={edge, dash pattern=on 3.75pt off 2.6pt},
 """
 _TAIL = "\\end{tikzpicture}\n\\end{document}\n"
 _STYLES: dict[Fill, str] = {"full": "observed", "half": "supervised", "none": "latent"}
@@ -44,14 +48,18 @@ def to_tikz(scene: Scene) -> str:
         lines.append(rf"\node[{_style(outline, fill)}] at {_point(outline.centre)} {{}};")
         lines.append(rf"\node[legend] at {_point(writing.at)} {{{_plain(writing)}}};")
     name = re.sub(r"\s+", " ", scene.name)
-    return f"% {name}: generative and recognition graph\n" + _HEAD + "".join(f"  {line}\n" for line in lines) + _TAIL
+    plates = any(panel.frames for panel in scene.panels)
+    head = _HEAD + (_PLATE_STYLES if plates else "") + "  ]\n"
+    return f"% {name}: generative and recognition graph\n" + head + "".join(f"  {line}\n" for line in lines) + _TAIL
 
 
 def _panel(panel: PanelScene) -> list[str]:
     title, *captions = panel.writings
     lines = [f"% {panel.side}", rf"\node[title] at {_point(title.at)} {{{_plain(title)}}};"]
+    lines += [line for frame in panel.frames for line in _frame(frame)]
     lines += [_disc(disc, panel.side) for disc in panel.discs]
     lines += [_arrow(arrow) for arrow in panel.arrows]
+    lines += [_tag(tag) for tag in panel.tags]
     lines += [rf"\node[caption] at {_point(writing.at)} {{{_math(writing.runs)}}};" for writing in captions]
     return lines
 
@@ -72,8 +80,21 @@ def _length(pixels: float) -> str:
     return f"{number(pixels * POINTS_PER_PIXEL)}pt"
 
 
-def _arrow(arrow: Arrow) -> str:
-    return rf"\draw[edge] {_course(arrow.curve)}; % {arrow.edge[0]} -> {arrow.edge[1]}"
+def _frame(frame: Frame) -> tuple[str, str]:
+    """A box and its label."""
+    outline, label = frame.outline, frame.label
+    corners = [_point((outline.x + s * outline.half_width, outline.y + s * outline.half_height)) for s in (-1, 1)]
+    box = rf"\draw[plate] {corners[0]} rectangle {corners[1]}; % {frame.plate}"
+    return box, rf"\node[plate label] at {_point(label.at)} {{{_plain(label)}}};"
+
+
+def _tag(tag: Tag) -> str:
+    return rf"\node[view] at {_point(tag.text.at)} {{{_plain(tag.text)}}};"
+
+
+def _arrow(arrow: Dart) -> str:
+    style = "neighbour" if arrow.dashed else "edge"
+    return rf"\draw[{style}] {_course(arrow.curve)}; % {arrow.edge[0]} -> {arrow.edge[1]}"
 
 
 def _course(curve: Curve) -> str:
