@@ -100,13 +100,14 @@ def _with_courses(layout: Layout, grid: Lattice, places: Mapping[Item, Point], m
     """Every arrow of both panels, and then what is written at arrows, nodes and boxes."""
     picture, outlines = layout.picture, layout.outlines
     band = max((outline.half_height for outline in outlines.values()), default=0.0)
-    courses, across = [], []
+    courses: list[dict[Edge, Curve]] = []
+    across: list[dict[Across, Curve]] = []
     for panel in picture.panels:
         bends = _bends(panel, outlines, grid, places)
         visible = {name: outlines[name] for name in panel.nodes}
         courses.append(routes(panel.edges, visible, bends, band))
         across.append(routes_across(panel.across, visible, bends, band, courses[-1], measures.note_width))
-    drawn = [curve for panel in (*courses, *across) for curve in panel.values()]
+    drawn = [curve for laid, found in zip(courses, across, strict=True) for curve in (*laid.values(), *found.values())]
     labelled = corners(picture, layout.boxes, drawn, measures)
     notes = []
     for panel, laid, found in zip(picture.panels, courses, across, strict=True):
@@ -154,7 +155,9 @@ def _bends(
 
 def _framed(layout: Layout) -> Layout:
     """Everything moved so that nothing, curves included, lies left of or above the origin."""
-    notes = [*layout.corners.values(), *(n for found in (*layout.labels, *layout.pointers) for n in found.values())]
+    notes = list(layout.corners.values())
+    for labels, pointers in zip(layout.labels, layout.pointers, strict=True):
+        notes += [*labels.values(), *pointers.values()]
     solid = [*layout.outlines.values(), *layout.boxes.values(), *(note.outline for note in notes)]
     curves = [*(curve for panel in layout.routes for curve in panel.values()), *(n.curve for n in notes if n.curve)]
     points = [point for curve in curves for point in polyline(curve)]
@@ -164,10 +167,6 @@ def _framed(layout: Layout) -> Layout:
     first, second = (
         {edge: tuple((x - left, y - top) for x, y in curve) for edge, curve in panel.items()} for panel in layout.routes
     )
-    labels, pointers = (
-        tuple({key: note.moved(-left, -top) for key, note in found.items()} for found in panels)
-        for panels in (layout.labels, layout.pointers)
-    )
     return replace(
         layout,
         outlines={name: _rounded(outline.moved(-left, -top)) for name, outline in layout.outlines.items()},
@@ -176,8 +175,8 @@ def _framed(layout: Layout) -> Layout:
         height=max(ys, default=0.0) - top,
         boxes={plate: outline.moved(-left, -top) for plate, outline in layout.boxes.items()},
         corners={plate: note.moved(-left, -top) for plate, note in layout.corners.items()},
-        labels=labels,
-        pointers=pointers,
+        labels=tuple({key: note.moved(-left, -top) for key, note in found.items()} for found in layout.labels),
+        pointers=tuple({key: note.moved(-left, -top) for key, note in found.items()} for found in layout.pointers),
     )
 
 

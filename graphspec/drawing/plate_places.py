@@ -17,7 +17,7 @@ from graphspec.drawing.picture import Picture
 from graphspec.drawing.plate_boxes import Measures, narrowest
 
 SWEEPS = 120
-PUSHES = 6
+PUSHES = 10
 CLOSE = 0.05
 """Steps of the search, passes over all gaps in each, and pixels that a gap may lack on the way."""
 INERTIA = 0.05
@@ -115,9 +115,11 @@ class _Page:
         """Near the least squares of the edges' way sideways, with every gap kept; most edges upright."""
         spots, forces = self._fitted(dict.fromkeys(self.order, 0.0)), dict.fromkeys(self.gaps, 0.0)
         for sweep in range(SWEEPS):
-            wishes = {item: self._wish(item, spots, 2 * sweep > SWEEPS) for item in self.items}
-            weights = {item: weight for item, (_, weight) in wishes.items()}
-            moved = {item: (spots[item] + wish) / 2 for item, (wish, _) in wishes.items()}
+            wishes: dict[Item, tuple[float, float]] = {
+                item: self._wish(item, spots, 2 * sweep > SWEEPS) for item in self.items
+            }
+            weights: dict[Item, float] = {item: weight for item, (_, weight) in wishes.items()}
+            moved: dict[Mark, float] = {item: (spots[item] + wish) / 2 for item, (wish, _) in wishes.items()}
             spots = self._pushed(self._enclosed(moved), weights, forces)
         for item in (*self.items, *reversed(self.items)):
             self._snap(item, spots)
@@ -151,9 +153,15 @@ class _Page:
         method: gap by gap, each with the force that it has needed so far, which `forces` keeps)."""
         spots = dict(wishes)
         ease = {mark: 1.0 / (INERTIA if isinstance(mark, Border) else weights[mark]) for mark in self.order}
+        shift = dict.fromkeys(self.order, 0.0)
         for (left, right, _), force in forces.items():
-            spots[left] -= force * ease[left]
-            spots[right] += force * ease[right]
+            shift[left] -= force * ease[left]
+            shift[right] += force * ease[right]
+        # Forces of the last step fit other weights: so much of them that they bring the nearest places closer.
+        gain = sum(force * (width - spots[right] + spots[left]) for (left, right, width), force in forces.items())
+        share = min(1.0, max(0.0, gain / max(sum(s * s / ease[mark] for mark, s in shift.items()), 1e-9)))
+        forces.update({gap: share * force for gap, force in forces.items()})
+        spots = {mark: spots[mark] + share * shift[mark] for mark in self.order}
         for _ in range(PUSHES):
             moved = 0.0
             for gap in self.gaps:

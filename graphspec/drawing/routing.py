@@ -88,6 +88,9 @@ def routes_across(
         half = label_width(arrow.label) / 2
         least = half + MARGIN if twin else 0.0
         found = _loops(outlines[arrow.parent]) if edge[0] == edge[1] else None
+        if not found and len(outlines) > LARGE:
+            chosen[arrow] = _plain(edge, outlines, bends.get(edge, ()), least)
+            continue
         found = found or _candidates(edge, outlines, bends.get(edge, ()), band, least)
         others = [_Candidate(curve, polyline(curve), 0.0) for curve in (*laid.values(), *chosen.values())]
         best = min(found, key=lambda c: c.effort + _conflict(c, others) + _covers(c, half, others, labels))
@@ -98,7 +101,11 @@ def routes_across(
 
 def _middle(candidate: _Candidate, half: float) -> RoundedBox:
     """About where a label will stand, `half` its width."""
-    x, y = candidate.path[len(candidate.path) // 2] if len(candidate.path) > 2 else between(candidate.path[0], candidate.path[-1], 0.5)
+    x, y = (
+        candidate.path[len(candidate.path) // 2]
+        if len(candidate.path) > 2
+        else between(candidate.path[0], candidate.path[-1], 0.5)
+    )
     return RoundedBox(x, y, half, MARGIN, 0.0)
 
 
@@ -128,9 +135,11 @@ def _ends(edge: Edge, outlines: Mapping[str, RoundedBox]) -> tuple[Point, Point]
     return outlines[edge[0]].centre, outlines[edge[1]].centre
 
 
-def _plain(edge: Edge, outlines: Mapping[str, RoundedBox], bends: tuple[Point, ...]) -> Curve:
-    """Straight, or through its bends, whatever is in the way."""
+def _plain(edge: Edge, outlines: Mapping[str, RoundedBox], bends: tuple[Point, ...], least: float = 0.0) -> Curve:
+    """Straight, or through its bends, whatever is in the way; an arc where the middle has to stay off that."""
     start, end = _ends(edge, outlines)
+    if least:
+        return _between_outlines(edge, _arc(start, end, max(BULGES[0], least / gap(start, end))), outlines)
     return _between_outlines(edge, _smooth((start, *bends, end)) if bends else (start, end), outlines)
 
 
