@@ -304,6 +304,7 @@ plates: {questions: {size: 3}}
 variables:
   answer: {role: observed, domain: category, classes: 4, missing: true, plate: questions}
   score: {role: observed, size: 1, plate: questions}
+  cost: {role: observed, size: 1, plate: questions}
   group: {role: supervised, domain: category, names: [a, b]}
   easy: {role: supervised, domain: binary, plate: questions}
   z: {role: latent, size: 2}
@@ -313,14 +314,15 @@ generative:
   z: {parents: [group]}
   answer: {parents: [z, questions, easy], network: {kind: linear, by: questions}}
   score: {parents: [z]}
+  cost: {parents: [z]}
 recognition:
   group: {parents: [answer@mean, score@mean]}
   easy: {parents: [answer, score]}
-  z: {parents: [answer@sum, score@mean, group]}
+  z: {parents: [answer@sum, score@mean, cost@mean, group]}
 networks: {default: {kind: mlp, hidden: [8]}}
 data:
   source: rows.npz
-  variables: {answer: answer, score: {column: score, standardize: true}, group: group, easy: easy}
+  variables: {answer: answer, score: {column: score, standardize: true}, cost: cost, group: group, easy: easy}
   labels: {easy: 20}
 training: {epochs: 2, batch_size: 16}
 """
@@ -334,12 +336,20 @@ def test_padded_arrays_train_and_are_measured_by_element(tmp_path, monkeypatch) 
     easy = random.integers(0, 2, (120, 3)).astype(float)
     easy[::5, 2] = np.nan
     score = (5 + 3 * random.normal(size=(120, 3, 1))).astype("float32")
-    np.savez(tmp_path / "rows.npz", answer=answer, score=score, group=random.integers(0, 2, 120), easy=easy)
+    np.savez(
+        tmp_path / "rows.npz",
+        answer=answer,
+        score=score,
+        cost=9000 + 80 * (score - 5),
+        group=random.integers(0, 2, 120),
+        easy=easy,
+    )
     (tmp_path / "survey.yaml").write_text(TABLE)
     monkeypatch.chdir(tmp_path)
     graphs, found = check_graphs("survey.yaml")
     assert graphs is not None and not [each for each in found if each.severity == "error"]
     data = prepare(graphs)
+    assert data.starts["cost"].shape == (1,) and data.starts["cost"].center == pytest.approx((9000,), rel=0.1)
     assert data.training.values["answer"].shape[1:] == (3,) and data.units["score"].mean.shape == (1,)
     assert data.units["score"].mean.item() == pytest.approx(5, abs=0.5)
     assert len(data.label_rows["easy"]) == 20

@@ -120,6 +120,11 @@ class Variable:
         return replace(self, shape=self.row_shape, plates=(), row_axes=len(self.plates)) if self.plates else self
 
     @property
+    def of_element(self) -> tuple[int, ...]:
+        """Shape of the value of one element, also where `by_row` has put plates in front of it."""
+        return self.shape[self.row_axes :]
+
+    @property
     def presence(self) -> tuple[int, ...] | None:
         """Shape of the flag beside a value that may be blank; None where none is."""
         return self.shape if self.flags is None and self.missing else self.flags

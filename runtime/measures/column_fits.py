@@ -88,7 +88,7 @@ def _fit(graphs: Graphs, factor: Factor, training: Rows) -> tuple[Tensor, ...]:
     found = []
     for info, fitted in zip(factor.family.parameters, fit(sample(variable, training)), strict=True):
         usable = fitted.isfinite() & ((fitted > 0) if info.link == "softplus" else True)
-        found.append(torch.where(usable, fitted, start_value(info)).reshape(channel_shape(variable.shape)))
+        found.append(torch.where(usable, fitted, start_value(info)).reshape(channel_shape(variable.of_element)))
     return tuple(found)
 
 

@@ -70,14 +70,15 @@ def fixed(graphs: Graphs, name: str) -> bool:
 
 
 def sample(variable: Variable, training: Rows) -> Tensor:
-    """Values of some training rows [n, numbers] in double precision, NaN where blank; images [n pixels, channels]."""
-    count, width = len(training), max(1, torch.Size(variable.shape).numel())
+    """Values of some training rows [n, numbers] in double precision, NaN where blank; images [n pixels, channels]. The
+    elements of plates, which share their networks, count as rows."""
+    count, width = len(training), max(1, torch.Size(variable.row_shape).numel())
     wanted = min(count, MOST_ROWS, max(FEWEST_ROWS, MOST_CELLS // width))
     positions = torch.linspace(0, max(0, count - 1), wanted).round().long()
     values = as_numbers(training.selection.take(variable.name, positions), torch.float64).double()
     values = values.masked_fill(values == -1, torch.nan) if variable.discrete else values
-    channels = channel_shape(variable.shape)
-    values = values.movedim(1, -1) if channels != variable.shape else values
+    channels, plates = channel_shape(variable.of_element), variable.row_axes + len(variable.plates)
+    values = values.movedim(1 + plates, -1) if channels != variable.of_element else values
     return values.reshape(-1, torch.Size(channels).numel())
 
 
@@ -140,7 +141,7 @@ def _start(graphs: Graphs, variable: Variable, values: Tensor, far: Tensor) -> S
     read = entered(variable, values)
     factors = {side: graphs.factors(side)[variable.name] for side in SIDES if variable.name in graphs.factors(side)}
     return Start(
-        shape=channel_shape(variable.shape),
+        shape=channel_shape(variable.of_element),
         center=_numbers(read.nanmean(0), far, 0.0),
         spread=_numbers(_deviation(read), far, 1.0, above_zero=True),
         logarithm=variable.info.encoding == "log1p",
