@@ -150,7 +150,7 @@ def _call(plan: EmissionPlan, bound: BoundCode, rows: str) -> str:
     ids = plan.identifiers
     given = []
     for (name, kind), own in bound.arguments.items():
-        ahead = ":, " * len(plan.graphs.variables[name].plates)
+        ahead = "" if (name, kind) == ROW else ":, " * len(plan.graphs.variables[name].plates)
         given.append(f"{ids[name] if kind == 'label' else own}{rows.replace('[', f'[{ahead}')}")
     arguments = ["model", *given, "generator", *bound.extras]
     return f"{bound.function}({', '.join(arguments)})"

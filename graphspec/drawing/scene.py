@@ -183,7 +183,7 @@ def _panel(
 def _frames(layout: Layout, panel: Panel, dx: float, dy: float) -> tuple[Frame, ...]:
     """Boxes of the plates that this panel has nodes of, outer ones first."""
     used = {plate for name in panel.nodes for plate in layout.picture.nodes[name].path}
-    plates = sorted(used, key=lambda plate: len(layout.picture.plates[plate].path))
+    plates = sorted(used, key=lambda plate: (len(layout.picture.plates[plate].path), plate))
     return tuple(
         Frame(plate, layout.boxes[plate].moved(dx, dy), _note(layout.corners[plate].moved(dx, dy))) for plate in plates
     )
