@@ -57,7 +57,8 @@ class Evaluator:
         if not where:
             return self._of_group(patterns[0], given, self._context(patterns[0], noise, device), None)
         contexts = [self._context(p, noise.select(rows_of), device) for p, rows_of in zip(patterns, where, strict=True)]
-        if noise.in_order or self.compiled.graphs.plates:  # draws that depend on earlier ones are made group by group
+        if noise.in_order or self.compiled.graphs.plates:
+            # draws that depend on what was drawn before come group by group, and joined calls know no plates yet
             parts = list(map(self._of_group, patterns, repeat(given), contexts, where))
         else:
             whole.parts, whole.rows = contexts, where
