@@ -1,7 +1,7 @@
 """Writes the made-up rows that some specs of this folder learn from: `python specs/tables.py`.
 
-patients.csv (table.yaml, continuous-label.yaml), animals.csv (attributes.yaml) and cells.npz (scanvi.yaml). Nothing in
-them was measured: every column follows from a few hidden numbers per row, so that there is something to find. Only
+patients.csv (table.yaml, continuous-label.yaml), animals.csv (attributes.yaml), survey.csv (survey.yaml) and cells.npz
+(scanvi.yaml). Nothing in them was measured: every column follows from a few hidden numbers per row, so that there is something to find. Only
 `Random.random` is used, whose stream Python promises to keep, so the files can be made again to the letter.
 """
 
@@ -22,6 +22,8 @@ ATTRIBUTES = (
     "swims", "flies", "climbs", "digs", "hunts", "grazes", "herds", "nocturnal", "migrates", "tame",
 )  # fmt: skip
 MEASURES = ("mass", "length", "height", "speed", "depth", "age", "litter", "sleep", "range", "pulse", "heat", "voice")
+MOODS = ("calm", "wary", "keen")
+QUESTIONS = 12
 KINDS = ("alpha", "beta", "delta", "duct")
 GENES = 60
 
@@ -110,6 +112,26 @@ def animals(rows: int = 800) -> list[dict[str, str]]:
     return table
 
 
+def survey(rows: int = 900) -> list[dict[str, str]]:
+    """One person a row: twelve answers from 1 to 5, some left out, and what some said of themselves afterwards."""
+    draws = Draws(4)
+    loads = [(draws.normal(0, 1), draws.normal(0, 1)) for _ in range(QUESTIONS)]
+    steps = [sorted(draws.normal(0, 1.5) for _ in range(4)) for _ in range(QUESTIONS)]
+    centres = ((-1.2, -0.6), (0.2, 1.3), (1.2, -0.7))
+    table = []
+    for _ in range(rows):
+        mood = draws.choice((5, 3, 2))
+        traits = [draws.normal(centre, 0.8) for centre in centres[mood]]
+        row = {}
+        for number, (load, cuts) in enumerate(zip(loads, steps, strict=True), start=1):
+            leaning = sum(w * t for w, t in zip(load, traits, strict=True))
+            answer = 1 + sum(draws.chance(2 * (leaning - cut)) for cut in cuts)
+            row[f"q{number:02d}"] = "" if draws.uniform() < 0.15 else str(answer)
+        row["mood"] = MOODS[mood] if draws.uniform() < 0.5 else ""
+        table.append(row)
+    return table
+
+
 def cells(rows: int = 700) -> dict[str, np.ndarray]:
     """One cell a row: counts of sixty genes from one of three batches, the total count, and the cell's kind."""
     draws = Draws(3)
@@ -133,8 +155,8 @@ def cells(rows: int = 700) -> dict[str, np.ndarray]:
 
 
 def write(folder: Path) -> None:
-    """All three files into `folder`."""
-    for name, table in (("patients.csv", patients()), ("animals.csv", animals())):
+    """All files into `folder`."""
+    for name, table in (("patients.csv", patients()), ("animals.csv", animals()), ("survey.csv", survey())):
         with (folder / name).open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, table[0].keys(), lineterminator="\n")
             writer.writeheader()

@@ -101,7 +101,7 @@ def cases_of(graphs: Graphs) -> dict[str, tuple[Rows, list[int]]]:
 
 def _may_have_holes(graphs: Graphs, name: str, labels: tuple[str, ...]) -> bool:
     variable = graphs.variables[name]
-    return variable.missing if name in graphs.observed else name in labels and bool(variable.shape)
+    return variable.missing if name in graphs.observed else name in labels and bool(variable.row_shape)
 
 
 def _column(graphs: Graphs, name: str, ids: list[int], labels: tuple[str, ...], holes: list[str]) -> Tensor:
@@ -112,14 +112,14 @@ def _column(graphs: Graphs, name: str, ids: list[int], labels: tuple[str, ...], 
     if name in graphs.supervised and name not in labels:
         gone[:] = True
     elif name in holes:
-        gone = np.stack([np.asarray(philox("hole", name, row).random(variable.shape) < 0.5) for row in ids])
+        gone = np.stack([np.asarray(philox("hole", name, row).random(variable.row_shape) < 0.5) for row in ids])
     values[gone] = -1 if variable.discrete else np.nan
     return torch.from_numpy(values)
 
 
 def _made_up(variable: Variable, generator: np.random.Generator) -> Any:
     """A legal value [*shape]."""
-    shape = tuple(variable.shape)
+    shape = tuple(variable.row_shape)
     if variable.discrete:
         values = generator.integers(0, variable.support or 9, shape) + variable.minimum
         return values if variable.domain == "category" else np.asarray(values, dtype=np.float64)

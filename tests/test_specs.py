@@ -21,7 +21,7 @@ ROWS = 12
 
 def made_up(variable: Variable, generator: torch.Generator) -> torch.Tensor:
     """Legal values [ROWS, *shape] of any variable a row can have."""
-    shape = (ROWS, *variable.shape)
+    shape = (ROWS, *variable.row_shape)
     if variable.support is not None:
         return torch.randint(0, variable.support, shape, generator=generator) + variable.minimum
     if variable.domain == "count":
@@ -46,7 +46,7 @@ def made_up_rows(graphs) -> dict[str, torch.Tensor]:
         blank = torch.nan if value.is_floating_point() else -1
         if variable.role == "supervised":
             value[ROWS // 2 :] = blank
-        if variable.missing or (variable.role == "supervised" and variable.shape and variable.support):
+        if variable.missing or (variable.role == "supervised" and variable.row_shape and variable.support):
             value[torch.rand(value.shape, generator=generator) < 0.3] = blank
     return rows
 
@@ -84,7 +84,7 @@ def test_made_up_tables_can_be_made_again(tmp_path: Path) -> None:
     """What specs/tables.py writes is what is committed."""
     folder = Path(__file__).parents[1] / "specs"
     runpy.run_path(str(folder / "tables.py"))["write"](tmp_path)
-    for name in ("patients.csv", "animals.csv"):
+    for name in ("patients.csv", "animals.csv", "survey.csv"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
     with np.load(tmp_path / "cells.npz") as made, np.load(folder / "cells.npz") as kept:
         assert made.files == kept.files
