@@ -1,8 +1,9 @@
 """Writes the made-up rows that some specs of this folder learn from: `python specs/tables.py`.
 
 patients.csv (table.yaml, continuous-label.yaml), animals.csv (attributes.yaml), survey.csv (survey.yaml) and cells.npz
-(scanvi.yaml). Nothing in them was measured: every column follows from a few hidden numbers per row, so that there is something to find. Only
-`Random.random` is used, whose stream Python promises to keep, so the files can be made again to the letter.
+(scanvi.yaml). Nothing in them was measured: every column follows from a few hidden numbers per row, so that there is
+something to find. Only `Random.random` is used, whose stream Python promises to keep, so the files can be made again
+to the letter.
 """
 
 import csv

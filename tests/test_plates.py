@@ -266,6 +266,35 @@ def test_a_neighbour_that_is_not_there_is_zero_beside_a_flag() -> None:
     assert found == pytest.approx([0.0, 10 + np.log1p(4), 0.0])  # nothing before; four; a blank
 
 
+DEEP = """
+graphspec: 1
+plates: {texts: {size: 2, ordered: true}, words: {size: 3, inside: texts, ordered: true}}
+variables:
+  w: {role: observed, domain: positive, plate: words}
+  s: {role: latent, size: 1, plate: texts}
+  r: {role: latent, size: 1}
+generative: {r: {}, s: {}, w: {parents: [r, s]}}
+recognition:
+  s: {parents: [w@mean], network: {kind: linear}, parameters: {scale: 1.0}}
+  r: {parents: [w@mean], network: {kind: linear}, parameters: {scale: {parents: [w@mean], network: {kind: linear}}}}
+"""
+
+
+def test_a_pool_takes_away_the_plates_that_the_reader_does_not_stand_in() -> None:
+    """The mean over a text's words for the text, over all words for the row, also in a parameter of its own."""
+    model = model_of(DEEP)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.startswith("factors.recognition"):
+                parameter.fill_(1.0 if "from_w" in name else 0.0)
+    w = torch.arange(1.0, 7.0, dtype=DOUBLE).reshape(1, 2, 3)
+    texts = model.predict("s", {"w": w}, noise=Noise(0, 1))
+    torch.testing.assert_close(texts, w.log1p().mean(2).unsqueeze(-1))
+    torch.testing.assert_close(model.predict("r", {"w": w}, noise=Noise(0, 1)), w.log1p().mean().reshape(1, 1))
+    assert set(model.graphs.views) == {"w@mean", "w@mean/row"}
+    assert "def bound(" in emit(model.graphs)
+
+
 def test_answers_have_the_elements_behind_the_rows() -> None:
     model = model_of(SET)
     rows = rows_for(model, 5)

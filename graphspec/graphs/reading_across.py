@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from graphspec.graphs.graph import Side, View
-from graphspec.language import WEIGHTLESS, FactorSpec, NetworkSpec, Spec
+from graphspec.language import WEIGHTLESS, FactorSpec, NetworkParameter, NetworkSpec, Spec
 from graphspec.language.networks import SumOf
 from graphspec.language.plates import ENDS, MARK, NEIGHBOURS, POOLS, VIEWS, path_of
 from graphspec.reading.suggestions import did_you_mean, few
@@ -100,10 +100,10 @@ def _viewed(
         taken = path[len(left) :]
     _check_order(spec, side, name, kind, taken)
     usual = path if kind in NEIGHBOURS else path[:-1]
-    raw = kind in POOLS and isinstance(network, WEIGHTLESS)
-    return ParentReading(
-        name, left, View(name, kind, taken, raw, "" if left == usual else "/" + "/".join(left or ("row",))), taken
-    )
+    logarithmic = spec.variables[name].domain in ("count", "positive")
+    raw = kind in POOLS and logarithmic and isinstance(network, WEIGHTLESS)
+    suffix = "" if left == usual else "/" + "/".join(left or ("row",))
+    return ParentReading(name, left, View(name, kind, taken, raw, suffix), taken)
 
 
 def _place(spec: Spec, reader: str, here: Path, plate: str) -> ParentReading:
@@ -157,9 +157,21 @@ def _common(path: Path, here: Path) -> Path:
 
 def with_keys(factor: FactorSpec, keys: dict[str, str]) -> FactorSpec:
     """The factor with every parent called by its key, wherever it is named."""
-    return factor.model_copy(
-        update={
-            "parents": tuple(dict.fromkeys(keys.get(p, p) for p in factor.parents)),
-            "stop_gradient": tuple(keys.get(p, p) for p in factor.stop_gradient),
-        }
-    )
+    if all(parent == key for parent, key in keys.items()):
+        return factor
+
+    def named(parents: Iterable[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(keys.get(parent, parent) for parent in parents))
+
+    parameters = {
+        name: value.model_copy(update={"parents": named(value.parents)})
+        if isinstance(value, NetworkParameter)
+        else value
+        for name, value in factor.parameters.items()
+    }
+    network = factor.network
+    if network is not None and not isinstance(network, str):
+        roles = {field: getattr(network, field, None) for field in ("by", "image", "pose")}
+        network = network.model_copy(update={field: keys[told] for field, told in roles.items() if told in keys})
+    changed = {"parents": named(factor.parents), "stop_gradient": named(factor.stop_gradient)}
+    return factor.model_copy(update={**changed, "parameters": parameters, "network": network})
