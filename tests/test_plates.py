@@ -164,6 +164,42 @@ def test_a_label_weighs_the_draws_of_its_own_element_where_elements_are_independ
     torch.testing.assert_close(gradients(whole[0], inside), gradients(parts.sum(), alone), atol=1e-9, rtol=0)
 
 
+SHARED = """
+graphspec: 1
+plates: {things: {size: 3}}
+variables:
+  x: {role: observed, size: 2, plate: things}
+  y: {role: supervised, domain: category, classes: 3, plate: things}
+  t: {role: supervised, domain: binary, plate: things}
+  s: {role: latent, size: 1}
+generative:
+  s: {}
+  y: {parents: [s]}
+  t: {parents: [y, s]}
+  x: {parents: [y, t, s]}
+recognition:
+  s: {parents: [x@mean]}
+  y: {parents: [x, s]}
+  t: {parents: [x, y, s]}
+networks: {default: {kind: mlp, hidden: [4], activation: tanh}}
+objective: {alpha: {t: 2.5, y: 0.7}, samples: SAMPLES}
+"""
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_labels_weigh_what_is_summed_within_their_element_and_the_draws_of_the_row(samples: int) -> None:
+    """t of an element says something about its own hidden y, and about s, which all elements share."""
+    model = model_of(SHARED.replace("SAMPLES", str(samples)))
+    rows = rows_for(model, 4)
+    rows["y"][2], rows["t"][2] = torch.tensor([-1, 2, -1]), torch.tensor([1.0, 0.0, 1.0], dtype=DOUBLE)
+    found = model.bound(rows, noise=RowNoise(3, range(4)))
+    expected = torch.stack([
+        PlateTwin(model, {n: v[row : row + 1] for n, v in rows.items()}, RowNoise(3, [row])).bound() for row in range(4)
+    ])  # fmt: skip
+    torch.testing.assert_close(found, expected, atol=1e-10, rtol=0)
+    torch.testing.assert_close(gradients(found.sum(), model), gradients(expected.sum(), model), atol=1e-9, rtol=0)
+
+
 SET = """
 graphspec: 1
 plates: {things: {size: 4}}
