@@ -91,6 +91,8 @@ class RowTwin:
         here = ~torch.isnan(value) if value.is_floating_point() else torch.ones_like(value, dtype=torch.bool)
         if variable.domain in ("direction", "simplex"):
             here = here.all(0, keepdim=True).expand_as(here)
+        elif self.graphs.indivisible(name):  # what a flow gives: the density of a part of it is not known
+            here = here.all().expand_as(here)
         return here & (value != -1) if variable.discrete else here
 
     def _make_worlds(self) -> None:

@@ -98,10 +98,10 @@ def test_a_broken_declaration_has_no_echo():
     assert codes_in(text) == ["GS011"]
 
 
-def test_sequences_are_refused_once():
+def test_neighbours_of_what_has_none_are_refused_once():
     text = M2.replace("z: {}", "z: {parents: [z@previous], network: {kind: mlp, hidden: [3]}}")
     text = text.replace("recognition:", "plates: {time: {size: 3, ordered: true}}\nrecognition:")
-    assert set(codes_in(text)) == {"GS090"}
+    assert set(codes_in(text)) == {"GS022"}
 
 
 def test_open_paths_of_a_mean_field_recognition():

@@ -411,7 +411,7 @@ def test_no_bytes_of_a_picture_make_a_traceback(tmp_path: Path) -> None:
 
 
 def test_options_of_pictures_are_for_pictures(tmp_path: Path) -> None:
-    np.savez(tmp_path / "rows.npz", x=np.zeros((9, 4, 6)), y=np.zeros(9, int))
+    np.savez(tmp_path / "rows.npz", x=np.zeros((9, 4, 6)), y=np.arange(9) % 2)
     rest = "variables: {x: x, y: y}, test: 1, validation: 1"
     for option in ("white: 4095", "on_error: skip"):
         (found,) = checked(tmp_path, f"{{source: rows.npz, {rest}, {option}}}")

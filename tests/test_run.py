@@ -11,8 +11,9 @@ from tiny_runs import SPEC, tiny_model, train_tiny
 
 from compiler.tensors.noise import Noise
 from graphspec.describe.resolved import differences, spec_as_plain, spec_as_yaml
+from graphspec.diagnostics import SpecError
 from graphspec.loading import load
-from runtime.errors import DataError, RunError
+from runtime.errors import RunError
 from runtime.runs.checkpoints import read_weights
 from runtime.runs.claiming import claim_new, latest_folder
 from runtime.runs.records import read_records
@@ -129,7 +130,7 @@ def test_folders_for_new_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_bad_data_leave_no_folder_behind(tmp_path: Path) -> None:
     tiny_model(tmp_path)
     np.savez(tmp_path / "rows.npz", x=np.full((30, 6), np.nan), y=np.arange(30) % 3)
-    with pytest.raises(DataError):
+    with pytest.raises(SpecError, match="GS083"):
         train_tiny(tmp_path)
     assert not (tmp_path / "run").exists()
 

@@ -19,7 +19,7 @@ from graphspec.headers.table import SourceError
 from graphspec.language.data import Cell
 
 LOOKED_BYTES = 2**25
-_PIECE_BYTES = 2**21
+_PIECE_BYTES = 2**18
 _FEW = 1000
 """Whole numbers up to this, of either sign, are counted one by one."""
 

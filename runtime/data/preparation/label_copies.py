@@ -23,8 +23,9 @@ from runtime.data.preparation.values import Values
 from runtime.data.stream.patterns import given_elements
 from runtime.errors import DataError
 
-FIRST_ROWS = 64
-"""Labelled rows that all elements of an input are compared in first; what survives is compared in all."""
+FIRST_ROWS, PIECE_BYTES = 64, 2**22
+"""Labelled rows that all elements of an input are compared in first, and how much of an input is looked at in one go
+afterwards; what survives all is a copy."""
 MOST_ELEMENTS = 4096
 """A larger input is no table's columns: its elements are not compared."""
 
@@ -68,16 +69,20 @@ def _elements(
     size = values.stored.shape.numel()
     if size > MOST_ELEMENTS or len(rows) < LEAST_ROWS:
         return
-    first = _blanks_as_nan(values.stored.take(rows[:FIRST_ROWS])).reshape(-1, size).T.tolist()
-    start = truth[:FIRST_ROWS].tolist()
-    alike = [place for place in range(size) if may_agree(start, first[place], classes=classes)]
-    if not alike:
-        return
-    found = _blanks_as_nan(values.stored.take(rows)).reshape(-1, size)
-    for place in alike:
+    alike: dict[int, list[float]] = {place: [] for place in range(size)}
+    seen, step = 0, FIRST_ROWS
+    while seen < len(rows) and alike:
+        some = _blanks_as_nan(values.stored.take(rows[seen : seen + step])).reshape(-1, size)
+        seen += len(some)
+        known = truth[:seen].tolist()
+        grown = {place: [*told, *some[:, place].tolist()] for place, told in alike.items()}
+        alike = {place: told for place, told in grown.items() if may_agree(known, told, classes=classes)}
+        step = min(seen, max(FIRST_ROWS, PIECE_BYTES // (8 * size)))
+    for place, told in alike.items():
         one_each = len(entry.names) == size
         column = entry.names[place if one_each else 0]
-        yield (f"column {column}" if one_each else f"element {place} of column {column}"), found[:, place]
+        called = f"column {column}" if one_each else f"element {place} of column {column}"
+        yield called, torch.tensor(told, dtype=torch.float64)
 
 
 def _blanks_as_nan(values: Tensor) -> Tensor:

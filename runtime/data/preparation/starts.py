@@ -19,7 +19,7 @@ from graphspec.language import WEIGHTLESS, LearnedParameter, NetworkParameter, P
 from graphspec.language.families import ParameterInfo
 from runtime.data.stream.rows import Rows, as_numbers, positive_log
 
-MOST_ROWS, FEWEST_ROWS, MOST_CELLS = 10_000, 1000, 10**7
+MOST_ROWS, FEWEST_ROWS, MOST_CELLS = 10_000, 250, 10**6
 """Training rows that are looked at, spread over all of them: fewer where rows are wide."""
 
 FAR, NARROW = 30.0, 1 / 30

@@ -174,6 +174,9 @@ class Selection(Mapping[str, Tensor]):
     def __getitem__(self, name: str) -> Tensor:
         return self.stored[name].take(self.rows)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.stored  # a mapping of its own would take every row to find out
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.stored)
 
