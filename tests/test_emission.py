@@ -67,7 +67,7 @@ def executed(text: str) -> dict:
 
 def values_of(variable: Variable, count: int, rng: np.random.Generator) -> torch.Tensor:
     """Random legal values [count, *shape]."""
-    shape = (count, *variable.shape)
+    shape = (count, *variable.row_shape)
     match variable.domain:
         case "unit":
             found = rng.random(shape)
@@ -95,7 +95,7 @@ def rows_of(graphs: Graphs, count: int, seed: int) -> dict[str, torch.Tensor]:
         variable = graphs.variables[name]
         if variable.role != "supervised" and not variable.missing:
             continue
-        missing = rng.random((count, *variable.shape)) < 0.4
+        missing = rng.random((count, *variable.row_shape)) < 0.4
         whole = rng.integers(0, 3, count)
         missing[whole == 0], missing[whole == 1] = False, variable.role == "supervised"
         if variable.domain in ("direction", "simplex"):
