@@ -1,6 +1,7 @@
 """The command line: one file per verb; the only place of the project that prints or exits."""
 
 import gc
+import os
 import sys
 
 
@@ -9,6 +10,8 @@ def main() -> None:
     _let_interrupts_end_at_once()
     # imports and specs make many objects and next to no garbage; verbs that go on to compute turn it on again
     gc.disable()
+    # nor has any plugin a part in reading a spec, for which pydantic would look through all that is installed
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
