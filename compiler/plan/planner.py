@@ -12,7 +12,7 @@ from compiler.plan.program_writer import ProgramWriter
 from compiler.plan.verify import verify
 from compiler.plan.writer import Signed, by_axes
 from compiler.symbolic.agreement import ancestors
-from compiler.symbolic.axis_names import SAMPLES, canonical, is_plate, plates_in, without_plates
+from compiler.symbolic.axis_names import SAMPLES, axis_label, canonical, is_plate, plates_in, without_plates
 from compiler.symbolic.derivation import derive
 from compiler.symbolic.elimination import closure, elimination_order
 from compiler.symbolic.lowering import every_pattern, lower
@@ -53,9 +53,10 @@ def plans_of(graphs: Graphs) -> Iterator[Plan]:
 def features_of(graphs: Graphs) -> tuple[str, ...]:
     """Deterministic recognition variables that depend on observed ones only and read nothing across elements: computed
     once for a whole batch."""
-    observed, found = set(graphs.observed), list[str]()
+    known, found = set(graphs.observed), list[str]()
     for factor in graphs.order("recognition"):
-        if factor.deterministic and factor.view is None and observed.union(found).issuperset(factor.parents):
+        if factor.deterministic and factor.view is None and known.issuperset(factor.parents):
+            known.add(factor.variable)
             found.append(factor.variable)
     return tuple(found)
 
@@ -235,7 +236,7 @@ class Planner(ProgramWriter):
 
     def _normaliser(self, measure: Measure, axes: Axes) -> Value:
         """log of the measure's sum over everything but the plates that a term on `axes` stands in."""
-        return self._summed_out(measure, plates_in(axes), f"log_whole_{axes_name(plates_in(axes)).replace('@', '')}")
+        return self._summed_out(measure, plates_in(axes), f"log_whole_{axes_name(plates_in(axes))}")
 
     def _label_factors(self, labels: Sequence[str], axes: Axes) -> list[Value]:
         """log of what labels weigh a term on `axes` by. Those of a row weigh all; so do those of elements, added up,
@@ -257,7 +258,7 @@ class Planner(ProgramWriter):
                and self.graphs.variables[axis].plates]  # fmt: skip
         factors = [*each, *(self.log_axis(axis) for axis in own)]
         keep = canonical(axis for factor in factors for axis in factor.axes if axis not in own)
-        element = self._eliminate(factors, keep, f"log_labels_{axes_name(plates).replace('@', '')}")
+        element = self._eliminate(factors, keep, f"log_labels_{axes_name(plates)}")
         missing = tuple(axis for axis in plates if axis not in axes) if self.apart else plates
         if not missing:
             return each
@@ -412,4 +413,4 @@ class LeaveOneOut(Planner):
 
 def axes_name(axes: Axes) -> str:
     """`who_z` as part of a name."""
-    return "_".join(axis.strip() for axis in axes)
+    return "_".join(map(axis_label, axes))

@@ -18,6 +18,11 @@ def is_plate(axis: str) -> bool:
     return axis.startswith(MARK)
 
 
+def axis_label(axis: str) -> str:
+    """What stands along it, by name: `samples`, a plate or a variable."""
+    return axis.strip().removeprefix(MARK)
+
+
 def plates_in(axes: Iterable[str]) -> tuple[str, ...]:
     """Those of the axes that are plates."""
     return tuple(axis for axis in axes if is_plate(axis))

@@ -150,10 +150,7 @@ class _Derivation:
         """-E_w[log w] + log q^: what the labelled bound gains by weighing draws; nothing when weights are constant."""
         if not self.weighing:
             return []
-        if self.apart or any(self.program.graphs.variables[name].plates for name in self.weighing):
-            log_w: Term = Sum(tuple(self._expected(self._label(name)) for name in self.weighing))
-        else:
-            log_w = Expectation(self.measure, Sum(tuple(self._label(name) for name in self.weighing)))
+        log_w = self._expected_logs(self.weighing, self.measure)
         term = Sum((Negative(log_w), self._log_evidence(self.weighing)))
         return [Contribution("importance weights", term, term)]
 
@@ -161,9 +158,14 @@ class _Derivation:
         """log q^ of several labels: logmeanexp over g, or the mean of the logs (`jensen`)."""
         if self.section.label_bound == "logmeanexp":
             return LogEvidence(tuple(labels), self.apart)
+        return self._expected_logs(labels, Measure())
+
+    def _expected_logs(self, labels: Sequence[str], measure: Measure) -> Term:
+        """E[log of the product of the labels' densities]; those of a plate's elements are added up by plate."""
+        densities = tuple(self._label(name) for name in labels)
         if not any(self.program.graphs.variables[name].plates for name in labels):
-            return Expectation(Measure(), Sum(tuple(self._label(name) for name in labels)))
-        return Sum(tuple(self._expected(self._label(name), Measure()) for name in labels))
+            return Expectation(measure, Sum(densities))
+        return Sum(tuple(self._expected(density, measure) for density in densities))
 
     def _label_terms(self) -> list[Contribution]:
         """alpha_j times label j's part: its own term under `jensen`, else log q^(y_1..j) - log q^(y_1..j-1)."""

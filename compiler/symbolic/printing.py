@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from compiler.symbolic.axis_names import axis_label
 from compiler.symbolic.notation import UNICODE, Notation
 from compiler.symbolic.objective import (
     ClosedDivergence,
@@ -20,7 +21,6 @@ from compiler.symbolic.objective import (
     walk,
 )
 from compiler.symbolic.program import Program
-from graphspec.language.plates import MARK
 
 MOST_NAMES = 32
 """Of a longer list of variables the first and the last are named, or every line on a chain would be as long as it."""
@@ -110,7 +110,7 @@ class _Writer:
         return self._minus(f"{sign} {text[1:]}") if text[0] in "-−" else f"{sign} {text}"
 
     def _sum_sign(self, plates: Sequence[str]) -> str:
-        names = ", ".join(self.n.variable(plate.removeprefix(MARK)) for plate in plates)
+        names = ", ".join(self.n.variable(axis_label(plate)) for plate in plates)
         return rf"\sum_{{{names}}}" if self.n.latex else f"Σ_{names}"
 
     def _weighted(self, weight: str, inner: Term) -> str:

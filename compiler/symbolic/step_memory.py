@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from compiler.symbolic.axis_names import SAMPLES, is_plate
+from compiler.symbolic.axis_names import SAMPLES, axis_label, is_plate
 from compiler.symbolic.cost import BYTES, factor_works
 from compiler.symbolic.lowering import every_pattern, lower, one_program_for_all
 from compiler.symbolic.program import Axes, Pattern, Program, conditional_text
 from graphspec.graphs.graph import Factor, Graphs
-from graphspec.language.plates import MARK
 
 PEAK = 3.0
 """Bytes at a step's peak for each byte of activations: gradients and what convolutions unfold come on top. Measured on
@@ -98,7 +97,7 @@ def memory_lines(graphs: Graphs, memory: StepMemory) -> tuple[str, ...]:
 def _each(axis: str) -> str:
     if axis == SAMPLES:
         return "each draw"
-    return f"each element of {axis.removeprefix(MARK)}" if is_plate(axis) else f"each value of {axis}"
+    return f"each {'element' if is_plate(axis) else 'value'} of {axis_label(axis)}"
 
 
 def byte_text(count: float) -> str:

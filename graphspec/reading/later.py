@@ -9,6 +9,8 @@ from typing import Any
 from graphspec.text.report import Report
 from graphspec.text.tree import Path
 
+LATER = "this comes later in version 1 of the language"
+
 
 def take_out_later(value: dict[str, Any], report: Report) -> dict[str, Any]:
     """A copy of `value` without includes and `exact`; each is reported where it stands."""
@@ -25,4 +27,4 @@ def take_out_later(value: dict[str, Any], report: Report) -> dict[str, Any]:
 
 
 def _not_yet(report: Report, path: Path, message: str, *, key: bool = False) -> None:
-    report.error("GS090", path, message, key=key, hint="this comes later in version 1 of the language")
+    report.error("GS090", path, message, key=key, hint=LATER)

@@ -12,6 +12,7 @@ from graphspec.graphs.reading_across import Unreadable, read, variable_path
 from graphspec.language import LabelBudget, Spec, TotalCorrelation
 from graphspec.language.base import IDENTIFIER, RESERVED_NAMES
 from graphspec.language.plates import DEEPEST, ENDS, POOLS, PlateSpec, base_of, path_of
+from graphspec.reading.later import LATER
 from graphspec.reading.suggestions import amount, did_you_mean, few, listed
 from graphspec.rules.graph_rules import parent_path, walks
 from graphspec.text.report import Report
@@ -19,8 +20,6 @@ from graphspec.text.tree import Path
 
 Refusal = tuple[Path, str, str, str]
 """Where, what is refused, why, and what to write instead."""
-
-LATER = "this comes later in version 1 of the language"
 
 
 def check_plates(outline: Outline, report: Report) -> None:
