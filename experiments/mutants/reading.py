@@ -62,8 +62,8 @@ READING_MUTANTS = (
     Mutant("affine-channels", "graphspec/language/networks/weightless.py", "if not is_image(target) or (image is not None and image[0] != target[0]):",
            "if not is_image(target):", "affine reads and writes may change channels", SHAPE_TESTS),
     # --- stakes
-    Mutant("stake-alpha", "graphspec/describe/label_shares.py", "return self.weighed / (self.weighed + self.data) if",
-           "return self.label / (self.label + self.data) if", "the share of a label ignores alpha", STAKE_TESTS),
+    Mutant("stake-alpha", "graphspec/describe/label_shares.py", "weighed = rate * self.weighed",
+           "weighed = rate * self.label", "the share of a label ignores alpha", STAKE_TESTS),
     Mutant("stake-schedule", "graphspec/describe/label_shares.py", "return max(alpha.start, alpha.to)", "return min(alpha.start, alpha.to)",
            "a schedule counts by its smaller end", STAKE_TESTS),
     Mutant("stake-rho", "graphspec/describe/label_shares.py", "return alpha.over_rho / (0.5 if", "return alpha.over_rho * (0.5 if", "25/rho is 25 rho", STAKE_TESTS),
