@@ -416,6 +416,26 @@ def test_the_meter_makes_room_for_terms_that_come_late_and_comes_back_from_its_s
     assert again.read().terms == {"a": 1.0}
 
 
+def test_the_meter_has_the_same_sums_whenever_it_is_read() -> None:
+    """Steps wait to be added up together; a run that stops between two of them must not differ in a bit."""
+    torch.manual_seed(0)
+    often, seldom = Meter(), Meter()
+    for step in range(40):
+        terms = {"a": 10 * torch.randn(6), "b": torch.cat([torch.full((3,), math.nan), torch.randn(3)])}
+        bound, weights = terms["a"].clone(), torch.rand(6)
+        if step == 30:
+            bound[4] = terms["b"][4] = math.inf
+        for meter in (often, seldom):
+            meter.add(bound.sum(), bound, terms, {"y": terms["b"].abs()}, weights, 3, positions=torch.arange(6))
+        often.read()
+    assert often.read().culprits == ("b",)
+    first = seldom.first_bad()
+    assert first is not None
+    assert (first.step, first.rows.tolist()) == (31, [4])
+    for name, tensor in often.state()[0].items():
+        assert torch.equal(tensor.double().nan_to_num(), seldom.state()[0][name].double().nan_to_num()), name
+
+
 def test_devices_that_are_not_there_are_run_errors() -> None:
     for device in ("cuda:97", "tpu", "warp drive"):
         with pytest.raises(RunError, match=device):

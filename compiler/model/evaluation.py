@@ -1,7 +1,7 @@
 """The objective on rows of any patterns: groups of rows, their plans, and the results put together again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 
 import torch
@@ -34,10 +34,6 @@ class Evaluation:
     answers: dict[str, Tensor] = field(default_factory=dict)
 
 
-_KINDS = ("terms", "effective_samples", "answers")
-"""What an evaluation has by name."""
-
-
 class Evaluator:
     """One evaluation of a batch. rates: how many training rows there are of each kind, where that is known."""
 
@@ -55,7 +51,8 @@ class Evaluator:
         given = self.compiled.given(rows, whole)
         patterns, where = [pattern for pattern, _ in groups], [rows_of for _, rows_of in groups if rows_of is not None]
         if not where:
-            return self._of_group(patterns[0], given, self._context(patterns[0], noise, device), None)
+            part = self._of_group(patterns[0], given, self._context(patterns[0], noise, device), None)
+            return replace(part, terms={name: values.detach() for name, values in part.terms.items()})
         contexts = [self._context(p, noise.select(rows_of), device) for p, rows_of in zip(patterns, where, strict=True)]
         if noise.in_order or self.compiled.graphs.plates:
             # draws that depend on what was drawn before come group by group, and joined calls know no plates yet
@@ -95,7 +92,7 @@ def _evaluation(plan: Plan, values: Mapping[str, Tensor], batch: int, prefix: st
         }
 
     terms = {
-        name.removeprefix(prefix): _per_row(values[value.name], batch).detach()
+        name.removeprefix(prefix): _per_row(values[value.name], batch)
         for name, value in plan.terms.items()
         if name.startswith(prefix)
     }
@@ -113,8 +110,24 @@ def _put_together(parts: Sequence[Evaluation], rows: Sequence[Rows]) -> Evaluati
     order = joined_rows(rows)
     if not isinstance(order, slice):
         order = torch.argsort(order).to(parts[0].bound.device)
-    kinds = (_columns([getattr(part, kind) for part in parts], sizes, order) for kind in _KINDS)
-    return Evaluation(_in_batch_order([part.bound for part in parts], order), *kinds)
+    bound = _in_batch_order([part.bound for part in parts], order)
+    terms = _numbers([part.terms for part in parts], sizes, order)
+    effective = _numbers([part.effective_samples for part in parts], sizes, order)
+    return Evaluation(bound, terms, effective, _columns([part.answers for part in parts], sizes, order))
+
+
+@torch.no_grad()
+def _numbers(found: Sequence[Mapping[str, Tensor]], sizes: Sequence[int], order: Rows) -> dict[str, Tensor]:
+    """{name: [B]} of groups with [n] each, in few calls: they are only looked at. NaN for the rows of those that lack
+    it."""
+    names = [*dict.fromkeys(name for each in found for name in each)]
+    if not names:
+        return {}
+    like, parts = next(value for each in found for value in each.values()), []
+    for each, size in zip(found, sizes, strict=True):
+        lacking = like if len(each) == len(names) else like.new_full((size,), torch.nan)
+        parts.append(torch.stack([each.get(name, lacking) for name in names]))
+    return dict(zip(names, _in_batch_order(parts, order, dim=1).unbind(), strict=True))
 
 
 def _columns(found: Sequence[Mapping[str, Tensor]], sizes: Sequence[int], order: Rows) -> dict[str, Tensor]:
@@ -130,7 +143,8 @@ def _columns(found: Sequence[Mapping[str, Tensor]], sizes: Sequence[int], order:
     return columns
 
 
-def _in_batch_order(parts: Sequence[Tensor], order: Rows) -> Tensor:
-    """[B, ...] of all groups' [n, ...], which together are the whole batch. order: where each of its rows is."""
-    together = torch.cat(list(parts))
-    return together if isinstance(order, slice) else together.index_select(0, order)
+def _in_batch_order(parts: Sequence[Tensor], order: Rows, dim: int = 0) -> Tensor:
+    """All groups' [n, ...], which together are the whole batch, as [B, ...]; dim: where rows are counted. order: where
+    each of the batch's rows is."""
+    together = torch.cat(list(parts), dim=dim)
+    return together if isinstance(order, slice) else together.index_select(dim, order)

@@ -1,6 +1,7 @@
 """What a training step has to tell, kept on the device until somebody reads it: loss, terms, what went wrong first.
 
-Reading back a number makes the host wait for the device, so steps only add; the bar reads about twice a second.
+Reading back a number makes the host wait for the device, so steps only add; the bar reads about twice a second. On the
+CPU, where a step of a small model costs what its calls cost, several steps are added up by the same calls.
 """
 
 import math
@@ -12,6 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from runtime.training.step.step_numbers import StepNumbers, in_order
+
+STEPS_AT_ONCE = 16
+"""Steps that wait, on the CPU, until they are added up together."""
 NO_WEIGHTS: Mapping[str, Tensor] = MappingProxyType({})
 MeterState = tuple[Mapping[str, Tensor], Mapping[str, Any]]
 """Tensors and plain values that hold all of a meter."""
@@ -51,6 +56,7 @@ class Meter:
         self._samples: tuple[str, ...] = ()
         self._tensors: dict[str, Tensor] = {}
         self._count = 0
+        self._waiting: list[StepNumbers] = []
         self._lately: list[tuple[int, tuple[Tensor, Tensor]]] = []
         """(step, (positions, which of them had no finite bound)) of bad steps; of all where looking would wait."""
 
@@ -72,33 +78,72 @@ class Meter:
         `first_bad`.
         """
         self._make_room(tuple(terms), tuple(effective), bound)
-        store = self._tensors
-        blank = torch.full_like(bound, math.nan)
-        store["loss"] += loss.detach()
-        store["steps"] += 1
         self._count += 1
-        if self._names:
-            values = torch.stack([terms.get(name, blank).detach() for name in self._names])
-            counted = torch.stack([own_weights.get(name, weights) for name in self._names]) if own_weights else weights
-            store["sums"] += (values * counted).nansum(dim=1)
-            store["counts"] += (~values.isnan() * counted).sum(dim=1)
-            bad_rows = ~bound.detach().isfinite()
-            self._find_culprits(values, bad_rows, unlabelled)
-            if positions is not None and (bad_rows.device.type != "cpu" or bad_rows.any()):
-                self._lately.append((self._count, (positions, bad_rows)))
-        if self._samples:
-            given = torch.stack([effective.get(name, blank).detach() for name in self._samples])
-            counted = ~given.isnan() & (weights > 0)
-            store["effective"] += given.where(counted, 0.0).sum(dim=1)
-            store["effective_rows"] += counted.sum(dim=1)
+        named = [own_weights.get(name, weights) for name in self._names] if own_weights else []
+        step = StepNumbers(
+            self._count,
+            loss.detach(),
+            bound.detach(),
+            in_order(self._names, terms, bound),
+            torch.stack(named) if named else weights,
+            weights,
+            in_order(self._samples, effective, bound) if self._samples else None,
+            unlabelled,
+            positions,
+        )
+        if self._waiting and not step.fits(self._waiting[0]):
+            self._add_up()
+        self._waiting.append(step)
+        if len(self._waiting) == STEPS_AT_ONCE or bound.device.type != "cpu":
+            self._add_up()
 
-    def _find_culprits(self, values: Tensor, bad_rows: Tensor, unlabelled: int) -> None:
-        """Remember the terms [T, B] at fault in the first step that had bad rows [B]; later ones only follow."""
-        store, finite = self._tensors, values.isfinite()
-        now = torch.stack([finite[:, :unlabelled].any(dim=1), finite[:, unlabelled:].any(dim=1)], dim=1)
-        before, store["seen"] = store["seen"], store["seen"] | now
-        if bad_rows.device.type == "cpu" and not bad_rows.any():  # elsewhere nobody waits to find out
+    @torch.no_grad()
+    def _add_up(self) -> None:
+        """The steps that wait, whose sums come to the same bits however many wait."""
+        steps, self._waiting = self._waiting, []
+        if not steps:
             return
+        store, unlabelled = self._tensors, steps[0].unlabelled
+        values = torch.stack([step.values for step in steps])
+        counted = torch.stack([step.counted for step in steps])
+        counted = counted.unsqueeze(1) if counted.dim() == 2 else counted
+        added = {
+            "loss": torch.stack([step.loss for step in steps]),
+            "sums": (values * counted).nansum(dim=2),
+            "counts": (~values.isnan() * counted).sum(dim=2),
+        }
+        if steps[0].effective is not None:
+            effective = torch.stack([step.effective for step in steps if step.effective is not None])
+            known = ~effective.isnan() & (torch.stack([step.weights for step in steps]) > 0).unsqueeze(1)
+            added["effective"] = effective.where(known, 0.0).sum(dim=2)
+            added["effective_rows"] = known.sum(dim=2)
+        for name, each in added.items():
+            for one in each.unbind():
+                store[name] += one
+        store["steps"] += len(steps)
+        self._look(steps, values, unlabelled)
+
+    def _look(self, steps: Sequence[StepNumbers], values: Tensor, unlabelled: int) -> None:
+        """Whether rows of these steps [S, T, B] had no finite bound, and which terms made the first of them so."""
+        finite, store = values.isfinite(), self._tensors
+        seen = torch.stack([finite[..., :unlabelled].any(dim=2), finite[..., unlabelled:].any(dim=2)], dim=2)
+        bad = ~torch.stack([step.bound for step in steps]).isfinite()
+        on_cpu = bad.device.type == "cpu"
+        if on_cpu and not bad.any():  # elsewhere nobody waits to find out
+            store["seen"] |= seen.any(dim=0)
+            return
+        for step, terms, bad_rows, now in zip(steps, values, bad, seen, strict=True):
+            before, store["seen"] = store["seen"], store["seen"] | now
+            if on_cpu and not bad_rows.any():
+                continue
+            self._find_culprits(terms, bad_rows, before, unlabelled)
+            if step.positions is not None:
+                self._lately.append((step.number, (step.positions, bad_rows)))
+
+    def _find_culprits(self, values: Tensor, bad_rows: Tensor, before: Tensor, unlabelled: int) -> None:
+        """Remember the terms [T, B] at fault in the first step that had bad rows [B]; later ones only follow. before:
+        [T, 2] whether a stream had the term."""
+        store = self._tensors
         streams = (torch.arange(len(bad_rows), device=bad_rows.device) >= unlabelled).long()
         known = before[:, streams]
         culprits = ((values.isinf() | (values.isnan() & known)) & bad_rows).any(dim=1)
@@ -111,6 +156,7 @@ class Meter:
         new_samples = [name for name in effective if name not in self._samples]
         if self._tensors and not new and not new_samples:
             return
+        self._add_up()
         self._names += tuple(new)
         self._samples += tuple(new_samples)
         flag = torch.zeros((), dtype=torch.bool, device=like.device)
@@ -135,6 +181,7 @@ class Meter:
 
     def read(self) -> StepInfo:
         """Everything so far as plain numbers; waits for the device."""
+        self._add_up()
         if not self._tensors:
             return StepInfo(math.nan)
         store = {name: tensor.cpu() for name, tensor in self._tensors.items()}
@@ -154,6 +201,7 @@ class Meter:
 
     def first_bad(self) -> FirstBad | None:
         """This process's first rows without a finite bound since it last read good numbers; waits for the device."""
+        self._add_up()
         for step, (positions, bad_rows) in self._lately:
             rows = dict.fromkeys(positions[bad_rows.cpu()].tolist())  # a row with a soft label stands there repeatedly
             if rows:
@@ -162,6 +210,7 @@ class Meter:
 
     def restart(self) -> None:
         """A new epoch: sums from zero; which stream has which term stays known."""
+        self._add_up()
         self._count = 0
         for name, tensor in self._tensors.items():
             if name != "seen":
@@ -169,6 +218,7 @@ class Meter:
 
     def state(self) -> MeterState:
         """Tensors (on the CPU) and plain values from which `restore` makes the same meter."""
+        self._add_up()
         tensors = {name: tensor.to("cpu", copy=True) for name, tensor in self._tensors.items()}
         return tensors, {"names": list(self._names), "samples": list(self._samples)}
 
@@ -178,6 +228,7 @@ class Meter:
         if not tensors:
             return
         self._make_room(plain["names"], plain["samples"], tensors["loss"])
+        self._add_up()
         for name, theirs in tensors.items():
             own = self._tensors[name]
             if name == "steps":
@@ -208,7 +259,7 @@ class Meter:
             raise ValueError(f"its log lacks {', '.join(fresh._tensors.keys() - tensors.keys())}")
         self._names, self._samples = tuple(plain["names"]), tuple(plain["samples"])
         self._tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
-        self._count = int(tensors["steps"]) if tensors else 0
+        self._count, self._waiting = (int(tensors["steps"]) if tensors else 0), []
 
 
 def _joined(own: Tensor, theirs: Tensor) -> Tensor:
