@@ -61,8 +61,17 @@ class PlateTwin:
     # elements
 
     def nodes(self, name: str) -> Iterator[Node]:
+        plates = [plate for plate, _ in self.graphs.variables[name].plates]
         sizes = [range(size) for _, size in self.graphs.variables[name].plates]
-        return ((name, places) for places in product(*sizes))
+        return ((name, places) for places in product(*sizes) if self.there(plates, places))
+
+    def there(self, plates: Sequence[str], places: tuple[int, ...]) -> bool:
+        """Each plate's place is below its count in the element around it."""
+        for depth, (plate, place) in enumerate(zip(plates, places, strict=True)):
+            count = self.graphs.plates[plate].count
+            if count is not None and not place < self.told((count, places[:depth])).item():
+                return False
+        return True
 
     def kind(self, node: Node) -> str:
         return self.choices[node[0]].estimator
@@ -145,17 +154,22 @@ class PlateTwin:
         plates = [plate for plate, _ in base.plates]
         if view.kind in ("previous", "next"):
             place = here[plates[-1]] + (-1 if view.kind == "previous" else 1)
-            inside = 0 <= place < base.plates[-1][1]
-            node = (view.base, (*(here[plate] for plate in plates[:-1]), place if inside else 0))
+            outer = tuple(here[plate] for plate in plates[:-1])
+            inside = 0 <= place < base.plates[-1][1] and self.there(plates, (*outer, place))
+            node = (view.base, (*outer, place if inside else 0))
             value, flag = self.numbers(node, raw=True), torch.full((self.count, *(seen.flags or ())), float(inside))
             flag = self.flag(node) * inside if base.missing else flag.to(self.model.dtype)
             return {name: value * inside, name + PRESENCE: flag}
         fixed = [here[plate] if plate not in view.taken else None for plate in plates]
         nodes = [n for n in self.nodes(view.base) if all(f is None or f == p for f, p in zip(fixed, n[1], strict=True))]
-        found = {name: self.pooled(view.kind, [self.numbers(node, raw=view.kind in ("first", "last") or view.raw)
-                                               for node in nodes])}  # fmt: skip
+        nothing = torch.zeros((1, *base.shape, *([base.support] if base.domain == "category" else [])))
+        values = [self.numbers(node, raw=view.kind in ("first", "last") or view.raw) for node in nodes]
+        found = {name: self.pooled(view.kind, values, nothing)}
         if base.missing:
-            found[name + PRESENCE] = self.pooled(view.kind, [self.flag(node) for node in nodes])
+            flags = [self.flag(node) for node in nodes]
+            found[name + PRESENCE] = self.pooled(view.kind, flags, torch.zeros((1, *base.shape)))
+        elif seen.flags is not None:
+            found[name + PRESENCE] = torch.full((self.count,), float(bool(nodes)), dtype=self.model.dtype)
         return found
 
     def numbers(self, node: Node, *, raw: bool) -> Tensor:
@@ -167,7 +181,9 @@ class PlateTwin:
         assert not relaxed, "counts are not relaxed here"
         return value.log1p() if variable.domain in ("count", "positive") and not raw else value
 
-    def pooled(self, kind: str, values: Sequence[Tensor]) -> Tensor:
+    def pooled(self, kind: str, values: Sequence[Tensor], nothing: Tensor) -> Tensor:
+        if not values:
+            return self.everywhere(nothing.to(self.model.dtype))
         match kind:
             case "first":
                 return values[0]

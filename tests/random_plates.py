@@ -1,4 +1,4 @@
-"""Random specs with plates: fixed sizes, nested ones, views of every kind, labels on any elements."""
+"""Random specs with plates: fixed sizes and counts, nested ones, views of every kind, labels on any elements."""
 
 from random import Random
 
@@ -13,9 +13,14 @@ def path(plate: str | None) -> tuple[str, ...]:
 
 
 class PlateSpecDraw:
-    """One random spec with up to `most` hidden or supervised variables. samples: S."""
+    """One random spec with up to `most` hidden or supervised variables. samples: S.
 
-    def __init__(self, seed: int, most: int = 4, samples: int = 2, *, weights: bool = True) -> None:
+    ragged: some plates have a count, observed, which others may read.
+    """
+
+    def __init__(
+        self, seed: int, most: int = 4, samples: int = 2, *, weights: bool = True, ragged: bool = False
+    ) -> None:
         self.random = Random(seed)
         self.sizes = {"p": self.random.randint(2, 3), "r": 2, "s": 2}
         self.plates: dict[str, str | None] = {"x": self.random.choice(["p", "p", "s", None]), "u": None}
@@ -27,6 +32,10 @@ class PlateSpecDraw:
             self.kinds[name] = 0
         self.supervised = [name for name in names if self.random.random() < 0.5]
         self.samples, self.weights = self.random.randint(1, samples), weights
+        self.counts: dict[str, str] = {}
+        while ragged and not self.counts:
+            self.counts = {plate: f"n{plate}" for plate in PLATES if self.random.random() < 0.6}
+        self.plates |= {count: (PLATES[plate] or (None,))[-1] for plate, count in self.counts.items()}
 
     def _worlds(self) -> int:
         total = 1
@@ -40,8 +49,8 @@ class PlateSpecDraw:
     def text(self) -> str:
         names = list(self.kinds)
         p_order, q_order = self.random.sample(names, len(names)), self.random.sample(names, len(names))
-        lines = ["graphspec: 1", "plates:", f"  p: {{size: {self.sizes['p']}, ordered: true}}", "  r: {size: 2}",
-                 "  s: {size: 2, inside: p, ordered: true}", "variables:"]  # fmt: skip
+        rest = {"p": "ordered: true", "r": "", "s": "inside: p, ordered: true"}
+        lines = ["graphspec: 1", "plates:", *(self._plate(plate, also) for plate, also in rest.items()), "variables:"]
         lines.append(f"  x: {{role: observed, size: 2{self._in('x')}}}")
         missing = ", missing: true" if self.random.random() < 0.5 else ""
         lines.append(f"  u: {{role: observed, domain: binary{missing}}}")
@@ -49,11 +58,18 @@ class PlateSpecDraw:
             role = "supervised" if name in self.supervised else "latent"
             domain = "binary" if kind == 2 else f"category, classes: {kind}" if kind else "real"
             lines.append(f"  {name}: {{role: {role}, domain: {domain}{self._in(name)}}}")
+        for plate, count in self.counts.items():
+            least = self.random.choice([0, 0, 1])
+            size = f"domain: count, min: {least}, max: {self.sizes[plate]}"
+            lines.append(f"  {count}: {{role: observed, {size}{self._in(count)}}}")
+        counts, modelled = list(self.counts.values()), [c for c in self.counts.values() if self.random.random() < 0.5]
         lines.append("generative:")
+        lines += [f"  {count}: {{}}" for count in modelled]
         lines += [self._factor(n, p_order[:i], generative=True) for i, n in enumerate(p_order)]
-        lines += [self._factor("x", p_order, generative=True), self._factor("u", p_order, generative=True)]
+        lines += [self._factor(n, [*p_order, *counts], generative=True) for n in ("x", "u")]
         lines.append("recognition:")
-        lines += [self._factor(n, ["x", "u", *q_order[:i]], generative=False) for i, n in enumerate(q_order)]
+        seen = ["x", "u", *counts]
+        lines += [self._factor(n, [*seen, *q_order[:i]], generative=False) for i, n in enumerate(q_order)]
         alphas = ", ".join(f"{n}: {self.random.uniform(0.1, 3):.2f}" for n in self.supervised)
         lines.append("networks: {default: {kind: mlp, hidden: [3], activation: tanh}}")
         numbers = {"samples": str(self.samples)} | ({"alpha": f"{{{alphas}}}"} if alphas else {})
@@ -61,6 +77,10 @@ class PlateSpecDraw:
             numbers |= {"beta": self._some(names), "free_bits": self._some(names)}
         lines.append(f"objective: {{{', '.join(f'{k}: {v}' for k, v in numbers.items())}}}")
         return "\n".join(lines) + "\n"
+
+    def _plate(self, plate: str, also: str) -> str:
+        size = f"count: {self.counts[plate]}" if plate in self.counts else f"size: {self.sizes[plate]}"
+        return f"  {plate}: {{{', '.join([size, *([also] if also else [])])}}}"
 
     def _some(self, names: list[str]) -> str:
         return (

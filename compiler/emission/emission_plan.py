@@ -33,7 +33,8 @@ class EmissionPlan:
 
     identifiers: Python names of the variables. tensors: names of everything a function is told of them.
     classes, attributes: of factors by key. features: deterministic variables of observed ones, computed once for a
-    whole batch. patterns: the function of each observation pattern.
+    whole batch. patterns: the function of each observation pattern. masks: of plates with a count, which elements are
+    there.
     """
 
     model: Model
@@ -44,6 +45,7 @@ class EmissionPlan:
     attributes: dict[str, str]
     features: tuple[str, ...]
     patterns: dict[Pattern, str]
+    masks: dict[str, str]
 
     @property
     def graphs(self) -> Graphs:
@@ -100,7 +102,9 @@ def make_plan(model: Model) -> EmissionPlan:
                 classes[factor.key] = names.fresh(kind + camel(factor.variable))
                 attributes[factor.key] = names.fresh(f"{letter}_{identifiers[factor.variable]}")
     patterns = _patterns(model, names, identifiers)
-    return EmissionPlan(model, names, identifiers, tensors, classes, attributes, model.compiled.features, patterns)
+    masks = {p.name: names.fresh(f"rows_have_{p.name}") for p in graphs.plates.values() if p.count is not None}
+    features = model.compiled.features
+    return EmissionPlan(model, names, identifiers, tensors, classes, attributes, features, patterns, masks)
 
 
 def _patterns(model: Model, names: Names, identifiers: dict[str, str]) -> dict[Pattern, str]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from compiler.emission.emission_plan import ROW, EmissionPlan, TensorKind
 from compiler.emission.plan_function import EXTRAS, BoundCode
+from compiler.emission.presence_code import as_given, mask_lines, mask_of
 from compiler.emission.text import INDENT, block, comment, docstring, shape_text
 from compiler.symbolic.axis_names import canonical
 from compiler.symbolic.lowering import one_program_for_all
@@ -51,6 +52,8 @@ def _told_of_rows(plan: EmissionPlan) -> str:
         where = "where the label is missing" if variable.role == "supervised" else "where blank"
         if variable.role == "supervised" or variable.missing:
             text += f", {'-1' if variable.discrete else 'NaN'} {where}"
+        if (plate := plan.graphs.ragged(other for other, _ in variable.plates)) is not None:
+            text += f"; of as many {plate.name} as {plate.count} says, whatever the others hold"
         parts.append(text)
     return "\n".join(parts)
 
@@ -60,7 +63,7 @@ def bound_code(plan: EmissionPlan, bounds: list[BoundCode], noisy: frozenset[str
     needed = {key for bound in bounds for key in bound.arguments}
     graphs, ids = plan.graphs, plan.identifiers
     told = f"L of each row under its own pattern of labels, nats [B]; larger is better.\n\nrows:\n{_told_of_rows(plan)}"
-    body = [docstring(told), "like = next(model.parameters())"]
+    body = [docstring(told), "like = next(model.parameters())", *mask_lines(plan)]
     for name in (*graphs.observed, *graphs.supervised):
         body += _given(plan, name, needed)
     states, defined = _states(plan) if len(bounds) > 1 else ({}, [])
@@ -91,12 +94,12 @@ def _given(plan: EmissionPlan, name: str, needed: set[tuple[str, TensorKind]]) -
     variable, own = plan.graphs.variables[name], plan.identifiers[name]
     kind = ".long()" if variable.domain == "category" else ".to(like)"
     if variable.role == "observed" and not variable.missing:
-        return [f'{own} = rows["{name}"]{kind}']
+        return [f"{own} = {as_given(plan, name)}{kind}"]
     values: Any = Expression(own)
     given: Any = Expression(plan.tensors[name, "given"])
     like: Any = Expression("like")
     filled = f"{blanks.filled(variable, values, given)}{kind}"
-    code = [f'{own} = rows["{name}"]', f"{given} = {blanks.given(plan.graphs, name, values)}"]
+    code = [f"{own} = {as_given(plan, name)}", f"{given} = {blanks.given(plan.graphs, name, values)}"]
     if variable.role == "supervised":
         return [*code, f"{own} = {filled}"]
     if (name, "known") in needed:
@@ -127,7 +130,10 @@ def _states(plan: EmissionPlan) -> tuple[dict[str, tuple[str, str]], list[str]]:
         if plan.graphs.variables[name].row_shape and not one_program_for_all(plan.graphs):
             whole, none = (scope.fresh(f"{plan.identifiers[name]}_{what}") for what in ("whole", "none"))
             states[name] = (whole, none)
-            defined.append(f"{whole}, {none} = {given}.flatten(1).all(1), ~{given}.flatten(1).any(1)")
+            there = mask_of(plan, name)
+            some = given if there is None else f"({given} & {there})"
+            code = f"{whole}, {none} = {given}.flatten(1).all(1), ~{some}.flatten(1).any(1)"
+            defined += [code] if there is None else [code, f"{whole} = {whole} & ~{none}"]
     return states, defined
 
 
@@ -180,7 +186,9 @@ def _labelled(plan: EmissionPlan) -> str:
     tests = []
     for name in plan.graphs.supervised:
         values: Any = Expression(f'rows["{name}"]')
-        code = f"({blanks.given(plan.graphs, name, values)})"
+        code, there = f"({blanks.given(plan.graphs, name, values)})", mask_of(plan, name)
+        code = code if there is None else f"({code} & {there})"
         tests.append(f"{code}.flatten(1).any(1)" if plan.graphs.variables[name].row_shape else code)
     told = docstring("[B] bool: rows that have at least one label.")
-    return block("def labelled(rows: dict[str, Tensor]) -> Tensor:", told, f"return {' | '.join(tests)}")
+    asked = f"return {' | '.join(tests)}"
+    return block("def labelled(rows: dict[str, Tensor]) -> Tensor:", told, *mask_lines(plan), asked)

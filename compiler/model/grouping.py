@@ -13,7 +13,7 @@ from torch import Tensor
 
 from compiler.symbolic.lowering import one_program_for_all
 from compiler.symbolic.program import Pattern
-from compiler.tensors import blanks
+from compiler.tensors import blanks, presence
 from graphspec.graphs.graph import Graphs
 
 ABSENT, PARTIAL, WHOLE = 0, 1, 2
@@ -26,18 +26,22 @@ def row_patterns(graphs: Graphs, rows: Mapping[str, Tensor]) -> Tensor:
 
     For prepared rows. Computed once for a data set, it spares every step a look at the device.
     """
-    first = next(iter(rows.values()))
+    first, masks = next(iter(rows.values())), presence.presence(graphs, rows)
     codes = torch.zeros(len(first), dtype=torch.int64, device=first.device)
     for name in graphs.observed:
         if graphs.variables[name].missing:
-            mask = blanks.given(graphs, name, rows[name]).reshape(len(first), -1)
-            codes = codes | (~mask.all(dim=1)).long()
+            lacking = ~blanks.given(graphs, name, rows[name])
+            there = presence.of_variable(graphs, masks, graphs.variables[name])
+            lacking = lacking if there is None else lacking & there
+            codes = codes | lacking.reshape(len(first), -1).any(dim=1).long()
     if one_program_for_all(graphs):
         return codes
     for name in graphs.supervised:
-        mask = blanks.given(graphs, name, rows[name]).reshape(len(first), -1)
-        whole, none = mask.all(dim=1), ~mask.any(dim=1)
-        codes = codes * _STATES + torch.where(whole, WHOLE, torch.where(none, ABSENT, PARTIAL))
+        mask = blanks.given(graphs, name, rows[name])
+        there = presence.of_variable(graphs, masks, graphs.variables[name])
+        some = (mask if there is None else mask & there).reshape(len(first), -1).any(dim=1)
+        whole = (mask if there is None else mask | ~there).reshape(len(first), -1).all(dim=1)
+        codes = codes * _STATES + torch.where(~some, ABSENT, torch.where(whole, WHOLE, PARTIAL))
     return codes
 
 

@@ -15,7 +15,7 @@ from compiler.plan.questions import plan_densities, plan_draws, plan_generation,
 from compiler.plan.running import Context
 from compiler.symbolic.program import Pattern
 from compiler.symbolic.schedules import ObjectiveWeights, Rates
-from compiler.tensors import blanks
+from compiler.tensors import blanks, presence
 from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import Graphs, Side
 
@@ -37,18 +37,27 @@ class Queries(nn.Module):
 
         Raises ValueError naming an observed variable that is missing, or any that is misshapen.
         """
-        prepared = {}
         for name in self.graphs.observed:
             if name not in rows:
                 raise ValueError(f"rows lack the observed variable {name!r}; they have {sorted(rows)}")
-        for name, values in rows.items():
-            if name in self.graphs.variables:
-                prepared[name] = blanks.as_value(self.graphs.variables[name], values, self.dtype)
+        prepared = self._as_values(rows)
         like = prepared[self.graphs.observed[0]] if self.graphs.observed else next(iter(prepared.values()))
         for name in self.graphs.supervised:
             if name not in prepared:
                 prepared[name] = blanks.blank(self.graphs.variables[name], len(like), self.dtype, like.device)
         return prepared
+
+    def _as_values(self, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Variables as the modules expect them; cells of elements that are not there hold something legal."""
+        graphs, known = self.graphs, {name: rows[name] for name in rows if name in self.graphs.variables}
+        variables, ragged = graphs.variables, any(plate.count is not None for plate in graphs.plates.values())
+        if not ragged:
+            return {name: blanks.as_value(variables[name], values, self.dtype) for name, values in known.items()}
+        room = {name: presence.padded(graphs, variables[name], values) for name, values in known.items()}
+        found = {name: blanks.as_value(variables[name], values, self.dtype) for name, values in room.items()}
+        masks = presence.presence(graphs, found)
+        presence.check_counts(graphs, masks, known)
+        return {name: presence.legal_where_absent(graphs, masks, name, values) for name, values in found.items()}
 
     def unlabelled(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What rows show where their labels are hidden: the observed variables. Of a model that has none, blank labels,
@@ -81,7 +90,8 @@ class Queries(nn.Module):
             program, _ = self.compiled.program(pattern, samples)
             return ("posterior", name, samples), partial(plan_posterior, program, name, self.compiled.features)
 
-        return self.by_pattern(prepared, planned, noise)["posterior"]
+        found = self.by_pattern(prepared, planned, noise)["posterior"]
+        return presence.blank_where_absent(self.graphs, presence.presence(self.graphs, prepared), name, found)
 
     def by_pattern(
         self,
@@ -122,7 +132,8 @@ class Queries(nn.Module):
         log_weight = found.pop("log weight").expand(inner.batch)
         chosen = _resample(log_weight.reshape(noise.batch, samples), noise)
         drawn = {n: v.expand(inner.batch, *v.shape[1:]) for n, v in found.items()}
-        return {n: _pick(v.reshape(noise.batch, samples, *v.shape[1:]), chosen) for n, v in drawn.items()}
+        picked = {n: _pick(v.reshape(noise.batch, samples, *v.shape[1:]), chosen) for n, v in drawn.items()}
+        return self._of_those_there(picked, self.prepare(rows), ahead=1)
 
     def posterior_means(self, rows: Mapping[str, Tensor], *, noise: Noise) -> dict[str, Tensor]:
         """q's mean (discrete: likeliest class) of every hidden variable [B, *shape], parents at theirs, labels
@@ -131,7 +142,16 @@ class Queries(nn.Module):
         labels = self._labels(prepared)
         runner = self.compiled.runner(("means", labels), lambda: plan_means(self.graphs, labels))
         found = runner.results(self._context(prepared, noise), self._given(prepared).of(runner.plan))
-        return {name: value.expand(noise.batch, *value.shape[1:]) for name, value in found.items()}
+        found = {name: value.expand(noise.batch, *value.shape[1:]) for name, value in found.items()}
+        return self._of_those_there(found, prepared)
+
+    def _of_those_there(
+        self, found: dict[str, Tensor], rows: Mapping[str, Tensor], ahead: int = 0
+    ) -> dict[str, Tensor]:
+        """Answers without those of elements that are not there; ahead: axes before the rows."""
+        masks = presence.presence(self.graphs, rows)
+        blanked = presence.blank_where_absent
+        return {name: blanked(self.graphs, masks, name, value, ahead) for name, value in found.items()}
 
     def generate(
         self, given: Mapping[str, Tensor], rows: int, *, noise: Noise, means: bool = True
@@ -141,7 +161,7 @@ class Queries(nn.Module):
         means: observed variables are their distribution's mean instead of a draw. Observed variables that p does not
         model must be given. Raises ValueError naming one that is not.
         """
-        fixed = {n: blanks.as_value(self.graphs.variables[n], value, self.dtype) for n, value in given.items()}
+        fixed = self._as_values(given)
         names = tuple(fixed)
         runner = self.compiled.runner(
             ("generation", names, means), lambda: plan_generation(self.graphs, names, means=means)
@@ -149,7 +169,8 @@ class Queries(nn.Module):
         tensors = self._given(fixed)
         tensors.computed = dict(fixed)  # held values are read as they are, deterministic ones too
         found = {**fixed, **runner.results(self._context(fixed, noise), tensors.of(runner.plan))}
-        return {name: value.expand(rows, *value.shape[1:]) for name, value in found.items()}
+        found = {name: value.expand(rows, *value.shape[1:]) for name, value in found.items()}
+        return self._of_those_there(found, found)
 
     def log_prob(self, side: Side, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """log density of every factor of one graph at the given values {name: [B, *shape]}: {variable: [B]} nats.

@@ -4,7 +4,7 @@ Weights of expectations stay logarithms until the last step: log-marginals of th
 varies over, found by summing the other axes out in a good order.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from compiler.plan.plan import Given, Plan, Value, needed_lines
@@ -101,7 +101,11 @@ class Planner(ProgramWriter):
 
     def _mean_of_elements(self, value: Value) -> Value:
         plates = plates_in(value.axes)
-        return self.write("plate_mean", f"mean_{value.name}", (value,), (), along=plates) if plates else value
+        if not plates:
+            return value
+        there = self.there(map(axis_label, plates))
+        inputs = (value,) if there is None else (value, there)
+        return self.write("plate_mean", f"mean_{value.name}", inputs, (), along=plates)
 
     def finished(self, results: Mapping[str, Value], terms: Mapping[str, Value] | None = None) -> Plan:
         """The plan of what was written so far, as far as the results need it."""
@@ -403,6 +407,10 @@ class LeaveOneOut(Planner):
 
     def mask(self, name: str) -> Value:
         return self._leaf(self.whole.mask(name))
+
+    def there(self, plates: Iterable[str]) -> Value | None:
+        found = self.whole.there(plates)
+        return None if found is None else self._leaf(found)
 
     def _leaf(self, value: Value) -> Value:
         """A value of the whole plan, which this one is given."""

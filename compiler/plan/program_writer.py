@@ -10,8 +10,8 @@ from typing import Any
 
 from compiler.plan.plan import Value
 from compiler.plan.writer import Writer
-from compiler.symbolic.axis_names import SAMPLES, canonical
-from compiler.symbolic.networks_read import flagged_parents, read_parents, varies_by_itself
+from compiler.symbolic.axis_names import SAMPLES, axis_label, canonical
+from compiler.symbolic.networks_read import flagged_parents, has_users_own, read_parents, varies_by_itself
 from compiler.symbolic.objective import Part
 from compiler.symbolic.program import Program, Step, conditional_text
 from graphspec.graphs.graph import Factor, Graphs, View, plate_axis
@@ -91,8 +91,33 @@ class FactorWriter(Writer):
     def _across(self, wanted: str, view: View, value: Value) -> Value:
         axes = tuple(map(plate_axis, view.taken))
         value = self.spread(value, view.taken)
-        left = value.axes if view.kind in NEIGHBOURS else tuple(axis for axis in value.axes if axis not in axes)
-        return self.write("across", wanted, (value,), left, rank=value.rank, kind=view.kind, along=axes)
+        there = self._looked_at(view)
+        inputs = (value,) if there is None else (value, there)
+        seen = canonical(axis for each in inputs for axis in each.axes)
+        left = seen if view.kind in NEIGHBOURS else tuple(axis for axis in seen if axis not in axes)
+        return self.write("across", wanted, inputs, left, rank=value.rank, kind=view.kind, along=axes)
+
+    def _looked_at(self, view: View) -> Value | None:
+        """Which elements that a view may look at are there; None where all are. (One that is there has all before
+        it.)"""
+        counted = any(self.graphs.plates[plate].count is not None for plate in view.taken)
+        return self.there(self._path(view.base)) if counted and view.kind != "previous" else None
+
+    def _path(self, name: str) -> tuple[str, ...]:
+        """The plates that a variable stands in."""
+        return tuple(plate for plate, _ in self.graphs.variables[name].plates)
+
+    def there(self, plates: Iterable[str]) -> Value | None:
+        """Which elements of plates (by name) and of those they are inside of are there: bool, on the axes of both and
+        what the counts vary over. None where all are."""
+        plate = self.graphs.ragged(plates)
+        if plate is None:
+            return None
+        assert plate.count is not None
+        outer = self.there(plate.path[:-1])
+        inputs = (self.value(plate.count),) if outer is None else (self.value(plate.count), outer)
+        axes = canonical((*(axis for value in inputs for axis in value.axes), plate.axis))
+        return self.write("elements_there", f"{plate.name}_there", inputs, axes, axis=plate.axis, size=plate.size)
 
     def spread(self, value: Value, plates: Iterable[str]) -> Value:
         """The value on the axes of plates, over which it may not vary."""
@@ -114,13 +139,16 @@ class FactorWriter(Writer):
         return self.write("rows_first", f"{value.name}_by_row", (value,), (), rank=rank, along=variable.plate_axes)
 
     def over_elements(self, value: Value, plates: Iterable[str], wanted: str) -> Value:
-        """Added up over the elements of plates (by axis), over which it may not vary."""
+        """Added up over the elements of plates (by axis) that are there, over which it may not vary."""
         plates = tuple(plates)
-        axes = tuple(axis for axis in plates if axis in value.axes)
+        there = self.there(map(axis_label, plates))
+        inputs = (value,) if there is None else (value, there)
+        seen = canonical(axis for each in inputs for axis in each.axes)
+        axes = tuple(axis for axis in plates if axis in seen)
         sizes = {plate.axis: plate.size for plate in self.graphs.plates.values()}
         if axes:
-            left = tuple(axis for axis in value.axes if axis not in axes)
-            value = self.write("plate_sum", wanted, (value,), left, along=axes)
+            left = tuple(axis for axis in seen if axis not in axes)
+            value = self.write("plate_sum", wanted, inputs, left, along=axes)
         count = prod(sizes[axis] for axis in plates if axis not in axes)
         return value if count == 1 else self.write("repeated", f"{wanted}_of_all", (value,), count=count)
 
@@ -150,6 +178,8 @@ class FactorWriter(Writer):
         """What the factor's networks read: parents, and flags beside those that may be blank."""
         flags = flagged_parents(self.graphs, factor)
         found = [self.value(name) for name in read_parents(self.graphs, factor)]
+        if has_users_own(self.graphs, factor) and (there := self.there(self._path(factor.variable))) is not None:
+            found = [self.write("only_there", f"{v.name}_there", (v, there), rank=v.rank) for v in found]
         return [*found, *(self._flag(name) for name in flags)]
 
     def _flag(self, name: str) -> Value:
@@ -160,6 +190,9 @@ class FactorWriter(Writer):
         view, wanted = factor.view, f"{name} present"
         if self.graphs.variables[view.base].presence is not None:
             return self._across(wanted, view, self._flag(view.base))
+        there = self._looked_at(view)
+        if there is not None:
+            return self._across(wanted, view, self.write("as_numbers", f"{there.name}_as_numbers", (there,)))
         plate = self.graphs.plates[view.taken[0]]
         return self.write(
             "there", wanted, (), (plate.axis,), rows=False, kind=view.kind, axis=plate.axis, size=plate.size

@@ -1,5 +1,6 @@
 """Everything `explain` says, gathered as data from the very programs and objectives that run (no torch)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -99,7 +100,7 @@ def _action(program: Program, name: str) -> tuple[str, str]:
     if role == "deterministic":
         factor = graphs.function(name)
         if factor.view is not None:
-            return "read", seen_text(factor.view)
+            return "read", seen_text(factor.view, factor.parents[1:])
         return "computed", f"a function of {', '.join(factor.parents)}"
     if name in program.clamped:
         if program.log_q_axes()[name]:
@@ -115,9 +116,10 @@ def _action(program: Program, name: str) -> tuple[str, str]:
     return action, reason
 
 
-def seen_text(view: View) -> str:
-    """What a view is, in words."""
+def seen_text(view: View, counts: Sequence[str] = ()) -> str:
+    """What a view is, in words; counts: what says which elements are there."""
     plates = " and ".join(view.taken)
+    there = f", of those that are there by {' and '.join(counts)}" if counts else ""
     match view.kind:
         case "place":
             return f"the place in plate {plates}"
@@ -125,9 +127,9 @@ def seen_text(view: View) -> str:
             before = "before" if view.kind == "previous" else "behind"
             return f"{view.base} of the element {before}, zero and a flag where there is none"
         case "first" | "last":
-            return f"{view.base} of the {view.kind} element of {plates}"
+            return f"{view.base} of the {view.kind} element of {plates}{there}"
         case _:
-            return f"the {view.kind} of {view.base} over {plates}"
+            return f"the {view.kind} of {view.base} over {plates}{there}"
 
 
 def weight_text(program: Program, name: str) -> str:

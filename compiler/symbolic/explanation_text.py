@@ -59,7 +59,11 @@ def _legend(explanation: Explanation) -> list[str]:
     for plate in explanation.graphs.plates.values():
         inside = f" of each of {plate.path[-2]}" if len(plate.path) > 1 else ""
         elements = f"the {plate.size} elements{inside} of plate {plate.name}"
-        lines.append(f"@{plate.name} is the axis of {elements}; Σ_{plate.name} adds them up.")
+        added = "adds them up"
+        if plate.count is not None:
+            elements = f"up to {plate.size} elements{inside} of plate {plate.name}"
+            added = f"adds up those that are there, of which {plate.count} says how many"
+        lines.append(f"@{plate.name} is the axis of {elements}; Σ_{plate.name} {added}.")
     lines += [MASKED_LEGEND] if any(program.pattern.masked for program in programs) else []
     return [*lines, ONE_FOR_ALL_LEGEND] if explanation.one_for_all else lines
 

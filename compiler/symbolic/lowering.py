@@ -168,7 +168,8 @@ def _inherited(graphs: Graphs, factor: Factor, axes: Mapping[str, Axes]) -> Axes
     own = graphs.variables[factor.variable].plate_axes
     if factor.view is not None:
         taken = map(plate_axis, factor.view.taken)
-        return canonical((*own, *(set(axes.get(factor.view.base, ())) - set(taken))))
+        seen = {axis for name in factor.parents for axis in axes[name]}
+        return canonical((*own, *(seen - set(taken))))
     read = read_parents(graphs, factor)
     return canonical((*own, *(axis for name in read for axis in axes[name])))
 

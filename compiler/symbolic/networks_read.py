@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from graphspec.graphs.graph import Factor, Graphs
 from graphspec.graphs.parameter_values import heads_of
 from graphspec.language import DEFAULT_NETWORK, NetworkParameter, NetworkSpec
+from graphspec.language.networks import PythonNetwork
 
 
 def read_parents(graphs: Graphs, factor: Factor) -> tuple[str, ...]:
@@ -23,6 +24,11 @@ def flagged_parents(graphs: Graphs, factor: Factor) -> tuple[str, ...]:
 def varies_by_itself(graphs: Graphs, factor: Factor) -> bool:
     """Whether each row has masks or noise of its own in training, so that rows differ though their parents do not."""
     return any(network.draws for network, _ in _networks(graphs, factor))
+
+
+def has_users_own(graphs: Graphs, factor: Factor) -> bool:
+    """Whether a network of the factor is a user's own module."""
+    return any(isinstance(network, PythonNetwork) for network, _ in _networks(graphs, factor))
 
 
 def _networks(graphs: Graphs, factor: Factor) -> Iterator[tuple[NetworkSpec, tuple[str, ...]]]:

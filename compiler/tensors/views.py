@@ -25,6 +25,53 @@ def end_elements(value: Tensor, places: Sequence[int], at: int) -> Tensor:
     return value
 
 
+def elements_below(counts: Tensor, size: int, behind: int) -> Tensor:
+    """Which of `size` elements are there: the first so many. counts: 1 along the plate's dimension, which has so many
+    dimensions `behind` it."""
+    places = torch.arange(size, device=counts.device)
+    return places.reshape(-1, *(1,) * behind) < counts
+
+
+def there_by_row(counts: Tensor, size: int) -> Tensor:
+    """The same of counts [..] as rows have them, [.., size]; all elements where a count is blank."""
+    counts = counts.unsqueeze(-1)
+    return (torch.arange(size, device=counts.device) < counts) | ~(counts >= 0)
+
+
+def there_along(there: Tensor, value: Tensor, places: Sequence[int]) -> Tensor:
+    """`there` with as many elements along some dimensions as the value has: without a count all of them are there."""
+    sizes = list(there.shape)
+    for place in places:
+        sizes[place] = value.shape[place]
+    return there.expand(sizes)
+
+
+def mean_there(value: Tensor, there: Tensor, places: Sequence[int]) -> Tensor:
+    """The mean over the elements that are there along some dimensions; zero where none is."""
+    there = there_along(there, value, places)
+    return torch.where(there, value, 0.0).sum(tuple(places)) / there.sum(tuple(places)).clamp_min(1)
+
+
+def largest_there(value: Tensor, there: Tensor, places: Sequence[int]) -> Tensor:
+    """The largest value of the elements that are there along some dimensions; zero where none is."""
+    largest = torch.where(there, value, -torch.inf).amax(tuple(places))
+    return torch.where(there.any(dim=tuple(places)), largest, 0.0)
+
+
+def end_there(value: Tensor, there: Tensor, places: Sequence[int], at: int) -> Tensor:
+    """The first (0) or last (-1) element that is there along some dimensions, the outermost first; zero where none
+    is."""
+    there = there_along(there, value, places)
+    count = len(places)
+    front = tuple(range(count))
+    value = torch.where(there, value, 0.0).movedim(tuple(places), front).flatten(0, count - 1)
+    there = there.movedim(tuple(places), front).flatten(0, count - 1)
+    order = torch.arange(1, len(there) + 1, device=there.device).reshape(-1, *(1,) * (there.dim() - 1))
+    order = len(there) + 1 - order if at == 0 else order
+    found = (there * order).argmax(0, keepdim=True)  # of none the first, whose value is zero
+    return value.gather(0, found.expand(1, *value.shape[1:])).squeeze(0)
+
+
 def weighed_numbers(weights: Tensor, minimum: int, *, logarithms: bool) -> Tensor:
     """Class weights [..., K] of a count as the mean of its values, or of log(1 + value): [...]."""
     steps = torch.arange(weights.shape[-1], dtype=weights.dtype, device=weights.device) + minimum

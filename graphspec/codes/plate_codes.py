@@ -5,10 +5,21 @@ from graphspec.codes.entry import Code
 CODES: dict[str, Code] = {
     "GS020": Code(
         "A plate that is not well declared",
-        "A plate says what a row has several of, and how many: `plates: {things: {size: 5}}`. Its name is no "
+        "A plate says what a row has several of, and how many: `plates: {things: {size: 5}}`, or at most how many "
+        "where a `count` says which of them are there (`size` is then the count's `max`). Its name is no "
         "variable's and no network's, because among the parents it means the place in the plate. `inside` names "
         "another plate, and at most three stand in each other. A variable stands in one:\n\n"
         "    x: {role: observed, plate: things}",
+    ),
+    "GS021": Code(
+        "A count that cannot count",
+        "A plate with a `count` has as many elements as that variable says: the first so many are there, the others "
+        "are not. A count is a single number of domain count with a `max`; it belongs to the row, or to the plate "
+        "that its own plate is inside of; and in neither graph does it depend on anything in the plate, for it "
+        "decides what exists there:\n\n"
+        "    plates: {visits: {count: n, ordered: true}}\n"
+        "    variables:\n"
+        "      n: {role: observed, domain: count, max: 60}",
     ),
     "GS022": Code(
         "A parent that cannot be read from here",

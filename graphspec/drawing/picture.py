@@ -108,8 +108,8 @@ class Picture:
 
 
 def plate_label(plate: Plate) -> str:
-    """`things, 5`, as it stands in the corner of the box."""
-    return f"{plate.name}, {plate.size}"
+    """`things, 5`, as it stands in the corner of the box; `visits, i < n` of a plate with a count."""
+    return f"{plate.name}, {plate.size if plate.count is None else f'i < {plate.count}'}"
 
 
 @dataclass(frozen=True)

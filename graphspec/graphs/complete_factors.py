@@ -14,7 +14,7 @@ from graphspec.graphs.network_choice import check_feature, check_gives, check_gi
 from graphspec.graphs.parameter_shape import parameter_shape
 from graphspec.graphs.parameter_values import check_parameters, heads_of, standard_values
 from graphspec.graphs.reading_across import ParentReading, readings, with_keys
-from graphspec.graphs.viewed import viewed_variable
+from graphspec.graphs.viewed import counted_parents, viewed_variable
 from graphspec.language import WEIGHTLESS, FactorSpec, LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec
 from graphspec.language.families import Family
 from graphspec.text.report import Report
@@ -48,7 +48,7 @@ class FactorContext:
             if reading.view is None or self.variables.get(reading.key) is not None:
                 continue
             self.variables[reading.key] = viewed_variable(self.outline.spec, reading, self.variables.get(reading.name))
-            read = () if reading.view.kind == "place" else (reading.name,)
+            read = counted_parents(self.outline.spec, reading)
             self.views[reading.key] = Factor(side, reading.key, read, None, view=reading.view)
         return found
 

@@ -5,7 +5,7 @@ Not here: the rules that refuse a spec (`rules/`), and anything with torch.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import heapify, heappop, heappush
@@ -30,12 +30,16 @@ SIDES: tuple[Side, Side] = ("generative", "recognition")
 
 @dataclass(frozen=True)
 class Plate:
-    """Elements that a row has several of. path: the plate with those it is inside of, outermost first."""
+    """Elements that a row has several of. path: the plate with those it is inside of, outermost first.
+
+    size: how many, with a count at most. count: the variable that says how many of them are there.
+    """
 
     name: str
     size: int
     ordered: bool
     path: tuple[str, ...]
+    count: str | None = None
 
     @property
     def axis(self) -> str:
@@ -241,6 +245,12 @@ class Graphs:
         if not self.plates:
             return self
         return replace(self, variables={name: variable.by_row for name, variable in self.variables.items()})
+
+    def ragged(self, plates: Iterable[str]) -> Plate | None:
+        """The innermost plate with a count among some and those they are inside of; None where all elements are
+        there."""
+        around = (self.plates[outer] for name in plates for outer in self.plates[name].path)
+        return max((plate for plate in around if plate.count is not None), key=lambda p: len(p.path), default=None)
 
     def factors(self, side: Side) -> Mapping[str, Factor]:
         """The factors written (or derived) on one side."""

@@ -22,10 +22,10 @@ DEEPEST = 3
 class PlateSpec(Section):
     """Elements that a row has several of: each variable of the plate stands once for each of them."""
 
-    size: Size | None = Field(default=None, description="How many elements, or at most how many with `count`.")
-    count: str | None = Field(
-        default=None, description="The variable that says how many of them are there (later in version 1)."
+    size: Size | None = Field(
+        default=None, description="How many elements; with `count`, its largest value, and may be left out."
     )
+    count: str | None = Field(default=None, description="The variable that says how many of them are there.")
     ordered: bool = Field(default=False, description="The order is part of the model: p may look at neighbours.")
     inside: str | None = Field(default=None, description="The plate that this one is repeated in.")
 

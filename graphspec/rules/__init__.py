@@ -9,6 +9,7 @@ from pathlib import Path
 
 from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.graph import Graphs
+from graphspec.rules.count_rules import check_counts, check_ragged
 from graphspec.rules.data_rules import check_data
 from graphspec.rules.graph_rules import check_allowances, check_cycles, check_names, check_roles, check_unused_variables
 from graphspec.rules.label_leak_rules import check_labels_are_told
@@ -32,10 +33,12 @@ STRUCTURE = (
     check_names,
     check_allowances,
     check_plates,
+    check_counts,
     check_readings,
     check_cycles,
     check_loops,
     check_refused,
+    check_ragged,
     check_roles,
     check_unused_variables,
     check_unused_networks,

@@ -250,6 +250,7 @@ def check_unused_variables(outline: Outline, report: Report) -> None:
         return
     spec = outline.spec
     read = {base_of(parent) for side in SIDES for f in outline.written(side).values() for parent in f.parents}
+    read |= {plate.count for plate in spec.plates.values() if plate.count is not None}
     for name in _unread(outline, read):
         if silenced(spec, "GS106", name):
             continue

@@ -42,11 +42,9 @@ def _check_plate(spec: Spec, name: str, plate: PlateSpec, report: Report) -> Non
         )
         hint = "a plate's name among `parents` is the place in it: call the plate otherwise"
         report.error("GS020", path, f"'{name}' is {what}", key=True, hint=hint)
-    if plate.count is not None:
-        message = f"plate {name} has a count: plates whose number of elements varies are not there yet"
-        report.error("GS090", (*path, "count"), message, hint=LATER)
-    elif plate.size is None:
-        report.error("GS020", path, f"plate {name} does not say how many elements it has", key=True, hint="add `size:`")
+    if plate.size is None and plate.count is None:
+        hint = "add `size:`, or `count:` with the variable that says how many of them are there"
+        report.error("GS020", path, f"plate {name} does not say how many elements it has", key=True, hint=hint)
     if plate.inside is None:
         return
     if plate.inside not in spec.plates:

@@ -107,7 +107,7 @@ def check_faithful(graphs: Graphs, report: Report) -> None:
     arrow named here is needed for the order in which recognition runs, and together they suffice. After `MOST_VISITS`
     along open paths a note says which variables were not judged.
     """
-    model = collapse(graphs.graph("generative"), _deterministic(graphs))
+    model = collapse(_without_counts(graphs), _deterministic(graphs))
     seen = {name for name in graphs.observed if name in model}
     factors = [factor for factor in graphs.order("recognition") if not factor.deterministic]
     enough = sufficient_parents(model, [factor.variable for factor in factors])
@@ -125,6 +125,14 @@ def check_faithful(graphs: Graphs, report: Report) -> None:
             if missing:
                 _report_gap(model, ball, missing, [trunks.get(other, other) for other in missing], report)
         seen.add(name)
+
+
+def _without_counts(graphs: Graphs) -> nx.DiGraph:
+    """p without the arrows from counts of plates to what is read across their elements: which elements are there is the
+    same in both graphs, and no factor has to read it."""
+    graph = nx.DiGraph(graphs.graph("generative"))
+    graph.remove_edges_from([(count, name) for name, f in graphs.views.items() for count in f.parents[1:]])
+    return graph
 
 
 def _trunks(graphs: Graphs) -> dict[str, str]:

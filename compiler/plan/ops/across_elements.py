@@ -1,11 +1,12 @@
 """Between values and the elements of a plate: views of neighbours, ends and pools, places, rows in front."""
 
+import torch
 from torch import Tensor
 
 from compiler.plan.modules import Modules
 from compiler.plan.operation import Operation, Operations, nothing, union
 from compiler.plan.plan import Line
-from compiler.plan.running import Context, Run
+from compiler.plan.running import Context, Run, laid_out
 from compiler.symbolic.axis_names import canonical
 from compiler.symbolic.program import Axes
 from compiler.tensors import views
@@ -14,9 +15,12 @@ from graphspec.language.plates import NEIGHBOURS
 
 
 def across(line: Line, modules: Modules) -> Run:
-    """A value as it is seen from another element, or from outside a plate."""
-    kind, axes = line.options["kind"], line.inputs[0].axes
+    """A value as it is seen from another element, or from outside a plate; of those that are there, where a second
+    input says which."""
+    kind, axes = line.options["kind"], union(line)
     places = tuple(axes.index(axis) for axis in line.options["along"])
+    if len(line.inputs) > 1:
+        return _across_those_there(line, kind, places)
 
     def run(context: Context, value: Tensor) -> Tensor:
         match kind:
@@ -34,6 +38,27 @@ def across(line: Line, modules: Modules) -> Run:
                 return value.amax(places)
 
     return run
+
+
+def _across_those_there(line: Line, kind: str, places: tuple[int, ...]) -> Run:
+    rank = line.inputs[0].rank
+
+    def run(context: Context, value: Tensor, there: Tensor) -> Tensor:
+        for _ in range(rank):
+            there = there.unsqueeze(-1)
+        match kind:
+            case "next":
+                return applied(views.next_elements, torch.where(there, value, 0.0), places[0])
+            case "first" | "last":
+                return applied(views.end_there, value, there, places, 0 if kind == "first" else -1)
+            case "sum":
+                return torch.where(there, value, 0.0).sum(places)
+            case "mean":
+                return applied(views.mean_there, value, there, places)
+            case _:
+                return applied(views.largest_there, value, there, places)
+
+    return laid_out(line.inputs, union(line), run, every=True)
 
 
 def seen_axes(line: Line) -> Axes:
@@ -75,6 +100,35 @@ def there(line: Line, modules: Modules) -> Run:
     return lambda context: applied(views.has_neighbour, size, step, context.device, context.dtype)
 
 
+def elements_there(line: Line, modules: Modules) -> Run:
+    """Which elements of a plate are there, by their count; none of an outer element that is not there itself."""
+    onto, size = line.outputs[0].axes, line.options["size"]
+    behind = len(onto) - onto.index(line.options["axis"])
+
+    def run(context: Context, count: Tensor, outer: Tensor | None = None) -> Tensor:
+        inside = applied(views.elements_below, count, size, behind)
+        return inside if outer is None else inside & outer
+
+    return laid_out(line.inputs, onto, run, every=True)
+
+
+def only_there(line: Line, modules: Modules) -> Run:
+    """A value where elements are there, zero elsewhere."""
+    rank = line.inputs[0].rank
+
+    def run(context: Context, value: Tensor, there: Tensor) -> Tensor:
+        for _ in range(rank):
+            there = there.unsqueeze(-1)
+        return torch.where(there, value, 0)
+
+    return laid_out(line.inputs, union(line), run, every=True)
+
+
+def as_numbers(line: Line, modules: Modules) -> Run:
+    """1 where something is there."""
+    return lambda context, there: there.to(context.dtype)
+
+
 def rows_first(line: Line, modules: Modules) -> Run:
     """[*plates, B, *event] as [B, *plates, *event], the outermost plate first."""
     axes = line.options["along"]
@@ -98,5 +152,8 @@ ACROSS: Operations = {
     "spread": Operation(with_axis, spread),
     "place": Operation(one_axis, place),
     "there": Operation(one_axis, there),
+    "elements_there": Operation(with_axis, elements_there),
+    "only_there": Operation(union, only_there),
+    "as_numbers": Operation(union, as_numbers),
     "rows_first": Operation(nothing, rows_first),
 }

@@ -52,15 +52,28 @@ def averaged(axes: Axes) -> tuple[int, ...]:
 
 
 def plate_sum(line: Line, modules: Modules) -> Run:
-    """Added up over the elements of plates."""
-    places = tuple(line.inputs[0].axes.index(axis) for axis in line.options["along"])
-    return lambda context, value: value.sum(places)
+    """Added up over the elements of plates; over those that are there, where a second input says which."""
+    places = _along(line)
+
+    def run(context: Context, value: Tensor, there: Tensor | None = None) -> Tensor:
+        return (value if there is None else torch.where(there, value, 0.0)).sum(places)
+
+    return laid_out(line.inputs, union(line), run, every=True)
 
 
 def plate_mean(line: Line, modules: Modules) -> Run:
-    """The mean over the elements of plates."""
-    places = tuple(line.inputs[0].axes.index(axis) for axis in line.options["along"])
-    return lambda context, value: value.mean(places)
+    """The mean over the elements of plates, or those of them that are there; NaN where none is."""
+    places = _along(line)
+
+    def run(context: Context, value: Tensor, there: Tensor | None = None) -> Tensor:
+        return value.mean(places) if there is None else torch.where(there, value, torch.nan).nanmean(places)
+
+    return laid_out(line.inputs, union(line), run, every=True)
+
+
+def _along(line: Line) -> tuple[int, ...]:
+    """Where the axes stand that an option names."""
+    return tuple(union(line).index(axis) for axis in line.options["along"])
 
 
 def repeated(line: Line, modules: Modules) -> Run:

@@ -28,6 +28,7 @@ def patterns_of(model: Model, rows: Rows, at_once: int = 4096) -> Tensor:
     that no step has to look for it. Reads the labels, and observed variables that may be blank, a part at a time."""
     graphs, found = model.graphs, [torch.zeros(0, dtype=torch.int64)]
     names = [*graphs.supervised, *(name for name in graphs.observed if graphs.variables[name].missing)]
+    names += [plate.count for plate in graphs.plates.values() if plate.count is not None and plate.count not in names]
     for positions in torch.arange(len(rows)).split(at_once):
         part = {}
         for name in names:
