@@ -1,14 +1,17 @@
 """Plates whose rows have as many elements as a count says: a row is the model of the elements that are there."""
 
+import math
+
 import pytest
 import torch
 from plate_twin import PlateTwin
 from random_plates import PlateSpecDraw
 from row_noise import RowNoise
-from test_plates import DOUBLE, gradients, model_of, rows_for
+from test_plates import DOUBLE, ElementNoise, gradients, model_of, rows_for
 from torch import Tensor
 
 from compiler.emission import emit
+from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
 from graphspec.loading import load
 
@@ -52,8 +55,8 @@ def test_a_row_has_the_value_and_gradient_of_the_model_of_its_elements(seed: int
     model = model_of(text)
     rows = ragged_rows(model)
     apart = [model.program(pattern)[0].elements_apart() for pattern, _ in model.group(model.prepare(rows))]
-    if model.graphs.spec.objective.samples > 1 and any(apart):
-        pytest.skip("the twin weighs joint draws; weights by element are tested beside a model of rows")
+    if any(apart):  # the twin weighs joint draws of a row, which of one draw an element come to the same
+        model = model_of(text.replace("samples: 2", "samples: 1"))
     found = model.bound(rows, noise=RowNoise(3, range(ROWS)))
     expected = torch.stack([
         PlateTwin(model, {n: v[row : row + 1] for n, v in rows.items()}, RowNoise(3, [row])).bound()
@@ -115,6 +118,45 @@ recognition:
   z: {parents: [x, u, y]}
 networks: {default: {kind: mlp, hidden: [4], activation: tanh}}
 """
+
+
+ALONE = """
+graphspec: 1
+PLATES
+variables:
+  COUNT
+  x: {role: observed, size: 2IN}
+  t: {role: supervised, domain: category, classes: 3IN}
+  z: {role: latent, size: 2IN}
+generative:
+  z: {}
+  t: {parents: [z]}
+  x: {parents: [z, t]}
+recognition:
+  z: {parents: [x]}
+  t: {parents: [x, z]}
+networks: {default: {kind: mlp, hidden: [4], activation: tanh}}
+objective: {alpha: 2.5, samples: 3}
+"""
+
+
+def test_the_label_of_an_absent_element_weighs_no_draw() -> None:
+    """Three of four elements are worth three rows, three draws each, weighed by their own labels only."""
+    text = ALONE.replace("PLATES", "plates: {things: {count: n}}").replace("IN", ", plate: things")
+    inside = model_of(text.replace("COUNT", "n: {role: observed, domain: count, max: 4}"))
+    alone = model_of(ALONE.replace("PLATES", "").replace("COUNT", "").replace("IN", ""))
+    alone.load_state_dict(inside.state_dict())
+    x = torch.randn(4, 2, generator=torch.Generator().manual_seed(5), dtype=DOUBLE)
+    t = torch.tensor([2, 1, 0, 1])
+    row = {"n": torch.tensor([3.0], dtype=DOUBLE), "x": x[None], "t": t[None]}
+    whole = inside.evaluate(row, weights=ObjectiveWeights.at(inside.graphs, None, math.inf), noise=ElementNoise(1, 4))
+    rows = {"x": x[:3], "t": t[:3]}
+    parts = alone.evaluate(rows, weights=ObjectiveWeights.at(alone.graphs, None, math.inf), noise=ElementNoise(3, 3))
+    torch.testing.assert_close(whole.bound[0], parts.bound.sum(), atol=1e-10, rtol=0)
+    torch.testing.assert_close(whole.effective_samples["t"][0], parts.effective_samples["t"].mean())
+    torch.testing.assert_close(
+        gradients(whole.bound[0], inside), gradients(parts.bound.sum(), alone), atol=1e-9, rtol=0
+    )
 
 
 def visits(lengths: list[int], seed: int = 0) -> dict[str, Tensor]:

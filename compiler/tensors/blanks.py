@@ -26,8 +26,9 @@ def given(graphs: Graphs, name: str, values: Tensor) -> Tensor:
     Elements of a direction, of a simplex or of what a flow gives depend on each other: one blank makes the whole blank.
     """
     variable = graphs.variables[name]
-    here = values == values if values.is_floating_point() else values != -1  # NaN alone is not itself
-    if variable.discrete and values.is_floating_point():
+    whole_numbers = isinstance(values, Tensor) and not values.is_floating_point()
+    here = values != -1 if whole_numbers else ~values.isnan()
+    if variable.discrete and not whole_numbers:
         here = here & (values != -1)
     if variable.shape and graphs.indivisible(name):
         together = 1 if variable.info.link in ("normalize", "softmax") else len(variable.shape)
