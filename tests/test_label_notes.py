@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from graphspec.loading import load
 from runtime.cli.app import app
 from runtime.data.stream.label_counts import dilution_notes
+from runtime.measures.shortcomings import TrainingRows, shortcomings
 
 
 def notes_of(folder: Path, y: np.ndarray, **data: Any) -> tuple[str, ...]:
@@ -64,10 +65,20 @@ objective: {alpha: {y: 5, w: 5}}
 def test_a_label_that_others_dilute_is_told_with_the_alpha_that_keeps_its_weight() -> None:
     graphs = load("spec.yaml", text=LABELS)
     (note,) = dilution_notes(graphs, {"y": 12, "w": 700}, 700)
-    assert "12 of 700 labelled rows have y (1.7 %)" in note and "alpha: {y: 292}" in note
+    assert "12 of 700 labelled rows have y (1.7 %)" in note and "alpha: {y: 290}" in note
     assert dilution_notes(graphs, {"y": 70, "w": 700}, 700) == []
     own_rate = load("spec.yaml", ["objective.alpha={y: 0.1/rho, w: 5}"], text=LABELS)
     assert dilution_notes(own_rate, {"y": 12, "w": 700}, 700) == []
+
+
+def test_advice_at_chance_and_the_warning_of_a_diluted_label_name_one_alpha() -> None:
+    graphs = load("spec.yaml", text=LABELS)
+    figures = {"error": 0.6, "clearly_better": False, "majority_error": 0.6, "majority": "0"}
+    at_chance = {"variables": {"y": figures}}
+    (found,) = shortcomings(graphs, at_chance, TrainingRows(800, 700, {"y": 12, "w": 700}))
+    assert "objective: {alpha: {y: 290}}" in found
+    (found,) = shortcomings(graphs, at_chance, TrainingRows(800, 700, {"y": 200, "w": 700}))
+    assert "objective: {alpha: {y: 50}}" in found
 
 
 def test_quiet_and_json_leave_out_no_note(tmp_path: Path) -> None:

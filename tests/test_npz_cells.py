@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from test_cell_reader import errors, variables
 
 from graphspec.headers import npz_cells
+from graphspec.rules import array_rules
 from runtime.data.preparation.values import read_values
 from runtime.data.read.reading import read_table
 from runtime.errors import DataError
@@ -121,3 +122,22 @@ def test_a_large_array_is_looked_at_from_its_beginning(tmp_path: Path, monkeypat
     array[1] = 7
     write_npz(tmp_path / "rows.npz", a=array)
     assert errors(variable, {"source": "rows.npz", "variables": {"v": "a"}}, tmp_path)
+
+
+def test_an_array_of_labels_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    looked_at = npz_cells.look_at
+
+    def look_at(members: Any, *rest: Any) -> Any:
+        opened.extend(member.key for member in members)
+        return looked_at(members, *rest)
+
+    monkeypatch.setattr(array_rules, "look_at", look_at)
+    write_npz(tmp_path / "rows.npz", train_a=[0, 1, 1, -1], test_a=[1, 0, 0, 2])
+    label = {"role": "supervised", "domain": "category", "classes": 3}
+    assert not errors(label, {"source": "rows.npz", "variables": {"v": "a"}}, tmp_path)
+    assert sorted(opened) == ["test_a", "train_a"]
+    write_npz(tmp_path / "rows.npz", train_a=[0, 1, 1, -1], test_a=[1, 0, 0, 3])
+    assert any(
+        "3" in found.message for found in errors(label, {"source": "rows.npz", "variables": {"v": "a"}}, tmp_path)
+    )

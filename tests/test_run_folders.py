@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -242,11 +243,37 @@ def test_a_damaged_folder_is_told_in_words(damage: str, finished: Path) -> None:
             assert "error: " in result.stderr and "run" in result.stderr
 
 
-def test_lost_history_is_told(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("facts", "place"),
+    [
+        ({"labelled": {"y": None}}, "labelled.y is null"),
+        ({"labelled": {"y": [[1]]}}, "labelled.y.0 is [1]"),
+        ({"test": ["x"]}, 'test.0 is "x"'),
+        ({"units": {"x": []}}, "units.x is []"),
+        ({"units": {"x": {"mean": [None], "std": [1.0]}}}, "units.x.mean.0 is null"),
+        ({"units": {"x": {"mean": [0.0]}}}, "units.x.std is missing"),
+        ({"units": {"x": {"mean": [0.0] * 7, "std": [1.0] * 7}}}, "units.x has 7 means and 7 scales"),
+        ({"units": {"nobody": {"mean": [0.0], "std": [1.0]}}}, "nobody"),
+        ({"class_names": {"y": [1]}}, "class_names.y.0 is 1"),
+    ],
+)
+def test_damage_deep_in_a_manifest_is_told_with_its_place(facts: dict[str, Any], place: str, finished: Path) -> None:
+    shutil.copytree(finished, "run")
+    manifest = json.loads(Path("run/manifest.json").read_text())
+    Path("run/manifest.json").write_text(json.dumps(manifest | facts))
+    result = graphspec("sample", "run", "-o", "s.csv")
+    assert result.exit_code == 1 and f"manifest.json is damaged: {place}" in result.stderr.replace("'", ""), (
+        result.output
+    )
+
+
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_lost_history_is_told(quiet: tuple[str, ...], finished: Path) -> None:
     shutil.copytree(finished, "run")
     Path("run/metrics.jsonl").write_bytes(b"\xff\xfe\n")
-    result = graphspec("train", "tiny.yaml", "--set", "training.epochs=2", "--out", "run", "--resume", "--no-figures")
-    assert "metrics.jsonl is damaged: it had 0 of 1 epochs" in result.output
+    again = ("train", "tiny.yaml", "--set", "training.epochs=2", "--out", "run", "--resume", "--no-figures")
+    result = graphspec(*again, *quiet)
+    assert "warning: run/metrics.jsonl is damaged: it had 0 of 1 epochs" in result.output
 
 
 def rewritten(file: Path, change: Callable[[str, torch.Tensor], torch.Tensor], keep_digest: bool = False) -> None:

@@ -15,7 +15,7 @@ from graphspec.loading import load
 from runtime.data import Rows
 from runtime.measures.evaluation import measure
 from runtime.measures.latent_use import LatentUse
-from runtime.measures.shortcomings import shortcomings
+from runtime.measures.shortcomings import TrainingRows, shortcomings
 
 SPEC = """\
 graphspec: 1
@@ -96,33 +96,35 @@ LABELS = torch.tensor([1, 0, 0, 0] * 25)
 
 def test_a_label_at_chance_is_said_with_figures_and_advice() -> None:
     model = model_of()
-    (found,) = shortcomings(model.graphs, report_of(model, 0.0, LABELS), {"y": 12}, 300)
+    (found,) = shortcomings(model.graphs, report_of(model, 0.0, LABELS), TrainingRows(300, 12, {"y": 12}))
     assert "y is not clearly better than a guess: 25.0 % wrong (95 % interval 17.5 to 34.3)" in found
     assert "always answering NO 25.0 %" in found
-    (whole,) = shortcomings(model.graphs, report_of(model, 0.0, LABELS), {"y": 300}, 300)
+    (whole,) = shortcomings(model.graphs, report_of(model, 0.0, LABELS), TrainingRows(300, 300, {"y": 300}))
     assert "all 300 training rows have it, so perhaps it does not follow from x" in whole
     assert "12 of 300" in found and "objective: {alpha: 500}" in found and "auto" not in found
-    assert shortcomings(model.graphs, report_of(model, 5.0, LABELS), {"y": 12}, 300) == []
+    assert shortcomings(model.graphs, report_of(model, 5.0, LABELS), TrainingRows(300, 12, {"y": 12})) == []
 
 
 def test_under_auto_the_shared_trunk_is_named_and_the_advice_is_a_legal_spec() -> None:
     model = model_of("auto")
     report = {"variables": {"y": report_of(model_of(), 0.0, LABELS)["variables"]["y"]}}
-    (found,) = shortcomings(model.graphs, report, {"y": 12}, 300)
+    (found,) = shortcomings(model.graphs, report, TrainingRows(300, 12, {"y": 12}))
     assert "recognition: {auto: true, y: {parents: [x]}}" in found
     model_of("{auto: true, y: {parents: [x]}}", "objective.alpha=500")
-    (found,) = shortcomings(model.graphs, report, {}, 300)
+    (found,) = shortcomings(model.graphs, report, TrainingRows(300, 0, {}))
     assert "No training row has this label" in found
 
 
 def test_a_rare_class_that_is_ranked_right_is_said_to_be() -> None:
     figures = report_of(model_of(), 0.0, LABELS)["variables"]["y"] | {"auc": 0.93}
-    (found,) = shortcomings(model_of().graphs, {"variables": {"y": figures}}, {"y": 12}, 300)
+    (found,) = shortcomings(model_of().graphs, {"variables": {"y": figures}}, TrainingRows(300, 12, {"y": 12}))
     assert "It ranks rows all the same (AUC 0.93)" in found
-    (found,) = shortcomings(model_of().graphs, {"variables": {"y": figures | {"balanced_error": 0.12}}}, {"y": 12}, 300)
+    (found,) = shortcomings(
+        model_of().graphs, {"variables": {"y": figures | {"balanced_error": 0.12}}}, TrainingRows(300, 12, {"y": 12})
+    )
     assert "balanced error 12 %, a constant answer 50 %" in found
     even = figures | {"majority_error": 0.45, "balanced_error": 0.38}
-    (found,) = shortcomings(model_of().graphs, {"variables": {"y": even}}, {"y": 12}, 300)
+    (found,) = shortcomings(model_of().graphs, {"variables": {"y": even}}, TrainingRows(300, 12, {"y": 12}))
     assert "are found" not in found and "What may help" in found
 
 
@@ -130,7 +132,7 @@ def test_a_dead_latent_is_said_and_the_advice_is_a_legal_spec() -> None:
     model = model_of()
     for name in ("c", "d"):
         follow(model, name, 1.0)
-    (found,) = shortcomings(model.graphs, report_of(model, 5.0, LABELS, latents=True), {"y": 12}, 300)
+    (found,) = shortcomings(model.graphs, report_of(model, 5.0, LABELS, latents=True), TrainingRows(300, 12, {"y": 12}))
     assert found.startswith("z carries nothing: none of its 2 elements follows the rows")
     for advice in (
         "objective.beta={z: {from: 0, to: 1, epochs: 10}}",

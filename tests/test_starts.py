@@ -26,7 +26,7 @@ from runtime.cli.app import app
 from runtime.data import PreparedData, prepare
 from runtime.errors import RunError
 from runtime.measures.evaluation import measure
-from runtime.measures.shortcomings import shortcomings
+from runtime.measures.shortcomings import TrainingRows, shortcomings
 from runtime.runs.run_folder import Run
 from runtime.training.loop.fitting import fit
 
@@ -96,7 +96,11 @@ def test_without_its_start_a_column_is_not_learnt_and_that_is_said(tmp_path: Pat
     model, _ = trained(path, data)
     report = report_of(model, data)
     assert report["columns"]["below"]
-    (found,) = [text for text in shortcomings(model.graphs, report, {}, 1) if "a fit of the column gives" in text]
+    (found,) = [
+        text
+        for text in shortcomings(model.graphs, report, TrainingRows(1, 0, {}))
+        if "a fit of the column gives" in text
+    ]
     assert f"the bound is {report['elbo']:.4g} nats a row" in found
 
 

@@ -58,16 +58,33 @@ DILUTED = 0.1
 
 
 def dilution(graphs: Graphs, stake: Stake, rows: int, labelled: int) -> tuple[str, str] | None:
-    """(message, hint) for a label that so few of the labelled rows have that others dilute it: alpha counts where the
-    label is, so M_j of M labelled rows weigh it as alpha M_j / M would alone. The hint keeps its weight."""
-    by_rate = isinstance(graphs.spec.objective.number_of("alpha", stake.name), OverRho)
-    if by_rate or not rows or stake.alpha == 0 or rows >= DILUTED * labelled:
+    """(message, hint) for a label that so few of the labelled rows have that others dilute it. The hint keeps its
+    weight."""
+    kept = undiluted_alpha(graphs, stake.name, rows, labelled)
+    if kept is None:
         return None
     return (
         f"{rows} of {labelled} labelled rows have {stake.name} ({100 * rows / labelled:.2g} %): alpha {stake.alpha:g} "
         f"weighs it as {stake.alpha * rows / labelled:.2g} would alone",
-        f"`objective: {{alpha: {{{stake.name}: {stake.alpha * labelled / rows:.3g}}}}}` keeps its weight",
+        f"`objective: {{alpha: {{{stake.name}: {kept}}}}}` keeps its weight",
     )
+
+
+def undiluted_alpha(graphs: Graphs, name: str, rows: int, labelled: int) -> str | None:
+    """The alpha that gives a label the weight which its own alpha would have alone; None where others do not dilute it.
+
+    alpha counts where the label is, so M_j of M labelled rows weigh it as alpha M_j / M would alone.
+    """
+    by_rate = isinstance(graphs.spec.objective.number_of("alpha", name), OverRho)
+    alpha = _alpha(graphs, name)
+    if by_rate or not rows or not alpha or rows >= DILUTED * labelled:
+        return None
+    return two_digits(alpha * labelled / rows)
+
+
+def two_digits(number: float) -> str:
+    """`1400` for 1374: as exact as a rough estimate is."""
+    return f"{float(f'{number:.2g}'):.15g}"
 
 
 def stakes(graphs: Graphs) -> tuple[Stake, ...]:

@@ -4,14 +4,12 @@ What stands beside what in a row: whether one column copies another, which rows 
 single column stand in its `Column`.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import prod
 
 from graphspec.headers.columns import Column
 from graphspec.headers.csv_files import Dialect, csv_rows
-from graphspec.headers.npz import npz_cells, npz_members, small_column
+from graphspec.headers.npz import npz_cells, npz_members
 from graphspec.headers.sources import FileSource
 
 MOST_CELLS = 2**19
@@ -32,15 +30,6 @@ def row_cells(
         return {}
     members = npz_members(source.path)["train"]
     return {name: list(npz_cells(members[name])) for name in dict.fromkeys(names) if _is_small(columns[name])}
-
-
-def with_cells(source: FileSource, column: Column) -> Column:
-    """The column with its different cells and how often each was seen, where it is a small array of single cells (of a
-    table they are known already). Raises SourceError for what cannot be read."""
-    if source.format != "npz" or column.shape not in ((), (1,)) or not _is_small(column):
-        return column
-    counts = Counter(small_column(npz_members(source.path)["train"][column.name]))
-    return replace(column, values=tuple(counts), counts=tuple(counts.values()), complete=True)
 
 
 def _is_small(column: Column) -> bool:

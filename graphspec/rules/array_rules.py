@@ -1,6 +1,7 @@
 """Whether the arrays of an .npz file hold values of a variable: their cells by the rules for cells of text, and what
 only arrays have, bytes and rows of one length."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,19 +18,32 @@ UNIT_LENGTH = 1e-2
 MEASURES = {"direction": "length", "simplex": "sum"}
 
 
+def with_label_cells(column: Column, entry: ColumnSpec, source: FileSource) -> Column:
+    """A column of single cells of an .npz file with those of the training split; others as they are.
+
+    Raises SourceError for an array that cannot be read.
+    """
+    if source.format != "npz" or column.shape not in ((), (1,)):
+        return column
+    cells = look_at([npz_members(source.path)["train"][column.name]], entry.missing_in(column.name))
+    return _with(column, cells)
+
+
 def with_array_cells(
     columns: Sequence[Column], variable: Variable, entry: ColumnSpec, source: Source
 ) -> tuple[list[Column], Problem | None]:
     """The columns with the cells that were seen of their arrays, and what is wrong with one that no cell tells.
 
-    Columns of other sources are given back as they are. Raises SourceError for an array that cannot be read.
+    Columns that `with_label_cells` has looked at are read in the other splits only; columns of other sources are given
+    back as they are. Raises SourceError for an array that cannot be read.
     """
     if not isinstance(source, FileSource) or source.format != "npz":
         return list(columns), None
-    splits = npz_members(source.path).values()
+    splits = npz_members(source.path)
     found: list[Column] = []
     for column in columns:
-        arrays = [members[column.name] for members in splits]
+        seen = bool(column.values)
+        arrays = [members[column.name] for split, members in splits.items() if not (seen and split == "train")]
         measure = MEASURES.get(variable.domain or "", "") if column.shape == variable.shape else ""
         cells = look_at(arrays, entry.missing_in(column.name), measure)
         if are_bytes(variable, entry, column):
@@ -37,11 +51,18 @@ def with_array_cells(
             found.append(column)
         else:
             problem = _problem_with_rows(variable, column, cells, measure)
-            values, counts = tuple(cells.counts), tuple(cells.counts.values())
-            found.append(replace(column, values=values, counts=counts, complete=cells.complete))
+            found.append(_with(column, cells))
         if problem is not None:
             return list(columns), problem
     return found, None
+
+
+def _with(column: Column, cells: ArrayCells) -> Column:
+    """The column with these cells beside those that it has."""
+    counts = Counter(dict(zip(column.values, column.counts, strict=True)))
+    counts.update(cells.counts)
+    complete = cells.complete and (column.complete or not column.values)
+    return replace(column, values=tuple(counts), counts=tuple(counts.values()), complete=complete)
 
 
 def are_bytes(variable: Variable, entry: ColumnSpec, column: Column) -> bool:

@@ -4,6 +4,7 @@ The source is held against the spec without being loaded: known data sets declar
 far as their headers tell. A source that is not there is a note, which `train` makes an error.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,6 @@ from graphspec.graphs.label_rows import LabelRows
 from graphspec.headers import SourceError, SplitName
 from graphspec.headers.cell_reader import CellReader, read_as
 from graphspec.headers.columns import Column, matching
-from graphspec.headers.row_cells import with_cells
 from graphspec.headers.sources import (
     KNOWN_SETS,
     FileSource,
@@ -27,7 +27,7 @@ from graphspec.headers.sources import (
 from graphspec.language import ColumnSpec, DataSection, Spec
 from graphspec.language.data import is_pattern
 from graphspec.reading.suggestions import did_you_mean, few
-from graphspec.rules.array_rules import with_array_cells
+from graphspec.rules.array_rules import with_array_cells, with_label_cells
 from graphspec.rules.cell_rules import problem_with_cells
 from graphspec.rules.declared import allowed, declared, names_with
 from graphspec.rules.image_rules import check_for_pictures, check_options, takes_weights
@@ -119,18 +119,18 @@ def _describe(data: DataSection, found: Source, report: Report) -> SourceInfo:
 def _with_cells_of_labels(
     data: DataSection, variables: dict[str, Variable], source: Source, info: SourceInfo
 ) -> SourceInfo:
-    """Classes of labels in small arrays are counted too, as those of a table are."""
+    """Classes of labels in arrays are counted too, as those of a table are; not of columns that two variables read,
+    whose blanks may differ."""
     if info.columns is None or not isinstance(source, FileSource):
         return info
-    names = {
-        name
-        for variable, entry in data.variables.items()
-        if variable in variables and variables[variable].role == "supervised" and variables[variable].discrete
-        for name in entry.names
-        if name in info.columns
-    }
+    readers = Counter(column for entry in data.variables.values() for column in entry.names)
+    read: dict[str, Column] = {}
     try:
-        read = {name: with_cells(source, info.columns[name]) for name in names}
+        for name, entry in data.variables.items():
+            label = variables.get(name)
+            if label is not None and label.role == "supervised" and label.discrete:
+                names = [column for column in entry.names if column in info.columns and readers[column] == 1]
+                read |= {column: with_label_cells(info.columns[column], entry, source) for column in names}
     except SourceError:  # damaged inside: `_check_columns` says so
         return info
     return replace(info, columns={**info.columns, **read})

@@ -1,7 +1,7 @@
 """A label whose weight is next to nothing: beside the nats of what the row holds (GS116), among rows that have others
 (GS123)."""
 
-from graphspec.describe.label_shares import Stake, dilution, stakes
+from graphspec.describe.label_shares import Stake, dilution, stakes, two_digits
 from graphspec.graphs.graph import Graphs
 from graphspec.rules.graph_rules import silenced
 from graphspec.text.report import Report
@@ -44,6 +44,5 @@ def _message(stake: Stake) -> str:
 
 
 def _hint(stake: Stake) -> str:
-    tenth = stake.data / 9 / stake.label
-    rounded = round(tenth, -max(0, len(str(int(tenth))) - 2))
-    return f"alpha {rounded:g} would give it a tenth; `explain` shows the share"
+    tenth = two_digits(stake.data / 9 / stake.label)
+    return f"alpha {tenth} would give it a tenth; `explain` shows the share"

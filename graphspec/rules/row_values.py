@@ -4,7 +4,7 @@ From: a source and its columns. To: a number per element and row, NaN for a blan
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from graphspec.graphs.graph import Variable
 from graphspec.headers.cell_reader import CellReader, read_as
@@ -17,13 +17,14 @@ from graphspec.language import ColumnSpec, DataSection
 
 
 class RowValues:
-    """Columns of one source; each reading is one pass over the file."""
+    """Columns of one source; each reading is one pass over the file. Labels, which several rules ask for, are kept."""
 
     def __init__(self, source: Source, info: SourceInfo, data: DataSection) -> None:
         self.source = source
         self.data = data
         self.columns = info.columns or {}
         self.numbers = dialect_of(data).numbers
+        self.labels: dict[tuple[str, str], list[list[float]]] = {}
 
     def columns_of(self, entry: ColumnSpec) -> list[Column]:
         """The columns that a variable reads, patterns as what they match; none where one is not there."""
@@ -32,20 +33,26 @@ class RowValues:
 
     def read(self, wanted: Sequence[tuple[Variable, str]]) -> dict[str, list[list[float]]]:
         """Of each (variable, column), each element in every row; {} where they cannot be looked at."""
+        unread = [(v, column) for v, column in wanted if (v.name, column) not in self.labels]
+        found = {(v.name, column): elements for (v, column), elements in self._read(unread)}
+        self.labels |= {
+            (v.name, c): found[v.name, c] for v, c in unread if v.role == "supervised" and (v.name, c) in found
+        }
+        found |= self.labels
+        return {column: found[v.name, column] for v, column in wanted if (v.name, column) in found}
+
+    def _read(self, wanted: Sequence[tuple[Variable, str]]) -> Iterator[tuple[tuple[Variable, str], list[list[float]]]]:
         if not isinstance(self.source, FileSource) or not wanted:
-            return {}
+            return
         try:
             cells = row_cells(self.source, self.columns, [column for _, column in wanted], dialect_of(self.data))
         except SourceError:  # `train` says what is wrong with it
-            return {}
-        return {
-            column: [
-                numbers_of(variable, self.data.variables[variable.name], column, element, self.numbers)
-                for element in cells[column]
-            ]
-            for variable, column in wanted
-            if column in cells
-        }
+            return
+        for variable, column in wanted:
+            if column in cells:
+                entry = self.data.variables[variable.name]
+                each = [numbers_of(variable, entry, column, part, self.numbers) for part in cells[column]]
+                yield (variable, column), each
 
 
 def numbers_of(variable: Variable, entry: ColumnSpec, column: str, cells: Cells, numbers: NumberFormat) -> list[float]:

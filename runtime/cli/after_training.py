@@ -35,7 +35,7 @@ def shortcomings_of(model: "Model", data: "PreparedData", report: dict[str, Any]
 
 def _measured(model: "Model", data: "PreparedData", rows: "Rows") -> dict[str, Any]:
     from runtime.measures.evaluation import measure as measured
-    from runtime.measures.shortcomings import shortcomings
+    from runtime.measures.shortcomings import TrainingRows, shortcomings
 
     report = measured(
         model, rows, units=data.units, binarize=data.binarize, latents=True, training=data.training
@@ -43,7 +43,8 @@ def _measured(model: "Model", data: "PreparedData", rows: "Rows") -> dict[str, A
     counts = {name: len(kept) for name, kept in data.label_rows.items()}
     for name, figures in report["variables"].items():
         figures["training_labels"] = counts[name]
-    return report | {"warnings": shortcomings(model.graphs, report, counts, len(data.training))}
+    training = TrainingRows(len(data.training), len(data.labelled), counts)
+    return report | {"warnings": shortcomings(model.graphs, report, training)}
 
 
 def draw(run: "Run", model: "Model", data: "PreparedData") -> list[str]:

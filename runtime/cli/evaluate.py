@@ -46,7 +46,7 @@ def evaluate(
     """
     from runtime.cli.evaluation_tables import print_report
     from runtime.measures.evaluation import measure
-    from runtime.measures.shortcomings import shortcomings
+    from runtime.measures.shortcomings import TrainingRows, shortcomings
 
     wanted = chosen_metrics(metrics)
     opened = open_for_questions(run, checkpoint, data_dir, allow_python)
@@ -62,12 +62,14 @@ def evaluate(
         latents=True,
         training=opened.data.training,
     )
-    counts = {name: len(kept) for name, kept in (opened.run.manifest().get("labelled") or {}).items()}
+    labelled = opened.run.manifest().get("labelled") or {}
+    counts = {name: len(kept) for name, kept in labelled.items()}
     for name, figures in found.report["variables"].items():
         figures["training_labels"] = counts.get(name, 0)
     report = {"run": str(run), "split": split, "checkpoint": checkpoint, "samples": samples, "seed": seed}
     report |= {"data": opened.data.fingerprint, "same_data": not opened.data_changed} | found.report
-    report["warnings"] = shortcomings(opened.model.graphs, found.report, counts, len(opened.data.training))
+    training = TrainingRows(len(opened.data.training), len(set().union(*labelled.values())), counts)
+    report["warnings"] = shortcomings(opened.model.graphs, found.report, training)
     if interventions:
         report |= _interventions(opened, rows, seed)
     name = split if not opened.data_changed else f"{split}-{opened.data.fingerprint[:8]}"

@@ -99,14 +99,17 @@ class Opened:
         import torch
 
         from runtime.data import Units
+        from runtime.runs.records import understood
 
         found = {}
-        for name, numbers in (self.run.manifest().get("units") or {}).items():
-            shape = self.model.graphs.variables[name].shape
-            per_element = len(numbers["mean"]) == prod(shape)
-            target = shape if per_element else (len(numbers["mean"]), *(1 for _ in shape[1:]))
-            mean, std = (torch.tensor(numbers[key], dtype=torch.float64).reshape(target) for key in ("mean", "std"))
-            found[name] = Units(mean, std, bool(numbers.get("logarithm")))
+        with understood(self.run.manifest_file):
+            for name, numbers in (self.run.manifest().get("units") or {}).items():
+                shape, means = self.model.graphs.variables[name].shape, len(numbers["mean"])
+                target = shape if means == prod(shape) else (*shape[:1], *(1 for _ in shape[1:]))
+                if prod(target) != means or len(numbers["std"]) != means:
+                    raise ValueError(f"units.{name} has {means} means and {len(numbers['std'])} scales")
+                mean, std = (torch.tensor(numbers[key], dtype=torch.float64).reshape(target) for key in ("mean", "std"))
+                found[name] = Units(mean, std, bool(numbers.get("logarithm")))
         return found
 
 

@@ -139,10 +139,10 @@ def _processes_together() -> Iterator[None]:
 
 
 def _reporter(quiet: bool, as_json: bool) -> "Reporter":
-    from runtime.training.loop.progress import SilentReporter, choose_reporter
+    from runtime.training.loop.progress import QuietReporter, choose_reporter
 
     silent = quiet or (as_json and not error_console.is_terminal)
-    return SilentReporter() if silent else choose_reporter(True, error_console if as_json else console)
+    return QuietReporter(error_console) if silent else choose_reporter(True, error_console if as_json else console)
 
 
 def _conclude(run: "Run", model: "Model", data: "PreparedData", as_json: bool, no_figures: bool, no_test: bool) -> None:

@@ -5,8 +5,10 @@ From: what `measure` reports, and the spec. To: one text each, for a person. Not
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from graphspec.describe.label_shares import undiluted_alpha
 from graphspec.graphs.graph import Graphs
 
 RANKS = 0.7
@@ -16,17 +18,26 @@ FINDS, RARE = 0.8, 0.6
 class is wrong less often than this share of what it would be among equally common ones."""
 
 
-def shortcomings(graphs: Graphs, report: Mapping[str, Any], labels: Mapping[str, int], rows: int) -> list[str]:
+@dataclass(frozen=True)
+class TrainingRows:
+    """rows: how many there are; labelled: how many have any label; labels: how many have each."""
+
+    rows: int
+    labelled: int
+    labels: Mapping[str, int]
+
+
+def shortcomings(graphs: Graphs, report: Mapping[str, Any], training: TrainingRows) -> list[str]:
     """Labels that are not clearly better than the commonest class (or the mean), latents that follow no row, and a
     bound below what columns give by themselves.
 
-    report: of held-out rows; its latents may be missing. labels: training rows that have each label, of `rows`.
+    report: of held-out rows; its latents may be missing.
     """
     found = []
     for name, figures in report["variables"].items():
         if figures.get("error") is not None and not figures["clearly_better"]:
             compared = _of_classes(name, figures) if "majority_error" in figures else _of_numbers(name, figures)
-            found.append(f"{compared}. {_advice(graphs, name, figures, labels.get(name, 0), rows)}")
+            found.append(f"{compared}. {_advice(graphs, name, figures, training)}")
     found += [_dead(graphs, name, use) for name, use in report.get("latents", {}).items() if use["in_use"] == 0]
     return found + _below_columns(graphs, report)
 
@@ -64,8 +75,8 @@ def _learnt_all_the_same(figures: Mapping[str, Any]) -> str:
     return ""
 
 
-def _advice(graphs: Graphs, name: str, figures: Mapping[str, Any], labels: int, rows: int) -> str:
-    learnt = _learnt_all_the_same(figures)
+def _advice(graphs: Graphs, name: str, figures: Mapping[str, Any], training: TrainingRows) -> str:
+    learnt, labels, rows = _learnt_all_the_same(figures), training.labels.get(name, 0), training.rows
     if learnt:
         return learnt
     if not labels:
@@ -79,13 +90,18 @@ def _advice(graphs: Graphs, name: str, figures: Mapping[str, Any], labels: int, 
             "give it a network of its own instead of the trunk that `recognition: auto` shares, "
             f"recognition: {{auto: true, {name}: {{parents: [{reads}]}}}}"
         )
-    steps.append(f"weigh it more, {_more_weight(graphs, name)}")
+    steps.append(f"weigh it more, {_more_weight(graphs, name, labels, training.labelled)}")
     return "What may help: " + "; ".join([*steps, "train for more epochs"])
 
 
-def _more_weight(graphs: Graphs, name: str) -> str:
+def _more_weight(graphs: Graphs, name: str, rows: int, labelled: int) -> str:
+    """What GS123 says where others dilute the label, from the counts that `check` had; else ten times its alpha."""
+    counted = graphs.label_rows
+    if counted is not None:
+        rows, labelled = counted.training.get(name, rows), counted.labelled
     own = graphs.spec.objective.number_of("alpha", name)
-    value = f"{10 * own:g}" if isinstance(own, float) else "..."
+    tenfold = f"{10 * own:g}" if isinstance(own, float) else "..."
+    value = undiluted_alpha(graphs, name, rows, labelled) or tenfold
     return (
         f"objective: {{alpha: {{{name}: {value}}}}}" if len(graphs.supervised) > 1 else f"objective: {{alpha: {value}}}"
     )

@@ -6,13 +6,13 @@ checkpoints/     best, last: model weights; state: what resumes; rows: what trai
 figures/         pictures
 """
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import RunError
-from runtime.runs.records import DAMAGED, read_object, read_records, understood
+from runtime.runs.manifest_facts import refuse_damaged_facts
+from runtime.runs.records import read_object, read_records, understood
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,24 +120,12 @@ class Run:
             plain = read_object(self.manifest_file)
         except FileNotFoundError:
             raise not_a_run(self.folder) from None
-        for name, kinds in _MANIFEST.items():
-            if plain.get(name) is not None and not isinstance(plain[name], kinds):
-                raise RunError(f"{self.manifest_file} is damaged: {name} is {json.dumps(plain[name])[:60]}", DAMAGED)
+        refuse_damaged_facts(plain, self.manifest_file)
         return plain
 
     def metrics(self) -> list[dict[str, Any]]:
         """One record per finished epoch, in order; a last line cut short by a kill is left out."""
         return read_records(self.metrics_file)
-
-
-_MANIFEST: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("status", "spec", "select", "profile", "fingerprint", "source"), str),
-    **dict.fromkeys(("epochs", "epochs_asked", "step", "best_epoch"), int),
-    **dict.fromkeys(("wall_seconds", "examples_per_second"), (int, float)),
-    **dict.fromkeys(("labelled", "units", "choices", "time_shares", "rows", "given", "versions", "diverged"), dict),
-    **dict.fromkeys(("test", "validation", "resumed", "command"), list),
-}
-"""What a reader of the manifest relies on, where it is there."""
 
 
 def find_run(folder: Path | str) -> Run:

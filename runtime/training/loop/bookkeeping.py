@@ -72,7 +72,7 @@ class Bookkeeper:
         file, epochs = training.plan.run.metrics_file, training.position.epoch
         there = cut_records(file, epochs)
         if there < epochs:
-            training.reporter.note(f"{file} is damaged: it had {there} of {epochs} epochs, the rest of it is lost")
+            training.reporter.warning(f"{file} is damaged: it had {there} of {epochs} epochs, the rest of it is lost")
 
     def end(self, manifest: Mapping[str, Any], status: str, more: Mapping[str, Any]) -> None:
         """Say in the manifest how it went. Raises UnwritableError."""

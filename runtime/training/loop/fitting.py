@@ -173,7 +173,9 @@ def _train(model: Model, data: "PreparedData", options: Options, accelerator: "A
     if plan.criterion.note:
         reporter.note(plan.criterion.note)
     chosen = describe_choices(options.precision, options.compiled, options.one_thread)
-    for line in (*(() if resumed is None else resumed.notes), *chosen):
+    for line in () if resumed is None else resumed.lost:
+        reporter.warning(line)
+    for line in chosen:
         reporter.note(line)
     manifest = book.manifest()
     try:

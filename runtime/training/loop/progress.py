@@ -30,6 +30,9 @@ class Reporter(Protocol):
     def note(self, text: str) -> None:
         """Something worth saying once."""
 
+    def warning(self, text: str) -> None:
+        """Something that is lost, which is said even where nothing else is."""
+
     def stop(self) -> None:
         """No more to come, also after an error."""
 
@@ -51,15 +54,31 @@ class SilentReporter:
     def note(self, text: str) -> None:
         pass
 
+    def warning(self, text: str) -> None:
+        pass
+
     def stop(self) -> None:
         pass
 
 
-class PlainReporter(SilentReporter):
-    """One line per epoch, for logs and pipes."""
+class QuietReporter(SilentReporter):
+    """Says what is lost, and nothing else."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
+
+    def warning(self, text: str) -> None:
+        self._say(f"warning: {text}")
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class PlainReporter(QuietReporter):
+    """One line per epoch, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
         self.epochs = 0
 
     def start(self, epochs: int, steps_per_epoch: int, done: int) -> None:
@@ -76,17 +95,14 @@ class PlainReporter(SilentReporter):
     def note(self, text: str) -> None:
         self._say(f"note: {text}")
 
-    def _say(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-
-class BarReporter(SilentReporter):
+class BarReporter(QuietReporter):
     """A live bar with the time left; below it the terms of the objective, below them the last validation."""
 
     interval = 0.5
 
     def __init__(self, console: Console) -> None:
-        self.console = console
+        super().__init__(console)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -121,7 +137,7 @@ class BarReporter(SilentReporter):
         self._refresh()
 
     def note(self, text: str) -> None:
-        self.console.print(f"note: {text}", highlight=False, markup=False)
+        self._say(f"note: {text}")
 
     def stop(self) -> None:
         if self._live is not None:
@@ -167,6 +183,9 @@ class UntilGone:
 
     def note(self, text: str) -> None:
         self._tell(lambda: self._reporter.note(text))
+
+    def warning(self, text: str) -> None:
+        self._tell(lambda: self._reporter.warning(text))
 
     def stop(self) -> None:
         self._tell(self._reporter.stop)

@@ -28,11 +28,11 @@ _DATA_FACTS = {
 
 @dataclass(frozen=True)
 class Resumption:
-    """Where a training goes on. changed: fields of the spec as (name, before, now); notes: what was lost meanwhile."""
+    """Where a training goes on. changed: fields of the spec as (name, before, now); lost: what was, meanwhile."""
 
     state: TrainState
     changed: tuple[tuple[str, Any, Any], ...]
-    notes: tuple[str, ...]
+    lost: tuple[str, ...]
 
 
 def state_to_resume(plan: RunPlan) -> Resumption:
