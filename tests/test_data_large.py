@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
@@ -185,6 +187,21 @@ def test_a_compressed_array_is_unpacked_once(tmp_path: Path, tiny: Callable[...,
     assert len(list((tmp_path / "cache").rglob("*"))) == 3, (
         "the copy of what the file was is gone, and nothing is left over"
     )
+
+
+def test_what_a_killed_unpacking_left_is_removed(tmp_path: Path, tiny: Callable[..., None]) -> None:
+    tiny(1)
+    np.savez_compressed(tmp_path / "a.npz", x=GREY)
+    (_, _), _ = unpack(tmp_path / "a.npz")
+    (copy,) = (tmp_path / "cache").rglob("*.npy")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, at_work = (copy.with_name(f"{copy.stem}.{number}.partial") for number in (ended.pid, os.getppid()))
+    for partial in (left, at_work):
+        partial.write_bytes(bytes(100))
+    np.savez_compressed(tmp_path / "b.npz", x=GREY)
+    unpack(tmp_path / "b.npz")
+    assert not left.exists() and at_work.exists()
 
 
 def test_no_room_for_the_copy(tmp_path: Path, tiny: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
