@@ -39,6 +39,17 @@ CODES: dict[str, Code] = {
         "`@next`, among variables of one plate. A circle that looks both ways, or at all elements at once, has no "
         "element to begin with.",
     ),
+    "GS028": Code(
+        "Elements that do not stand as the spec says",
+        "Elements of a plate stand beside each other in a row (a column `[N, n, *shape]`, or `columns: [a, b, c]`), or "
+        "`data.plates` says how else: `{lengths: COLUMN}` for element columns `[total, *shape]` of an .npz file with "
+        "the number of elements of each row beside them; `{key: COLUMN}` for a table with a line an element, where "
+        "lines of one key are a row; `{source: FILE, key: COLUMN}` for a table of their own, whose key is a column of "
+        "the outer table too, unique there. In nested plates the key has a column for each level, outermost first, and "
+        "`order` names the column that elements are sorted by.\n\n"
+        "No row has more elements than the plate's size, and without a `count` none has fewer. Lengths add up; a key "
+        "names one row; a variable of the row has one value on all its lines, or blanks.",
+    ),
     "GS029": Code(
         "A parent that gives no class",
         "`{kind: linear, by: c}` has a linear map of its own for each class of `c`, which is one of the factor's "

@@ -125,4 +125,10 @@ CODES: dict[str, Code] = {
         "rows, and of no use where label and input are both unknown. If the input is known wherever the label is asked "
         "for, `allow: [GS124]` on the label silences the warning.",
     ),
+    "GS125": Code(
+        "Keys or an order that may not be what is meant",
+        "Keys that differ only by case or spaces are different keys, and probably one row. Elements of an ordered "
+        "plate that share their place in the order stand as in the file, and so do all of them where no `order` names "
+        "a column: check that this is the order you mean.",
+    ),
 }

@@ -124,6 +124,11 @@ class Variable:
         return replace(self, shape=self.row_shape, plates=(), row_axes=len(self.plates)) if self.plates else self
 
     @property
+    def of_one(self) -> "Variable":
+        """One element of it, as if it were all that a row has, also where `by_row` has put plates in front."""
+        return replace(self, shape=self.of_element, plates=(), row_axes=0) if self.plates or self.row_axes else self
+
+    @property
     def of_element(self) -> tuple[int, ...]:
         """Shape of the value of one element, also where `by_row` has put plates in front of it."""
         return self.shape[self.row_axes :]

@@ -6,7 +6,7 @@ folder is which row (`picture_folder`), where the cells of a shard are (`index_s
 is there but cannot be read.
 """
 
-from graphspec.headers.csv_files import PLAIN_DIALECT, Dialect, csv_header, csv_rows, csv_table
+from graphspec.headers.csv_files import PLAIN_DIALECT, Dialect, csv_header, csv_line, csv_rows, csv_table
 from graphspec.headers.folders import ImageFile, PictureFolder, folder_tables, picture_folder
 from graphspec.headers.npz import Member, npz_members, npz_tables
 from graphspec.headers.pictures import PictureHeader, opened, read_header, unreadable
@@ -26,7 +26,7 @@ from graphspec.headers.table import Remark, SourceError, SplitName, Table
 
 __all__ = [
     "IMAGES", "PLAIN_DIALECT", "PROBED_CELLS", "TEXTS", "Cells", "Dialect", "ImageFile", "Member", "PictureFolder",
-    "PictureHeader", "Remark", "SourceError", "SplitName", "Table", "csv_header", "csv_rows", "csv_table", "ending_of",
-    "expand", "folder_tables", "index_shards", "json_cells", "npz_members", "npz_tables", "opened", "picture_folder",
-    "read_header", "shard_files", "shard_tables", "unreadable",
+    "PictureHeader", "Remark", "SourceError", "SplitName", "Table", "csv_header", "csv_line", "csv_rows", "csv_table",
+    "ending_of", "expand", "folder_tables", "index_shards", "json_cells", "npz_members", "npz_tables", "opened",
+    "picture_folder", "read_header", "shard_files", "shard_tables", "unreadable",
 ]  # fmt: skip

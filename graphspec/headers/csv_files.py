@@ -40,11 +40,13 @@ PLAIN_DIALECT = Dialect()
 
 
 class _Lines:
-    """The lines of a text file, packed or not, none longer than memory allows; `characters` counts those read."""
+    """The lines of a text file, packed or not, none longer than memory allows; `characters` counts those read, `row`
+    is the number of the line, from 1, on which the latest row ended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.characters = 0
+        self.row = 0
 
     def __iter__(self) -> Iterator[str]:
         number = 0
@@ -95,6 +97,7 @@ def _rows(path: Path, dialect: Dialect, lines: _Lines) -> Iterator[list[str]]:
             if len(row) != len(header) and row:
                 raise _uneven(path, reader.line_num + skipped, row, header)
             if row:
+                lines.row = reader.line_num + skipped
                 yield [cell.strip() for cell in row]
     except UnicodeDecodeError as error:
         raise SourceError(f"{path.name} is not UTF-8 text", "save it as UTF-8") from error
@@ -148,6 +151,13 @@ def csv_header(path: Path, dialect: Dialect = PLAIN_DIALECT) -> list[str]:
     """The names of the columns, "" for one without. Raises SourceError as `csv_rows`."""
     rows = csv_rows(path, dialect)
     return next(rows)
+
+
+def csv_line(path: Path, row: int, dialect: Dialect = PLAIN_DIALECT) -> int:
+    """The line of the file, from 1, on which row number `row`, from 0, ends. Raises SourceError as `csv_rows`."""
+    lines = _Lines(path)
+    next(islice(_rows(path, dialect, lines), row + 1, None), None)
+    return lines.row
 
 
 def csv_table(path: Path, dialect: Dialect = PLAIN_DIALECT) -> Table:

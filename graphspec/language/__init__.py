@@ -12,6 +12,7 @@ from graphspec.language.factors import (
 )
 from graphspec.language.networks import DEFAULT_NETWORK, WEIGHTLESS, NetworkSpec
 from graphspec.language.objective import Consistency, EstimatorSpec, ObjectiveSection, OverRho, TotalCorrelation
+from graphspec.language.plate_data import PlateColumns
 from graphspec.language.plates import PlateSpec
 from graphspec.language.spec import Spec
 from graphspec.language.training import Initialize, TrainingSection
@@ -37,6 +38,7 @@ __all__ = [
     "ObjectiveSection",
     "OverRho",
     "ParameterSpec",
+    "PlateColumns",
     "PlateSpec",
     "RecognitionSection",
     "Role",

@@ -7,6 +7,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
 from graphspec.language.base import LARGEST_SEED, Section, Shape, as_tuple
+from graphspec.language.plate_data import DataPlates
 
 Columns = Annotated[
     tuple[str, ...],
@@ -117,17 +118,27 @@ class ColumnSpec(Section):
         return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, handler(schema)]}
 
 
+Elements = Annotated[
+    Annotated[int, Field(ge=1), Tag("count")] | Annotated[float, Field(gt=0, le=1), Tag("share")],
+    Discriminator(lambda value: "share" if isinstance(value, float) else "count"),
+]
+
+
 class LabelBudget(Section):
-    """Which training rows keep a label: `{per_class: 6}`, `{with: other}` or `{rows: file.txt}`."""
+    """Which training rows keep a label: `{per_class: 6}`, `{with: other}`, `{rows: file.txt}`; or which elements of a
+    plate: `{elements: 500}`."""
 
     per_class: Annotated[int, Field(ge=1)] | None = Field(default=None, description="So many of each class.")
     same_as: str | None = Field(default=None, alias="with", description="The same rows as this variable.")
     rows: str | None = Field(default=None, description="File of 0-based rows of the source as read, one a line.")
+    elements: Elements | None = Field(
+        default=None, description="So many elements of a plate, or such a share of them, in whatever rows."
+    )
 
     @model_validator(mode="after")
     def _one_rule(self) -> "LabelBudget":
-        if sum(part is not None for part in (self.per_class, self.same_as, self.rows)) != 1:
-            raise ValueError("give exactly one of per_class, with, rows")
+        if sum(part is not None for part in (self.per_class, self.same_as, self.rows, self.elements)) != 1:
+            raise ValueError("give exactly one of per_class, with, rows, elements")
         return self
 
 
@@ -195,6 +206,7 @@ class DataSection(Section):
     decimal: Literal[".", ","] | None = Field(default=None, description="Sign before a fraction; left out, a point.")
     thousands: Sign | None = Field(default=None, description="Sign between groups of three digits; left out, none.")
     variables: dict[str, ColumnSpec] = Field(default_factory=dict, description="Which column feeds which variable.")
+    plates: DataPlates = Field(default_factory=dict, description="How the elements of plates stand in the files.")
     labels: dict[str, Labels] = Field(
         default_factory=dict,
         description="Training rows that keep their label: a count or a share, classes in proportion, or a rule.",

@@ -14,6 +14,7 @@ from graphspec.graphs.label_rows import LabelRows
 from graphspec.headers import SourceError, SplitName
 from graphspec.headers.cell_reader import CellReader, read_as
 from graphspec.headers.columns import Column, matching
+from graphspec.headers.element_tables import Layouts
 from graphspec.headers.sources import (
     KNOWN_SETS,
     FileSource,
@@ -36,10 +37,13 @@ from graphspec.rules.label_leak_rules import check_label_columns
 from graphspec.rules.label_row_counts import count_label_rows
 from graphspec.rules.label_rules import check_labels
 from graphspec.rules.label_value_rules import check_labels_differ
+from graphspec.rules.layout_file_rules import check_standings
+from graphspec.rules.layout_rules import check_layouts, told_counts
 from graphspec.rules.picture_name_rules import columns_of_file_names, refuse_file_names
 from graphspec.rules.row_values import RowValues
 from graphspec.rules.shape_rules import problem_with_shape
 from graphspec.rules.split_rules import check_splits
+from graphspec.rules.standings import Standing
 from graphspec.text.report import Report
 from graphspec.text.tree import Path as Place
 
@@ -60,28 +64,45 @@ def check_data(spec: Spec, report: Report, data_dir: Path | None = None) -> Labe
     source = resolve_source(spec.data.source, spec_path, data_dir)
     info = _describe(spec.data, source, report)
     info = _with_cells_of_labels(spec.data, variables, source, info)
-    file_names = columns_of_file_names(info.columns or {})
-    _check_entries(spec, spec.data, info, report)
+    layouts = check_layouts(spec, report)
+    if layouts is None:
+        return None
+    standings = check_standings(spec, layouts, variables, (source, info), (spec_path, data_dir), report)
+    if standings is None:
+        return None
+    info = standings.rows
+    _check_entries(spec, spec.data, layouts, info, report)
     for name, entry in spec.data.variables.items():
         if name in variables and variables[name].role in ("observed", "supervised"):
-            check_options(variables[name], entry, report)
-            named = [(place, column) for place, column in _places(name, entry, info, report) if column in file_names]
-            for place, column in named:
-                refuse_file_names(place, column, name, report)
-            if info.columns is not None and not named:
-                read = _check_columns(variables[name], entry, spec.data, (source, info), report)
-                if not allowed(spec, name, "GS121"):
-                    check_labels_differ(variables[name], entry, read, dialect_of(spec.data).numbers, report)
+            check_options(variables[name].of_one, entry, report)
+            _check_variable(spec, standings.of(variables[name]), entry, report)
     _check_factors(spec.data, info, report)
-    check_label_columns(spec.data, variables, report)
+    check_label_columns(spec.data, variables, layouts, report)
     sizes = check_splits(spec.data, info, report)
-    listed = check_labels(spec, spec.data, variables, sizes, (spec_path, data_dir), report)
+    listed = check_labels(spec, spec.data, variables, sizes, (spec_path, data_dir), standings.elements, report)
     if info.columns is None or report.failed:
+        return None
+    if standings.apart:
         return None
     values = RowValues(source, info, spec.data)
     check_label_copies(spec, variables, values, report)
     labels = [variables[name] for name in names_with(spec, ("supervised",))]
     return count_label_rows(labels, values, info, sizes.training, listed)
+
+
+def _check_variable(spec: Spec, standing: Standing, entry: ColumnSpec, report: Report) -> None:
+    """The columns of one variable, held against the table that has them."""
+    assert spec.data is not None
+    variable, info = standing.variable, standing.info
+    file_names = columns_of_file_names(info.columns or {})
+    places = list(_places(variable.name, entry, info, report))
+    named = [(place, column) for place, column in places if column in file_names]
+    for place, column in named:
+        refuse_file_names(place, column, variable.name, report)
+    if info.columns is not None and not named:
+        read = _check_columns(standing, entry, spec.data, report)
+        if not allowed(spec, variable.name, "GS121"):
+            check_labels_differ(variable, entry, read, dialect_of(spec.data).numbers, report)
 
 
 def spec_file(report: Report) -> Path | None:
@@ -146,7 +167,7 @@ def _check_dialect(data: DataSection, source: Source, report: Report) -> None:
             report.error("GS084", ("data", option), message, key=True, hint="leave it out")
 
 
-def _check_entries(spec: Spec, data: DataSection, info: SourceInfo, report: Report) -> None:
+def _check_entries(spec: Spec, data: DataSection, layouts: Layouts, info: SourceInfo, report: Report) -> None:
     """GS080: columns for exactly the variables that rows carry."""
     rows_carry = names_with(spec, ("observed", "supervised"))
     for name in data.variables:
@@ -161,8 +182,9 @@ def _check_entries(spec: Spec, data: DataSection, info: SourceInfo, report: Repo
             related = (report.related(("variables", name, "role"), f"'{name}' is declared here"),)
             message = f"a column for '{name}', which is {role}: {why}"
             report.error("GS080", path, message, key=True, hint=hint, related=related)
+    told = told_counts(spec, layouts)
     for name in rows_carry:
-        if name not in data.variables:
+        if name not in data.variables and name not in told:
             _report_without_column(spec, data, name, info, report)
 
 
@@ -198,12 +220,12 @@ def _places(name: str, entry: ColumnSpec, info: SourceInfo, report: Report) -> I
 
 
 def _check_columns(
-    variable: Variable, entry: ColumnSpec, data: DataSection, found: tuple[Source, SourceInfo], report: Report
+    standing: Standing, entry: ColumnSpec, data: DataSection, report: Report
 ) -> list[tuple[Place, Column]]:
     """The columns that feed a variable, each with its place; none where something is wrong with them."""
-    source, info = found
+    variable, source, info = standing.variable, standing.source, standing.info
     places = list(_places(variable.name, entry, info, report))
-    columns = _found_columns(places, data.source, info, report)
+    columns = _found_columns(places, standing.called, info, report)
     _check_missing(variable, entry, [name for _, name in places], report)
     refused = entry.soft and not takes_weights(variable, entry)
     if len(columns) < len(places) or not columns or refused:
@@ -216,7 +238,7 @@ def _check_columns(
         report.error("GS082", places[0][0], problem[0], hint=problem[1], related=related)
         return []
     try:
-        columns, problem = with_array_cells(columns, variable, entry, source)
+        columns, problem = (columns, None) if standing.seen else with_array_cells(columns, variable, entry, source)
     except SourceError as error:
         report.error("GS088", places[0][0], error.message, hint=error.hint)
         return []

@@ -4,16 +4,17 @@ from fnmatch import fnmatchcase
 
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.graphs.separation import with_ancestors
+from graphspec.headers.element_tables import Layouts
 from graphspec.language import DataSection
 from graphspec.language.data import is_pattern
 from graphspec.rules.graph_rules import silenced
 from graphspec.text.report import Report
 
 
-def check_label_columns(data: DataSection, variables: dict[str, Variable], report: Report) -> None:
+def check_label_columns(data: DataSection, variables: dict[str, Variable], layouts: Layouts, report: Report) -> None:
     """GS091: a label's column is not read as an input too, for then the answer stands in the question."""
     inputs = [
-        (column, name)
+        (layouts.source(name), column, name)
         for name, entry in data.variables.items()
         if name in variables and variables[name].role == "observed"
         for column in entry.names
@@ -22,7 +23,9 @@ def check_label_columns(data: DataSection, variables: dict[str, Variable], repor
         if name not in variables or variables[name].role != "supervised":
             continue
         for column in entry.names:
-            other = next((name for read, name in inputs if column == read or _matches(read, column)), None)
+            own = layouts.source(name)
+            alike = (other for source, read, other in inputs if source == own and _reads(read, column))
+            other = next(alike, None)
             if other is not None:
                 related = (report.related(("data", "variables", other), f"'{other}' reads it", key=True),)
                 message = f"column {column} holds the labels of '{name}', and '{other}' gives it away in every row"
@@ -30,9 +33,9 @@ def check_label_columns(data: DataSection, variables: dict[str, Variable], repor
                 report.error("GS091", ("data", "variables", name), message, key=True, hint=hint, related=related)
 
 
-def _matches(pattern: str, column: str) -> bool:
+def _reads(name: str, column: str) -> bool:
     """`gene_*` also reads a label that is called gene_label."""
-    return is_pattern(pattern) and fnmatchcase(column, pattern)
+    return name == column or (is_pattern(name) and fnmatchcase(column, name))
 
 
 def check_labels_are_told(graphs: Graphs, report: Report) -> None:

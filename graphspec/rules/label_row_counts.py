@@ -101,6 +101,8 @@ def _kept(
     if isinstance(budget, LabelBudget) and budget.same_as is not None:
         others = _kept(labels[budget.same_as], labels, data, there, rows, listed)
         return None if others is None else round(others * there[label.name] / rows)
+    if isinstance(budget, LabelBudget) and budget.elements is not None:
+        return None
     if isinstance(budget, LabelBudget):
         count = listed.get(label.name) if budget.per_class is None else budget.per_class * (label.support or 1)
         return None if count is None else round(min(there[label.name], count))

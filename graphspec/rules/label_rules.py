@@ -1,5 +1,6 @@
 """Rules of `data.labels`: who keeps a label, whether there are rows enough, and what weight they will carry."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from graphspec.graphs.graph import Variable
@@ -23,9 +24,11 @@ def check_labels(
     variables: dict[str, Variable],
     sizes: Sizes,
     places: Places,
+    elements: Mapping[str, int],
     report: Report,
 ) -> dict[str, int | None]:
     """GS070 names, GS085 counts and files, GS086 `with`; warnings GS111 (share of weight) and GS114 (few labels).
+    elements: of plates, as far as they are known.
 
     Returns rows that each budget asks for, None where it cannot be known, 0 for `with`.
     """
@@ -39,6 +42,9 @@ def check_labels(
             counts[name] = 0  # rows that are counted already
         elif isinstance(budget, LabelBudget) and budget.rows is not None:
             counts[name] = _check_rows_file(name, budget.rows, sizes, places, report)
+        elif isinstance(budget, LabelBudget) and budget.elements is not None:
+            counts[name] = None  # in how many rows they stand, the draw tells
+            _check_elements(spec, data, name, budget.elements, elements, report)
         elif name in variables:
             counts[name] = _check_count(spec, variables[name], budget, sizes, report)
     _check_share(spec, counts, sizes, report)
@@ -71,6 +77,19 @@ def _check_count(
         hint = f"give at least {classes}, or a share with a decimal point such as 1.0"
         report.warning("GS114", path, message, hint=hint)
     return count
+
+
+def _check_elements(
+    spec: Spec, data: DataSection, name: str, asked: int | float, elements: Mapping[str, int], report: Report
+) -> None:
+    """GS085: elements are those of a plate, and there are so many."""
+    path, plate = ("data", "labels", name, "elements"), spec.variables[name].plate
+    if plate is None:
+        message = f"`elements` are those of a plate, and '{name}' belongs to the row"
+        report.error("GS085", path, message, key=True, hint=f"say how many rows: `labels: {{{name}: {asked}}}`")
+    elif isinstance(asked, int) and asked > elements.get(plate, asked):
+        message = f"'{name}' cannot keep {asked} labels: {data.source} has {elements[plate]} {plate}, of all rows"
+        report.error("GS085", path, message, hint="ask for fewer, or for a share of the training rows' elements: 0.1")
 
 
 def _check_with(spec: Spec, data: DataSection, name: str, other: str, report: Report) -> None:

@@ -167,14 +167,17 @@ def _refused_data(spec: Spec, inside: Sequence[str]) -> Iterator[Refusal]:
         return
     for name in inside:
         column = spec.data.variables.get(name)
-        for field in ("resize", "colour", "augment", "soft") if column is not None else ():
+        apart = any(plate in spec.data.plates for plate in variable_path(spec, name))
+        fields = ("augment", "soft") if apart else ("resize", "colour", "augment", "soft")
+        for field in fields if column is not None else ():
             if getattr(column, field):
                 what, because = f"`{field}` of {name}, which stands in a plate", "its cells hold several elements"
                 yield ("data", "variables", name, field), what, because, "prepare the column beforehand"
         if isinstance(rule := spec.data.labels.get(name), LabelBudget) and rule.per_class is not None:
             what = f"`per_class` of {name}, which stands in a plate"
             because = "a row keeps the labels of all its elements"
-            yield ("data", "labels", name, "per_class"), what, because, "a count or share of rows"
+            instead = "a count or share of rows, or `elements: COUNT`"
+            yield ("data", "labels", name, "per_class"), what, because, instead
 
 
 def check_coupled(graphs: Graphs, report: Report) -> None:

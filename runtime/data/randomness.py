@@ -31,11 +31,12 @@ def drawn_order(identities: NDArray[np.uint64], seed: int, *purpose: str | int) 
     """Places 0..N-1 in an order for one purpose in which each row stands by its own identity alone: a row more or less
     changes nothing about which of two others comes first. Rows of one identity stay beside each other, in order."""
     key = np.array([derived_seed(seed, *purpose)], dtype=np.uint64)
-    return np.argsort(_mixed(identities ^ _mixed(key)), kind="stable").astype(np.int64, copy=False)
+    return np.argsort(drawn_numbers(identities ^ drawn_numbers(key)), kind="stable").astype(np.int64, copy=False)
 
 
-def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """One to one, and without a trace of their order: the output function of SplitMix64 (Steele et al. 2014)."""
+def drawn_numbers(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Other numbers for these, one to one and without a trace of their order: the output function of SplitMix64 (Steele
+    et al. 2014)."""
     numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

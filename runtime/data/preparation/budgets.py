@@ -17,10 +17,11 @@ from graphspec.headers import SourceError
 from graphspec.headers.sources import MissingSource, find_file, read_row_list
 from graphspec.language import DataSection, LabelBudget
 from runtime.data.preparation.earlier_rows import RecordedRows
+from runtime.data.preparation.labelled_elements import LabelledElements
 from runtime.data.preparation.strata import class_codes
 from runtime.data.preparation.values import Values
 from runtime.data.randomness import drawn_order
-from runtime.data.read.row_identity import Identities
+from runtime.data.read.row_identity import Identities, of_elements
 from runtime.data.stream.label_counts import is_class
 from runtime.data.stream.proportions import proportional_order, ranks_within
 from runtime.errors import DataError
@@ -32,7 +33,7 @@ class Budgets:
     """Resolves the budgets of all supervised variables, `with` included; collects notes on the way.
 
     variables: the supervised ones; values: theirs, all rows of the source; training: sorted rows of the source;
-    identities: who each row of the source is.
+    identities: who each row of the source is. plate_of: variables that stand in a plate.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Budgets:
         identities: Identities,
         spec_path: Path | None,
         data_dir: Path | None,
+        plate_of: Mapping[str, str],
     ) -> None:
         self.data = data
         self.variables = variables
@@ -51,8 +53,10 @@ class Budgets:
         self.training = training
         self.identities = identities
         self.folders = (spec_path, data_dir)
+        self.plate_of = plate_of
         self.notes: list[str] = []
         self._kept: dict[str, Mask] = {}
+        self._elements: dict[str, Mask] = {}
 
     def take_over(self, recorded: RecordedRows) -> None:
         """Keep the labels that a run kept, whatever the budgets say."""
@@ -62,6 +66,20 @@ class Budgets:
     def _available(self, name: str) -> Mask:
         """[rows of the source]: training rows that have a label of `name`."""
         return self._mask(self.training) & self.values[name].present
+
+    def kept_elements(self, name: str) -> Mask | None:
+        """[elements] of a label of which elements are kept, and not rows; None of all others. Held-out rows keep
+        theirs."""
+        self.kept(name)
+        rule = self.data.labels.get(name)
+        if not isinstance(rule, LabelBudget) or name in self._elements:
+            return self._elements.get(name)
+        if rule.elements is not None:
+            self._resolve(name, ())  # the rows are those of an earlier run
+        elif rule.same_as is not None and self.plate_of.get(name) == self.plate_of.get(rule.same_as):
+            other = self.kept_elements(rule.same_as)
+            self._elements |= {} if other is None else {name: other}
+        return self._elements.get(name)
 
     def kept(self, name: str, asking: tuple[str, ...] = ()) -> Mask:
         """[rows of the source]: training rows in which `name` keeps its label. Raises DataError if there is none."""
@@ -103,8 +121,31 @@ class Budgets:
             return self._even(name, budget.per_class, available)
         if budget.same_as is not None:
             return self._with(name, budget.same_as, available, asking)
-        assert budget.rows is not None, "the schema lets through one of per_class, with and rows"
+        if budget.elements is not None:
+            return self._of_elements(name, budget.elements, available)
+        assert budget.rows is not None, "the schema lets through one of per_class, with, rows and elements"
         return self._listed(name, budget.rows, available)
+
+    def _of_elements(self, name: str, asked: int | float, available: Mask) -> Mask:
+        label = LabelledElements.of(self.variables[name], self.values[name])
+        there = available[label.row_of] & label.given
+        count = int(asked * there.sum() + 0.5) if isinstance(asked, float) else asked
+        if count == 0 or count > there.sum():
+            raise DataError(
+                f"labels: {{{name}: {{elements: {asked:g}}}}} asks for {count} of {int(there.sum())} elements with a "
+                f"label of {name} in training rows",
+                "ask for as many as there are, or fewer; at least for one",
+            )
+        identities = of_elements(self.identities[label.row_of], label.places)
+        order = drawn_order(identities, self.data.seed, "labels", name)
+        drawn = order[there[order]]
+        chosen = drawn[proportional_order(label.codes[drawn], each_first=True)[:count]]
+        kept = np.zeros(len(there), dtype=np.bool_)
+        kept[chosen] = True
+        self._elements[name] = kept
+        rows = np.zeros(len(available), dtype=np.bool_)
+        rows[label.row_of[chosen]] = True
+        return rows
 
     def _with(self, name: str, other: str, available: Mask, asking: tuple[str, ...]) -> Mask:
         if other not in self.values:

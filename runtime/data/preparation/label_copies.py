@@ -20,7 +20,9 @@ from graphspec.rules.label_copy_rules import (
 from runtime.data.preparation.budgets import Mask
 from runtime.data.preparation.splits import Splits
 from runtime.data.preparation.values import Values
-from runtime.data.stream.patterns import given_elements
+from runtime.data.stream.column_store import Stored
+from runtime.data.stream.patterns import as_wide, given_elements
+from runtime.data.stream.ragged_store import Ragged
 from runtime.errors import DataError
 
 FIRST_ROWS, PIECE_BYTES = 64, 2**22
@@ -42,13 +44,13 @@ def copied_labels(
     notes = []
     for name in graphs.supervised:
         label = graphs.variables[name]
-        if label.shape not in ((), (1,)) or values[name].weights is not None:
+        if label.shape not in ((), (1,)) or values[name].weights is not None or name not in columns:
             continue
         labelled = splits.training[kept[name][splits.training]]
         rows = torch.from_numpy(np.concatenate([labelled, splits.validation, splits.test]))
         truth = _blanks_as_nan(values[name].tensor[rows]).flatten()
         rows, truth = rows[~truth.isnan()], truth[~truth.isnan()]
-        for other in graphs.observed:
+        for other in (name for name in graphs.observed if name in columns):
             for column, found in _elements(columns[other], values[other], rows, truth, label.discrete):
                 agreed = agreement(truth.tolist(), found.tolist(), classes=label.discrete)
                 if agreed is None:
@@ -72,7 +74,7 @@ def _elements(
     alike: dict[int, list[float]] = {place: [] for place in range(size)}
     seen, step = 0, FIRST_ROWS
     while seen < len(rows) and alike:
-        some = _blanks_as_nan(values.stored.take(rows[seen : seen + step])).reshape(-1, size)
+        some = _of_rows(values.stored, rows[seen : seen + step]).reshape(-1, size)
         seen += len(some)
         known = truth[:seen].tolist()
         grown = {place: [*told, *some[:, place].tolist()] for place, told in alike.items()}
@@ -83,6 +85,14 @@ def _elements(
         column = entry.names[place if one_each else 0]
         called = f"column {column}" if one_each else f"element {place} of column {column}"
         yield called, torch.tensor(told, dtype=torch.float64)
+
+
+def _of_rows(stored: Stored, rows: Tensor) -> Tensor:
+    """Numbers of some rows; NaN where nothing is."""
+    values = _blanks_as_nan(stored.take(rows))
+    return (
+        values.masked_fill(~as_wide(stored.there(rows), values), float("nan")) if isinstance(stored, Ragged) else values
+    )
 
 
 def _blanks_as_nan(values: Tensor) -> Tensor:

@@ -10,26 +10,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graphspec.graphs.graph import Graphs, Variable
+from graphspec.headers.element_tables import Layouts, layouts_of
 from graphspec.headers.sources import FileSource, dialect_of, resolve_source
 from graphspec.language import ColumnSpec, DataSection
 from graphspec.reading.suggestions import counted, few
 from runtime.data.preparation.budgets import Budgets, Mask
 from runtime.data.preparation.earlier_rows import NONE, EarlierRows
+from runtime.data.preparation.element_values import ElementReader
 from runtime.data.preparation.far_values import far_values
 from runtime.data.preparation.label_copies import copied_labels
+from runtime.data.preparation.labelled_elements import hiding
 from runtime.data.preparation.picture_wishes import picture_readings
 from runtime.data.preparation.splits import RowNumbers, Splits, split_columns, split_rows
 from runtime.data.preparation.starts import starts_of
 from runtime.data.preparation.strata import strata_of_labels
-from runtime.data.preparation.values import Values, read_values, with_source_classes
+from runtime.data.preparation.values import Values, with_source_classes
 from runtime.data.read.column_patterns import with_patterns
-from runtime.data.read.reading import read_table
+from runtime.data.read.laid_out import Opening, read_laid_out
 from runtime.data.read.table import Table, whole
 from runtime.data.read.unpacked_copies import Tell
 from runtime.data.stream.column_store import Held, Mapped, Selection, Stored, scaled
 from runtime.data.stream.known_rows import SourceRows, TrainedRows, cell_hashes
 from runtime.data.stream.label_counts import dilution_notes, label_notes
 from runtime.data.stream.patterns import count_given, given_elements
+from runtime.data.stream.ragged_store import Ragged, flat_rows
 from runtime.data.stream.rows import PreparedData, Rows, Units, positive_log
 from runtime.errors import DataError
 
@@ -59,19 +63,24 @@ def prepare(
     """
     graphs = graphs.by_row
     data = _data_section(graphs)
-    dialect = dialect_of(data)
-    columns = with_patterns(_columns(graphs, data), data, dialect, spec_path, data_dir)
-    needed = [name for spec in columns.values() for name in spec.names]
-    table = read_table(
-        data.source,
-        tuple(dict.fromkeys((*needed, *data.factors.values(), *split_columns(data)))),
-        spec_path,
-        data_dir,
-        tell or (lambda _: None),
-        picture_readings(graphs, data),
-        dialect,
+    dialect, layouts = dialect_of(data), layouts_of(graphs.spec)
+    columns = with_patterns(_columns(graphs, data, layouts), data, layouts, dialect, spec_path, data_dir)
+    laid_out = read_laid_out(
+        Opening(
+            graphs,
+            data,
+            columns,
+            (*data.factors.values(), *split_columns(data)),
+            spec_path,
+            data_dir,
+            tell or (lambda _: None),
+            picture_readings(graphs, data),
+            dialect,
+        )
     )
-    values = {name: read_values(graphs.variables[name], spec, table, dialect.numbers) for name, spec in columns.items()}
+    table = laid_out.rows
+    reader = ElementReader(graphs, layouts, laid_out, columns, dialect.numbers)
+    values = reader.read_all([*graphs.observed, *graphs.supervised])
     taken: list[str] = []
     for name in graphs.supervised:
         values[name], lost = without_parts(graphs, name, values[name])
@@ -79,18 +88,22 @@ def prepare(
     supervised = {name: values[name] for name in graphs.supervised}
     variables = {name: graphs.variables[name] for name in graphs.supervised}
     found = resolve_source(data.source, spec_path, data_dir)
-    observed = {", ".join(columns[name].names): values[name].stored for name in graphs.observed}
+    observed = {
+        ", ".join(columns[name].names) if name in columns else name: values[name].stored for name in graphs.observed
+    }
     place = str(found.path.resolve()) if isinstance(found, FileSource) else data.source
-    source = SourceRows(place, table.fingerprint(), table.named is not None, table.identities, cell_hashes(observed))
+    source = SourceRows(place, laid_out.fingerprint(), table.named is not None, table.identities, cell_hashes(observed))
     strata = strata_of_labels(data, variables, supervised, table.rows)
     again = earlier.recorded
     again = None if again is None or again.fingerprint != source.fingerprint else again
     splits = _split(data, table, strata, source, earlier.trained) if again is None else again.splits(table.rows)
     rules = data.model_copy(update={"labels": {}}) if every_label else data
-    budgets = Budgets(rules, variables, supervised, splits.training, table.identities, spec_path, data_dir)
+    folders = (spec_path, data_dir)
+    budgets = Budgets(rules, variables, supervised, splits.training, table.identities, *folders, layouts.plate_of)
     if again is not None and not every_label:
         budgets.take_over(again)
     kept = {name: budgets.kept(name) for name in graphs.supervised}
+    of_elements = {name: found for name in kept if (found := budgets.kept_elements(name)) is not None}
     notes = (
         *table.notes,
         *taken,
@@ -99,7 +112,7 @@ def prepare(
         *_soft_labels(values),
         *_reading_labels(graphs, data, columns),
     )
-    prepared = _assemble(graphs, data, columns, table, values, splits, kept, notes, source, units or {})
+    prepared = _assemble(graphs, data, columns, table, values, splits, (kept, of_elements), notes, source, units or {})
     rows = {"training": len(prepared.training), "validation": len(prepared.validation), "test": len(prepared.test)}
     per_label = {name: len(given) for name, given in prepared.label_rows.items()}
     diluted = dilution_notes(graphs, per_label, len(prepared.labelled))
@@ -136,15 +149,17 @@ def _data_section(graphs: Graphs) -> DataSection:
     return graphs.spec.data
 
 
-def _columns(graphs: Graphs, data: DataSection) -> dict[str, ColumnSpec]:
-    """How each observed and supervised variable is read. Raises DataError where one has no column."""
+def _columns(graphs: Graphs, data: DataSection, layouts: Layouts) -> dict[str, ColumnSpec]:
+    """How each observed and supervised variable is read, but for counts that the layout tells. Raises DataError where
+    one has no column."""
+    told = {plate.count for name, plate in graphs.spec.plates.items() if layouts.kinds[name] != "padded"}
     for name in (*graphs.observed, *graphs.supervised):
-        if name not in data.variables:
+        if name not in data.variables and name not in told:
             role = graphs.variables[name].role
             raise DataError(
                 f"{role} variable {name} has no column", f"add it to the data section: variables: {{{name}: COLUMN}}"
             )
-    return {name: data.variables[name] for name in (*graphs.observed, *graphs.supervised)}
+    return {n: data.variables[n] for n in (*graphs.observed, *graphs.supervised) if n in data.variables}
 
 
 def _soft_labels(values: Mapping[str, Values]) -> list[str]:
@@ -171,24 +186,26 @@ def _assemble(
     table: Table,
     values: Mapping[str, Values],
     splits: Splits,
-    kept: Mapping[str, Mask],
+    kept_labels: tuple[Mapping[str, Mask], Mapping[str, Mask]],
     notes: tuple[str, ...],
     source: SourceRows,
     known_units: Mapping[str, Units],
 ) -> PreparedData:
+    kept, of_elements = kept_labels
     units = {
         name: known_units.get(name)
-        or _units(
-            graphs.variables[name],
-            Selection({name: values[name].stored}, torch.from_numpy(_rows_for_units(name, kept, splits))),
-        )
+        or _units(*flat_rows(graphs.variables[name], values[name].stored, _rows_for_units(name, kept, splits)))
         for name, spec in columns.items()
         if spec.standardize
     }
     factors = {name: whole(table.columns[column]) for name, column in data.factors.items()}
     stored = {name: _stored(read.stored, units.get(name)) for name, read in values.items()}
+    trains = np.isin(np.arange(table.rows), splits.training)
     for name, mask in kept.items():
-        stored[name] = _budgeted(stored[name], mask, splits.training)
+        elements = of_elements.get(name)
+        stored[name] = (
+            _budgeted(stored[name], mask, trains) if elements is None else hiding(stored[name], trains, elements)
+        )
 
     def part(rows: NDArray[np.int64]) -> Rows:
         index = torch.from_numpy(rows)
@@ -214,29 +231,38 @@ def _assemble(
         unit_valued=frozenset(name for name in columns if graphs.variables[name].domain in ("unit", "binary")),
         fingerprint=source.fingerprint,
         rows_of_source=source,
-        labels={name: with_source_classes(graphs.variables[name], columns[name], table) for name in graphs.supervised},
+        labels={name: _with_classes(graphs.variables[name], columns, table) for name in graphs.supervised},
         notes=(*notes, *_never_labelled(training, kept), *far_values(graphs, training, starts)),
         starts=starts,
         block_rows=_block_rows(stored),
         weights={name: read.weights[splits.training] for name, read in values.items() if read.weights is not None},
-        may_be_blank=frozenset(name for name in columns if name in graphs.supervised or graphs.variables[name].missing),
+        may_be_blank=frozenset(name for name in values if name in graphs.supervised or graphs.variables[name].missing),
     )
+
+
+def _with_classes(variable: Variable, columns: Mapping[str, ColumnSpec], table: Table) -> Variable:
+    """With class folders for names; a count that the layout tells has no column."""
+    spec = columns.get(variable.name)
+    return variable if spec is None else with_source_classes(variable, spec, table)
 
 
 def _never_labelled(training: Rows, labels: Iterable[str]) -> list[str]:
     """Notes about elements of a label that no training row has, although it has others."""
     notes = []
     for name in labels:
-        never = [str(index) for index in (count_given(training.selection, name).per_element == 0).nonzero().tolist()]
+        stored, each = training.selection.stored[name], count_given(training.selection, name).per_element
+        if isinstance(stored, Ragged):  # places share their networks, and the last ones are there in few rows
+            each = each.sum(tuple(range(len(stored.of_rows.sizes))))
+        never = [str(index) for index in (each == 0).nonzero().tolist() if index]
         if never:
             shown = few(never, 8)
             notes.append(f"no training row has a label for {name} at {shown}: learned without any")
     return notes
 
 
-def _rows_for_units(name: str, kept: Mapping[str, Mask], splits: Splits) -> NDArray[np.int64]:
+def _rows_for_units(name: str, kept: Mapping[str, Mask], splits: Splits) -> Tensor:
     """Rows that standardization may look at: training rows, of a label only those that keep it."""
-    return np.flatnonzero(kept[name]) if name in kept else splits.training
+    return torch.from_numpy(np.flatnonzero(kept[name]) if name in kept else splits.training)
 
 
 def _units(variable: Variable, values: Selection) -> Units:
@@ -274,6 +300,8 @@ def _stored(stored: Stored, units: Units | None) -> Stored:
     """The variable in the model's units: at once in memory, row by row as they are read from a file."""
     if units is None:
         return stored
+    if isinstance(stored, Ragged):
+        return replace(stored, elements=_stored(stored.elements, units))
     if isinstance(stored, Mapped):
         return scaled(stored, units.from_data)
     assert isinstance(stored, Held)
@@ -288,12 +316,13 @@ def _block_rows(stored: Mapping[str, Stored]) -> int:
     return max(1, BLOCK_BYTES // sum(column.column.nbytes // len(column) for column in mapped))
 
 
-def _budgeted(stored: Stored, kept: Mask, training: NDArray[np.int64]) -> Held:
+def _budgeted(stored: Stored, kept: Mask, trains: Mask) -> Stored:
     """A label of which every training row is hidden that is not `kept` [rows of the source]; held-out rows are not."""
+    hidden = torch.from_numpy(trains & ~kept)
+    if isinstance(stored, Ragged):
+        return stored.hiding(hidden[stored.of_rows.row_of])
     assert isinstance(stored, Held), "labels are held in memory"
-    hidden = np.zeros(len(kept), dtype=np.bool_)
-    hidden[training] = ~kept[training]
-    return replace(stored, hidden=torch.from_numpy(hidden))
+    return replace(stored, hidden=hidden)
 
 
 def without_parts(graphs: Graphs, name: str, values: Values) -> tuple[Values, tuple[str, ...]]:
@@ -305,6 +334,8 @@ def without_parts(graphs: Graphs, name: str, values: Values) -> tuple[Values, tu
     """
     if graphs.variables[name].domain != "real" or not graphs.indivisible(name):
         return values, ()
+    if isinstance(values.stored, Ragged):
+        return _without_torn_elements(name, values, values.stored)
     there, first = given_elements(values.tensor), 1 + graphs.variables[name].row_axes
     whole = there.reshape(*there.shape[:first], -1).all(dim=-1)
     present = whole.reshape(len(whole), -1).any(dim=1)
@@ -312,6 +343,18 @@ def without_parts(graphs: Graphs, name: str, values: Values) -> tuple[Values, tu
     blank = ~whole.reshape(*whole.shape, *(1,) * (there.dim() - first))
     kept = Values(Held(values.tensor.masked_fill(blank, float("nan"))), np.asarray(present.numpy()))
     return kept, (_note(name, lost),) if lost else ()
+
+
+def _without_torn_elements(name: str, values: Values, stored: Ragged) -> tuple[Values, tuple[str, ...]]:
+    assert isinstance(stored.elements, Held), "labels are held in memory"
+    there = given_elements(stored.elements.tensor)
+    whole = there.flatten(1).all(dim=1)
+    present = torch.zeros(len(stored), dtype=torch.bool)
+    present[stored.of_rows.row_of[whole]] = True
+    lost = int(np.count_nonzero(values.present)) - int(present.sum())
+    blank = ~whole.reshape(-1, *(1,) * (there.dim() - 1))
+    elements = Held(stored.elements.tensor.masked_fill(blank, float("nan")))
+    return Values(replace(stored, elements=elements), present.numpy()), (_note(name, lost),) if lost else ()
 
 
 def _note(name: str, lost: int) -> str:

@@ -17,6 +17,7 @@ from graphspec.graphs.graph import SIDES, Factor, Graphs, Variable
 from graphspec.graphs.start import Shift, Start, channel_shape
 from graphspec.language import WEIGHTLESS, LearnedParameter, NetworkParameter, ParameterSpec
 from graphspec.language.families import ParameterInfo
+from runtime.data.stream.ragged_store import flat_rows
 from runtime.data.stream.rows import Rows, as_numbers, positive_log
 
 MOST_ROWS, FEWEST_ROWS, MOST_CELLS = 10_000, 250, 10**6
@@ -75,7 +76,9 @@ def sample(variable: Variable, training: Rows) -> Tensor:
     count, width = len(training), max(1, torch.Size(variable.row_shape).numel())
     wanted = min(count, MOST_ROWS, max(FEWEST_ROWS, MOST_CELLS // width))
     positions = torch.linspace(0, max(0, count - 1), wanted).round().long()
-    values = as_numbers(training.selection.take(variable.name, positions), torch.float64).double()
+    chosen = training.selection
+    variable, chosen = flat_rows(variable, chosen.stored[variable.name], chosen.rows[positions.to(chosen.rows.device)])
+    values = as_numbers(chosen[variable.name], torch.float64).double()
     values = values.masked_fill(values == -1, torch.nan) if variable.discrete else values
     channels, plates = channel_shape(variable.of_element), variable.row_axes + len(variable.plates)
     values = values.movedim(1 + plates, -1) if channels != variable.of_element else values

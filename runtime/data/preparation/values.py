@@ -23,6 +23,7 @@ from runtime.data.read import image_files
 from runtime.data.read.cells import BLANK, Place, SignsSeen, as_floats, as_integers, blank_cells, read_text
 from runtime.data.read.table import Array, Parts, Table, whole
 from runtime.data.stream.column_store import CHUNK_BYTES, Held, Mapped, Stored
+from runtime.data.stream.ragged_store import Ragged
 from runtime.errors import DataError
 
 
@@ -40,6 +41,8 @@ class Values:
     @property
     def tensor(self) -> Tensor:
         """All rows [N, *shape] of a variable that is held in memory (labels always are)."""
+        if isinstance(self.stored, Ragged):
+            return self.stored.take(torch.arange(len(self.stored)))
         assert isinstance(self.stored, Held)
         return self.stored.tensor
 
@@ -54,9 +57,9 @@ def read_values(variable: Variable, spec: ColumnSpec, table: Table, numbers: Num
     variable = with_source_classes(variable, spec, table)
     columns = [table.columns[name] for name in spec.names]
     if len(columns) == 1 and isinstance(columns[0], Parts) and variable.role == "observed":
-        return _read_mapped(variable, spec, columns[0])
+        return _read_mapped(variable, spec, columns[0], table)
     cells = [whole(column) for column in columns]
-    place = Place(spec.names)
+    place = Place(spec.names, where=table.where)
     for name, column in zip(spec.names, cells, strict=True):
         signs = SignsSeen(read_as(variable, spec))
         signs.look_at(column, spec.missing_in(name))
@@ -78,12 +81,12 @@ def _read_weights(variable: Variable, spec: ColumnSpec, table: Table, numbers: N
     return Values(Held(likeliest), np.asarray(~blank.numpy()), read.tensor.nan_to_num())
 
 
-def _read_mapped(variable: Variable, spec: ColumnSpec, column: Parts) -> Values:
+def _read_mapped(variable: Variable, spec: ColumnSpec, column: Parts, table: Table) -> Values:
     """Every row converted and checked once, some at a time."""
     present = np.empty(len(column), dtype=np.bool_)
     brightest, signs = None, SignsSeen(read_as(variable, spec))
     for first, cells in column.chunks(CHUNK_BYTES):
-        place = Place(spec.names, first, whole=False)
+        place = Place(spec.names, first, whole=False, where=table.where)
         signs.look_at(cells, spec.missing_in(spec.names[0]))
         array = _converted(variable, spec, [cells], place)
         present[first : first + len(array)] = rows_present(variable, place, array)

@@ -5,7 +5,7 @@ means, `graphspec.headers.cell_reader` says; arrays of numbers are held to the s
 Not here: shapes and ranges (`values`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,11 +27,13 @@ class Place:
     """Where an array comes from, for messages: its column (or several, stacked along the second axis), and which rows.
 
     first: number of its first row in the source; whole: the array is all of the source, so that counts are of all rows.
+    where: a row in words, where it has a better name than its number.
     """
 
     columns: tuple[str, ...]
     first: int = 0
     whole: bool = True
+    where: Callable[[int], str] | None = None
 
     def describe(self, index: Sequence[int]) -> str:
         """`column 'x', row 3, element [0, 2]` of one element; of stacked columns the one it is in."""
@@ -39,7 +41,8 @@ class Place:
         stacked = len(self.columns) > 1 and bool(element)
         column = self.columns[element[0]] if stacked else ", ".join(self.columns)
         inside = f", element {element}" if element and not stacked else ""
-        return f"column {column!r}, row {self.first + row}{inside}"
+        named = f"row {self.first + row}" if self.where is None else self.where(self.first + row)
+        return f"column {column!r}, {named}{inside}"
 
 
 # --- text ---------------------------------------------------------------------------------------------------------

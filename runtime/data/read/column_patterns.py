@@ -5,7 +5,8 @@ from pathlib import Path
 
 from graphspec.headers import Dialect, SourceError
 from graphspec.headers.columns import matching
-from graphspec.headers.sources import MissingSource, column_names, resolve_source
+from graphspec.headers.element_tables import Layouts
+from graphspec.headers.sources import FileSource, KnownSource, MissingSource, column_names, resolve_source
 from graphspec.language import ColumnSpec, DataSection
 from graphspec.language.data import is_pattern
 from runtime.errors import DataError
@@ -14,24 +15,31 @@ from runtime.errors import DataError
 def with_patterns(
     columns: Mapping[str, ColumnSpec],
     data: DataSection,
+    layouts: Layouts,
     dialect: Dialect,
     spec_path: Path | None,
     data_dir: Path | None,
 ) -> dict[str, ColumnSpec]:
-    """The same with every pattern written out, in the order of the source. The source is only looked at for patterns.
+    """The same with every pattern written out, in the order of the file that has the variable's columns. A file is only
+    looked at for patterns.
 
     Raises DataError for a pattern that no column matches.
     """
-    if not any(is_pattern(name) for spec in columns.values() for name in spec.columns or ()):
-        return dict(columns)
-    found = resolve_source(data.source, spec_path, data_dir)
-    if isinstance(found, MissingSource):  # who reads the source says where it was looked for
-        return dict(columns)
+    result = dict(columns)
+    for name, spec in columns.items():
+        if any(map(is_pattern, spec.columns or ())):
+            source = layouts.source(name) or data.source
+            found = resolve_source(source, spec_path, data_dir)
+            if not isinstance(found, MissingSource):  # who reads the source says where it was looked for
+                result[name] = _written_out(spec, _names_in(found, dialect), source)
+    return result
+
+
+def _names_in(found: KnownSource | FileSource, dialect: Dialect) -> list[str]:
     try:
-        names = column_names(found, dialect)
+        return column_names(found, dialect)
     except SourceError as error:
         raise DataError(error.message, error.hint) from error
-    return {name: _written_out(spec, names, data.source) for name, spec in columns.items()}
 
 
 def _written_out(spec: ColumnSpec, names: list[str], source: str) -> ColumnSpec:

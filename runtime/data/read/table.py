@@ -4,7 +4,7 @@ Not here: what a variable makes of a column (`values`), or who reads which sourc
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +111,7 @@ class Table:
     training_rows: rows of the source's own training split; None where the source has no split of its own.
     classes: class names in index order, where the source itself orders them (folders of images).
     named: [N] who each row is wherever it stands, where the source names its rows. Two rows may have the same name.
+    where: a row in words, where it has a better name than its number.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Table:
     classes: Mapping[str, tuple[str, ...]] | None = None
     notes: tuple[str, ...] = ()
     named: Identities | None = None
+    where: Callable[[int], str] | None = None
 
     @property
     def rows(self) -> int:

@@ -6,7 +6,7 @@ From: what `values` read. To: tensors of some rows. `Held` is in memory, in the 
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -41,6 +41,17 @@ class Stored(Protocol):
         """The rows [B] in the type of the variable."""
 
     def __len__(self) -> int: ...
+
+
+@runtime_checkable
+class Apart(Stored, Protocol):
+    """Rows of which some places hold nothing: elements of a plate that are held apart from each other."""
+
+    def there(self, rows: Tensor) -> Tensor:
+        """[B, *plates] which places of the rows [B] hold an element."""
+
+    def chosen(self, rows: Tensor, device: Device) -> Stored:
+        """The rows [B] as a store of their own on a device."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +90,7 @@ class Held:
 
     def take(self, rows: Tensor) -> Tensor:
         """The rows [B], copied; whole numbers as int64."""
-        return _widened(self.raw(rows))
+        return widened(self.raw(rows))
 
     def __len__(self) -> int:
         return len(self.tensor)
@@ -116,13 +127,14 @@ class Mapped:
 
     def take(self, rows: Tensor) -> Tensor:
         """The rows [B], read and converted; whole numbers as int64."""
-        return _widened(self.raw(rows))
+        return widened(self.raw(rows))
 
     def __len__(self) -> int:
         return len(self.column)
 
 
-def _widened(values: Tensor) -> Tensor:
+def widened(values: Tensor) -> Tensor:
+    """Whole numbers that are no bytes as int64."""
     return values if values.is_floating_point() or values.dtype == torch.uint8 else values.long()
 
 
@@ -142,6 +154,12 @@ class Selection(Mapping[str, Tensor]):
         for rows in self._row_chunks(name):
             yield self.stored[name].take(rows)
 
+    def chunks_there(self, name: str) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """`chunks`, each with [n, *plates] which places hold an element; None where all do."""
+        stored = self.stored[name]
+        for rows in self._row_chunks(name):
+            yield stored.take(rows), stored.there(rows) if isinstance(stored, Apart) else None
+
     def _row_chunks(self, name: str) -> tuple[Tensor, ...]:
         return torch.split(self.rows, max(1, CHUNK_BYTES // max(1, self.stored[name].row_bytes)))
 
@@ -159,8 +177,12 @@ class Selection(Mapping[str, Tensor]):
         """The same rows on a device; on another one than now they are copied there, some at a time."""
         if all(stored.device == torch.device(device) for stored in self.stored.values()):
             return self
-        moved = {name: Held(self._copy(name, torch.device(device))) for name in self.stored}
+        moved = {name: self._moved(name, torch.device(device)) for name in self.stored}
         return Selection(moved, torch.arange(len(self.rows)))
+
+    def _moved(self, name: str, device: torch.device) -> Stored:
+        stored = self.stored[name]
+        return stored.chosen(self.rows, device) if isinstance(stored, Apart) else Held(self._copy(name, device))
 
     def _copy(self, name: str, device: torch.device) -> Tensor:
         stored, start, target = self.stored[name], 0, None

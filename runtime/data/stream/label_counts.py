@@ -15,7 +15,7 @@ from graphspec.graphs.graph import Graphs, Variable
 from graphspec.language.data import FEW_LABELS
 from graphspec.rules.label_value_rules import CODING_HINT, label_problem
 from runtime.data.stream.column_store import Selection
-from runtime.data.stream.patterns import given_elements
+from runtime.data.stream.patterns import as_wide, given_elements
 
 MOST_CLASSES = 12
 """Classes that the table lists one by one."""
@@ -23,16 +23,21 @@ MOST_CLASSES = 12
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """One label: rows that have it by split, and by split how many have each class; no classes where it has none."""
+    """One label: rows that have it by split, and by split how many have each class; no classes where it has none.
+
+    elements: of a label in a plate, how many elements have it by split; its classes are then counted by element.
+    """
 
     name: str
     rows: Mapping[str, int]
     classes: Mapping[str, Mapping[str, int]]
+    elements: Mapping[str, int] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """`{rows: {split: n}, classes: {class: {split: n}}}`."""
+        """`{rows: {split: n}, classes: {class: {split: n}}}`, and `elements: {split: n}` of a label in a plate."""
         plain = {label: dict(counts) for label, counts in self.classes.items()}
-        return {"rows": dict(self.rows), "classes": plain}
+        elements = {} if self.elements is None else {"elements": dict(self.elements)}
+        return {"rows": dict(self.rows), "classes": plain, **elements}
 
 
 def count_labels(splits: Mapping[str, Selection], labels: Mapping[str, Variable]) -> tuple[LabelCounts, ...]:
@@ -41,19 +46,23 @@ def count_labels(splits: Mapping[str, Selection], labels: Mapping[str, Variable]
 
 
 def _count(splits: Mapping[str, Selection], variable: Variable) -> LabelCounts:
-    classes = variable.support if is_class(variable) else None
+    classes = variable.support if is_class(variable.of_one) else None
     rows: dict[str, int] = {}
+    elements: dict[str, int] = {}
     by_class: dict[str, dict[str, int]] = {name: {} for name in variable.value_names} if classes else {}
     for split, chosen in splits.items():
-        rows[split], codes = 0, torch.zeros(classes or 0, dtype=torch.int64)
-        for values in chosen.chunks(variable.name):
+        rows[split], elements[split], codes = 0, 0, torch.zeros(classes or 0, dtype=torch.int64)
+        for values, there in chosen.chunks_there(variable.name):
             given = given_elements(values)
+            given = given if there is None else given & as_wide(there, given)
             rows[split] += int(given.reshape(len(values), prod(variable.shape)).any(dim=1).sum())
+            first = 1 + variable.row_axes
+            elements[split] += int(given.reshape(*given.shape[:first], prod(variable.of_element)).any(dim=-1).sum())
             if classes is not None:
                 codes += torch.bincount(values[given].long() - variable.minimum, minlength=classes)
         for label, number in zip(by_class, codes.tolist(), strict=True):
             by_class[label][split] = number
-    return LabelCounts(variable.name, rows, by_class)
+    return LabelCounts(variable.name, rows, by_class, elements if variable.row_axes else None)
 
 
 def is_class(variable: Variable) -> bool:
@@ -75,6 +84,8 @@ def describe_labels(counts: Sequence[LabelCounts]) -> str:
     lines = [("labels", *splits)]
     for label in counts:
         lines.append((f"  {label.name}", *(str(label.rows[split]) for split in splits)))
+        if label.elements is not None:
+            lines.append(("    elements", *(str(label.elements[split]) for split in splits)))
         if len(label.classes) > MOST_CLASSES:
             lines.append((f"    {len(label.classes)} classes", *(_range(label, split) for split in splits)))
         else:
@@ -99,8 +110,9 @@ def label_notes(graphs: Graphs, counts: Sequence[LabelCounts], split_rows: Mappi
     notes = []
     for label in counts:
         rows = {name: splits["training"] for name, splits in label.classes.items()}
-        blanks = split_rows["training"] - label.rows["training"]
-        untold = "" if graphs.told("GS121", label.name) else label_problem(label.name, rows, blanks, "training row")
+        blanks = 0 if label.elements else split_rows["training"] - label.rows["training"]
+        unit = "training element" if label.elements else "training row"
+        untold = "" if graphs.told("GS121", label.name) else label_problem(label.name, rows, blanks, unit)
         notes += [*([f"{untold}; {CODING_HINT}"] if untold else []), *_unmeasured(label, split_rows)]
     return notes
 
@@ -118,12 +130,13 @@ def dilution_notes(graphs: Graphs, label_rows: Mapping[str, int], labelled: int)
 
 def _unmeasured(label: LabelCounts, split_rows: Mapping[str, int]) -> list[str]:
     """A note about splits on which an error says little."""
-    few = {split: label.rows[split] for split in ("validation", "test") if split_rows[split]}
+    given, unit = (label.rows, "rows") if label.elements is None else (label.elements, "elements")
+    few = {split: given[split] for split in ("validation", "test") if split_rows[split]}
     few = {split: number for split, number in few.items() if number < FEW_LABELS}
     if not few:
         return []
-    held = " and ".join(f"{number} of the {split} rows" for split, number in few.items())
+    held = " and ".join(f"{number} of the {split} {unit}" for split, number in few.items())
     return [
-        f"{label.rows['training']} training rows have a label of {label.name}, and {held}: an error on fewer than "
+        f"{given['training']} training {unit} have a label of {label.name}, and {held}: an error on fewer than "
         f"{FEW_LABELS} labels says little. More labels say more, or each fold in turn: `test: {{fold: 0, of: 5}}`"
     ]

@@ -20,13 +20,14 @@ MOST_PATTERNS = 16
 class Given:
     """How much of one variable the rows of a split have. whole, part, without: rows; elements: given, of `possible`.
 
-    per_element: [*shape] rows that have each element.
+    per_element: [*shape] rows that have each element. absent: elements that are not there in a plate.
     """
 
     whole: int
     part: int
     without: int
     per_element: Tensor
+    absent: int = 0
 
     @property
     def rows(self) -> int:
@@ -41,7 +42,7 @@ class Given:
     @property
     def possible(self) -> int:
         """Elements there would be without blanks."""
-        return self.rows * self.per_element.numel()
+        return self.rows * self.per_element.numel() - self.absent
 
 
 def given_elements(values: Tensor, discrete: bool = False) -> Tensor:
@@ -54,24 +55,32 @@ def given_elements(values: Tensor, discrete: bool = False) -> Tensor:
 
 def count_given(chosen: Selection, name: str) -> Given:
     """How much of variable `name` the rows have."""
-    states, each = _look(chosen, name)
+    states, each, absent = _look(chosen, name)
     found = torch.bincount(states.long(), minlength=3).tolist()
-    return Given(found[WHOLE], found[IN_PART], found[WITHOUT], each)
+    return Given(found[WHOLE], found[IN_PART], found[WITHOUT], each, absent)
 
 
-def _look(chosen: Selection, name: str) -> tuple[Tensor, Tensor]:
-    """[N] WITHOUT, IN_PART or WHOLE; [*shape] rows that have each element."""
+def _look(chosen: Selection, name: str) -> tuple[Tensor, Tensor, int]:
+    """[N] WITHOUT, IN_PART or WHOLE; [*shape] rows that have each element; elements that are not there in a plate."""
     each = torch.zeros(chosen.stored[name].shape, dtype=torch.int64)
     states = torch.empty(len(chosen.rows), dtype=torch.uint8)
-    start = 0
-    for values in chosen.chunks(name):
+    start = absent = 0
+    for values, there in chosen.chunks_there(name):
         mask = given_elements(values).cpu()
+        gone = torch.zeros_like(mask) if there is None else ~as_wide(there.cpu(), mask)
+        mask &= ~gone
+        absent += int(gone.sum())
         each += mask.sum(dim=0)
-        flat = mask.unsqueeze(-1).flatten(1)
-        found = torch.where(flat.all(dim=1), WHOLE, torch.where(flat.any(dim=1), IN_PART, WITHOUT))
-        states[start : start + len(found)] = found
+        flat, nothing = mask.unsqueeze(-1).flatten(1), gone.unsqueeze(-1).flatten(1)
+        found = torch.where((flat | nothing).all(dim=1), WHOLE, IN_PART)
+        states[start : start + len(found)] = torch.where(flat.any(dim=1), found, WITHOUT)
         start += len(found)
-    return states, each
+    return states, each, absent
+
+
+def as_wide(there: Tensor, values: Tensor) -> Tensor:
+    """[n, *plates] as [n, *plates, *shape] of the values."""
+    return there.reshape(*there.shape, *(1,) * (values.dim() - there.dim())).expand_as(values)
 
 
 def count_patterns(chosen: Selection, labels: Iterable[str]) -> list[tuple[tuple[str, ...], int]]:

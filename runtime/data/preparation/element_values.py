@@ -1,0 +1,198 @@
+"""Values of variables in plates whose elements stand apart from their rows, or are not all there.
+
+From: `LaidOut`. To: `Values` of every variable: each element read and checked like a row of its own, then put to its
+row. Counts that nothing but the layout tells are made here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from graphspec.graphs.graph import Graphs, Variable
+from graphspec.graphs.plate_counts import plate_size
+from graphspec.headers.element_counts import capacity_of, check_lengths
+from graphspec.headers.element_tables import Layouts
+from graphspec.headers.key_cells import LayoutError
+from graphspec.headers.numbers import NumberFormat
+from graphspec.language import ColumnSpec
+from runtime.data.preparation.values import Values, read_values
+from runtime.data.read.cells import BLANK
+from runtime.data.read.element_table import ElementTable, Numbers, placed
+from runtime.data.read.laid_out import LaidOut
+from runtime.data.read.table import Array, Table, whole
+from runtime.data.stream.column_store import Held
+from runtime.data.stream.ragged_store import Ragged, RowElements, filler_of
+from runtime.errors import DataError
+
+
+@dataclass
+class ElementReader:
+    """Reads variables one by one, counts before what they count. columns: how each variable is read."""
+
+    graphs: Graphs
+    layouts: Layouts
+    laid_out: LaidOut
+    columns: Mapping[str, ColumnSpec]
+    numbers: NumberFormat
+
+    def read_all(self, names: list[str]) -> dict[str, Values]:
+        """Values of variables as rows have them. Raises DataError."""
+        self.lengths: dict[str, Numbers] = {plate: t.lengths for plate, t in self.laid_out.elements.items()}
+        self.found: dict[str, Values] = {}
+        counts = {plate.count for plate in self.graphs.spec.plates.values()}
+        try:
+            for name in sorted(names, key=lambda name: (name not in counts, len(self._path(name)))):
+                self.found[name] = self._read(name)
+        except LayoutError as error:
+            raise DataError(error.message, error.hint) from error
+        return {name: self.found[name] for name in names}
+
+    def _path(self, name: str) -> tuple[str, ...]:
+        return self.layouts.levels[self.layouts.plate_of[name]] if name in self.layouts.plate_of else ()
+
+    def _read(self, name: str) -> Values:
+        variable, path = self.graphs.variables[name], self._path(name)
+        counted = [plate for plate, spec in self.graphs.spec.plates.items() if spec.count == name]
+        told = [plate for plate in counted if self.layouts.kinds[plate] != "padded"]
+        values = None if name not in self.columns else self._of_columns(variable, path)
+        for plate in told:
+            values = self._counted(variable, plate, values)
+        assert values is not None, "a variable without a column is a count that the layout tells"
+        for plate in counted:
+            self.lengths.setdefault(plate, self._flat(values))
+        return values
+
+    def _of_columns(self, variable: Variable, path: tuple[str, ...]) -> Values:
+        spec, plate = self.columns[variable.name], path[-1] if path else ""
+        if plate in self.laid_out.elements:
+            return read_elements(variable, spec, self.laid_out.elements[plate], self.numbers)
+        if any(self.graphs.spec.plates[each].count is not None for each in path):
+            return read_elements(variable, spec, self._padded(variable, spec, path), self.numbers)
+        return read_values(variable, spec, self.laid_out.rows, self.numbers)
+
+    def _flat(self, values: Values) -> Numbers:
+        """A count as lengths; blanks, of rows whose number of elements is not known, as 0."""
+        stored = values.stored.elements if isinstance(values.stored, Ragged) else values.stored
+        assert isinstance(stored, Held), "counts are held in memory"
+        found = stored.tensor.reshape(-1).numpy().astype(np.int64)
+        return np.where(found == BLANK, 0, found)
+
+    def _counted(self, variable: Variable, plate: str, given: Values | None) -> Values:
+        """The count of a plate, as its elements were found; held against its own column if it has one."""
+        table, path = self.laid_out.elements[plate], self.layouts.levels[plate][:-1]
+        outer = self.laid_out.elements[path[-1]] if path else None
+        if given is not None:
+            said = self._flat(given)
+            wrong = np.flatnonzero((said != table.lengths) & given_flat(given))
+            if len(wrong):
+                unit = int(wrong[0])
+                where = outer.where(unit) if outer else _row(unit)
+                raise LayoutError(
+                    f"{variable.name} is {said[unit]} in {where}, which has {table.lengths[unit]} {plate}",
+                    f"leave {variable.name} out of `data.variables`: it is then the number of elements found",
+                )
+        counts = torch.from_numpy(table.lengths.astype(np.int64))
+        if outer is None:
+            shaped = counts.reshape(len(counts), *variable.shape)
+            return Values(Held(shaped), np.ones(len(counts), dtype=np.bool_))
+        return _put_to_rows(variable, Values(Held(counts), np.ones(len(counts), dtype=np.bool_)), outer)
+
+    def _padded(self, variable: Variable, spec: ColumnSpec, path: tuple[str, ...]) -> ElementTable:
+        """Elements of cells that have room for more than are there."""
+        rows, names = self.laid_out.rows, spec.names
+        cells = [whole(rows.columns[name]) for name in names]
+        if spec.columns is not None:
+            cells, names = [_side_by_side(spec, cells)], (", ".join(spec.names),)
+        array = cells[0]
+        if array.dtype == object or array.ndim < 1 + len(path):
+            raise LayoutError(
+                f"column {names[0]} has cells of shape {list(array.shape[1:])}, and {variable.name} stands in "
+                f"{' in '.join(reversed(path))}",
+                "a cell has an axis for each plate: [N, n, ...]; or say in `data.plates` how else elements stand",
+            )
+        outer: ElementTable | None = None
+        there = np.ones(len(array), dtype=np.bool_)
+        for axis, plate in enumerate(path):
+            room = array.shape[1 + axis]
+            lengths, capacity = self._lengths(plate, there), capacity_of(self.graphs.spec, plate)
+            where = outer.where if outer else _row
+            check_lengths(replace(capacity, smallest=0), lengths, where)
+            over = np.flatnonzero(lengths > room)
+            if len(over):
+                message = f"{where(int(over[0]))} has {lengths[over[0]]} {plate}, and column {names[0]} room for {room}"
+                raise LayoutError(message, "the axis of a plate is as long as its longest row")
+            full = np.zeros(there.shape, dtype=np.int64)
+            full[there] = lengths
+            there = there[..., None] & (np.arange(room) < full[..., None])
+            starts, places, sizes = placed(lengths, capacity.size, outer)
+            outer = ElementTable(rows.name, {}, lengths, starts, places, sizes, _place(starts, plate))
+        assert outer is not None
+        return replace(outer, columns={spec.column or variable.name: array[there]})
+
+    def _lengths(self, plate: str, there: Array) -> Numbers:
+        if plate in self.lengths:
+            return self.lengths[plate]
+        units, size = int(there.sum()), plate_size(self.graphs.spec, plate) or 1
+        if self.graphs.spec.plates[plate].count is None:
+            return np.full(units, size, dtype=np.int64)
+        raise LayoutError(
+            f"nothing tells how many {plate} a row has: {self.graphs.spec.plates[plate].count} has no column",
+            "give it one in `data.variables`",
+        )
+
+
+def _side_by_side(spec: ColumnSpec, cells: list[Array]) -> Array:
+    if isinstance(spec.missing, dict):
+        raise LayoutError("columns of elements share what means a blank", "write one list: `missing: [...]`")
+    return np.stack(cells, axis=1)
+
+
+def _row(row: int) -> str:
+    return f"row {row} (from 0)"
+
+
+def _place(starts: Numbers, plate: str) -> "_Where":
+    return _Where(starts, plate)
+
+
+@dataclass(frozen=True)
+class _Where:
+    """An element by its row and its number in it."""
+
+    starts: Numbers
+    plate: str
+
+    def __call__(self, element: int) -> str:
+        row = int(np.searchsorted(self.starts, element, side="right")) - 1
+        return f"row {row}, {self.plate} {element - int(self.starts[row])} (from 0)"
+
+
+def given_flat(values: Values) -> Array:
+    """Which values of a count are given."""
+    stored = values.stored.elements if isinstance(values.stored, Ragged) else values.stored
+    assert isinstance(stored, Held), "counts are held in memory"
+    found: Array = (stored.tensor.reshape(-1) != BLANK).numpy()
+    return found
+
+
+def read_elements(variable: Variable, spec: ColumnSpec, elements: ElementTable, numbers: NumberFormat) -> Values:
+    """A variable, as rows have it, of elements that each are read like a row of their own."""
+    element = variable.of_one
+    if variable.name in elements.columns and set(spec.names) - elements.columns.keys():  # cut out of padded cells
+        spec = spec.model_copy(update={"column": variable.name, "columns": None})
+    if not elements.total:
+        raise LayoutError(f"no row of {elements.name} has an element of {variable.name}", "check the file")
+    table = Table(elements.name, elements.columns, where=elements.where)
+    return _put_to_rows(variable, read_values(element, spec, table, numbers), elements)
+
+
+def _put_to_rows(variable: Variable, read: Values, elements: ElementTable) -> Values:
+    rows, element = len(elements.starts) - 1, variable.of_one
+    row_of = np.repeat(np.arange(rows), np.diff(elements.starts))
+    present = np.bincount(row_of, read.present, minlength=rows) > 0
+    if elements.full and isinstance(read.stored, Held):
+        return Values(Held(read.stored.tensor.reshape(rows, *elements.sizes, *element.shape)), present)
+    of_rows = RowElements(torch.from_numpy(elements.starts), torch.from_numpy(elements.places), elements.sizes)
+    return Values(Ragged(read.stored, of_rows, filler_of(element)), present)
