@@ -20,6 +20,7 @@ OVERRIDES: dict[str, tuple[str, ...]] = {
     "faces-views": ("data.source=faces.npz",),
     "detection": ("data.labels.k=12",),
     "mnist-addition": ("data.labels.s=24",),
+    "video-person": ("data.labels.who.per_class=1",),
     **dict.fromkeys(("air", "multi-mnist", "multi-mnist-flat"), ("data.source=scenes.npz",)),
 }
 """What to set so that the made-up rows are read, and are enough."""

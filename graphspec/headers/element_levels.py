@@ -72,14 +72,14 @@ def levels_of(
             first = [file.texts[table.key[0]][line] for line in rows.first]
             names = read_keys(table.key[0], first, file.where)
             notes += _alike(table.key[0], names)
-            outer_names: Callable[[int], str] = _named(table.key[:1], [(name,) for name in names])
+            outer_names: Callable[[int], str] = _of_line(table.key[0], names, rows, file.where)
         else:
             outer = _outer(layouts, table, opened(outside), rows, plates)
             rows = rows if rows is not None else rows_as_units(opened(None).lines)
             names = [key[0] for key in outer.keys] if outside is None else names
             notes += _alike(table.key[0], [key[0] for key in outer.keys]) if outside is None else []
             found = grouped(table, file.texts, file.where, numbers, outer)
-            outer_names = _named(table.key, outer.keys)
+            outer_names = _of_table(table.key, outer)
         above = len(rows) if table is long else len(outer.keys)
         for plate, level in zip(table.plates, found, strict=True):
             check_lengths(capacities[plate], level.lengths(above), outer_names)
@@ -123,8 +123,12 @@ def _speaking(column: str, texts: Sequence[str], units: Units, where: Where) -> 
     return [int(line) for line in chosen]
 
 
-def _named(columns: Sequence[str], keys: Sequence[tuple[str, ...]]) -> Callable[[int], str]:
-    return lambda unit: shown_key(columns, keys[unit])
+def _of_line(column: str, names: Sequence[str], rows: Units, where: Where) -> Callable[[int], str]:
+    return lambda row: f"{column} {names[row]} ({where(int(rows.first[row]))})"
+
+
+def _of_table(columns: Sequence[str], outer: Named) -> Callable[[int], str]:
+    return lambda unit: f"{shown_key(columns, outer.keys[unit])} of {outer.table}"
 
 
 def _first_line(plate: str, level: Units, where: Where) -> Callable[[int], str]:

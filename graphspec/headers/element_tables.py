@@ -46,7 +46,7 @@ class Layouts:
     """How the elements of each plate stand.
 
     lengths: the column of each flat plate; lines: the table of each plate whose elements are lines, or are told by
-    them; levels: plates with those that they are inside of, outermost first; plate_of: the innermost plate of variables.
+    them; levels: plates with those they are inside of, outermost first; plate_of: the innermost plate of variables.
     """
 
     kinds: Mapping[str, Kind]

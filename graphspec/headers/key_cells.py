@@ -78,8 +78,9 @@ def read_order(column: str, cells: Sequence[str], where: Where, numbers: NumberF
     if None not in found:
         return np.array(found, dtype=np.float64)
     moments = [_moment(cell) for cell in stripped]
-    wrong = next((line for line, moment in enumerate(moments) if moment is None), None)
-    if wrong is not None:
+    undated = [line for line, moment in enumerate(moments) if moment is None]
+    if undated:
+        wrong = next((line for line in undated if found[line] is None), undated[0])
         as_number = found[wrong] is not None
         what = "is a number among dates" if as_number else "is no number and no date such as 2024-03-31"
         raise LayoutError(

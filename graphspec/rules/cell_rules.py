@@ -20,6 +20,7 @@ READABLE: dict[Domain, tuple[Domain, ...]] = {
     "direction": ("direction", "real"),
 }
 """What a column that a known data set declares as KEY can feed."""
+OBJECTS_HINT = "save plain numbers or text; what differs in length by row one after the other, with a column of lengths"
 MOST_NAMES = 50
 """More values than this in a column are hardly names of classes."""
 FEW_BLANKS = 3
@@ -29,7 +30,7 @@ FEW_BLANKS = 3
 def problem_with_cells(variable: Variable, entry: ColumnSpec, column: Column, numbers: NumberFormat) -> Problem | None:
     """(message, hint) where the column's cells are no values of the variable; None where nothing speaks against it."""
     if column.kind == "other":
-        return f"column {column.name} holds objects that cannot be read", "save it as plain numbers or text"
+        return f"column {column.name} holds objects that cannot be read", OBJECTS_HINT
     if column.picture or column.domain == "unit":
         return _problem_with_pixels(variable, entry, column)
     if column.domain is not None and variable.domain not in READABLE[column.domain]:

@@ -62,9 +62,7 @@ def _of_entry(spec: Spec, entries: dict[str, PlateColumns], name: str, entry: Pl
     depth = len(path_of(spec.plates, name))
     if entry.key and len(entry.key) != depth:
         levels = ["row", *path_of(spec.plates, name)[:-1]]
-        message = (
-            f"`key` of {name} names {counted(len(entry.key), 'column')}, and a line of it has {depth} to tell it by"
-        )
+        message = f"`key` of {name} names {counted(len(entry.key), 'column')}, and {depth} tell whose a line is"
         yield (*path, "key"), message, f"one column for each of {listed(levels)}: outermost first"
     if entry.column is not None and not entry.key and not _told_inside(spec, entries, name):
         hint = "say whose element a line is: `key: COLUMN`"

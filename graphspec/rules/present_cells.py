@@ -41,6 +41,8 @@ def present_cells(
     if counted.column not in cells or any(name not in cells for name in names):
         return unknown
     lengths = [_length(cell) for cell in cells[counted.column][0]]
+    if any(len(column) != len(lengths) for name in names for column in cells[name]):
+        return unknown  # GS088 says so
     step = max(1, prod(variable.of_element))
     found = {}
     for place, name in enumerate(names):

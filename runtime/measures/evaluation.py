@@ -5,6 +5,7 @@ Not here: drawing, tables, or reading runs.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor
 from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
+from compiler.tensors.presence import presence
 from graphspec.graphs.graph import Factor, Graphs, Variable
 from runtime.data import Rows, Units
 from runtime.data.stream.patterns import given_elements
@@ -107,7 +109,7 @@ def _measure(
     generator = torch.Generator(device).manual_seed(seed)
     pixels = torch.Generator(rows.device).manual_seed(seed)
     weights = ObjectiveWeights.at(graphs, None, math.inf).plain()
-    total, greys = 0.0, set[str]()
+    total, greys, elements = 0.0, set[str](), Counter[str]()
     found: dict[str, list[Tensor]] = {name: [] for name in graphs.supervised}
     codes: dict[str, list[Tensor]] = {}
     use = LatentUse(model, seed) if latents and graphs.latent else None
@@ -120,6 +122,7 @@ def _measure(
         noise = Noise(generator, len(positions))
         evaluation = model.evaluate(seen, weights=weights, noise=noise, samples=samples)
         total += float(evaluation.bound.double().sum())
+        elements.update(_elements(graphs, seen, len(positions)))
         if fits is not None:
             fits.take_in(seen, evaluation)
             change.take_in(seen)
@@ -140,7 +143,7 @@ def _measure(
     report: dict[str, Any] = {
         "rows": len(rows),
         "elbo": total / len(rows) if len(rows) else float("nan"),
-        **_by_element(graphs, total / len(rows) if len(rows) else math.nan),
+        **_by_element(elements, total),
         "variables": variables,
         "notes": [
             *(_not_a_density(graphs.generative[name]) for name in graphs.observed if name in greys),
@@ -202,10 +205,22 @@ def compare_codes(
     return compare(code_columns(codes, discrete), factor_columns(factors), metrics, seed)
 
 
-def _by_element(graphs: Graphs, elbo: float) -> dict[str, Any]:
-    """`{elbo_per_element: {plate: nats}}`: a row's bound over how many elements it has of each plate."""
-    sizes = {name: math.prod(graphs.plates[p].size for p in plate.path) for name, plate in graphs.plates.items()}
-    return {"elbo_per_element": {name: elbo / size for name, size in sizes.items()}} if sizes else {}
+def _elements(graphs: Graphs, seen: Mapping[str, Tensor], rows: int) -> dict[str, int]:
+    """How many elements of each plate some rows have."""
+    masks = presence(graphs, seen)
+    found = {}
+    for name, plate in graphs.plates.items():
+        ragged = graphs.ragged((name,))
+        around = masks[ragged.name].sum() if ragged is not None and ragged.name in masks else rows
+        inner = plate.path[0 if ragged is None else len(ragged.path) :]
+        found[name] = int(around) * math.prod(graphs.plates[each].size for each in inner)
+    return found
+
+
+def _by_element(elements: Mapping[str, int], total: float) -> dict[str, Any]:
+    """`{elbo_per_element: {plate: nats}}`: the bound of all rows over how many elements they have of each plate."""
+    shares = {name: total / count if count else math.nan for name, count in elements.items()}
+    return {"elbo_per_element": shares} if shares else {}
 
 
 def _prediction(variable: Variable, predicted: Tensor, labels: Tensor, units: Units | None) -> Prediction:

@@ -25,7 +25,7 @@ class LatentUse:
     """Takes in a split batch by batch, and keeps sums only: a latent may have many thousands of elements."""
 
     def __init__(self, model: Model, seed: int) -> None:
-        self.model, self.rows = model, 0
+        self.model = model
         self._generator = torch.Generator(next(model.parameters(), torch.empty(0)).device).manual_seed(seed)
         self._sums: dict[str, dict[str, Tensor]] = {}
 
@@ -37,7 +37,6 @@ class LatentUse:
         whole = {**seen, **{name: drawn[name] for name in (*graphs.supervised, *graphs.latent)}}
         log_q, log_p = (self.model.log_prob(side, whole) for side in ("recognition", "generative"))
         centres = self.model.posterior_means(seen, noise=noise)
-        self.rows += count
         for name in graphs.latent:
             self._add(name, "nats", log_q[name] - log_p[name])
             if graphs.variables[name].support is not None:
@@ -50,24 +49,31 @@ class LatentUse:
                     self._add(name, f"{kind} squared", value.double() ** 2)
 
     def _add(self, name: str, kind: str, values: Tensor) -> None:
-        total = values.detach().double().sum(dim=0).cpu()
-        sums = self._sums.setdefault(name, {})
-        sums[kind] = sums[kind] + total if kind in sums else total
+        graphs, values = self.model.graphs, values.detach().double()
+        there = torch.ones_like(values, dtype=torch.bool)
+        if kind != "nats" and graphs.ragged(plate for plate, _ in graphs.variables[name].plates) is not None:
+            there = ~values.isnan()  # an element that a row does not have is no number
+        sums, there_only = self._sums.setdefault(name, {}), values.masked_fill(~there, 0.0)
+        for key, total in ((kind, there_only.sum(dim=0)), (f"{kind} rows", there.sum(dim=0))):
+            sums[key] = sums[key] + total.cpu() if key in sums else total.cpu()
 
     def report(self) -> dict[str, dict[str, Any]]:
         """{name: {nats, in_use, elements}}: nats: mean of log q - log p at draws of q, whose mean over a variable's own
-        posterior is its divergence; in_use: how many of its `elements` follow the rows."""
+        posterior is its divergence; in_use: how many of its `elements`, those that some row has, follow the rows."""
         return {name: self._of(self.model.graphs.variables[name], sums) for name, sums in self._sums.items()}
 
     def _of(self, variable: Variable, sums: Mapping[str, Tensor]) -> dict[str, Any]:
-        mean = {kind: total / self.rows for kind, total in sums.items()}
+        rows = {kind: sums[f"{kind} rows"] for kind in sums if f"{kind} rows" in sums}
+        mean = {kind: sums[kind] / count.clamp_min(1) for kind, count in rows.items()}
         if variable.support is not None:
             told = torch.special.entr(mean["probabilities"]).sum(-1) - mean["entropy"]
         else:
             means, draws = (mean[f"{kind} squared"] - mean[kind] ** 2 for kind in ("mean", "draw"))
             axis = len(variable.plates)  # the elements of a direction go together, those of its plates do not
             told = activity(means.mean(axis), draws.mean(axis)) if variable.domain in WHOLE else activity(means, draws)
-        return {"nats": float(mean["nats"]), "in_use": int((told > IN_USE).sum()), "elements": told.numel()}
+        met = (rows["entropy"] if variable.support is not None else rows["mean"]) > 0
+        met = met.any(dim=len(variable.plates)) if variable.domain in WHOLE else met
+        return {"nats": float(mean["nats"]), "in_use": int((told > IN_USE).sum()), "elements": int(met.sum())}
 
 
 def activity(of_means: Tensor, of_draws: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from runtime.data.read.element_table import ElementTable, Numbers, placed
 from runtime.data.read.laid_out import LaidOut
 from runtime.data.read.table import Array, Table, whole
 from runtime.data.stream.column_store import Held
-from runtime.data.stream.ragged_store import Ragged, RowElements, filler_of
+from runtime.data.stream.ragged_store import Ragged, RowElements
 from runtime.errors import DataError
 
 
@@ -195,4 +195,4 @@ def _put_to_rows(variable: Variable, read: Values, elements: ElementTable) -> Va
     if elements.full and isinstance(read.stored, Held):
         return Values(Held(read.stored.tensor.reshape(rows, *elements.sizes, *element.shape)), present)
     of_rows = RowElements(torch.from_numpy(elements.starts), torch.from_numpy(elements.places), elements.sizes)
-    return Values(Ragged(read.stored, of_rows, filler_of(element)), present)
+    return Values(Ragged(read.stored, of_rows), present)

@@ -103,7 +103,7 @@ def prepare(
     if again is not None and not every_label:
         budgets.take_over(again)
     kept = {name: budgets.kept(name) for name in graphs.supervised}
-    of_elements = {name: found for name in kept if (found := budgets.kept_elements(name)) is not None}
+    of_elements = {name: mask for name in kept if (mask := budgets.kept_elements(name)) is not None}
     notes = (
         *table.notes,
         *taken,

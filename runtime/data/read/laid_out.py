@@ -249,10 +249,10 @@ def _shared(opening: Opening, layouts: Layouts, wanted: tuple[str, str], file: T
     read = next(readers, None)
     if column.ndim == 1 and column.dtype != object:
         lines = shared_lines(name, as_texts(column), read, units, where, opening.dialect.numbers)
-        return column[lines]
+        return chosen_lines(column, lines)
     lines = units.first
     for line, unit in enumerate(units.of_line.tolist()):
         first = int(lines[unit])
         if not np.array_equal(column[line], column[first], equal_nan=column.dtype.kind == "f"):
             raise LayoutError(f"{where(line)}: {name} differs from {where(first)}", differing_hint(name, read))
-    return column[lines]
+    return chosen_lines(column, lines)

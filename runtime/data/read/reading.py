@@ -27,6 +27,7 @@ from graphspec.headers.sources import (
     require_file,
     resolve_source,
 )
+from graphspec.rules.cell_rules import OBJECTS_HINT
 from runtime.data.read import known_sets
 from runtime.data.read.mapped_arrays import map_member
 from runtime.data.read.picture_column import files_as_cells, read_pictures
@@ -124,7 +125,7 @@ def _load_array(member: Member) -> Array:
             values: Array = archive[member.key]
     except ValueError as error:
         if "pickle" in str(error):
-            raise DataError(f"{place} holds Python objects", "save plain numbers or text, never objects") from error
+            raise DataError(f"{place} holds Python objects", OBJECTS_HINT) from error
         raise DataError(f"{place} cannot be read ({error})", "write the file again; it may be truncated") from error
     except Exception as error:  # zipfile and zlib raise many kinds for a damaged file
         raise DataError(f"{place} cannot be read ({error})", "write the file again; it may be truncated") from error

@@ -1,7 +1,7 @@
 """Elements of a plate held flat, one after the other, and padded only for the rows that are asked for.
 
 From: elements [total, *shape] and which row has which. To: rows [B, *sizes, *shape], cells of elements that are not
-there filled with a legal value, so that no network meets a number that is none.
+there blank (bytes, which have no blank, 0): nobody takes them for a label, and the model fills them before it computes.
 """
 
 from dataclasses import dataclass, replace
@@ -64,11 +64,10 @@ class RowElements:
 
 @dataclass(frozen=True)
 class Ragged:
-    """Elements of one variable. elements: [total, *shape]; filler: [*shape] what stands where none is."""
+    """Elements of one variable. elements: [total, *shape]."""
 
     elements: Stored
     of_rows: RowElements
-    filler: Tensor
 
     @property
     def shape(self) -> torch.Size:
@@ -90,8 +89,8 @@ class Ragged:
         elements, within = self.of_rows.of(rows)
         values = self.elements.raw(elements)
         places = self.of_rows.places[elements].to(values.device)
-        filler = self.filler.to(values)
-        padded = filler.expand(len(rows), self.of_rows.room, *filler.shape).clone()
+        blank = float("nan") if values.is_floating_point() else 0 if values.dtype == torch.uint8 else -1
+        padded = values.new_full((len(rows), self.of_rows.room, *self.elements.shape), blank)
         padded[within.to(values.device), places] = values
         return padded.reshape(len(rows), *self.shape)
 
@@ -106,7 +105,7 @@ class Ragged:
     def chosen(self, rows: Tensor, device: Device) -> "Ragged":
         """Some rows as a store of their own on a device."""
         elements = Held(self.elements.raw(self.of_rows.of(rows)[0]).to(device))
-        return Ragged(elements, self.of_rows.chosen(rows, device), self.filler.to(device))
+        return Ragged(elements, self.of_rows.chosen(rows, device))
 
     def hiding(self, hidden: Tensor) -> "Ragged":
         """The same, elements [total] that are `hidden` read as blank."""
@@ -124,21 +123,3 @@ def flat_rows(variable: Variable, stored: Stored, rows: Tensor) -> tuple[Variabl
         return variable, Selection({variable.name: stored}, rows)
     element = variable.of_one
     return element, Selection({variable.name: stored.elements}, stored.of_rows.of(rows)[0])
-
-
-def filler_of(element: Variable) -> Tensor:
-    """[*shape] a legal value of the variable of one element, in the model's units."""
-    shape = element.shape
-    match element.domain:
-        case "positive":
-            return torch.ones(shape)
-        case "simplex":
-            return torch.full(shape, 1 / max(1, torch.Size(shape).numel()))
-        case "direction":
-            filler = torch.zeros(shape)
-            filler.view(-1)[0] = 1.0
-            return filler
-        case "count":
-            return torch.full(shape, float(element.minimum))
-        case _:
-            return torch.zeros(shape)
