@@ -12,6 +12,8 @@ def problem_with_shape(variable: Variable, entry: ColumnSpec, columns: list[Colu
     if entry.columns is not None:
         return _problem_with_stack(variable, columns)
     column = columns[0]
+    if column.kind == "other":  # objects, of which the shape is no news
+        return None
     if column.channels:
         problem = _problem_with_files(variable, entry, column)
         if problem is not None:
