@@ -458,3 +458,23 @@ def test_data_of_the_examples_are_read(name: str, tmp_path: Path) -> None:
         if count is not None and count.role == "observed":
             lengths = torch.cat([part.values[count.name] for part in (data.training, data.validation, data.test)])
             assert 0 < int(lengths.max()) <= plate.size
+
+
+def test_pictures_of_elements_are_made_small_and_moved_one_by_one(tmp_path: Path) -> None:
+    """`resize` and `augment` act on each element; what no row has stays as it is."""
+    pictures = np.random.default_rng(0).integers(0, 256, (30, 1, 8, 8)).astype(np.uint8)
+    np.savez(tmp_path / "flat.npz", picture=pictures, who=np.repeat(np.arange(15), 2), sex=np.arange(30) % 2)
+    variables = {"n": COUNT, "x": {"role": "observed", "domain": "unit", "shape": [1, 4, 4], "plate": "visits"}}
+    column = {"column": "picture", "resize": [4, 4], "augment": {"shift": 1}}
+    data = {
+        "source": "flat.npz",
+        "plates": {"visits": {"key": "who"}},
+        "variables": {"x": column},
+        "test": 0,
+        "validation": 0,
+    }
+    read = prepared(data, tmp_path, variables=variables)
+    batch = read.training.batch(torch.arange(15), torch.float32)
+    assert batch["x"].shape == (15, 6, 1, 4, 4)
+    moved = read.augment(batch, torch.Generator().manual_seed(0))["x"]
+    assert bool((moved[:, :2] != batch["x"][:, :2]).any()) and torch.equal(moved[:, 2:], batch["x"][:, 2:])

@@ -13,6 +13,7 @@ from graphspec.headers import Dialect, SourceError, csv_rows, npz_members, pictu
 from graphspec.headers.cell_reader import CellReader, looks_blank, signs_problem
 from graphspec.headers.columns import matching
 from graphspec.headers.npz import small_column
+from graphspec.headers.parquet import cells_as_text, opened_parquet
 from graphspec.headers.sources import (
     FileSource,
     KnownSource,
@@ -24,6 +25,7 @@ from graphspec.headers.sources import (
 )
 from graphspec.language import ColumnSpec, DataSection, Spec, VariableSpec
 from graphspec.language.data import Cell, is_pattern
+from graphspec.language.plates import path_of
 from graphspec.language.variables import AUTO
 from graphspec.reading.suggestions import did_you_mean, few
 from graphspec.text.report import Report
@@ -54,9 +56,10 @@ def _names_of(name: str, spec: Spec, spec_path: Path | None, data_dir: Path | No
         message = f"`names: auto` reads classes, and the columns of '{name}' hold weights"
         report.error("GS044", place, message, hint=hint)
         return ()
-    source = resolve_source(spec.data.source, spec_path, data_dir)
+    written = source_of(name, spec)
+    source = resolve_source(written, spec_path, data_dir)
     if isinstance(source, MissingSource):
-        message = f"`names: auto` reads column {', '.join(entry.names)} of {spec.data.source}, which is not there"
+        message = f"`names: auto` reads column {', '.join(entry.names)} of {written}, which is not there"
         report.error("GS044", place, message, hint=f"say where it is with --data-dir, or {hint}")
         return ()
     try:
@@ -65,6 +68,16 @@ def _names_of(name: str, spec: Spec, spec_path: Path | None, data_dir: Path | No
         report.error("GS044", place, f"`names: auto`: {error.message}", hint=error.hint or hint)
         return ()
     return _classes(name, entry, spec.data, cells, report, allowed="GS122" in spec.variables[name].allow)
+
+
+def source_of(name: str, spec: Spec) -> str:
+    """The file that has a variable's columns: that of its plate, where this stands in another one than rows do. Asked
+    before it is known whether the spec is right."""
+    assert spec.data is not None
+    own = spec.variables[name].plate
+    inside = [other for other in spec.plates if own is not None and own in path_of(spec.plates, other)]
+    entries = [spec.data.plates[plate] for plate in inside if plate in spec.data.plates]
+    return next((entry.source for entry in entries if entry.source is not None), spec.data.source)
 
 
 def _classes(
@@ -133,6 +146,10 @@ def _cells_of(source: FileSource, columns: list[str], dialect: Dialect) -> Itera
         if len(places) > len(set(columns)):
             raise SourceError(f"{source.path.name} has more than one column called {columns[0]}", "rename one of them")
         yield from ([row[i] for i in places] for row in rows)
+    elif source.format == "parquet":
+        with opened_parquet(source.path) as file:
+            for batch in file.iter_batches(columns=columns):
+                yield from (cells_as_text(batch.column(name)) for name in columns)
     elif source.format == "npz":
         members = npz_members(source.path).values()
         yield from (small_column(split[column]) for split in members for column in columns if column in split)

@@ -10,6 +10,7 @@ from math import prod
 from graphspec.headers.columns import Column
 from graphspec.headers.csv_files import Dialect, csv_rows
 from graphspec.headers.npz import npz_cells, npz_members
+from graphspec.headers.parquet import parquet_cells
 from graphspec.headers.sources import FileSource
 
 MOST_CELLS = 2**19
@@ -26,6 +27,10 @@ def row_cells(
     if source.format == "csv":
         wanted = [name for name in dict.fromkeys(names) if columns[name].complete]
         return _of_table(source, wanted, dialect) if wanted else {}
+    if source.format == "parquet":
+        wanted = [name for name in dict.fromkeys(names) if columns[name].kind != "other"]
+        cells = parquet_cells(source.path, wanted) if wanted else {}
+        return {name: [column] for name, column in (cells or {}).items()}
     if source.format != "npz":
         return {}
     members = npz_members(source.path)["train"]

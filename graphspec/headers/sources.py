@@ -28,10 +28,11 @@ from graphspec.headers import (
 )
 from graphspec.headers.columns import Column
 from graphspec.headers.numbers import NumberFormat
+from graphspec.headers.parquet import ENDINGS, parquet_table
 from graphspec.language import DataSection
 
-Format = Literal["npz", "csv", "folder", "shards"]
-FORMATS = "an .npz file, a .csv or .tsv file (or .csv.gz, .tsv.gz), a folder of images or .tar shards"
+Format = Literal["npz", "csv", "parquet", "folder", "shards"]
+FORMATS = "an .npz file, a .csv or .tsv file (or .csv.gz, .tsv.gz), a .parquet file, a folder of images or .tar shards"
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def _format(path: Path) -> Format | None:
         return "folder"
     if path.name.lower().endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz")):
         return "csv"
-    formats: dict[str, Format] = {".npz": "npz", ".tar": "shards"}
+    formats: dict[str, Format] = {".npz": "npz", ".tar": "shards", **dict.fromkeys(ENDINGS, "parquet")}
     return formats.get(path.suffix.lower())
 
 
@@ -246,6 +247,8 @@ def _tables(source: FileSource, dialect: Dialect, skip: bool) -> dict[SplitName,
         return npz_tables(source.path)
     if source.format == "csv":
         return {"train": csv_table(source.path, dialect)}
+    if source.format == "parquet":
+        return {"train": parquet_table(source.path)}
     if source.format == "folder":
         return folder_tables(source.path, skip=skip)
     if source.format == "shards":

@@ -200,7 +200,7 @@ class DataSection(Section):
 
     source: str = Field(
         description="A known data set (digits, mnist, sprites, svhn, yale_b) or a path: .npz, .csv, .tsv (or .gz of "
-        "these two), a folder of images, or .tar shards such as rows-{000..009}.tar."
+        "these two), .parquet, a folder of images, or .tar shards such as rows-{000..009}.tar."
     )
     separator: Sign | None = Field(default=None, description="Sign between cells; left out, the first lines tell.")
     decimal: Literal[".", ","] | None = Field(default=None, description="Sign before a fraction; left out, a point.")

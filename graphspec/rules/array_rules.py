@@ -1,5 +1,5 @@
-"""Whether the arrays of an .npz file hold values of a variable: their cells by the rules for cells of text, and what
-only arrays have, bytes and rows of one length."""
+"""Whether the arrays of an .npz file (or the columns of a .parquet file) hold values of a variable: their cells by the
+rules for cells of text, and what only arrays have, bytes and rows of one length."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from graphspec.graphs.graph import Variable
 from graphspec.headers import npz_members
 from graphspec.headers.columns import Column
 from graphspec.headers.npz_cells import ArrayCells, look_at
+from graphspec.headers.parquet import parquet_cells
 from graphspec.headers.sources import FileSource, Source
 from graphspec.language import ColumnSpec
 from graphspec.rules.cell_rules import Problem
@@ -23,6 +24,8 @@ def with_label_cells(column: Column, entry: ColumnSpec, source: FileSource) -> C
 
     Raises SourceError for an array that cannot be read.
     """
+    if source.format == "parquet":
+        return _of_parquet([column], source)[0]
     if source.format != "npz" or column.shape not in ((), (1,)):
         return column
     cells = look_at([npz_members(source.path)["train"][column.name]], entry.missing_in(column.name))
@@ -37,6 +40,8 @@ def with_array_cells(
     Columns that `with_label_cells` has looked at are read in the other splits only; columns of other sources are given
     back as they are. Raises SourceError for an array that cannot be read.
     """
+    if isinstance(source, FileSource) and source.format == "parquet":
+        return _of_parquet(columns, source), None
     if not isinstance(source, FileSource) or source.format != "npz":
         return list(columns), None
     splits = npz_members(source.path)
@@ -55,6 +60,18 @@ def with_array_cells(
         if problem is not None:
             return list(columns), problem
     return found, None
+
+
+def _of_parquet(columns: Sequence[Column], source: FileSource) -> list[Column]:
+    """The columns with all their cells, where these are few; those that are known already as they are."""
+    wanted = [column.name for column in columns if not column.values and column.kind != "other"]
+    cells = parquet_cells(source.path, wanted) if wanted else None
+    found = []
+    for column in columns:
+        seen = Counter((cells or {}).get(column.name, ()))
+        values, counts = tuple(seen), tuple(seen.values())
+        found.append(replace(column, values=values, counts=counts, complete=True) if seen else column)
+    return found
 
 
 def _with(column: Column, cells: ArrayCells) -> Column:

@@ -20,7 +20,10 @@ READABLE: dict[Domain, tuple[Domain, ...]] = {
     "direction": ("direction", "real"),
 }
 """What a column that a known data set declares as KEY can feed."""
-OBJECTS_HINT = "save plain numbers or text; what differs in length by row one after the other, with a column of lengths"
+OBJECTS_HINT = (
+    "save plain numbers or text; what differs in length by row one after the other with a column of lengths (.npz), or "
+    "with a line an element (tables)"
+)
 MOST_NAMES = 50
 """More values than this in a column are hardly names of classes."""
 FEW_BLANKS = 3

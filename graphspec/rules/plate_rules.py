@@ -168,7 +168,7 @@ def _refused_data(spec: Spec, inside: Sequence[str]) -> Iterator[Refusal]:
     for name in inside:
         column = spec.data.variables.get(name)
         apart = any(plate in spec.data.plates for plate in variable_path(spec, name))
-        fields = ("augment", "soft") if apart else ("resize", "colour", "augment", "soft")
+        fields = ("soft",) if apart else ("resize", "colour", "soft")
         for field in fields if column is not None else ():
             if getattr(column, field):
                 what, because = f"`{field}` of {name}, which stands in a plate", "its cells hold several elements"

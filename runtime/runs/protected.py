@@ -29,12 +29,13 @@ def _refuse_spec(path: Path, target: Path, spec_path: Path) -> None:
 
 
 def _data_files(graphs: Graphs, spec_path: Path | None, data_dir: Path | None) -> list[Path]:
-    """Files and folders of the spec's source and its lists of rows, as far as they are there."""
+    """Files and folders of the spec's sources and its lists of rows, as far as they are there."""
     data = graphs.spec.data
     if data is None:
         return []
-    found = resolve_source(data.source, spec_path, data_dir)
-    files = list(expand(found.path)) if isinstance(found, FileSource) else []
+    sources = [data.source, *(entry.source for entry in data.plates.values() if entry.source is not None)]
+    found = [resolve_source(source, spec_path, data_dir) for source in dict.fromkeys(sources)]
+    files = [file for each in found if isinstance(each, FileSource) for file in expand(each.path)]
     for budget in data.labels.values():
         rows = getattr(budget, "rows", None)
         listed = find_file(rows, spec_path, data_dir) if isinstance(rows, str) else None

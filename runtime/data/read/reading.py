@@ -30,6 +30,7 @@ from graphspec.headers.sources import (
 from graphspec.rules.cell_rules import OBJECTS_HINT
 from runtime.data.read import known_sets
 from runtime.data.read.mapped_arrays import map_member
+from runtime.data.read.parquet_columns import read_parquet
 from runtime.data.read.picture_column import files_as_cells, read_pictures
 from runtime.data.read.picture_decoding import PictureReading
 from runtime.data.read.row_identity import by_name
@@ -84,6 +85,8 @@ def _read_file(source: FileSource, columns: Sequence[str], tell: Tell, readings:
         return _read_npz(source.path, columns, tell)
     if source.format == "csv":
         return _read_csv(source.path, columns, dialect)
+    if source.format == "parquet":
+        return read_parquet(source.path, columns)
     if source.format == "folder":
         return _read_folder(source.path, columns, tell, readings.get("image", PictureReading()))
     if source.format == "shards":

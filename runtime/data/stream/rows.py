@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -157,7 +157,8 @@ class PreparedData:
         for name, spec in self.columns.items():
             if spec.augment is not None and name in batch:
                 blank = name in self.may_be_blank
-                images = augment_images(batch[name], spec.augment, generator, may_be_blank=blank, portion=portion)
+                change = partial(augment_images, changes=spec.augment, generator=generator, may_be_blank=blank)
+                images = _each_alone(batch[name], portion, change)
                 result[name] = images.clamp(0, 1) if name in self.unit_valued else images
         return self._cut(result)
 
@@ -255,6 +256,18 @@ class PreparedData:
             "fingerprint": self.fingerprint,
             "notes": list(self.notes),
         }
+
+
+def _each_alone(values: Tensor, portion: Portion | None, change: Callable[..., Tensor]) -> Tensor:
+    """`change` of pictures [B, C, H, W], or of those of all elements [B, *plates, C, H, W] as if each were a row."""
+    plates = values.shape[1:-3]
+    if not plates:
+        return change(values, portion=portion)
+    room, flat = plates.numel(), values.reshape(-1, *values.shape[-3:])
+    if portion is not None:
+        places = (portion.places[:, None] * room + torch.arange(room, device=portion.places.device)).flatten()
+        portion = Portion(portion.size * room, places)
+    return change(flat, portion=portion).reshape(values.shape)
 
 
 def _plain(given: Given) -> dict[str, Any]:
