@@ -398,6 +398,22 @@ def test_units_are_those_of_elements_that_are_there(tmp_path: Path) -> None:
     assert float(there[~there.isnan()].mean()) == pytest.approx(0, abs=1e-9)
 
 
+def test_elements_are_counted_by_row(tmp_path: Path) -> None:
+    write_csv(tmp_path / "outer.csv", {"who": range(12), "sex": [0, 1] * 6})
+    write_csv(tmp_path / "inner.csv", {"who": [3, 1, 1], "lab": [1, 2, 3], "kind": [0, 1, 2]})
+    entry = {"visits": {"source": "inner.csv", "key": "who"}}
+    data = prepared(
+        {"source": "outer.csv", "plates": entry, "variables": COLUMNS, "test": 0, "validation": 0}, tmp_path
+    )
+    told = {"least": 0, "median": 0, "most": 2, "all": 3, "without": 10, "unknown": 0}
+    assert data.manifest()["elements"] == {"visits": {"training": told}}
+    assert "elements of visits  least  median  most  all  none at all\n  training" in data.describe()
+    assert data.label_counts[0].to_json() == {
+        "rows": {"training": 2, "validation": 0, "test": 0}, "elements": {"training": 3, "validation": 0, "test": 0},
+        "classes": {name: {"training": 1, "validation": 0, "test": 0} for name in "012"},
+    }  # fmt: skip
+
+
 def test_keys_and_orders_mean_what_people_mean() -> None:
     where = "line {}".format
     assert [canonical(cell) for cell in ("3", "3.0", "03", "3.5", "abc", "", "1e3")] == [

@@ -179,6 +179,7 @@ def _show_spec(target: str, overrides: "list[str] | tuple[()]", data_dir: Path |
             name: manifest[name]
             for name in ("source", "seed", "rows", "patterns", "label_counts", "given", "units", "fingerprint", "notes")
         }
+        rest |= {"elements": manifest["elements"]} if "elements" in manifest else {}
         print_json({"spec": target, **rest, "labelled": labelled})
         return
     console.print(f"source: {manifest['source']}", soft_wrap=True, highlight=False)

@@ -234,6 +234,7 @@ def _assemble(
         labels={name: _with_classes(graphs.variables[name], columns, table) for name in graphs.supervised},
         notes=(*notes, *_never_labelled(training, kept), *far_values(graphs, training, starts)),
         starts=starts,
+        plates=tuple(graphs.plates.values()),
         block_rows=_block_rows(stored),
         weights={name: read.weights[splits.training] for name, read in values.items() if read.weights is not None},
         may_be_blank=frozenset(name for name in values if name in graphs.supervised or graphs.variables[name].missing),

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from compiler.symbolic.schedules import Rates
-from graphspec.graphs.graph import Variable
+from graphspec.graphs.graph import Plate, Variable
 from graphspec.graphs.start import Start
 from graphspec.language import ColumnSpec
 from runtime.data.randomness import Portion, draw_rows
 from runtime.data.read.table import Array
 from runtime.data.stream.augmentation import augment_images
 from runtime.data.stream.column_store import Selection, hold
+from runtime.data.stream.element_lengths import Lengths, describe_lengths, lengths_of
 from runtime.data.stream.known_rows import SourceRows
 from runtime.data.stream.label_counts import LabelCounts, count_labels, describe_labels
 from runtime.data.stream.patterns import Given, count_given, count_patterns, describe_blanks, describe_splits
@@ -125,7 +126,7 @@ class PreparedData:
     weights: [N, K] of each soft label, per training row and class.
     block_rows: rows that training reads together, where the data are much too large for memory; else 0.
     rows_of_source: all rows, as other data may know them again. labels: the supervised variables, with class names.
-    starts: of variables whose values are far from where their factors would start.
+    starts: of variables whose values are far from where their factors would start. plates: of the spec.
     """
 
     source: str
@@ -147,6 +148,7 @@ class PreparedData:
     rows_of_source: SourceRows | None = None
     labels: Mapping[str, Variable] = field(default_factory=dict)
     starts: Mapping[str, Start] = field(default_factory=dict)
+    plates: tuple[Plate, ...] = ()
 
     def augment(self, batch: Mapping[str, Tensor], generator: torch.Generator, portion: Portion | None = None) -> Batch:
         """The batch with its images changed as `augment` says; for training only. generator: on the batch's device.
@@ -200,7 +202,13 @@ class PreparedData:
         """Rows of each split per pattern of labels, labels per class, how much training has of what may be blank."""
         rows = describe_splits(self._splits(), tuple(self.columns), tuple(self.label_rows))
         blanks = describe_blanks(self.training.selection, self._with_blanks_inside())
-        return "\n".join(part for part in (rows, describe_labels(self.label_counts), blanks) if part)
+        parts = (rows, describe_lengths(self.lengths), describe_labels(self.label_counts), blanks)
+        return "\n".join(part for part in parts if part)
+
+    @cached_property
+    def lengths(self) -> tuple[Lengths, ...]:
+        """How many elements rows have of each plate with a count."""
+        return lengths_of(self.plates, self._splits())
 
     @cached_property
     def label_counts(self) -> tuple[LabelCounts, ...]:
@@ -219,6 +227,12 @@ class PreparedData:
             if name in self.may_be_blank
             and (name not in self.label_rows or self.training.selection.stored[name].shape.numel() > 1)
         ]  # fmt: skip
+
+    def _lengths_by_plate(self) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for each in self.lengths:
+            found.setdefault(each.plate, {})[each.split] = each.to_json()
+        return found
 
     def _splits(self) -> dict[str, Selection]:
         splits = {"training": self.training, "validation": self.validation, "test": self.test}
@@ -241,6 +255,7 @@ class PreparedData:
                 name: {" ".join(labels) or "none": count for labels, count in count_patterns(split, self.label_rows)}
                 for name, split in self._splits().items()
             },
+            **({"elements": self._lengths_by_plate()} if self.lengths else {}),
             "class_names": self.class_names,
             "label_counts": {counts.name: counts.to_json() for counts in self.label_counts},
             "given": {
