@@ -61,17 +61,28 @@ class PlateTwin:
     # elements
 
     def nodes(self, name: str) -> Iterator[Node]:
-        plates = [plate for plate, _ in self.graphs.variables[name].plates]
+        """Elements that are there by some value of a count."""
         sizes = [range(size) for _, size in self.graphs.variables[name].plates]
-        return ((name, places) for places in product(*sizes) if self.there(plates, places))
+        for places in product(*sizes):
+            known = [c for c in self.counts(name, places) if self.whole(c[0])]
+            if all(place < self.told(count).item() for count, place in known):
+                yield name, places
 
-    def there(self, plates: Sequence[str], places: tuple[int, ...]) -> bool:
-        """Each plate's place is below its count in the element around it."""
-        for depth, (plate, place) in enumerate(zip(plates, places, strict=True)):
+    def counts(self, name: str, places: tuple[int, ...]) -> list[tuple[Node, int]]:
+        """Of each plate with a count, what counts its elements around this one, and this one's place."""
+        found = []
+        for depth, (plate, _) in enumerate(self.graphs.variables[name].plates):
             count = self.graphs.plates[plate].count
-            if count is not None and not place < self.told((count, places[:depth])).item():
-                return False
-        return True
+            if count is not None:
+                found.append(((count, places[:depth]), places[depth]))
+        return found
+
+    def there(self, node: Node) -> Tensor:
+        """In which worlds an element is there: [worlds] bool."""
+        found = torch.ones(self.count, dtype=torch.bool)
+        for count, place in self.counts(*node):
+            found = found & (place < (self.told(count) if self.whole(count) else self.values[count]))
+        return found
 
     def kind(self, node: Node) -> str:
         return self.choices[node[0]].estimator
@@ -155,22 +166,29 @@ class PlateTwin:
         if view.kind in ("previous", "next"):
             place = here[plates[-1]] + (-1 if view.kind == "previous" else 1)
             outer = tuple(here[plate] for plate in plates[:-1])
-            inside = 0 <= place < base.plates[-1][1] and self.there(plates, (*outer, place))
-            node = (view.base, (*outer, place if inside else 0))
-            value, flag = self.numbers(node, raw=True), torch.full((self.count, *(seen.flags or ())), float(inside))
-            flag = self.flag(node) * inside if base.missing else flag.to(self.model.dtype)
-            return {name: value * inside, name + PRESENCE: flag}
+            node = (view.base, (*outer, place))
+            if node not in set(self.nodes(view.base)):
+                zeros = torch.zeros(self.count, *seen.shape, *([seen.support] if seen.domain == "category" else []))
+                return {name: zeros.to(self.model.dtype), name + PRESENCE: torch.zeros(self.count, *seen.flags)}
+            value, inside = self.numbers(node, raw=True), self.there(node).to(self.model.dtype)
+            flag = self.flag(node) if base.missing else torch.ones(self.count, *seen.flags, dtype=self.model.dtype)
+            return {name: self.times(inside, value), name + PRESENCE: self.times(inside, flag)}
         fixed = [here[plate] if plate not in view.taken else None for plate in plates]
         nodes = [n for n in self.nodes(view.base) if all(f is None or f == p for f, p in zip(fixed, n[1], strict=True))]
         nothing = torch.zeros((1, *base.shape, *([base.support] if base.domain == "category" else [])))
+        there = [self.there(node) for node in nodes]
         values = [self.numbers(node, raw=view.kind in ("first", "last") or view.raw) for node in nodes]
-        found = {name: self.pooled(view.kind, values, nothing)}
+        found = {name: self.pooled(view.kind, there, values, nothing)}
         if base.missing:
             flags = [self.flag(node) for node in nodes]
-            found[name + PRESENCE] = self.pooled(view.kind, flags, torch.zeros((1, *base.shape)))
+            found[name + PRESENCE] = self.pooled(view.kind, there, flags, torch.zeros((1, *base.shape)))
         elif seen.flags is not None:
-            found[name + PRESENCE] = torch.full((self.count,), float(bool(nodes)), dtype=self.model.dtype)
+            some = torch.stack([*there, torch.zeros(self.count, dtype=torch.bool)]).any(0)
+            found[name + PRESENCE] = some.to(self.model.dtype)
         return found
+
+    def times(self, weights: Tensor, value: Tensor) -> Tensor:
+        return weights.reshape(-1, *(1,) * (value.dim() - 1)) * value
 
     def numbers(self, node: Node, *, raw: bool) -> Tensor:
         """An element as it is pooled: a category as class weights, counts as log1p."""
@@ -181,9 +199,19 @@ class PlateTwin:
         assert not relaxed, "counts are not relaxed here"
         return value.log1p() if variable.domain in ("count", "positive") and not raw else value
 
-    def pooled(self, kind: str, values: Sequence[Tensor], nothing: Tensor) -> Tensor:
-        if not values:
-            return self.everywhere(nothing.to(self.model.dtype))
+    def pooled(self, kind: str, there: list[Tensor], values: list[Tensor], nothing: Tensor) -> Tensor:
+        """World by world, of the elements that are there in it."""
+        worlds = []
+        for world in range(self.count):
+            here = [
+                value.expand(self.count, *value.shape[1:])[world]
+                for value, is_there in zip(values, there, strict=True)
+                if is_there[world]
+            ]
+            worlds.append(self.pool(kind, here) if here else nothing[0].to(self.model.dtype))
+        return torch.stack(worlds)
+
+    def pool(self, kind: str, values: list[Tensor]) -> Tensor:
         match kind:
             case "first":
                 return values[0]
@@ -231,14 +259,15 @@ class PlateTwin:
         )
 
     def log_density(self, factor, node: Node, part: str) -> Tensor:
-        here = self.given(node)
+        here, there = self.given(node), self.there(node)
         kept, soft = here if part == "given" else ~here, False
         if part == "given":
-            value = torch.where(here, self.told(node), torch.zeros_like(self.told(node))).unsqueeze(0)
+            legal = torch.full_like(self.told(node), self.graphs.variables[node[0]].minimum)
+            value = torch.where(here, self.told(node), legal).unsqueeze(0)
         else:
             value, soft = self.values[node], self.kind(node) == "relax"
         each = self.distribution(factor, node).log_prob_each(value, relaxed=soft)
-        return self.total(each, kept)
+        return torch.where(there, self.total(each, kept), 0.0)
 
     def total(self, each: Tensor, kept: Tensor) -> Tensor:
         found = torch.where(kept, each, torch.zeros_like(each))
@@ -253,8 +282,13 @@ class PlateTwin:
         )
         if closed and not self.below(name) & self.graphs.stochastic_parents(p):
             each = divergence(self.distribution(q, node), self.distribution(p, node))
-            return -self.total(each, ~self.given(node))
+            return torch.where(self.there(node), -self.total(each, ~self.given(node)), 0.0)
         return self.log_density(p, node, "hidden") - self.log_density(q, node, "hidden")
+
+    def log_mass(self, node: Node) -> Tensor:
+        """log q of a summed element in each world, there or not: its values sum to one in any case."""
+        each = self.distribution(self.q[node[0]], node).log_prob_each(self.values[node])
+        return self.total(each, ~self.given(node))
 
     def below(self, name: str) -> set[str]:
         found, pending = set[str](), [name]
@@ -274,7 +308,7 @@ class PlateTwin:
         zero = torch.zeros(self.count, dtype=self.model.dtype)
         log_g = torch.full_like(zero, -math.log(self.samples))
         for node in self.summed:
-            log_g = log_g + self.log_density(self.q[node[0]], node, "hidden")
+            log_g = log_g + self.log_mass(node)
         log_w: dict[str, Tensor] = {}
         for node in self.labels:
             log_w[node[0]] = log_w.get(node[0], zero) + self.log_density(self.q[node[0]], node, "given")
@@ -285,10 +319,11 @@ class PlateTwin:
                 likelihood = likelihood + self.log_density(factor, node, "given")
         total = (weights * (likelihood - sum(log_w.values(), zero))).sum()
         for node in self.hidden:
-            floor = torch.tensor(-self.weights.number("free_bits", node[0]), dtype=zero.dtype)
-            total = total + self.weights.number("beta", node[0]) * torch.minimum(
-                (weights * self.gain(node)).sum(), floor
-            )
+            gain = (weights * self.gain(node)).sum()
+            if node[0] in self.section.free_bits:
+                share = (weights * self.there(node)).sum()
+                gain = torch.minimum(gain, -self.weights.number("free_bits", node[0]) * share)
+            total = total + self.weights.number("beta", node[0]) * gain
         evidence = [
             torch.logsumexp(log_g + sum(list(log_w.values())[:place], zero), 0) for place in range(len(log_w) + 1)
         ]

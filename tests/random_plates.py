@@ -15,12 +15,13 @@ def path(plate: str | None) -> tuple[str, ...]:
 class PlateSpecDraw:
     """One random spec with up to `most` hidden or supervised variables. samples: S.
 
-    ragged: some plates have a count, observed, which others may read.
+    ragged: some plates have a count, observed, which others may read. hidden: supervised or latent.
     """
 
     def __init__(
-        self, seed: int, most: int = 4, samples: int = 2, *, weights: bool = True, ragged: bool = False
-    ) -> None:
+        self, seed: int, most: int = 4, samples: int = 2, *, weights: bool = True, ragged: bool = False,
+        hidden: bool = False,
+    ) -> None:  # fmt: skip
         self.random = Random(seed)
         self.sizes = {"p": self.random.randint(2, 3), "r": 2, "s": 2}
         self.plates: dict[str, str | None] = {"x": self.random.choice(["p", "p", "s", None]), "u": None}
@@ -36,6 +37,21 @@ class PlateSpecDraw:
         while ragged and not self.counts:
             self.counts = {plate: f"n{plate}" for plate in PLATES if self.random.random() < 0.6}
         self.plates |= {count: (PLATES[plate] or (None,))[-1] for plate, count in self.counts.items()}
+        self.roles = dict.fromkeys(self.counts.values(), "observed")
+        if hidden:
+            self._hide()
+
+    def _hide(self) -> None:
+        """Counts of the row that rows may lack; what rows show stands elsewhere, and labels say that the count is
+        known."""
+        for plate in ("p", "r"):
+            if plate in self.counts:
+                self.roles[self.counts[plate]] = self.random.choice(["supervised", "supervised", "latent"])
+        self.counts.pop("s", None)
+        self.plates["x"] = None
+        latent = [plate for plate in ("p", "r") if self.roles.get(self.counts.get(plate, "")) == "latent"]
+        inside = [n for n in self.supervised if set(path(self.plates[n])) & set(latent)]
+        self.supervised = [name for name in self.supervised if name not in inside]
 
     def _worlds(self) -> int:
         total = 1
@@ -61,16 +77,20 @@ class PlateSpecDraw:
         for plate, count in self.counts.items():
             least = self.random.choice([0, 0, 1])
             size = f"domain: count, min: {least}, max: {self.sizes[plate]}"
-            lines.append(f"  {count}: {{role: observed, {size}{self._in(count)}}}")
-        counts, modelled = list(self.counts.values()), [c for c in self.counts.values() if self.random.random() < 0.5]
+            lines.append(f"  {count}: {{role: {self.roles[count]}, {size}{self._in(count)}}}")
+        counts = list(self.counts.values())
+        seen = [count for count in counts if self.roles[count] == "observed"]
+        modelled = [count for count in counts if count not in seen or self.random.random() < 0.5]
         lines.append("generative:")
         lines += [f"  {count}: {{}}" for count in modelled]
         lines += [self._factor(n, p_order[:i], generative=True) for i, n in enumerate(p_order)]
         lines += [self._factor(n, [*p_order, *counts], generative=True) for n in ("x", "u")]
         lines.append("recognition:")
+        lines += [f"  {count}: {{parents: [x, u]}}" for count in counts if count not in seen]
         seen = ["x", "u", *counts]
         lines += [self._factor(n, [*seen, *q_order[:i]], generative=False) for i, n in enumerate(q_order)]
-        alphas = ", ".join(f"{n}: {self.random.uniform(0.1, 3):.2f}" for n in self.supervised)
+        labels = [*self.supervised, *(count for count in counts if self.roles[count] == "supervised")]
+        alphas = ", ".join(f"{n}: {self.random.uniform(0.1, 3):.2f}" for n in labels)
         lines.append("networks: {default: {kind: mlp, hidden: [3], activation: tanh}}")
         numbers = {"samples": str(self.samples)} | ({"alpha": f"{{{alphas}}}"} if alphas else {})
         if self.weights:

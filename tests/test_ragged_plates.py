@@ -27,7 +27,10 @@ def ragged_rows(model, count: int = ROWS, seed: int = 0) -> dict[str, Tensor]:
             shape = (count, *variable.row_shape)
             counts = torch.randint(variable.minimum, plate.size + 1, shape, generator=generator).to(DOUBLE)
             counts[1], counts[-1] = plate.size, variable.minimum
-            rows[plate.count] = counts
+            if variable.role != "observed":
+                counts[0] = torch.nan
+            if variable.role != "latent":
+                rows[plate.count] = counts
     return rows
 
 

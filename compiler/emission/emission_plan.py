@@ -13,7 +13,7 @@ from compiler.families import ENTRIES
 from compiler.model.grouping import first_with_blanks, pattern_of
 from compiler.model.model import Model
 from compiler.symbolic.axis_names import SAMPLES
-from compiler.symbolic.lowering import given_in_part
+from compiler.symbolic.lowering import given_in_part, label_without_count
 from compiler.symbolic.program import Axes, Pattern
 from graphspec.graphs.graph import SIDES, Factor, Graphs
 
@@ -102,7 +102,8 @@ def make_plan(model: Model) -> EmissionPlan:
                 classes[factor.key] = names.fresh(kind + camel(factor.variable))
                 attributes[factor.key] = names.fresh(f"{letter}_{identifiers[factor.variable]}")
     patterns = _patterns(model, names, identifiers)
-    masks = {p.name: names.fresh(f"rows_have_{p.name}") for p in graphs.plates.values() if p.count is not None}
+    told = {*graphs.observed, *graphs.supervised}
+    masks = {p.name: names.fresh(f"rows_have_{p.name}") for p in graphs.plates.values() if p.count in told}
     features = model.compiled.features
     return EmissionPlan(model, names, identifiers, tensors, classes, attributes, features, patterns, masks)
 
@@ -113,7 +114,7 @@ def _patterns(model: Model, names: Names, identifiers: dict[str, str]) -> dict[P
     graphs, first = model.graphs, first_with_blanks(model.graphs)
     whole = set(graphs.supervised) - set(given_in_part(graphs)) if first > 1 else set()
     every = (pattern_of(graphs, first + number) for number in range(first))
-    found = [pattern for pattern in every if whole.isdisjoint(pattern.masked)]
+    found = [p for p in every if whole.isdisjoint(p.masked) and label_without_count(graphs, p) is None]
     if len(found) > MOST_PATTERNS:
         what = f"{len(found)} patterns of labels, a function each (at most {MOST_PATTERNS})"
         raise refused(graphs, ("variables",), what)

@@ -14,12 +14,12 @@ def mask_lines(plan: EmissionPlan) -> list[str]:
     """`visits_there = there_by_row(rows["n"], 60)`, a line a plate with a count, outer plates first."""
     lines, graphs = list[str](), plan.graphs
     for plate in sorted(graphs.plates.values(), key=lambda plate: len(plate.path)):
-        if plate.count is None:
+        if plate.name not in plan.masks:
             continue
         counts: Any = Expression(f'rows["{plate.count}"]')
         code: Any = applied(views.there_by_row, counts, plate.size)
         outer = graphs.ragged(plate.path[:-1])
-        if outer is not None:
+        if outer is not None and outer.name in plan.masks:
             known: Any = Expression(plan.masks[outer.name])
             code = code & presence.over(known, len(plate.path) - len(outer.path))
         lines.append(f"{plan.masks[plate.name]} = {code}")

@@ -17,7 +17,7 @@ from compiler.plan.questions import plan_features
 from compiler.plan.run import Runner
 from compiler.plan.running import Context
 from compiler.symbolic.derivation import derive
-from compiler.symbolic.lowering import every_pattern, lower
+from compiler.symbolic.lowering import every_pattern, label_without_count, lower
 from compiler.symbolic.objective import Objective
 from compiler.symbolic.program import Pattern, Program
 from compiler.symbolic.schedules import ObjectiveWeights
@@ -51,6 +51,9 @@ class Compiled:
         count = self.graphs.spec.objective.samples if samples is None else samples
         key = (pattern, count)
         if key not in self._programs:
+            if (wrong := label_without_count(self.graphs, pattern)) is not None:
+                label, counts = wrong
+                raise ValueError(f"a row has a label of {label} and none of {counts}, which says how many there are")
             program = lower(self.graphs, pattern, count)
             self._programs[key] = (program, derive(program))
         return self._programs[key]

@@ -79,19 +79,43 @@ class Queries(nn.Module):
         """Posterior of one hidden variable given the observed variables and the labels in `rows`.
 
         Discrete with a finite support: probabilities [B, *shape, K]; else the mean [B, *shape]. Marginal over
-        everything else that is hidden: exactly where that is enumerated, over `samples` draws otherwise.
+        everything else that is hidden: exactly where that is enumerated, over `samples` draws otherwise. Of a plate
+        with a count the elements that are there, or likeliest are; labels of elements have no part in their count's.
         """
         prepared = self.prepare(rows)
-        told = prepared.pop(name, None)
-        if told is not None:
-            prepared[name] = blanks.blank(self.graphs.variables[name], len(told), self.dtype, told.device)
+        for hidden in (name, *self._labels_counted_by(name)):
+            if (told := prepared.get(hidden)) is not None:
+                prepared[hidden] = blanks.blank(self.graphs.variables[hidden], len(told), self.dtype, told.device)
 
         def planned(pattern: Pattern) -> Asked:
             program, _ = self.compiled.program(pattern, samples)
             return ("posterior", name, samples), partial(plan_posterior, program, name, self.compiled.features)
 
         found = self.by_pattern(prepared, planned, noise)["posterior"]
-        return presence.blank_where_absent(self.graphs, presence.presence(self.graphs, prepared), name, found)
+        counts = self._likeliest_counts(name, prepared, samples, noise)
+        masks = presence.presence(self.graphs, {**prepared, **counts})
+        return presence.blank_where_absent(self.graphs, masks, name, found)
+
+    def _labels_counted_by(self, name: str) -> list[str]:
+        """Labels of the elements that a variable counts."""
+        counted = {plate.name for plate in self.graphs.plates.values() if plate.count == name}
+        variables = self.graphs.variables
+        return [label for label in self.graphs.supervised if counted & {plate for plate, _ in variables[label].plates}]
+
+    def _likeliest_counts(
+        self, name: str, prepared: Mapping[str, Tensor], samples: int, noise: Noise
+    ) -> dict[str, Tensor]:
+        """Of the counts of a variable's plates that rows may lack: what rows have, else the likeliest value."""
+        found, graphs = dict[str, Tensor](), self.graphs
+        for plate in (graphs.plates[plate] for plate, _ in graphs.variables[name].plates):
+            count = graphs.variables.get(plate.count or "")
+            if count is None or count.role == "observed":
+                continue
+            likeliest = self.predict(count.name, prepared, samples=samples, noise=noise).nan_to_num().argmax(-1)
+            likeliest = likeliest.to(self.dtype) + count.minimum
+            told = prepared.get(count.name, torch.full_like(likeliest, torch.nan))
+            found[count.name] = torch.where(told >= 0, told, likeliest)
+        return found
 
     def by_pattern(
         self,
@@ -132,8 +156,8 @@ class Queries(nn.Module):
         log_weight = found.pop("log weight").expand(inner.batch)
         chosen = _resample(log_weight.reshape(noise.batch, samples), noise)
         drawn = {n: v.expand(inner.batch, *v.shape[1:]) for n, v in found.items()}
-        picked = {n: _pick(v.reshape(noise.batch, samples, *v.shape[1:]), chosen) for n, v in drawn.items()}
-        return self._of_those_there(picked, self.prepare(rows), ahead=1)
+        drawn = self._of_those_there(drawn, {**repeated, **drawn})
+        return {n: _pick(v.reshape(noise.batch, samples, *v.shape[1:]), chosen) for n, v in drawn.items()}
 
     def posterior_means(self, rows: Mapping[str, Tensor], *, noise: Noise) -> dict[str, Tensor]:
         """q's mean (discrete: likeliest class) of every hidden variable [B, *shape], parents at theirs, labels
@@ -143,15 +167,12 @@ class Queries(nn.Module):
         runner = self.compiled.runner(("means", labels), lambda: plan_means(self.graphs, labels))
         found = runner.results(self._context(prepared, noise), self._given(prepared).of(runner.plan))
         found = {name: value.expand(noise.batch, *value.shape[1:]) for name, value in found.items()}
-        return self._of_those_there(found, prepared)
+        return self._of_those_there(found, {**prepared, **found})
 
-    def _of_those_there(
-        self, found: dict[str, Tensor], rows: Mapping[str, Tensor], ahead: int = 0
-    ) -> dict[str, Tensor]:
-        """Answers without those of elements that are not there; ahead: axes before the rows."""
+    def _of_those_there(self, found: dict[str, Tensor], rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Answers without those of elements that are not there by the counts of rows."""
         masks = presence.presence(self.graphs, rows)
-        blanked = presence.blank_where_absent
-        return {name: blanked(self.graphs, masks, name, value, ahead) for name, value in found.items()}
+        return {n: presence.blank_where_absent(self.graphs, masks, n, value) for n, value in found.items()}
 
     def generate(
         self, given: Mapping[str, Tensor], rows: int, *, noise: Noise, means: bool = True

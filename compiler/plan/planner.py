@@ -6,6 +6,7 @@ varies over, found by summing the other axes out in a good order.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from compiler.plan.plan import Given, Plan, Value, needed_lines
 from compiler.plan.program_writer import ProgramWriter
@@ -32,6 +33,7 @@ from compiler.symbolic.objective import (
     PlateSum,
     Sum,
     Term,
+    There,
     Weighted,
     walk,
 )
@@ -143,8 +145,10 @@ class Planner(ProgramWriter):
                 return self.added(self._parts(term, wanted), wanted)
             case Expectation(measure, inner):
                 return self._expectation(measure, inner, wanted)
-            case PlateSum(plates, inner):
-                return self.over_elements(self.term(inner, f"each_{wanted}"), plates, wanted)
+            case PlateSum(plates, inner, masked):
+                return self.over_elements(self.term(inner, f"each_{wanted}"), plates, wanted, masked=masked)
+            case There(plates, inner):
+                return self._where_there(plates, inner, wanted)
             case LogEvidence(labels):
                 return self._evidence(labels)
             case LogMean(inner):
@@ -152,10 +156,22 @@ class Planner(ProgramWriter):
             case Weighted(weight, inner):
                 value = self.term(inner, f"unweighted_{wanted}")
                 return self.write("times", wanted, (value,), kind=weight.kind, variable=weight.variable)
-            case FreeBits(bits, inner, masked):
+            case FreeBits(bits, inner, masked, share):
                 value = self.term(inner, f"unfloored_{wanted}")
-                masks = (self.mask(bits.variable),) if masked else ()
-                return self.write("at_most_minus", wanted, (value, *masks), kind=bits.kind, variable=bits.variable)
+                inputs = (value, *((self.mask(bits.variable),) if masked else ()))
+                options: dict[str, Any] = {"kind": bits.kind, "variable": bits.variable}
+                if share is not None:
+                    inputs, options = (*inputs, self.term(share, f"share_{wanted}")), {**options, "shared": True}
+                return self.write("at_most_minus", wanted, inputs, **options)
+
+    def _where_there(self, plates: Axes, term: Term | None, wanted: str) -> Value:
+        """A term where elements are there, by each value of a hidden count, and zero elsewhere."""
+        there = self.there(map(axis_label, plates))
+        assert there is not None, "a plate whose elements may not be there has a count"
+        if term is None:
+            return self.write("as_numbers", f"{there.name}_as_numbers", (there,))
+        value = self.term(term, f"unmasked_{wanted}")
+        return self.write("only_there", f"{wanted}_of_those_there", (value, there), rank=value.rank)
 
     def _parts(self, term: Term, wanted: str, sign: int = 1) -> list[Signed]:
         """The summands of a term with their signs."""

@@ -138,10 +138,11 @@ class FactorWriter(Writer):
         rank = value.rank + len(variable.plates)
         return self.write("rows_first", f"{value.name}_by_row", (value,), (), rank=rank, along=variable.plate_axes)
 
-    def over_elements(self, value: Value, plates: Iterable[str], wanted: str) -> Value:
-        """Added up over the elements of plates (by axis) that are there, over which it may not vary."""
+    def over_elements(self, value: Value, plates: Iterable[str], wanted: str, *, masked: bool = False) -> Value:
+        """Added up over the elements of plates (by axis) that are there, over which it may not vary. masked: it is zero
+        where they are not."""
         plates = tuple(plates)
-        there = self.there(map(axis_label, plates))
+        there = None if masked else self.there(map(axis_label, plates))
         inputs = (value,) if there is None else (value, there)
         seen = canonical(axis for each in inputs for axis in each.axes)
         axes = tuple(axis for axis in plates if axis in seen)

@@ -29,6 +29,7 @@ from compiler.symbolic.objective import (
     PlateSum,
     Sum,
     Term,
+    There,
     Weight,
     Weighted,
     WeightKind,
@@ -78,13 +79,29 @@ class _Derivation:
 
     def _expected(self, term: LogDensity, measure: Measure | None = None) -> Term:
         """E[term], of all elements; a term that varies over nothing is its own expectation."""
-        inside = Expectation(measure or self.measure, term) if without_plates(term.axes) else term
-        return self._whole(term.variable, inside)
+        there = self._there(term.variable, term)
+        varies = without_plates(term.axes) or there is not term
+        return self._whole(term.variable, Expectation(measure or self.measure, there) if varies else term)
+
+    def _plates(self, name: str) -> tuple[str, ...]:
+        return canonical(self.program.graphs.variables[name].plate_axes)
+
+    def _may_be_absent(self, name: str) -> bool:
+        """Which elements of a variable are there is not known: the count is hidden."""
+        return bool(self.program.hidden_counts(plate for plate, _ in self.program.graphs.variables[name].plates))
+
+    def _there(self, name: str, term: Term) -> Term:
+        """A term of one variable, of the elements that are there by each value of a hidden count."""
+        if not self._may_be_absent(name):
+            return term
+        if isinstance(term, Negative):
+            return Negative(There(self._plates(name), term.term))
+        return There(self._plates(name), term)
 
     def _whole(self, name: str, term: Term) -> Term:
         """A term of one variable, added up over the elements that a row has of it."""
-        plates = canonical(self.program.graphs.variables[name].plate_axes)
-        return PlateSum(plates, term) if plates else term
+        plates = self._plates(name)
+        return PlateSum(plates, term, self._may_be_absent(name)) if plates else term
 
     def _likelihoods(self) -> list[Contribution]:
         """log p of everything with a value in the row: observed variables and labels."""
@@ -129,10 +146,11 @@ class _Derivation:
 
     def _divergence(self, name: str) -> Contribution:
         """beta times E[log p - log q] of one hidden variable, in closed form where one holds; free bits before beta."""
-        gain: Term = Expectation(self.measure, self._gain(name))
-        floored = (
-            FreeBits(Weight("free_bits", name), gain, self.q[name].masked) if name in self.section.free_bits else gain
-        )
+        gain: Term = Expectation(self.measure, self._there(name, self._gain(name)))
+        floored, absent = gain, self._may_be_absent(name)
+        if name in self.section.free_bits:
+            share = Expectation(self.measure, There(self._plates(name))) if absent else None
+            floored = FreeBits(Weight("free_bits", name), gain, self.q[name].masked, share)
         term = Weighted(Weight("beta", name), floored) if name in self.section.beta else floored
         return Contribution(f"KL {name}", self._whole(name, term), self._whole(name, Negative(gain)))
 
@@ -172,7 +190,8 @@ class _Derivation:
         result: list[Contribution] = []
         before: tuple[str, ...] = ()
         for name in self.program.labelled:
-            part: Term = self._whole(name, self._label(name))
+            label = self._label(name)
+            part = self._expected(label) if self._may_be_absent(name) else self._whole(name, label)
             if name in self.weighing:
                 if self.section.label_bound == "jensen" or not before:
                     part = self._log_evidence((name,))

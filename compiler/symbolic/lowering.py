@@ -42,13 +42,25 @@ PATTERN_LIMIT = 16
 
 
 def every_pattern(graphs: Graphs) -> tuple[Pattern, ...]:
-    """All subsets of the supervised variables, fully labelled first, no labels last; above `PATTERN_LIMIT` one masked
-    pattern for all of them."""
+    """All subsets of the supervised variables that rows can have, fully labelled first, no labels last; above
+    `PATTERN_LIMIT` one masked pattern for all of them."""
     names = graphs.supervised
     if one_program_for_all(graphs):
         return (Pattern((), masked=names),)
     subsets = chain.from_iterable(combinations(names, size) for size in range(len(names), -1, -1))
-    return tuple(Pattern(subset) for subset in subsets)
+    patterns = (Pattern(subset) for subset in subsets)
+    return tuple(pattern for pattern in patterns if label_without_count(graphs, pattern) is None)
+
+
+def label_without_count(graphs: Graphs, pattern: Pattern) -> tuple[str, str] | None:
+    """A label of a plate's elements, and the plate's count, of rows that have the one and lack the other: the label
+    says that its element is there. None where there is none."""
+    known = {*graphs.observed, *pattern.labels, *pattern.masked}
+    for name in (*pattern.labels, *pattern.masked):
+        for plate in (graphs.plates[own] for own, _ in graphs.variables[name].plates):
+            if plate.count is not None and plate.count not in known:
+                return name, plate.count
+    return None
 
 
 def one_program_for_all(graphs: Graphs) -> bool:
@@ -81,7 +93,9 @@ def lower(graphs: Graphs, pattern: Pattern, samples: int | None = None) -> Progr
     choices = with_paying_budgets(graphs, choices, lambda tried: _assemble(graphs, pattern, number, tried))
     program = _assemble(graphs, pattern, number, choices)
     asked = graphs.spec.objective.estimators
-    free = [name for name, choice in choices.items() if choice.estimator == "enumerate" and name not in asked]
+    totals = {plate.count for plate in graphs.plates.values()}  # which elements are there is never half a number
+    summed = (name for name, choice in choices.items() if choice.estimator == "enumerate")
+    free = [name for name in summed if name not in asked and name not in totals]
     if not free:
         return verify(program)
     free.sort(key=lambda name: (support_size(graphs.variables[name]) or 0, name), reverse=True)

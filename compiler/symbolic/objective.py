@@ -81,10 +81,23 @@ class Expectation:
 
 @dataclass(frozen=True)
 class PlateSum:
-    """A term added up over the elements of plates; one that does not vary over them counts once for each."""
+    """A term added up over the elements of plates that are there; one that does not vary over them counts for each.
+
+    masked: the term is zero where elements are not there (`There`): their count is hidden, and averaged out by now.
+    """
 
     plates: Axes
     term: "Term"
+    masked: bool = False
+
+
+@dataclass(frozen=True)
+class There:
+    """A term of the elements of plates whose count is hidden: zero where they are not there. Varies over the values
+    of the count too. No term: 1 where they are there."""
+
+    plates: Axes
+    term: "Term | None" = None
 
 
 @dataclass(frozen=True)
@@ -129,11 +142,13 @@ class FreeBits:
     """min(term, -bits): a divergence below `bits` nats a row gains nothing by shrinking.
 
     masked: the variable's hidden elements differ by row; a row that has all of them has no divergence and pays nothing.
+    share: of an element that may not be there, how likely it is; the bits count by as much.
     """
 
     bits: Weight
     term: "Term"
     masked: bool = False
+    share: "Term | None" = None
 
 
 Term: TypeAlias = (
@@ -144,6 +159,7 @@ Term: TypeAlias = (
     | Sum
     | Expectation
     | PlateSum
+    | There
     | LogEvidence
     | LogMean
     | Weighted
@@ -179,10 +195,12 @@ def walk(term: Term) -> Iterator[Term]:
             Negative(inner)
             | Expectation(_, inner)
             | Weighted(_, inner)
-            | FreeBits(_, inner, _)
+            | FreeBits(_, inner)
             | LogMean(inner)
             | PlateSum(_, inner)
         ):
             yield from walk(inner)
+        case There(_, held) if held is not None:
+            yield from walk(held)
         case _:
             return

@@ -17,6 +17,7 @@ from compiler.symbolic.objective import (
     PlateSum,
     Sum,
     Term,
+    There,
     Weighted,
     walk,
 )
@@ -66,14 +67,17 @@ class _Writer:
                 return self._expectation(measure.labels, inner)
             case PlateSum(plates, inner):
                 return self._over_plates(plates, inner)
+            case There(plates, held):
+                return self._where_there(plates, held)
             case LogEvidence(labels, plates):
                 text = self._evidence(labels)
                 return f"{self._sum_sign(plates)} {text}" if plates else text
             case Weighted(weight, inner):
                 return self._weighted(n.weight(weight), inner)
-            case FreeBits(bits, inner, _):
+            case FreeBits(bits, inner, share=share):
                 minimum = r"\min" if n.latex else "min"
-                return f"{minimum}({self.write(inner)}, {n.minus}{n.weight(bits)})"
+                least = n.weight(bits) if share is None else f"{n.weight(bits)} {self.write(share)}"
+                return f"{minimum}({self.write(inner)}, {n.minus}{least})"
 
     def _aggregate(self, name: str, form: str) -> str:
         variable, elements = self.n.variable(name), r"\textstyle\sum_d " if self.n.latex else "Σ_d "
@@ -108,6 +112,17 @@ class _Writer:
         text = self._grouped(inner)
         sign = self._sum_sign(plates)
         return self._minus(f"{sign} {text[1:]}") if text[0] in "-−" else f"{sign} {text}"
+
+    def _where_there(self, plates: Sequence[str], term: Term | None) -> str:
+        """`[digits < k] log p(..)`: a term where an element is there by the count."""
+        graphs = self.program.graphs
+        counted = [p for axis in plates if (p := graphs.plates[axis_label(axis)]).count in self.program.hidden]
+        less = "<" if self.n.latex else " < "
+        told = ", ".join(f"{self.n.variable(p.name)}{less}{self.n.variable(p.count or '')}" for p in counted)
+        if term is None:
+            return f"[{told}]"
+        text = self._grouped(term)
+        return self._minus(f"[{told}] {text[1:]}") if text[0] in "-−" else f"[{told}] {text}"
 
     def _sum_sign(self, plates: Sequence[str]) -> str:
         names = ", ".join(self.n.variable(axis_label(plate)) for plate in plates)
@@ -153,6 +168,8 @@ class _Writer:
                     found |= self._resolve((*q_parents, *p_parents))
                 case LogAggregate(name):
                     found |= self._resolve((name,))
+                case There(plates):
+                    found |= set(self.program.hidden_counts(map(axis_label, plates)))
         return found
 
     def _resolve(self, names: Sequence[str]) -> set[str]:

@@ -4,7 +4,7 @@ A `Program` is frozen and symbolic (no torch). Its law is `verify`: every value 
 a size, every hidden variable has an estimator.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -115,6 +115,12 @@ class Program:
         """Hidden variables whose values are all taken, in recognition order."""
         return tuple(step.factor.variable for step in self.recognition if step.action == "enumerate")
 
+    def hidden_counts(self, plates: Iterable[str]) -> tuple[str, ...]:
+        """Counts of plates, by name, and of those they are inside of that these rows may lack."""
+        around = dict.fromkeys(outer for name in plates for outer in self.graphs.plates[name].path)
+        counts = (self.graphs.plates[name].count for name in around)
+        return tuple(count for count in counts if count is not None and count in self.hidden)
+
     def log_q_axes(self) -> Mapping[str, Axes]:
         """Axes of log q(v | parents) for every hidden or clamped variable."""
         return self._log_q_axes
@@ -151,6 +157,8 @@ class Program:
         crossed = {view.base for name in above & self.graphs.views.keys() if (view := self.graphs.views[name].view)}
         below = {name for name in above if any(nx.has_path(graph, h, name) for h in hidden)}
         if any(variables[name].plates != path for name in hidden) or crossed & {*hidden, *below}:
+            return ()
+        if self.hidden_counts(name for name, _ in path):
             return ()
         return canonical(variables[weighing[0]].plate_axes)
 

@@ -58,13 +58,10 @@ def legal_where_absent(graphs: Graphs, masks: Masks, name: str, values: Tensor) 
     return values if mask is None else torch.where(mask, values, filler(variable))
 
 
-def blank_where_absent(graphs: Graphs, masks: Masks, name: str, values: Tensor, ahead: int = 0) -> Tensor:
-    """Answers [*ahead, B, *plates, ...] of a variable without those of absent elements: NaN, or -1 of class indices.
-
-    ahead: how many axes stand before the rows.
-    """
+def blank_where_absent(graphs: Graphs, masks: Masks, name: str, values: Tensor) -> Tensor:
+    """Answers [B, *plates, ...] of a variable without those of absent elements: NaN, or -1 of class indices."""
     variable = graphs.variables[name]
-    mask = of_variable(graphs, masks, variable, values.dim() - ahead - 1 - len(variable.plates))
+    mask = of_variable(graphs, masks, variable, values.dim() - 1 - len(variable.plates))
     return values if mask is None else torch.where(mask, values, torch.nan if values.is_floating_point() else -1)
 
 

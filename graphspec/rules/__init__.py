@@ -9,7 +9,7 @@ from pathlib import Path
 
 from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.graph import Graphs
-from graphspec.rules.count_rules import check_counts, check_ragged
+from graphspec.rules.count_rules import check_counts, check_ragged, check_scored
 from graphspec.rules.data_rules import check_data
 from graphspec.rules.graph_rules import check_allowances, check_cycles, check_names, check_roles, check_unused_variables
 from graphspec.rules.label_leak_rules import check_labels_are_told
@@ -48,6 +48,7 @@ TOGETHER = (
     check_estimators_are_quiet,
     check_enumerations,
     check_coupled,
+    check_scored,
     check_parents_are_read,
     check_labels_are_told,
     check_faithful,

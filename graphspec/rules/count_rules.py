@@ -1,20 +1,21 @@
-"""Counts of plates: what may count elements, and what a plate of varying length refuses. GS020, GS021, GS090, GS096."""
+"""Counts of plates: what may count elements, and what a plate of varying length refuses. GS020, GS021, GS096."""
 
 from collections.abc import Iterator
 
 import networkx as nx
 
 from graphspec.graphs.declared_names import Outline
-from graphspec.graphs.graph import SIDES, Side
+from graphspec.graphs.graph import SIDES, Graphs, Side
 from graphspec.graphs.network_choice import network_of
 from graphspec.graphs.plate_counts import count_fits, counts_along, counts_elements
 from graphspec.graphs.reading_across import variable_path
 from graphspec.language import FactorSpec, NetworkParameter, NetworkSpec, Spec, VariableSpec
-from graphspec.reading.later import LATER
 from graphspec.reading.suggestions import did_you_mean
 from graphspec.text.report import Report
 from graphspec.text.tree import Path
 
+MOST_VALUES = 256
+"""Of a count that is summed over."""
 EXAMPLE = "{role: observed, domain: count, max: 10}"
 
 
@@ -76,12 +77,48 @@ def _check_independent(outline: Outline, plate: str, count: str, report: Report)
 
 
 def _check_hidden(outline: Outline, plate: str, count: str, report: Report) -> None:
-    """A count that rows may lack."""
-    spec = outline.spec
-    if spec.variables[count].role == "observed":
+    """GS021, GS096: a count that rows may lack takes all its values, and nothing that rows show stands in its plate."""
+    spec, variable = outline.spec, outline.spec.variables[count]
+    if variable.role == "observed":
         return
-    message = f"{count} may be hidden: plates whose count is not observed are not there yet"
-    report.error("GS090", ("plates", plate, "count"), message, hint=LATER)
+    inside = [name for name in outline.variables if plate in variable_path(spec, name)]
+    for name in inside:
+        role = spec.variables[name].role
+        if role == "observed":
+            message = f"{name} is observed for each of {plate}, and {count}, which says how many, may be hidden"
+            hint = f"make {count} observed: rows that show their {plate} show how many they have"
+            report.error("GS021", ("variables", name, "role"), message, hint=hint)
+        elif role == "supervised" and variable.role == "latent":
+            what = f"labels of {name}, which stands in plate {plate} with the latent count {count}"
+            instead = f"label the count too (`{count}: {{role: supervised, ..}}`)"
+            _refuse(report, ("variables", name, "role"), what, "a label says that its element is there", instead)
+    low, high = variable.minimum or 0, variable.maximum or 0
+    if high - low >= MOST_VALUES:
+        message = f"{count} may be hidden and has {high - low + 1} values, more than the {MOST_VALUES} that are summed"
+        report.error("GS021", ("variables", count, "max"), message, hint="lower `max`, or make the count observed")
+    asked = spec.objective.estimators.get(count)
+    if asked is not None and (asked.kind != "enumerate" or asked.budget is not None):
+        what, because = f"an estimator of {count}, a plate's count", "which elements are there is summed over exactly"
+        _refuse(report, ("objective", "estimators", count), what, because, "leave the line out")
+
+
+def _refuse(report: Report, path: Path, what: str, because: str, instead: str) -> None:
+    report.error("GS096", path, f"not supported: {what}, because {because}", hint=f"instead: {instead}")
+
+
+def check_scored(graphs: Graphs, report: Report) -> None:
+    """GS096: draws without a gradient beside a hidden count, whose values would be drawn, too."""
+    counts = [plate.count for plate in graphs.plates.values() if plate.count is not None]
+    hidden = [count for count in counts if graphs.variables[count].role != "observed"]
+    for name in (*graphs.supervised, *graphs.latent) if hidden else ():
+        factor, variable = graphs.recognition[name], graphs.variables[name]
+        asked = graphs.spec.objective.estimators.get(name)
+        endless = variable.discrete and variable.support is None
+        pathless = not variable.discrete and factor.family is not None and not factor.family.reparameterized
+        if (asked is not None and asked.kind == "score_function") or (asked is None and (endless or pathless)):
+            what = f"the score function of {name} beside {hidden[0]}, a count that may be hidden"
+            instead = "a family whose draws have a gradient, or a count with `max`"
+            _refuse(report, ("recognition", name), what, "values of the count are summed, not drawn", instead)
 
 
 def check_ragged(outline: Outline, report: Report) -> None:
@@ -92,9 +129,9 @@ def check_ragged(outline: Outline, report: Report) -> None:
             counts = counts_along(spec, variable_path(spec, name)) if _placed(spec, name) else ()
             for path, normalization in _normalizations(spec, side, name, factor) if counts else ():
                 if normalization == "batch":
-                    message = f"not supported: `normalization: batch` of {name}, whose elements may be absent"
-                    reason = "because its statistics would count elements that are not there"
-                    report.error("GS096", path, f"{message}, {reason}", hint="instead: `normalization: layer`")
+                    what = f"`normalization: batch` of {name}, whose elements may be absent"
+                    because = "its statistics would count elements that are not there"
+                    _refuse(report, path, what, because, "`normalization: layer`")
 
 
 def _placed(spec: Spec, name: str) -> bool:

@@ -105,14 +105,17 @@ def times(line: Line, modules: Modules) -> Run:
 
 
 def at_most_minus(line: Line, modules: Modules) -> Run:
-    """min(term, -free bits); with a mask, of rows that lack some element: others have no divergence and pay nothing."""
-    kind, variable = line.options["kind"], line.options["variable"]
+    """min(term, -free bits); with a mask, of rows that lack some element: others have no divergence and pay nothing.
+    shared: the last input says how much of the free bits counts."""
+    kind, variable, shared = line.options["kind"], line.options["variable"], line.options.get("shared", False)
 
-    def run(context: Context, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        floored = value.clamp_max(-context.number(kind, variable))
-        if mask is None:
+    def run(context: Context, value: Tensor, *others: Tensor) -> Tensor:
+        bits = context.number(kind, variable)
+        masks = others[: len(others) - shared]
+        floored = torch.minimum(value, -bits * others[-1]) if shared else value.clamp_max(-bits)
+        if not masks:
             return floored
-        rank = line.inputs[1].rank
+        (mask,), rank = masks, line.inputs[1].rank
         lacking = ~(mask.all(tuple(range(-rank, 0))) if rank else mask)
         return torch.where(lacking, floored, value)
 

@@ -1,0 +1,156 @@
+"""Plates whose count rows may lack: the sum over all counts of the model of as many elements."""
+
+import math
+
+import pytest
+import torch
+from plate_twin import PlateTwin
+from random_plates import PlateSpecDraw
+from row_noise import RowNoise
+from test_plates import DOUBLE, gradients, model_of
+from test_ragged_plates import ragged_rows
+from torch import Tensor
+
+from compiler.emission import emit
+from compiler.tensors.noise import Noise
+from graphspec.loading import check_graphs, load
+
+ROWS = 4
+
+
+@pytest.mark.parametrize("seed", [3, 5, 9, 14, 21, 82])
+def test_value_and_gradient_are_those_of_all_counts(seed: int) -> None:
+    """Counts supervised and latent beside each other, views on their elements, labels where the count is known."""
+    text = PlateSpecDraw(seed, samples=2, ragged=True, hidden=True).text()
+    model = model_of(text)
+    rows = ragged_rows(model)
+    apart = [model.program(pattern)[0].elements_apart() for pattern, _ in model.group(model.prepare(rows))]
+    if any(apart):
+        model = model_of(text.replace("samples: 2", "samples: 1"))
+    found = model.bound(rows, noise=RowNoise(3, range(ROWS)))
+    expected = torch.stack([
+        PlateTwin(model, {n: v[row : row + 1] for n, v in rows.items()}, RowNoise(3, [row])).bound()
+        for row in range(ROWS)
+    ])  # fmt: skip
+    scale = torch.arange(1, ROWS + 1, dtype=DOUBLE)
+    torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-11, msg=lambda said: f"{said}\n{text}")
+    mine, theirs = gradients(found @ scale, model), gradients(expected @ scale, model)
+    torch.testing.assert_close(mine, theirs, atol=1e-8, rtol=1e-9, msg=lambda said: f"{said}\n{text}")
+
+
+DIGITS = """
+graphspec: 1
+plates: {digits: {count: k}}
+variables:
+  x: {role: observed, size: 4}
+  k: {role: ROLE, domain: count, min: 1, max: 3}
+  y: {role: supervised, domain: category, classes: 3, plate: digits}
+  z: {role: latent, size: 2, plate: digits}
+generative:
+  PRIOR
+  y: {}
+  z: {parents: [y, digits]}
+  x: {parents: [z@sum, z@mean], parameters: {scale: 0.5}}
+recognition:
+  ANSWER
+  z: {parents: [x, digits]}
+  y: {parents: [x, z]}
+networks: {default: {kind: mlp, hidden: [5], activation: tanh}}
+objective: {alpha: {ALPHAy: 2}, samples: 2, free_bits: {z: 0.5}, beta: {y: 0.8}}
+"""
+
+
+def digits(role: str) -> str:
+    hidden = role != "observed"
+    prior, answer = ("k: {}", "k: {parents: [x], network: {kind: linear}}") if hidden else ("", "")
+    found = DIGITS.replace("ROLE", role).replace("PRIOR", prior).replace("ANSWER", answer)
+    if role == "latent":
+        found = found.replace("{role: supervised, domain: category", "{role: latent, domain: category")
+    return found.replace(
+        "alpha: {ALPHAy: 2}, ", {"supervised": "alpha: {k: 3, y: 2}, ", "observed": "alpha: 2, "}.get(role, "")
+    )
+
+
+def rows_of(lengths: list[float]) -> dict[str, Tensor]:
+    generator, count = torch.Generator().manual_seed(2), len(lengths)
+    x = torch.randn(count, 4, generator=generator, dtype=DOUBLE)
+    return {"x": x, "k": torch.tensor(lengths, dtype=DOUBLE), "y": torch.full((count, 3), -1)}
+
+
+def test_a_hidden_count_is_the_sum_over_models_of_as_many_elements() -> None:
+    """sum_k q(k | x) (log p(k) - log q(k | x) + L of the row with k elements), each by a model whose count is observed."""
+    model, known = model_of(digits("supervised")), model_of(digits("observed"))
+    known.load_state_dict({n: v for n, v in model.state_dict().items() if "--k" not in n})
+    rows = rows_of([-1.0, -1.0])
+    rows.pop("k")
+    q = model.predict("k", rows, noise=Noise(0, 2))
+    each = torch.stack([
+        known.bound({**rows, "k": torch.full((2,), float(k), dtype=DOUBLE)}, noise=RowNoise(3, range(2)))
+        for k in (1, 2, 3)
+    ], 1)  # fmt: skip
+    expected = (q * (each - math.log(3) - q.log())).sum(1)
+    torch.testing.assert_close(model.bound(rows, noise=RowNoise(3, range(2))), expected, atol=1e-10, rtol=0)
+
+
+def test_elements_are_drawn_once_whatever_the_count() -> None:
+    """One call of q's networks serves every k: only what reads the pool has an axis of it."""
+    plan = str(model_of(digits("latent")).compiled.plan(load_pattern(digits("latent"))))
+    assert "z_noise [S, @digits, B]" in plan and "z [S, @digits, B]" in plan
+    assert "z@sum [S, k, B]" in plan and "digits_there [@digits, k]" in plan
+
+
+def load_pattern(text: str):
+    model = model_of(text)
+    return model.group(model.prepare({"x": torch.zeros(1, 4, dtype=DOUBLE)}))[0][0]
+
+
+def test_answers_go_up_to_the_known_or_likeliest_count() -> None:
+    model, rows = model_of(digits("supervised")), rows_of([2.0, -1.0, 1.0])
+    noise = Noise(0, 3)
+    likeliest = model.predict("k", {"x": rows["x"]}, noise=noise).argmax(-1) + 1
+    counts = torch.where(rows["k"] > 0, rows["k"], likeliest)
+    there = torch.arange(3) < counts[:, None]
+    assert torch.equal(~model.predict("y", rows, noise=noise)[..., 0].isnan(), there)
+    means = model.posterior_means(rows, noise=noise)
+    assert torch.equal(~means["z"][..., 0].isnan(), there) and torch.equal(means["k"], counts)
+    drawn = model.infer(rows, samples=8, noise=noise)
+    assert torch.equal(~drawn["z"][..., 0].isnan(), torch.arange(3) < drawn["k"][..., None])
+    assert len(set(drawn["k"][:, 1].tolist())) > 1
+
+
+def test_a_label_of_an_element_says_that_the_count_is_known() -> None:
+    model, rows = model_of(digits("supervised")), rows_of([2.0, -1.0])
+    rows["y"][1, 0] = 1
+    with pytest.raises(ValueError, match="a row has a label of y and none of k, which says how many there are"):
+        model.bound(rows)
+    rows["y"][1, 0] = -1
+    assert torch.isfinite(model.bound(rows)).all()
+
+
+@pytest.mark.parametrize("role", ["supervised", "latent"])
+def test_the_emitted_file_agrees(role: str) -> None:
+    """`emit` runs the file beside the model and raises where value or gradient differ."""
+    assert "elements_below(k" in emit(load("-", text=digits(role)))
+
+
+def test_more_labels_than_programs_are_worth_go_by_one_masked_program() -> None:
+    """Five supervised variables: rows that know their count and rows that do not come to what their own programs say."""
+    more = "".join(f"  {name}: {{role: supervised, domain: binary}}\n" for name in "abc")
+    roots, heads = ("".join(f"  {name}: {what}\n" for name in "abc") for what in ("{}", "{parents: [x]}"))
+    text = digits("supervised").replace("samples: 2", "samples: 1")
+    text = text.replace("generative:\n", more + "generative:\n" + roots).replace(
+        "recognition:\n", "recognition:\n" + heads
+    )
+    model, rows = model_of(text), {**rows_of([2.0, -1.0, 3.0])}
+    rows["y"][0], rows["y"][2] = torch.tensor([1, 2, 0]), torch.tensor([-1, 0, 1])
+    rows |= {name: torch.full((3,), -1.0, dtype=DOUBLE) for name in "abc"}
+    found = model.bound(rows, noise=RowNoise(3, range(3)))
+    expected = torch.stack([
+        PlateTwin(model, {n: v[row : row + 1] for n, v in rows.items()}, RowNoise(3, [row])).bound() for row in range(3)
+    ])  # fmt: skip
+    torch.testing.assert_close(found, expected, atol=1e-9, rtol=0)
+
+
+def test_good_specs_get_no_warning() -> None:
+    graphs, found = check_graphs("-", text=digits("supervised"))
+    assert graphs is not None and not found
