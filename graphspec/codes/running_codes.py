@@ -123,12 +123,6 @@ CODES: dict[str, Code] = {
         "else $GRAPHSPEC_DATA, else the user's cache folder). `check` goes on without it; `train` cannot.",
     ),
     # --- GS090: not yet ---
-    "GS091": Code(
-        "A label's column that is also an input",
-        "Whoever reads the label among the inputs is never wrong, and knows nothing where the label is missing. A "
-        "column feeds either a supervised variable or an observed one. A column with the same cells under another "
-        "name is the same label: it is found where 30 rows or more have both, and all of them agree.",
-    ),
     "GS090": Code(
         "Not yet",
         "The language has this, and this version of the program does not run it yet. Plates whose number of elements "
@@ -139,5 +133,11 @@ CODES: dict[str, Code] = {
         "Not supported with plates",
         "Some parts of the language are defined by row and have no meaning for the elements of a plate yet. The "
         "message says why, and what to write instead.",
+    ),
+    "GS097": Code(
+        "A label's column that is also an input",
+        "Whoever reads the label among the inputs is never wrong, and knows nothing where the label is missing. A "
+        "column feeds either a supervised variable or an observed one. A column with the same cells under another "
+        "name is the same label: it is found where 30 rows or more have both, and all of them agree.",
     ),
 }

@@ -1,6 +1,6 @@
 """An input that copies a label: the same cells, or other words for the same classes, under another name.
 
-GS091 where the cells are equal, the warning GS124 where each value of the input stands for one class and the other way
+GS097 where the cells are equal, the warning GS124 where each value of the input stands for one class and the other way
 round. `check` asks of columns it can look at, `train` of all others.
 """
 
@@ -29,7 +29,7 @@ COPY_HINT = "take it out of '{input}'"
 RENAMED_HINT = "take it out of '{input}', unless it is known wherever '{label}' is asked for (then `allow: [GS124]`)"
 Agreement = Literal["equal", "renamed"]
 CODES_OF: dict[Agreement, tuple[str, str, Severity]] = {
-    "equal": ("GS091", COPY_HINT, "error"),
+    "equal": ("GS097", COPY_HINT, "error"),
     "renamed": ("GS124", RENAMED_HINT, "warning"),
 }
 
@@ -80,7 +80,7 @@ def copy_message(kind: Agreement, column: str, label: str, rows: int) -> str:
 
 
 def check_label_copies(spec: Spec, variables: dict[str, Variable], values: RowValues, report: Report) -> None:
-    """GS091 and GS124 for columns that can be looked at row by row."""
+    """GS097 and GS124 for columns that can be looked at row by row."""
     labels = [v for v in variables.values() if v.role == "supervised" and _single(values, v)]
     inputs = [v for v in variables.values() if v.role == "observed" and v.name in values.data.variables]
     pairs = [

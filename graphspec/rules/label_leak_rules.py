@@ -12,7 +12,7 @@ from graphspec.text.report import Report
 
 
 def check_label_columns(data: DataSection, variables: dict[str, Variable], layouts: Layouts, report: Report) -> None:
-    """GS091: a label's column is not read as an input too, for then the answer stands in the question."""
+    """GS097: a label's column is not read as an input too, for then the answer stands in the question."""
     inputs = [
         (layouts.source(name), column, name)
         for name, entry in data.variables.items()
@@ -30,7 +30,7 @@ def check_label_columns(data: DataSection, variables: dict[str, Variable], layou
                 related = (report.related(("data", "variables", other), f"'{other}' reads it", key=True),)
                 message = f"column {column} holds the labels of '{name}', and '{other}' gives it away in every row"
                 hint = f"take it out of '{other}'"
-                report.error("GS091", ("data", "variables", name), message, key=True, hint=hint, related=related)
+                report.error("GS097", ("data", "variables", name), message, key=True, hint=hint, related=related)
 
 
 def _reads(name: str, column: str) -> bool:
