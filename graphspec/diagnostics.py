@@ -20,10 +20,14 @@ class Span:
 
 @dataclass(frozen=True)
 class SourceText:
-    """The text that spans point into. `name` is what the user typed: a path, `-`, or `--set`."""
+    """The text that spans point into. `name` is what the user typed: a path, `-`, or `--set`.
+
+    included: where another spec takes this one in; None for the spec itself.
+    """
 
     name: str
     text: str
+    included: "Related | None" = field(default=None, repr=False)
 
     def line(self, number: int) -> str:
         """Line `number` (0-based) without its line break; empty past the end."""
@@ -58,6 +62,15 @@ class Diagnostic:
     hint: str = ""
     related: tuple[Related, ...] = field(default=())
     path: tuple[str | int, ...] = field(default=(), compare=False)
+
+
+def inclusions(source: SourceText | None) -> tuple[Related, ...]:
+    """Where a text was included, and where that one was: what a reader who sees only the outermost needs to know."""
+    found: list[Related] = []
+    while source is not None and source.included is not None:
+        found.append(source.included)
+        source = source.included.source
+    return tuple(found)
 
 
 class SpecError(Exception):

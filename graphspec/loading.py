@@ -1,24 +1,22 @@
 """`load`: path -> `Graphs`, the steps of the front in order, all mistakes at once."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from graphspec.diagnostics import Diagnostic, SourceText, Span, SpecError
+from graphspec.diagnostics import Diagnostic, Span, SpecError
 from graphspec.graphs.connect import connect
 from graphspec.graphs.declared_names import outline_of
 from graphspec.graphs.graph import Graphs
 from graphspec.headers.automatic_names import fill_names
+from graphspec.including.expansion import take_in_includes
 from graphspec.reading.overrides import apply_overrides
+from graphspec.reading.spec_files import read_text
 from graphspec.reading.validation import read_spec
 from graphspec.rules import check_rules
 from graphspec.rules.data_rules import spec_file
-from graphspec.text.composing import MAX_BYTES
 from graphspec.text.report import Report
 from graphspec.text.source import read_faulty_document
-
-STANDARD_INPUT = "-"
 
 
 def load(
@@ -65,7 +63,7 @@ def _checked(
     report = Report(document)
     report.diagnostics += found
     graphs = None
-    spec = read_spec(document, report)
+    spec = read_spec(take_in_includes(document, report), report)
     if spec is not None:
         spec = fill_names(spec, spec_file(report), data_dir, report)
         outline = outline_of(spec, report)
@@ -78,46 +76,3 @@ def _place(diagnostic: Diagnostic) -> tuple[bool, str, Span, str]:
     """Order of reading: the file before the overrides, then by line and column."""
     name = diagnostic.source.name if diagnostic.source else ""
     return name == "--set", name, diagnostic.span or Span(0, 0, 0, 0), diagnostic.code
-
-
-def read_text(name: str) -> str:
-    """The text of a spec file, `-` for standard input. Raises SpecError where it cannot be had."""
-    try:
-        content = _read_bytes(name)
-        # A text that is too long may be cut within a character; `source` refuses it anyway.
-        return content.decode("utf-8-sig", "replace" if len(content) > MAX_BYTES else "strict")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        hint = "save the file as UTF-8"
-        raise _unreadable(name, f"line {line} is not UTF-8 text (byte {error.start})", hint) from None
-    except FileNotFoundError:
-        raise _unreadable(name, "there is no such file", _nearby(name)) from None
-    except IsADirectoryError:
-        raise _unreadable(name, "this is a folder", "give the spec file itself") from None
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise _unreadable(name, f"the file cannot be read: {reason}", "") from None
-
-
-def _read_bytes(name: str) -> bytes:
-    """At most a little more than the cap: `source` refuses what is longer, and a device file never ends."""
-    if name == STANDARD_INPUT:
-        return sys.stdin.buffer.read(MAX_BYTES + 1)
-    with open(name, "rb") as stream:
-        return stream.read(MAX_BYTES + 1)
-
-
-def _unreadable(name: str, message: str, hint: str) -> SpecError:
-    return SpecError([Diagnostic("GS001", message, None, SourceText(name, ""), hint=hint)])
-
-
-def _nearby(name: str) -> str:
-    """A file of a like name in the same folder, for a slip of the fingers."""
-    from graphspec.reading.suggestions import did_you_mean
-
-    wanted = Path(name)
-    try:
-        others = [other.name for other in wanted.parent.iterdir() if other.suffix in (".yaml", ".yml")]
-    except OSError:
-        return f"the folder {wanted.parent} does not exist"
-    return did_you_mean(wanted.name, others) or "`graphspec new` writes a starter spec"

@@ -27,6 +27,7 @@ ROOMS = {
         "headers",
         "describe",
         "rules",
+        "including",
         "drawing",
         "loading",
     ),

@@ -7,8 +7,9 @@ from compiler.emission.factor_code import write_factor
 from compiler.emission.objective_weights import weight_lines
 from compiler.emission.plan_function import BoundCode, write_bound
 from compiler.emission.row_groups import bound_code, extras_of, loss_code
+from compiler.emission.starting import starting_code
 from compiler.emission.text import block, comment, docstring, remarked, tidied
-from compiler.emission.training import MAIN, checkpoint_code, data_code, loop_code, training_constants
+from compiler.emission.training import checkpoint_code, data_code, loop_code, main_code, training_constants
 from compiler.emission.writing import ClassText
 from compiler.model.model import Model
 from compiler.symbolic.agreement import agreements
@@ -29,6 +30,8 @@ def emitted(model: Model) -> str:
     noisy = frozenset(key for key, text in classes.items() if text.noisy)
     bounds = [write_bound(plan, pattern, noisy) for pattern in plan.patterns]
     constants, functions = _constants(plan, bounds)
+    start = starting_code(plan)
+    end = main_code(bool(start))
     body = [
         *functions,
         *(text.code for text in classes.values()),
@@ -37,12 +40,13 @@ def emitted(model: Model) -> str:
         bound_code(plan, bounds, noisy),
         *loss_code(plan, bounds),
         checkpoint_code(_renames(plan, classes)),
+        start,
         *data_code(plan),
         loop_code(plan, extras_of(bounds)),
     ]
-    copied = needed("\n".join([*body, MAIN]))
+    copied = needed("\n".join([*body, end]))
     before, behind = ([piece.source for piece in copied if piece.behind is late] for late in (False, True))
-    rest = [*constants, *before, *body, *(["\n", comment(BEHIND, 0), "", *behind] if behind else []), MAIN]
+    rest = [*constants, *before, *body, *(["\n", comment(BEHIND, 0), "", *behind] if behind else []), end]
     users = sorted({user for text in classes.values() for user in text.imports})
     own = [f"from {module} import {name}" for module, name in users]
     text = tidied("\n".join([_header(plan), *import_lines(), *own, *rest]))

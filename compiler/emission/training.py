@@ -55,8 +55,13 @@ MAIN = """
 if __name__ == "__main__":
     source = torch.Generator().manual_seed(SEED)
     data = read_rows(sys.argv[1]) if len(sys.argv) > 1 else random_rows(1000, source)
-    train(Model(), data, source)
 """
+
+
+def main_code(starts: bool) -> str:
+    """The end of the file. starts: parts of the model start from runs."""
+    begun = ("    fresh = Model()", "    begin(fresh)", "    train(fresh, data, source)")
+    return MAIN + "\n".join(begun if starts else ("    train(Model(), data, source)",)) + "\n"
 
 
 def checkpoint_code(renames: dict[str, str]) -> str:

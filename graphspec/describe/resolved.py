@@ -12,7 +12,9 @@ from graphspec.language import Spec
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
-_NOTHING_IF_EMPTY = frozenset({"allow", "stop_gradient", "parameters", "missing", "parents", "plates", "include"})
+_NOTHING_IF_EMPTY = frozenset(
+    {"allow", "stop_gradient", "parameters", "missing", "parents", "plates", "include", "rename"}
+)
 
 
 def spec_as_plain(spec: Spec) -> dict[str, Any]:

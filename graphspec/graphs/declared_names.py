@@ -29,7 +29,7 @@ class Outline:
 
     unreadable: variables whose entry could not be read in full (reported elsewhere); nothing is said about them again.
     unreadable_factors: entries of the two graphs that are not there although they were written. truncated: factors that
-    lost a part in reading. open: an `include` brings further names. later: the spec uses what does not run yet.
+    lost a part in reading. open: an `include` that could not be taken in would have brought further names.
     """
 
     spec: Spec
@@ -37,7 +37,6 @@ class Outline:
     unreadable_factors: Mapping[Side, frozenset[str]] = field(default_factory=dict)
     truncated: frozenset[tuple[Side, str]] = frozenset()
     open: bool = False
-    later: bool = False
 
     @property
     def variables(self) -> Mapping[str, VariableSpec]:
@@ -72,7 +71,7 @@ class Outline:
     @property
     def whole(self) -> bool:
         """Everything that was written could be read."""
-        return not (self.unreadable or any(self.unreadable_factors.values()) or self.truncated or self.later)
+        return not (self.unreadable or any(self.unreadable_factors.values()) or self.truncated or self.open)
 
     def parents(self, side: Side, name: str) -> tuple[str, ...]:
         """Declared parents of a factor, each once, however they are read."""
@@ -171,8 +170,7 @@ def outline_of(spec: Spec, report: Report) -> Outline:
         lost[side] = frozenset(names - set(kept))
         truncated |= {(side, name) for name in _below(dropped, side)}
     unreadable = frozenset(declared - set(spec.variables) | _below(dropped, "variables"))
-    include = bool(document.get("include"))
-    return Outline(spec, unreadable, lost, frozenset(truncated), include, include)
+    return Outline(spec, unreadable, lost, frozenset(truncated), report.incomplete)
 
 
 def _below(paths: Iterable[Path], section: str) -> frozenset[str]:

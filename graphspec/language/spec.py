@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from graphspec.language.base import Section
 from graphspec.language.data import DataSection
 from graphspec.language.factors import GenerativeSection, RecognitionSection
+from graphspec.language.include import IncludeSection
 from graphspec.language.networks import NetworksSection
 from graphspec.language.objective import ObjectiveSection, PerVariable
 from graphspec.language.plates import PlatesSection
@@ -28,7 +29,7 @@ class Spec(Section):
     data: DataSection | None = Field(default=None, description="Rows, columns, label budgets, splits.")
     training: TrainingSection = Field(default_factory=TrainingSection, description="Optimization.")
     plates: PlatesSection = Field(default_factory=dict, description="What a row has several of.")
-    include: dict[str, Any] = Field(default_factory=dict, description="Nested specs (later in version 1).")
+    include: IncludeSection = Field(default_factory=dict, description="Other specs, or runs, as parts of this one.")
 
     @model_validator(mode="before")
     @classmethod

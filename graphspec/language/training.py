@@ -14,7 +14,23 @@ class Initialize(Section):
     factors: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
         description="Factors to take, for example [recognition.z1, generative.x]."
     )
+    rename: dict[str, str] = Field(
+        default_factory=dict, description="Variables of the run that are called otherwise here: {x: crop}."
+    )
     freeze: bool = Field(default=False, description="Keep them as they are; they run in evaluation mode.")
+
+    def here(self, name: str) -> str:
+        """What a variable of the run is called in this spec."""
+        return self.rename.get(name, name)
+
+    def there(self, name: str) -> str:
+        """What a variable of this spec is called in the run."""
+        return next((other for other, here in self.rename.items() if here == name), name)
+
+    def key_there(self, key: str) -> str:
+        """`generative.x` in the run for `generative.crop` here."""
+        side, _, name = key.partition(".")
+        return f"{side}.{self.there(name)}"
 
 
 def _one_or_list(value: Any) -> Any:

@@ -13,10 +13,8 @@ LATER = "this comes later in version 1 of the language"
 
 
 def take_out_later(value: dict[str, Any], report: Report) -> dict[str, Any]:
-    """A copy of `value` without includes and `exact`; each is reported where it stands."""
+    """A copy of `value` without `exact`, which is reported where it stands."""
     rest = dict(value)
-    if rest.pop("include", None) not in (None, {}):
-        _not_yet(report, ("include",), "nested specs (`include`) are not there yet", key=True)
     recognition = rest.get("recognition")
     if isinstance(recognition, dict):
         summed = [name for name, factor in recognition.items() if factor == "exact" and name != "auto"]
@@ -26,5 +24,5 @@ def take_out_later(value: dict[str, Any], report: Report) -> dict[str, Any]:
     return rest
 
 
-def _not_yet(report: Report, path: Path, message: str, *, key: bool = False) -> None:
-    report.error("GS090", path, message, key=key, hint=LATER)
+def _not_yet(report: Report, path: Path, message: str) -> None:
+    report.error("GS090", path, message, hint=LATER)

@@ -136,9 +136,9 @@ def _check_version(document: Document, report: Report) -> None:
 def _check_names(document: Document, report: Report) -> bool:
     """Names that are no identifiers are reported and kept; False where a reserved name makes the graphs unreadable."""
     usable = True
-    for section, what in (("variables", "variable"), ("networks", "network")):
+    for section, what in (("variables", "variable"), ("networks", "network"), ("include", "included spec")):
         node = document.node((section,))
-        reserved = RESERVED_NAMES - {"default"} if section == "networks" else RESERVED_NAMES
+        reserved = {"variables": RESERVED_NAMES, "networks": RESERVED_NAMES - {"default"}}.get(section, frozenset())
         for name in node.index if isinstance(node, Mapping) else ():
             if name in reserved:
                 usable = False

@@ -172,7 +172,7 @@ def _check_entries(spec: Spec, data: DataSection, layouts: Layouts, info: Source
     rows_carry = names_with(spec, ("observed", "supervised"))
     for name in data.variables:
         path = ("data", "variables", name)
-        if name not in spec.variables and not spec.include:
+        if name not in spec.variables and not report.incomplete:
             hint = did_you_mean(name, rows_carry, f"variables of the rows: {few(rows_carry)}")
             report.error("GS080", path, f"a column for '{name}', which is no variable", key=True, hint=hint)
         elif name in spec.variables and name not in rows_carry:

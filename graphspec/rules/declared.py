@@ -39,12 +39,12 @@ def allowed(spec: Spec, name: str, code: str) -> bool:
 def check_name(spec: Spec, path: Path, roles: tuple[Role, ...], purpose: str, report: Report) -> bool:
     """The key at the end of `path` is a variable of one of `roles`; GS070 if it is not, with `purpose` as reason.
 
-    A name that only an included spec (later in version 1) could declare is left alone.
+    A name that an included spec would have declared which could not be taken in is left alone.
     """
     name, field = str(path[-1]), ".".join(map(str, path[:-1]))
     fitting = names_with(spec, roles)
     choices = f"{' or '.join(roles)} variables: {few(fitting)}"
-    if name not in spec.variables and spec.include:
+    if name not in spec.variables and report.incomplete:
         return False
     if name not in spec.variables:
         hint = did_you_mean(name, fitting, choices)

@@ -1,6 +1,6 @@
 """Collecting findings. Rules speak in paths (`("variables", "y", "classes")`); the document knows where those stand."""
 
-from graphspec.diagnostics import Diagnostic, Related, Severity
+from graphspec.diagnostics import Diagnostic, Related, Severity, inclusions
 from graphspec.text.source import Document
 from graphspec.text.tree import Path
 
@@ -9,7 +9,8 @@ class Report:
     """Everything found so far in one document. Rules add; only `loading` decides when to stop.
 
     dropped: paths that reading left out because it could not make sense of them (reported there); rules about names
-    and graphs say nothing about what hangs on them.
+    and graphs say nothing about what hangs on them. incomplete: an included spec could not be taken in (reported, too),
+    so that names may be unknown which it would have brought.
     """
 
     def __init__(self, document: Document) -> None:
@@ -17,6 +18,7 @@ class Report:
         self.diagnostics: list[Diagnostic] = []
         self._told: set[Diagnostic] = set()
         self.dropped: set[Path] = set()
+        self.incomplete = False
 
     def error(
         self,
@@ -32,6 +34,7 @@ class Report:
     ) -> None:
         """A mistake at `path` (its value, or with `key` the key itself): the spec cannot be used."""
         span, source = self.document.locate(path, key=key)
+        related = (*related, *inclusions(source))
         found = Diagnostic(code, message, span, source, severity, label, hint, related, path)
         if found not in self._told:
             self._told.add(found)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from graphspec.diagnostics import Diagnostic, SourceText, Span, SpecError
+from graphspec.diagnostics import Diagnostic, Related, SourceText, Span, SpecError
 from graphspec.text.composing import compose
 from graphspec.text.tree import Mapping, Node, Path, Scalar, Sequence, child, plain
 
@@ -71,10 +71,15 @@ def read_document(text: str, name: str) -> Document:
     return document
 
 
-def read_faulty_document(text: str, name: str) -> tuple[Document, tuple[Diagnostic, ...]]:
+def read_faulty_document(
+    text: str, name: str, included: Related | None = None
+) -> tuple[Document, tuple[Diagnostic, ...]]:
     """The located tree, and what is wrong with it where that leaves the structure known (a duplicate key, a tag), so
-    that the other mistakes can be found too. Raises SpecError where the structure is not known."""
-    source = SourceText(name, text.removeprefix("\ufeff"))
+    that the other mistakes can be found too. Raises SpecError where the structure is not known.
+
+    included: where another spec takes this one in.
+    """
+    source = SourceText(name, text.removeprefix("\ufeff"), included)
     root, found = compose(source)
     if isinstance(root, Mapping):
         return Document(root, source), tuple(found)

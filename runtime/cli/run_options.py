@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -96,21 +95,9 @@ class Opened:
     def units(self) -> "dict[str, Units]":
         """Scales of standardized variables as the manifest has them, so that no data are needed: per element, or for
         images per channel."""
-        import torch
+        from runtime.runs.recorded_units import recorded_units
 
-        from runtime.data import Units
-        from runtime.runs.records import understood
-
-        found = {}
-        with understood(self.run.manifest_file):
-            for name, numbers in (self.run.manifest().get("units") or {}).items():
-                shape, means = self.model.graphs.variables[name].shape, len(numbers["mean"])
-                target = shape if means == prod(shape) else (*shape[:1], *(1 for _ in shape[1:]))
-                if prod(target) != means or len(numbers["std"]) != means:
-                    raise ValueError(f"units.{name} has {means} means and {len(numbers['std'])} scales")
-                mean, std = (torch.tensor(numbers[key], dtype=torch.float64).reshape(target) for key in ("mean", "std"))
-                found[name] = Units(mean, std, bool(numbers.get("logarithm")))
-        return found
+        return recorded_units(self.run, self.model.graphs.variables)
 
 
 def open_for_questions(folder: Path, checkpoint: Weights, data_dir: Path | None, allow_python: bool = False) -> Opened:

@@ -81,7 +81,7 @@ def sweep(
     A search draws from log(a,b), uniform(a,b), int(a,b) and choice(a,b,...), and makes better what training.select
     names on the validation rows; only the best trial is measured on the test rows, at the end.
     """
-    from graphspec.loading import read_text
+    from graphspec.reading.spec_files import read_text
     from runtime.sweeping.sweep_plan import build_plan
     from runtime.sweeping.swept_values import read_fields, read_seeds, read_variants
 

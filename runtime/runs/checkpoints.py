@@ -50,6 +50,13 @@ def read_weights(path: Path) -> Checkpoint:
     return Checkpoint(tensors, texts.get("spec", ""), facts)
 
 
+def weights_digest(path: Path) -> str:
+    """SHA-256 of what a file of tensors holds, as it was written; of an older file that has none, found anew. RunError
+    where it cannot be read."""
+    tensors, texts = read_tensors(path)
+    return digest(tensors, texts)
+
+
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> None:
     """Replace `path` in one step, with a digest of all that is in it.
 

@@ -14,7 +14,9 @@ from runtime.data.stream.known_rows import SourceRows, TrainedRows
 from runtime.data.stream.rows import PreparedData
 from runtime.errors import DataError, RunError
 from runtime.runs.checkpoints import read_tensors, write_tensors
-from runtime.runs.run_folder import Run, find_run, graphs_of
+from runtime.runs.included_runs import included_runs
+from runtime.runs.recorded_units import joint_units, recorded_units, units_of_weights
+from runtime.runs.run_folder import Run, beside, find_run, graphs_of
 
 _UNKNOWN = (
     "train {run} again with this version, which keeps what its rows hold; or bring back the data that it was trained on"
@@ -33,11 +35,15 @@ def rows_to_train(
     `training.initialize` takes. RunError if a run is not there, or nobody can tell any more which rows it had."""
     if resumed is not None:
         earlier = EarlierRows(RecordedRows.of(resumed.manifest()))
+        units = recorded_units(resumed, graphs.variables)
     else:
         folder = Path() if spec_path is None else spec_path.parent
-        runs = dict.fromkeys(entry.run for entry in graphs.spec.training.initialize)
-        earlier = EarlierRows(None, tuple(_trained(find_run(beside(run, folder)), run, data_dir) for run in runs))
-    return prepare(graphs, data_dir=data_dir, spec_path=spec_path, tell=tell, earlier=earlier)
+        runs = included_runs(graphs, folder)
+        earlier = EarlierRows(None, tuple(_trained(run, name, data_dir) for name, run in runs.items()))
+        starts = graphs.spec.training.initialize
+        found = {f"{e.run}, {i}": units_of_weights(graphs, runs[e.run], e) for i, e in enumerate(starts)}
+        units = joint_units(found, spec_path)
+    return prepare(graphs, data_dir=data_dir, spec_path=spec_path, tell=tell, units=units, earlier=earlier)
 
 
 def rows_of_run(run: Run) -> EarlierRows:
@@ -45,12 +51,6 @@ def rows_of_run(run: Run) -> EarlierRows:
     those held out (which a run of an older version cannot tell)."""
     trained = (kept_rows(run, str(run.folder)),) if run.rows_file.exists() else ()
     return EarlierRows(RecordedRows.of(run.manifest()), trained)
-
-
-def beside(run: str, folder: Path) -> Path:
-    """Where a run that a spec names is: beside the spec, else as seen from the working folder."""
-    found = folder / run
-    return found if found.exists() else Path(run)
 
 
 def keep_rows(run: Run, graphs: Graphs, data: PreparedData) -> None:

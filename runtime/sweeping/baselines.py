@@ -16,6 +16,7 @@ import networkx as nx
 
 from graphspec.graphs.graph import Graphs
 from graphspec.graphs.inversion import as_yaml
+from graphspec.including.renaming import takes_in_others
 from runtime.errors import RunError
 
 Baseline = Literal["labels-only", "generative-off"]
@@ -24,6 +25,9 @@ BASELINES: tuple[Baseline, ...] = ("labels-only", "generative-off")
 
 def baseline_overrides(graphs: Graphs, kind: Baseline) -> tuple[str, ...]:
     """The overrides that make `kind` of a spec. RunError where its labels cannot be read without its latents."""
+    if graphs.document is not None and takes_in_others(graphs.document):
+        hint = "start from the flat spec: graphspec compile SPEC --stage spec > flat.yaml"
+        raise RunError(f"--baseline {kind}: overrides cannot take apart what a spec includes", hint)
     kept = _needed(graphs, kind)
     return (
         *_recognition(graphs, kept),
@@ -105,8 +109,14 @@ def _training(graphs: Graphs, kept: frozenset[str]) -> Iterator[str]:
         above = (name for name in graphs.generative if graphs.variables[name].role == "deterministic")
         factors = {f"recognition.{name}" for name in kept} | {f"generative.{name}" for name in above if name in kept}
         stages = [
-            {"from": stage.run, "factors": left, "freeze": stage.freeze}
+            {
+                "from": stage.run,
+                "factors": left,
+                **({"rename": stage.rename} if stage.rename else {}),
+                "freeze": stage.freeze,
+            }
             for stage in training.initialize
+            for names in [stage.rename]
             if (left := [factor for factor in stage.factors if factor in factors])
         ]
         yield _set("training.initialize", stages) if stages else "training.initialize=null"

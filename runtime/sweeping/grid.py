@@ -67,7 +67,7 @@ def share_cores(jobs: int | None, runs: int, device: str) -> tuple[int, int]:
 
 def check_spec_file(plan: SweepPlan) -> None:
     """RunError if the spec's file has changed since the plan was made from it: later runs would train another one."""
-    from graphspec.loading import read_text
+    from graphspec.reading.spec_files import read_text
 
     if read_text(plan.spec) != plan.text:
         raise RunError(f"{plan.spec} was changed while the sweep ran", "finished runs are kept; name another --out")

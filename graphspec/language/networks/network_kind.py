@@ -64,6 +64,8 @@ class NetworkKind(Section):
     own_units: ClassVar[bool] = False
     """Parents enter as they are: neither logarithms, nor flags of what is blank."""
     why_no_feature: ClassVar[str] = "does not tell the shape"
+    names_parents: ClassVar[tuple[str, ...]] = ()
+    """Fields that name parents of the factor."""
 
     @property
     def draws(self) -> bool:

@@ -30,6 +30,7 @@ class Linear(NetworkKind):
         description="A parent that is a category, or a plate's name: each of its classes has maps of its own.",
     )
     why_no_feature: ClassVar[str] = "has no hidden layer to take the shape from"
+    names_parents: ClassVar[tuple[str, ...]] = ("by",)
 
     def work(self, parents: Mapping[str, Reading], asked: Asked) -> Work:
         return first_layer(parents, asked.numbers) + Work(0, asked.joint * asked.numbers)

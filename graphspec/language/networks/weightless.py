@@ -81,6 +81,7 @@ class Affine(Weightless):
 
     image: str
     pose: str
+    names_parents: ClassVar[tuple[str, ...]] = ("image", "pose")
 
     def direct_shape(self, parents: Shapes, target: Shape | None) -> Shape:
         for name in parents:

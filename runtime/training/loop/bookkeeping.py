@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from runtime.errors import RunError, UnwritableError
 from runtime.runs.atomic_files import write_text
+from runtime.runs.included_runs import record_of_runs
 from runtime.runs.records import cut_records
 from runtime.runs.run_rows import keep_rows
 from runtime.training.loop.loop import Training
@@ -32,6 +34,9 @@ class Bookkeeper:
         data = plan.data.manifest()
         manifest = first_manifest(training.model.graphs, plan.training, data, where, self.command, plan.compiled)
         manifest["choices"] = dict(self.choices)
+        if self.resumed is None and training.model.graphs.spec.training.initialize:
+            folder = Path(training.model.graphs.source.name).parent
+            manifest["starts_from"] = record_of_runs(training.model.graphs, folder)
         return manifest if self.resumed is None else manifest | self._past(manifest)
 
     def begin(self, manifest: Mapping[str, Any]) -> None:
@@ -63,6 +68,8 @@ class Bookkeeper:
             session["changed"] = {name: {"from": old, "to": new} for name, old, new in self.resumed.changed}
             session["after"] = earlier.get("error")
         kept = {"started": earlier.get("started"), "command": earlier.get("command")}
+        if "starts_from" in earlier:
+            kept["starts_from"] = earlier["starts_from"]
         if position.best.epoch is not None:
             kept["best_epoch"] = position.best.epoch
         return kept | {"resumed": [*(earlier.get("resumed") or ()), session]}

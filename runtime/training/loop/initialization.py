@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from compiler.factors.earlier_names import names_in_run
+from compiler.factors.factor_modules import FactorModule
 from compiler.model.model import Model, module_name
 from graphspec.graphs.graph import SIDES, Graphs
 from graphspec.graphs.start import Start, channel_shape
@@ -15,8 +17,7 @@ from graphspec.language import Initialize
 from runtime.errors import RunError
 from runtime.runs.checkpoints import load_weights, read_weights
 from runtime.runs.records import understood
-from runtime.runs.run_folder import find_run, starts_in
-from runtime.runs.run_rows import beside
+from runtime.runs.run_folder import beside, find_run, starts_in
 
 
 class Frozen:
@@ -53,31 +54,35 @@ def with_earlier_starts(graphs: Graphs, folder: Path, own: Mapping[str, Start]) 
         with understood(file):
             earlier = starts_in(read_weights(file).facts)
         for name, start in earlier.items():
-            if name in graphs.variables and start.shape == channel_shape(graphs.variables[name].shape):
-                copied = {side: each for side, each in start.parameters.items() if f"{side}.{name}" in entry.factors}
-                mine = merged[name].parameters if name in merged else {}
-                merged[name] = replace(start, parameters={**mine, **copied})
+            here = entry.here(name)
+            if here in graphs.variables and start.shape == channel_shape(graphs.variables[here].shape):
+                copied = {side: each for side, each in start.parameters.items() if f"{side}.{here}" in entry.factors}
+                mine = merged[here].parameters if here in merged else {}
+                merged[here] = replace(start, parameters={**mine, **copied})
     return merged
 
 
-def factor_module(model: Model, key: str) -> nn.Module:
+def factor_module(model: Model, key: str) -> FactorModule:
     """The module of factor `recognition.z`; RunError with a suggestion if the spec has no such factor."""
     factors = _factors(model.graphs)
     if key not in factors:
         raise RunError(f"training.initialize names {key!r}, which is not a factor of this spec", _suggest(key, factors))
-    return model.factors[factors[key]]
+    module = model.factors[factors[key]]
+    assert isinstance(module, FactorModule), "every factor is one"
+    return module
 
 
 def _copy(model: Model, entry: Initialize, key: str, weights: Mapping[str, Tensor]) -> None:
-    module = factor_module(model, key)
-    prefix = f"factors.{_factors(model.graphs)[key]}."
+    module, key_there = factor_module(model, key), entry.key_there(key)
+    prefix = f"factors.{key_there.replace('.', '--')}."
     found = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
     if not found and module.state_dict():
         there = sorted({name.split(".")[1].replace("--", ".") for name in weights if name.startswith("factors.")})
-        raise RunError(f"run {entry.run} has no factor {key!r} to initialize from", _suggest(key, there))
-    found = _unmoved(module) | found
+        raise RunError(f"run {entry.run} has no factor {key_there!r} to initialize from", _suggest(key_there, there))
+    here = {there: name for name, there in names_in_run(module, entry).items()}
+    found = _unmoved(module) | {here.get(name, name): tensor for name, tensor in found.items()}
     hint = "give the variable and the factor's network the same sizes in both specs"
-    load_weights(module, found, f"{key} of run {entry.run}", hint)
+    load_weights(module, found, f"{key_there} of run {entry.run}", hint)
 
 
 def _unmoved(module: nn.Module) -> dict[str, Tensor]:
