@@ -1,6 +1,6 @@
 """Scales of standardized variables as manifests have them: a run's own, and those of runs whose weights it takes."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,17 @@ from runtime.runs.records import understood
 from runtime.runs.run_folder import Run
 
 
-def recorded_units(run: Run, variables: Mapping[str, Variable]) -> dict[str, Units]:
-    """By name, per element, or for images per channel. RunError for a manifest that says nothing of the kind."""
+def recorded_units(
+    run: Run, variables: Mapping[str, Variable], among: Container[str] | None = None
+) -> dict[str, Units]:
+    """By name, per element, or for images per channel. among: the names that are looked at, of all by default.
+
+    RunError for a manifest with scales of what is no variable, or with too many or too few numbers.
+    """
     with understood(run.manifest_file):
         plain = run.manifest().get("units") or {}
-        return {name: _units(name, numbers, variables[name]) for name, numbers in plain.items() if name in variables}
+        wanted = [name for name in plain if among is None or name in among]
+        return {name: _units(name, plain[name], variables[name]) for name in wanted}
 
 
 def _units(name: str, numbers: Mapping[str, Any], variable: Variable) -> Units:
@@ -38,7 +44,7 @@ def units_of_weights(graphs: Graphs, run: Run, entry: Initialize) -> dict[str, U
     taken = [factors[key] for key in entry.factors if key in factors]
     named = {name for factor in taken for name in (factor.variable, *factor.parents)}
     there = {entry.there(name): graphs.variables[name] for name in named}
-    return {entry.here(name): units for name, units in recorded_units(run, there).items()}
+    return {entry.here(name): units for name, units in recorded_units(run, there, there).items()}
 
 
 def joint_units(found: Mapping[str, Mapping[str, Units]], spec: Path | None) -> dict[str, Units]:
