@@ -188,7 +188,7 @@ def test_numbers_as_the_table_writes_them(cell: str, numbers: NumberFormat, read
     [
         (["-0,44", "8,5"], 'decimal: ","'), (["1,250", "12,600"], 'thousands: ","'), (["1.250,75", "3,5"], 'decimal: ",", thousands: "."'),
         (["2024-01-05"], "date"), (["5.1.2024", "11/12/24"], "date"), (["12 %"], "percentage"), (["1'250"], "thousands: \"'\""),
-        (["red"], ""), (["red", "1,5"], ""), (["1\u00a0250"], 'thousands: "\\u00a0"'),
+        (["red"], ""), (["red", "1,5"], ""), (["€12.50", "$ 3"], "currency"), (["80 kg", "37.2 °C"], "unit"), (["e5", "12e"], ""), (["1\u00a0250"], 'thousands: "\\u00a0"'),
     ],
 )  # fmt: skip
 def test_what_cells_look_like(cells: list[str], said: str) -> None:

@@ -81,3 +81,22 @@ def test_values_near_the_start_are_not(
     tmp_path: Path, values: np.ndarray, domain: str, column: str, factor: str
 ) -> None:
     assert notes(tmp_path, values, domain, column, factor) == []
+
+
+@pytest.mark.parametrize(("wild", "cells"), [(1e9, 3), (-9999999, 12)])
+def test_a_cell_that_squeezes_all_others_is_told(tmp_path: Path, wild: float, cells: int) -> None:
+    values = RNG.normal(size=(60, 2))
+    standardized = "{column: x, standardize: true}"
+    assert notes(tmp_path, values, "domain: real, size: 2", standardized, word="far from") == []
+    values[7 : 7 + cells, 1] = wild
+    (found,) = notes(tmp_path, values, "domain: real, size: 2", standardized, word="far from")
+    assert found.startswith("x, element 1: half of the training values lie within") and "`missing`" in found
+
+
+@pytest.mark.parametrize(
+    "column",
+    [np.exp(2 * RNG.normal(size=60)), (np.arange(60) % 30 == 0).astype(float), RNG.standard_t(2, size=60), np.ones(60)],
+)
+def test_long_tails_and_rare_flags_squeeze_nothing(tmp_path: Path, column: np.ndarray) -> None:
+    values = np.stack([column, RNG.normal(size=60)], axis=1)
+    assert notes(tmp_path, values, "domain: real, size: 2", "{column: x, standardize: true}", word="far from") == []

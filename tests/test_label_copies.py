@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from data_specs import DIGIT, REALS, prepared, write_npz
 
-from graphspec.loading import check_file, load
+from graphspec.loading import check_file, check_graphs, load
 from graphspec.rules.label_copy_rules import agreement
 from runtime.data import prepare
 from runtime.errors import DataError
@@ -119,3 +119,28 @@ def test_what_check_has_told_train_does_not_repeat(tmp_path: Path) -> None:
     graphs = load(spec)
     assert [warning.code for warning in graphs.warnings] == ["GS124"]
     assert not any("outright" in note for note in prepare(graphs, spec_path=spec).notes)
+
+
+def indicators(folder: Path, columns: Mapping[str, Any], label: str = CATEGORY) -> list[str]:
+    np.savez(folder / "rows.npz", **columns)
+    path = folder / "spec.yaml"
+    size = sum(np.atleast_2d(np.asarray(c).T).shape[0] for name, c in columns.items() if name != "y")
+    text = SPEC.format(observed="", label=label, source="rows.npz").replace("size: 2", f"size: {size}")
+    read = [name for name in columns if name != "y"]
+    path.write_text(text.replace("x: [a, b]", f"x: {read if len(read) > 1 else read[0]}"), encoding="utf-8")
+    _, found = check_graphs(path)
+    return [f"{each.code} {each.message}" for each in found if each.code == "GS124"]
+
+
+def test_indicators_of_all_classes_but_one_are_told(tmp_path: Path) -> None:
+    one_hot = np.eye(3)[CLASSES]
+    (told,) = indicators(tmp_path, {"codes": one_hot, "y": CLASSES})
+    assert told == "GS124 elements 0, 1 and 2 of column codes tell 'y' outright: each marks one class, in all 90 rows"
+    (told,) = indicators(tmp_path, {"is0": one_hot[:, 0], "is2": 7 - one_hot[:, 2], "noise": NOISE, "y": CLASSES})
+    assert "columns is0 and is2 tell 'y' outright" in told
+    assert indicators(tmp_path, {"is0": one_hot[:, 0], "noise": NOISE, "y": CLASSES}) == []  # as milk marks mammals
+    almost = one_hot.copy()
+    almost[5] = 1 - almost[5]
+    assert indicators(tmp_path, {"codes": almost, "y": CLASSES}) == []
+    assert indicators(tmp_path, {"codes": one_hot, "y": CLASSES}, f"{CATEGORY}, allow: [GS124]") == []
+    assert indicators(tmp_path, {"codes": one_hot[:20], "y": CLASSES[:20]}) == []

@@ -112,6 +112,13 @@ def test_a_header_one_cell_short_gets_advice(tmp_path: Path) -> None:
     assert "line 2 has 3 cells, the header 2" in caught.value.message and "empty cell" in caught.value.hint
 
 
+def test_a_comment_above_the_header_gets_advice(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("# made by the lab\na,b\n0,1\n")
+    with pytest.raises(SourceError) as caught:
+        csv_table(tmp_path / "t.csv")
+    assert "take the comment out" in caught.value.hint
+
+
 # --- packed tables ---
 
 
@@ -331,3 +338,9 @@ def test_bytes_of_text_are_text(tmp_path: Path) -> None:
     data = {"source": "t.npz", "variables": {"x": ["a", "b"], "y": "y"}, "test": 0, "validation": 0}
     assert prepared(tmp_path, {"x": REALS, "y": kind}, data).training.values["y"].tolist() == [0, 1, 0]
     assert describe(resolve_source(str(tmp_path / "t.npz"))).columns is not None
+
+
+def test_a_mistake_in_data_is_told_without_a_second_one_about_names(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "0.5,1.5,A\n2.5,0.5,B\n" * 20)
+    told = errors(spec(tmp_path, "t.csv", classes="names: auto", more=", labels: {y: 0}"))
+    assert len(told) == 1 and "must be at least 1" in told[0], told

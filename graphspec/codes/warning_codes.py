@@ -121,8 +121,9 @@ CODES: dict[str, Code] = {
     "GS124": Code(
         "An input that tells a label outright",
         "In every row that has both, each value of the input stands for one class and each class for one value: it is "
-        "another spelling of the label, as a code beside a name. A model that reads it is never wrong on these "
-        "rows, and of no use where label and input are both unknown. If the input is known wherever the label is asked "
+        "another spelling of the label, as a code beside a name; or several columns each mark one class, and together "
+        "all but one, as one-hot codes do. A model that reads it is never wrong on these rows, and of no use where "
+        "label and input are both unknown. If the input is known wherever the label is asked "
         "for, `allow: [GS124]` on the label silences the warning.",
     ),
     "GS125": Code(

@@ -49,6 +49,8 @@ def _names_of(name: str, spec: Spec, spec_path: Path | None, data_dir: Path | No
     hint = "write the names: `names: [NAME, ...]`, in the order you want"
     entry = None if spec.data is None else spec.data.variables.get(name)
     if spec.data is None or entry is None:
+        if any(found.path[:1] == ("data",) for found in report.diagnostics):  # what is told already may be why
+            return ()
         message = f"`names: auto` reads the column of '{name}', and `data.variables` gives it none"
         report.error("GS044", place, message, hint=hint)
         return ()

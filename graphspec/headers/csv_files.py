@@ -113,6 +113,8 @@ def _rows(path: Path, dialect: Dialect, lines: _Lines) -> Iterator[list[str]]:
 
 def _uneven(path: Path, line: int, row: list[str], header: list[str]) -> SourceError:
     hint = 'quote cells that hold the separator, or name it: data: {separator: ";"}'
+    if len(header) == 1 and header[0].startswith("#"):
+        hint = "the first line names the columns: take the comment out of the file"
     if len(row) == len(header) + 1:
         hint = f"{hint}; a first column without a name needs an empty cell in the header"
     return SourceError(f"{path.name} line {line} has {counted(len(row), 'cell')}, the header {len(header)}", hint)

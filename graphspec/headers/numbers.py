@@ -84,6 +84,12 @@ _DATE = re.compile(
 _PERCENT = re.compile(rf"{_SIGN}[0-9]+(?:[.,][0-9]+)?\s*%")
 
 
+_WITH_UNIT = re.compile(
+    rf"[$€£¥]\s?{_SIGN}[0-9][0-9.,]*|{_SIGN}[0-9][0-9.,]*\s?(?:[$€£¥]|[A-Za-zµ°][A-Za-z°/]{{0,4}}[²³]?)"
+)
+"""`€ 12.50`, `12.50 €`, `37.2 °C`, `80 kg`."""
+
+
 def look_alike(cells: Sequence[str], numbers: NumberFormat) -> str:
     """What cells that are no numbers seem to be, and what to do; "" where that cannot be told.
 
@@ -96,6 +102,8 @@ def look_alike(cells: Sequence[str], numbers: NumberFormat) -> str:
         return f"{shown} looks like a date or a time: add a column with the number you mean, such as days or the month"
     if all(map(_PERCENT.fullmatch, cells)):
         return f"{shown} is a percentage: write the share as a number"
+    if all(map(_WITH_UNIT.fullmatch, cells)):
+        return f"{shown} looks like a number with a currency or a unit: write the number alone, the unit in the header"
     for mark, form in _THOUSANDS.items():
         if mark not in (numbers.decimal, numbers.thousands) and all(map(form.fullmatch, cells)):
             return (

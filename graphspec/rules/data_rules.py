@@ -33,6 +33,7 @@ from graphspec.rules.cell_rules import problem_with_cells
 from graphspec.rules.declared import allowed, declared, names_with
 from graphspec.rules.image_rules import check_for_pictures, check_options, takes_weights
 from graphspec.rules.label_copy_rules import check_label_copies
+from graphspec.rules.label_indicator_rules import check_indicators
 from graphspec.rules.label_leak_rules import check_label_columns
 from graphspec.rules.label_row_counts import count_label_rows
 from graphspec.rules.label_rules import check_labels
@@ -86,6 +87,7 @@ def check_data(spec: Spec, report: Report, data_dir: Path | None = None) -> Labe
         return None
     values = RowValues(source, info, spec.data)
     check_label_copies(spec, variables, values, report)
+    check_indicators(spec, variables, values, report)
     labels = [variables[name] for name in names_with(spec, ("supervised",))]
     return count_label_rows(labels, values, info, sizes.training, listed)
 

@@ -18,6 +18,10 @@ CLOSE = 1e5
 """Standard deviations from 0 at which single precision leaves a hundredth of one."""
 
 
+SQUEEZED = 0.01
+"""Half of the values of a standardized element within so little of its standard deviation owe that to a few others."""
+
+
 def far_values(graphs: Graphs, training: Rows, starts: Mapping[str, Start]) -> Iterator[str]:
     """A note for every variable of the data whose training values are far from where its factors would start."""
     for name, variable in graphs.variables.items():
@@ -33,6 +37,7 @@ def far_values(graphs: Graphs, training: Rows, starts: Mapping[str, Start]) -> I
         if name not in starts and given:
             continue
         values = sample(variable, training)
+        yield from _squeezed(graphs, name, values)
         far = far_elements(variable, values, factor is not None)
         if bool(far.any()):
             what, advice = _TOLD[variable.domain](name, values)
@@ -90,6 +95,25 @@ def _positive(name: str, values: Tensor) -> tuple[str, str]:
         ", and p starts around 1: write `standardize: true` in `data.variables`, which takes the logarithm; errors and "
         "predictions still come in data units"
     )
+
+
+def _squeezed(graphs: Graphs, name: str, values: Tensor) -> Iterator[str]:
+    """Of elements that `standardize` has scaled by a few of their cells, as an outlier or a code for blanks."""
+    data = graphs.spec.data
+    if data is None or name not in data.variables or not data.variables[name].standardize:
+        return
+    low, high = torch.nanquantile(values, torch.tensor([0.25, 0.75], dtype=values.dtype), dim=0)
+    found = ((high > low) & (high - low < SQUEEZED)).nonzero().flatten().tolist()
+    if found:
+        names = data.variables[name].names
+        column = f" (column {names[found[0]]})" if len(names) == values.shape[1] else ""
+        others = f", and so for {len(found) - 1} other elements" if len(found) > 1 else ""
+        within = float(high[found[0]] - low[found[0]])
+        yield (
+            f"{name}{_of(found[0], values)}{column}: half of the training values lie within {within:.1g} of the "
+            f"standard deviation that they are standardized by, which a few cells far from all others make{others}: "
+            "correct them, or list what stands for a blank under `missing`"
+        )
 
 
 def _edges(name: str, values: Tensor) -> Iterator[str]:
