@@ -46,6 +46,8 @@ class PlateTwin:
         tables = [self.fillings(node) for node in summed]
         worlds = list(product(range(self.samples), *(range(len(table)) for table in tables)))
         self.count, self.sample = len(worlds), torch.tensor([world[0] for world in worlds])
+        self._sources: dict[Node, set[Node]] = {}
+        self._readers: dict[Node, set[Node]] = {}
         self.values: dict[Node, Tensor] = {
             node: table[torch.tensor([world[1 + place] for world in worlds])]
             for place, (node, table) in enumerate(zip(summed, tables, strict=True))
@@ -55,8 +57,7 @@ class PlateTwin:
             for factor in self.graphs.order(side):
                 if factor.view is None:
                     for node in self.nodes(factor.variable):
-                        if node not in self.values:
-                            self.values[node] = self.value(factor, node)
+                        self.at(node)
 
     # elements
 
@@ -83,6 +84,11 @@ class PlateTwin:
         for count, place in self.counts(*node):
             found = found & (place < (self.told(count) if self.whole(count) else self.values[count]))
         return found
+
+    def every_node(self, name: str) -> Iterator[Node]:
+        """Of all elements that a row may have."""
+        sizes = [range(size) for _, size in self.graphs.variables[name].plates]
+        return ((name, places) for places in product(*sizes))
 
     def kind(self, node: Node) -> str:
         return self.choices[node[0]].estimator
@@ -117,6 +123,18 @@ class PlateTwin:
 
     # values
 
+    def at(self, node: Node) -> Tensor:
+        """A node's value, computed when it is first asked for: elements that read their neighbours come in turn."""
+        if node not in self.values:
+            name, factor = node[0], None
+            if self.graphs.variables[name].role == "deterministic":
+                factor = self.graphs.function(name)
+            elif name in self.q:
+                factor = self.q[name]
+            told = name in self.graphs.observed
+            self.values[node] = self.everywhere(self.told(node).unsqueeze(0)) if told else self.value(factor, node)
+        return self.values[node]
+
     def value(self, factor, node: Node) -> Tensor:
         if factor.deterministic:
             return self.everywhere(self.model.compute(factor, self.read(factor, node), self.noise))
@@ -148,7 +166,7 @@ class PlateTwin:
         """A value as networks read it: an observed blank as zeros."""
         variable = self.graphs.variables[node[0]]
         if not variable.missing:
-            return self.values.get(node, None) if node in self.values else self.everywhere(self.told(node).unsqueeze(0))
+            return self.at(node)
         value, here = self.told(node), self.given(node)
         if variable.domain == "category":
             value = F.one_hot(value.clamp_min(0), variable.support).to(self.model.dtype) * here.unsqueeze(-1)
@@ -265,7 +283,7 @@ class PlateTwin:
             legal = torch.full_like(self.told(node), self.graphs.variables[node[0]].minimum)
             value = torch.where(here, self.told(node), legal).unsqueeze(0)
         else:
-            value, soft = self.values[node], self.kind(node) == "relax"
+            value, soft = self.at(node), self.kind(node) == "relax"
         each = self.distribution(factor, node).log_prob_each(value, relaxed=soft)
         return torch.where(there, self.total(each, kept), 0.0)
 
@@ -280,7 +298,7 @@ class PlateTwin:
         closed = (
             self.kind(node) != "enumerate" and (q.family.name, p.family.name) in DIVERGENCES and not self.weighed(name)
         )
-        if closed and not self.below(name) & self.graphs.stochastic_parents(p):
+        if closed and not any(self.after(n) & self.sources(p, n) for n in self.every_node(name)):
             each = divergence(self.distribution(q, node), self.distribution(p, node))
             return torch.where(self.there(node), -self.total(each, ~self.given(node)), 0.0)
         return self.log_density(p, node, "hidden") - self.log_density(q, node, "hidden")
@@ -289,6 +307,51 @@ class PlateTwin:
         """log q of a summed element in each world, there or not: its values sum to one in any case."""
         each = self.distribution(self.q[node[0]], node).log_prob_each(self.values[node])
         return self.total(each, ~self.given(node))
+
+    def sources(self, factor, node: Node) -> set[Node]:
+        """Nodes that a factor reads at one element, seen through functions, whether they are there or not."""
+        here = dict(zip([name for name, _ in self.graphs.variables[node[0]].plates], node[1], strict=True))
+        found: set[Node] = set()
+        for parent in factor.parents:
+            view = self.graphs.views[parent].view if parent in self.graphs.views else None
+            base = parent if view is None else view.base
+            if view is not None and view.kind == "place":
+                continue
+            plates = [plate for plate, _ in self.graphs.variables[base].plates]
+            if view is not None and view.kind in ("previous", "next"):
+                place = here[plates[-1]] + (-1 if view.kind == "previous" else 1)
+                inside = 0 <= place < self.graphs.variables[base].plates[-1][1]
+                nodes = [(base, (*(here[plate] for plate in plates[:-1]), place))] if inside else []
+            else:
+                taken = () if view is None else view.taken
+                fixed = [None if plate in taken else here[plate] for plate in plates]
+                nodes = [
+                    n for n in self.every_node(base) if all(f in (None, p) for f, p in zip(fixed, n[1], strict=True))
+                ]
+            for each in nodes:
+                deterministic = self.graphs.variables[base].role == "deterministic"
+                found |= self.sources_of_function(each) if deterministic else {each}
+        return found
+
+    def sources_of_function(self, node: Node) -> set[Node]:
+        if node not in self._sources:
+            self._sources[node] = self.sources(self.graphs.function(node[0]), node)
+        return self._sources[node]
+
+    def after(self, node: Node) -> set[Node]:
+        """Everything that q draws depending on a node's draw."""
+        if not self._readers:
+            for name, factor in self.q.items():
+                for reader in self.every_node(name):
+                    for source in self.sources(factor, reader):
+                        self._readers.setdefault(source, set()).add(reader)
+        found, pending = set[Node](), [node]
+        while pending:
+            for reader in self._readers.get(pending.pop(), ()):
+                if reader not in found:
+                    found.add(reader)
+                    pending.append(reader)
+        return found
 
     def below(self, name: str) -> set[str]:
         found, pending = set[str](), [name]

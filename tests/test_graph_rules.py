@@ -5,8 +5,6 @@ import networkx as nx
 import pytest
 from graph_specs import M2, codes_in, found_in, graphs_of, pointed_at, random_model, spec_of
 
-from graphspec.describe.not_yet import refuse_not_yet
-from graphspec.diagnostics import SpecError
 from graphspec.graphs.separation import collapse
 
 SCALARS = """
@@ -185,28 +183,6 @@ def test_an_auxiliary_latent_is_meant():
         "{parents: [x, y]}", "{parents: [a, x, y]}"
     )
     assert codes_in(text) == []
-
-
-@pytest.mark.parametrize(
-    ("overrides", "places"),
-    [
-        (["recognition.z.network={kind: gru, hidden: 4}"], ["{kind: gru, hidden: 4}"]),
-        (["objective.consistency={y: {weight: 50}}"], []),
-        (["recognition.z.distribution=normal"], []),
-        (["objective.bound=importance_weighted"], []),
-        (["objective.estimators={y: score_function}"], []),
-    ],
-)
-def test_not_yet_is_located(overrides, places):
-    graphs = graphs_of(M2, *overrides)
-    if not places:
-        refuse_not_yet(graphs)
-        return
-    with pytest.raises(SpecError) as refused:
-        refuse_not_yet(graphs)
-    errors = [d for d in refused.value.diagnostics if d.severity == "error"]
-    assert {d.code for d in errors} == {"GS090"}
-    assert [pointed_at(d) for d in errors] == places
 
 
 @pytest.mark.parametrize("seed", range(40))

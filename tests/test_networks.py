@@ -3,6 +3,7 @@
 import sys
 import types
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -472,8 +473,9 @@ def test_a_users_module_that_cannot_be_used(target: str, args: dict[str, Any], m
 
 
 def test_what_is_refused_earlier_is_an_internal_error() -> None:
-    with pytest.raises(InternalError, match="gru"):
-        network({"kind": "gru", "hidden": 4}, Z)
+    unknown = SimpleNamespace(kind="perceptron")
+    with pytest.raises(InternalError, match="perceptron"):
+        blueprint(unknown, Setup({}, {}, Initializer(0, "generative.x", torch.float64)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("spec", "grown"), [(CNN, False), (DECONV, True), (DOWN, False), (UP, True)])

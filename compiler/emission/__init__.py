@@ -2,7 +2,6 @@
 
 from compiler.emission.layout import emitted
 from compiler.model.model import Model
-from graphspec.describe.not_yet import refuse_not_yet
 from graphspec.graphs.graph import Graphs
 
 __all__ = ["emit", "emitted"]
@@ -16,5 +15,4 @@ def emit(graphs: Graphs, *, allow_python: bool = False) -> str:
     """
     import torch
 
-    refuse_not_yet(graphs)
     return emitted(Model(graphs, dtype=torch.float64, allow_python=allow_python))

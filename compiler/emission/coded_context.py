@@ -40,6 +40,7 @@ class CodedContext:
 
     top: the context of the outermost function. arguments: tensors that it takes. weights, extras: numbers of the
     objective, and further arguments. draws: it draws noise. labelled: the line at hand is of rows with labels.
+    own_noise: what gives an element of a walk its noise.
     """
 
     def __init__(self, plan: EmissionPlan, outer: "CodedContext | None") -> None:
@@ -49,12 +50,13 @@ class CodedContext:
         self.weights: list[WeightName] = []
         self.extras: set[str] = set()
         self.draws = self.labelled = False
+        self.own_noise = ""
 
     @property
     def noise(self) -> Expression:
         """The function's source of noise."""
         self.top.draws = True
-        return Expression("noise")
+        return Expression(self.own_noise or "noise")
 
     @property
     def dtype(self) -> Expression:

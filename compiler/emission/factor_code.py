@@ -1,6 +1,6 @@
 """One class per factor, as a person would write it: layers in `__init__`, parents to parameters in `forward`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from torch import nn
@@ -8,30 +8,47 @@ from torch import nn
 from compiler.emission.emission_plan import EmissionPlan
 from compiler.emission.network_code import network
 from compiler.emission.text import block, docstring, shape_text, tensor_text
+from compiler.emission.walk_code import gru_calls, gru_method
 from compiler.emission.writing import ClassText, Outputs
 from compiler.factors.factor_modules import Conditional, Deterministic, FactorModule, linked
 from compiler.factors.links import without_axes
 from compiler.factors.parameter_sources import CONTEXT, ConstantSource, LearnedSource, NetworkSource
 from compiler.model.model import module_name
 from compiler.networks.layers import disturbed, draws
-from compiler.symbolic.networks_read import flagged_parents, read_parents
+from compiler.symbolic.networks_read import flagged_parents, read_parents, state_of
 from compiler.symbolic.program import conditional_text
 from compiler.tensors.blanks import PRESENCE
 from compiler.tensors.expression import Expression, applied, text_of
 from graphspec.graphs.graph import Factor, Variable
 from graphspec.graphs.parameter_shape import parameter_shape
+from graphspec.language.networks import Gru
 
 
 def write_factor(plan: EmissionPlan, factor: Factor) -> ClassText:
     """The class of one factor. Raises SpecError (GS090) for what has no code yet."""
     module = cast(FactorModule, plan.model.factors[module_name(factor)])
     text = _class_text(plan, factor, module)
+    methods: list[str] = []
     if isinstance(module, Deterministic):
         result = {"value": _value(module, text)}
+        if isinstance(factor.network, Gru):
+            result, methods = _of_gru(plan, factor, text, result)
     else:
         result = _parameters(factor, cast(Conditional, module), text)
-    text.code = _written(plan, factor, module, text, result)
+    text.code = _written(plan, factor, module, text, result, methods)
     return text
+
+
+def _of_gru(plan: EmissionPlan, factor: Factor, text: ClassText, result: Outputs) -> tuple[Outputs, list[str]]:
+    """Single steps, where some function makes them, and the method that walks all of them in one call."""
+    steps, walked = gru_calls(plan, factor.key)
+    if walked is None:
+        return result, []
+    state = state_of(plan.graphs, factor)
+    arguments = {name: argument for name, argument in text.arguments.items() if name != state}
+    near = {name: f"{text.near[name]}({told})" if name in text.near else told for name, told in arguments.items()}
+    given = "{" + ", ".join(f"{text_of(name)}: {code}" for name, code in near.items()) + "}"
+    return result if steps else {}, [gru_method("self.network", given, arguments.values(), walked)]
 
 
 def _class_text(plan: EmissionPlan, factor: Factor, module: FactorModule) -> ClassText:
@@ -130,7 +147,9 @@ def _value(module: Deterministic, text: ClassText) -> str:
     return str(_traced(linked, variable, Expression(code), -len(variable.shape))) if module.linked else code
 
 
-def _written(plan: EmissionPlan, factor: Factor, module: nn.Module, text: ClassText, result: Outputs) -> str:
+def _written(
+    plan: EmissionPlan, factor: Factor, module: nn.Module, text: ClassText, result: Outputs, methods: Sequence[str] = ()
+) -> str:
     kinds = [f"{argument}: Tensor" for argument in text.arguments.values()]
     layout = [f"layout: {'Layout' if text.noisy else 'Lead'}"] if kinds else []
     returns = "Tensor" if len(result) == 1 else f"tuple[{', '.join(['Tensor'] * len(result))}]"
@@ -141,7 +160,8 @@ def _written(plan: EmissionPlan, factor: Factor, module: nn.Module, text: ClassT
     told = docstring(_shapes(plan, factor, module), 2)
     forward = block(head, told, *text.forward, f"return {', '.join(result.values())}")
     init = block("def __init__(self) -> None:", "super().__init__()", *text.init)
-    return block(f"class {text.name}(nn.Module):", docstring(_title(factor)), init, *([forward] if result else []))
+    parts = [init, *([forward] if result else []), *methods]
+    return block(f"class {text.name}(nn.Module):", docstring(_title(factor)), *parts)
 
 
 def _title(factor: Factor) -> str:

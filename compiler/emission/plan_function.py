@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from compiler.emission.coded_context import CodedContext
 from compiler.emission.emission_plan import ROW, EmissionPlan, TensorKind
 from compiler.emission.objective_weights import WeightName
 from compiler.emission.text import Names, block, comment, docstring, remarked
+from compiler.emission.walk_code import WalkCode
 from compiler.emission.writing import refused
 from compiler.families.entry import Extras
 from compiler.plan.ops import OPERATIONS
@@ -77,7 +77,7 @@ def _with_notes_kept(whole: Plan, part: Plan) -> Plan:
     return replace(part, lines=tuple(kept))
 
 
-class FunctionWriter(CodedContext):
+class FunctionWriter(WalkCode):
     """Writes one plan; operations see it as the context in which they run.
 
     outer: writer of the function that this one stands in. samples: how many draws there are. level: of indentation.
@@ -94,22 +94,36 @@ class FunctionWriter(CodedContext):
         self._code: dict[str, Expression] = {}
         self._note = ""
         readers = Counter(value.name for line in written.lines for value in line.inputs)
-        apart = {value.name for value in self._summands()}
+        apart = {value.name for value in (*self._summands(), *written.results.values())}
+        apart |= {value.name for line in written.lines if line.op == "loop" for value in line.inputs}
         self._once = {name for name, count in readers.items() if count == 1} - apart
         self._read = {*readers, *(value.name for value in written.results.values())}
 
     def _summands(self) -> Sequence[Value]:
         """The contributions, each of which has a statement of its own."""
         makers = {value: line for line in self.written.lines for value in line.outputs}
-        last = makers.get(self.written.results["total"])
+        total = self.written.results.get("total")
+        last = None if total is None else makers.get(total)
         if last is not None and last.op in ("score", "scores"):
             last = makers.get(last.inputs[0])
         return last.inputs if last is not None and last.op == "add" else ()
 
-    def body(self) -> list[str]:
-        """Statements from the first value to what is returned."""
+    def within(self, body: Plan) -> "FunctionWriter":
+        inner = FunctionWriter(self.plan, self.noisy, body, self)
+        inner.level, inner.samples, inner.own_noise = self.level + 1, self.samples, self.own_noise
+        return inner
+
+    def know(self, value: Value, code: Expression) -> None:
+        self._code[value.name] = Expression(code.code, _dims(value), scalar=code.scalar)
+
+    def statements(self) -> list[str]:
         for line in self.written.lines:
             self._take(line)
+        return self.lines
+
+    def body(self) -> list[str]:
+        """Statements from the first value to what is returned."""
+        self.statements()
         if self.lines and self.lines[-1]:
             self.lines.append("")
         code = self.code(self.written.results["total"])
@@ -128,8 +142,12 @@ class FunctionWriter(CodedContext):
     def _take(self, line: Line) -> None:
         """Write a line, or keep its expression for the one that reads it."""
         self._note = line.note or self._note
-        inline, total = OPERATIONS[line.op].inline, self.written.results["total"]
+        inline, total = OPERATIONS[line.op].inline, self.written.results.get("total")
         if self._is_given(line):
+            return
+        if line.op == "loop":
+            self._begin()
+            self.write_loop(line)
             return
         once = inline == "once" and line.outputs[0].name in self._once
         if once or inline == "always" or line.outputs == (total,):
@@ -137,7 +155,7 @@ class FunctionWriter(CodedContext):
             return
         self._begin()
         code = self._right_side(line)
-        self._assign(line.outputs, code)
+        self.assign(line.outputs, code)
 
     def _right_side(self, line: Line) -> Expression:
         """What the line's operation makes of code."""
@@ -161,6 +179,7 @@ class FunctionWriter(CodedContext):
         """Operations whose code is not what they compute: calls of modules, and what takes statements of its own."""
         return {
             "function": self._call, "parameters": self._call, "weigh_draws": self._weigh_draws, "scores": self._scores,
+            "gru": self.gru_code,
             "zero": lambda line: Expression(f"{self.like()}.new_zeros({self.row_count()})"),
         }  # fmt: skip
 
@@ -210,7 +229,7 @@ class FunctionWriter(CodedContext):
         self.lines += ["", block(head, told, *inner.body()), ""]
         return Expression(f"with_scores({', '.join([str(bound), name, str(log_q), *sampled])})")
 
-    def _assign(self, outputs: Sequence[Value], found: Expression) -> None:
+    def assign(self, outputs: Sequence[Value], found: Expression) -> None:
         names, code = [self._named(value) for value in outputs], found.code
         self._code |= {
             value.name: Expression(name, _dims(value), scalar=found.scalar)
@@ -257,7 +276,6 @@ class FunctionWriter(CodedContext):
         return True
 
     def code(self, value: Value) -> Expression:
-        """Code of a value: a name, or the expression that stands in its place."""
         if value.name not in self._code:
             self._code[value.name] = self._argument(self.written.given[value], _dims(value))
         return self._code[value.name]

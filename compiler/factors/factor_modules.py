@@ -20,9 +20,10 @@ from compiler.factors.starting_points import Entrance, StartingPoint, entrance, 
 from compiler.families.flow_maps import FlowMap
 from compiler.families.flows import FlowBlueprint, flow_blueprint
 from compiler.networks import VALUE, Network
+from compiler.networks.gru import GruNetwork
 from compiler.networks.initialization import Initializer
 from compiler.networks.interface import by_name
-from compiler.tensors.call_layout import Layout
+from compiler.tensors.call_layout import Layout, Lead
 from compiler.tensors.precision import widened
 from graphspec.graphs.graph import Variable
 from graphspec.language import WEIGHTLESS
@@ -175,6 +176,15 @@ class Deterministic(FactorModule):
         """[*lead, *shape]."""
         value = widened(self.network.finish(self._for(self.network, entered), layout)[VALUE])
         return linked(self.variable, value, layout.dims) if self.linked else value
+
+    def along(
+        self, values: Mapping[str, Tensor], layout: Lead, place: int, steps: int, there: Tensor | None, *, back: bool
+    ) -> Tensor:
+        """Of a `gru` that nothing else is in a loop with, every element's value: see `GruNetwork.along`."""
+        network = self.network
+        assert isinstance(network, GruNetwork), f"{self.factor.key} is no gru"
+        read = {name: self._units(network, self._given(name, value)) for name, value in values.items()}
+        return widened(network.along(read, layout, place, steps, there, back=back))
 
 
 def linked(variable: Variable, value: Tensor, first: int) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from compiler.networks import Network, ParentInput, Setup, UserModuleError, found_beside, look_beside
 from compiler.networks.blueprint import Construction, blueprint
 from compiler.networks.initialization import Initializer
+from compiler.symbolic.networks_read import state_of
 from compiler.tensors.blanks import PRESENCE
 from graphspec.diagnostics import Diagnostic, SpecError
 from graphspec.graphs.graph import Factor, Graphs, Variable
@@ -15,11 +16,11 @@ from graphspec.language import NetworkSpec
 from graphspec.language.networks import PythonNetwork
 
 
-def parent_input(variable: Variable, own_units: bool = False) -> ParentInput:
-    """How a variable enters the networks of its children. own_units: as it is."""
+def parent_input(variable: Variable, own_units: bool = False, state: bool = False) -> ParentInput:
+    """How a variable enters the networks of its children. own_units: as it is. state: what a `gru` carries along."""
     started = variable.start is not None and variable.start.logarithm and not own_units
     encoding = "entered" if started else variable.info.encoding
-    return ParentInput(variable.name, encoding, variable.shape, variable.support, variable.minimum)
+    return ParentInput(variable.name, encoding, variable.shape, variable.support, variable.minimum, state)
 
 
 def presence_inputs(parents: Sequence[Variable]) -> dict[str, ParentInput]:
@@ -51,9 +52,10 @@ class Scene:
         head_gain: float = 1.0,
     ) -> Network:
         """The network over `parents`; below: the parameter that it alone gives. Raises SpecError for user modules."""
-        inputs = {name: parent_input(self.graphs.variables[name], spec.own_units) for name in parents}
+        state, variables = state_of(self.graphs, self.factor), self.graphs.variables
+        inputs = {name: parent_input(variables[name], spec.own_units, name == state) for name in parents}
         if not spec.own_units:
-            inputs |= presence_inputs([self.graphs.variables[name] for name in parents])
+            inputs |= presence_inputs([variables[name] for name in parents if name != state])
         key = f"{self.factor.key}/{below}" if below else self.factor.key
         if isinstance(spec, PythonNetwork) and not self.allow_python:
             message = f"{self.factor.key} runs code of your own, {spec.target}"

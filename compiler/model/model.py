@@ -20,7 +20,6 @@ from compiler.symbolic.program import Pattern, Program
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.call_layout import Layout
 from compiler.tensors.noise import Noise
-from graphspec.describe.not_yet import refuse_not_yet
 from graphspec.graphs.graph import SIDES, Factor, Graphs
 from graphspec.graphs.start import Start
 from graphspec.loading import load
@@ -136,7 +135,6 @@ def compile_spec(
     Raises SpecError with every diagnostic found, "not yet" included.
     """
     graphs = spec if isinstance(spec, Graphs) else load(spec)
-    refuse_not_yet(graphs)
     return Model(graphs, seed=seed, dtype=dtype, allow_python=allow_python)
 
 

@@ -23,7 +23,8 @@ class ParentInput:
 
     encoding: table (a class index per element), log1p, identity, or entered: its logarithm was taken before. shape: the
     value's event shape. support: number of values of one element where finite. minimum: the smallest value of a count.
-    A discrete parent may also come relaxed: weights of its classes, [*shape, support].
+    A discrete parent may also come relaxed: weights of its classes, [*shape, support]. state: it is what the network
+    gave of the element before (`gru`).
     """
 
     name: str
@@ -31,6 +32,7 @@ class ParentInput:
     shape: tuple[int, ...]
     support: int | None = None
     minimum: int = 0
+    state: bool = False
 
     @property
     def elements(self) -> int:

@@ -4,8 +4,8 @@ From: a `Program` and its `Objective` (`planner`). To: numbers (`run`), and text
 What each operation means is in `ops`, one row an operation; nothing here knows torch.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from compiler.symbolic.axis_names import SAMPLES, is_plate
@@ -57,7 +57,11 @@ class Line:
         if "signs" in self.options:
             terms = [f"{sign} {v.name}" for sign, v in zip(self.options["signs"], self.inputs, strict=True)]
             return f"{outputs} = {' '.join(terms).removeprefix('+ ')}"
-        told = {name: value for name, value in self.options.items() if value not in (None, False, (), "all")}
+        told = {
+            name: value
+            for name, value in self.options.items()
+            if value not in (None, False, (), "all") and name != "carry"
+        }
         shown = [f"{name}={option_text(value)}" for name, value in told.items()]
         return f"{outputs} = {self.op}({', '.join([*(value.name for value in self.inputs), *shown])})"
 
@@ -99,8 +103,21 @@ class Plan:
         for line in self.lines:
             lines += ["", f"  # {line.note}"] if line.note else []
             lines.append(f"  {line}")
+            if line.op == "loop":
+                lines += [f"  {text}" for text in body_lines(line)]
         lines += [f"  return {name} = {value.name}" for name, value in self.results.items()]
         return "\n".join(lines)
+
+
+def body_lines(line: Line) -> list[str]:
+    """What a walk does for one element."""
+    body: Plan = line.options["body"]
+    inside, outside = list(body.given), [value.name for value in line.inputs]
+    taken = [f"{value}" if value.name == name else f"{value} of {name}" for value, name in zip(inside, outside)]  # noqa: B905
+    start = ", ".join(f"{value} = 0" for value in inside[len(outside) :])
+    told = [f"  {inner}" for inner in body.lines]
+    onward = ", ".join(f"{name} = {body.results[result].name}" for name, result, _ in line.options["carry"])
+    return [f"  from {', '.join(taken)}; at first {start}", *told, f"  on to the next: {onward}"]
 
 
 def option_text(value: Any) -> str:
@@ -114,6 +131,19 @@ def needed_lines(plan: Plan) -> tuple[Line, ...]:
     kept: list[Line] = []
     for line in reversed(plan.lines):
         if any(output.name in wanted for output in line.outputs):
+            line = with_needed_outputs(line, wanted) if line.op == "loop" else line
             kept.append(line)
             wanted |= {value.name for value in line.inputs}
     return tuple(reversed(kept))
+
+
+def with_needed_outputs(line: Line, wanted: Collection[str]) -> Line:
+    """A walk without what nobody reads of it."""
+    body: Plan = line.options["body"]
+    unread = [f"of each {place}" for place, output in enumerate(line.outputs) if output.name not in wanted]
+    if not unread:
+        return line
+    results = {name: value for name, value in body.results.items() if name not in unread}
+    body = replace(body, results=results)
+    outputs = tuple(output for output in line.outputs if output.name in wanted)
+    return replace(line, outputs=outputs, options={**line.options, "body": replace(body, lines=needed_lines(body))})

@@ -5,44 +5,60 @@ so that a divergence in closed form costs no draw's density.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
 from compiler.plan.plan import Value
-from compiler.plan.writer import Writer
+from compiler.plan.walking import WalkWriter
 from compiler.symbolic.axis_names import SAMPLES, axis_label, canonical
 from compiler.symbolic.networks_read import flagged_parents, has_users_own, read_parents, varies_by_itself
 from compiler.symbolic.objective import Part
 from compiler.symbolic.program import Program, Step, conditional_text
 from graphspec.graphs.graph import Factor, Graphs, View, plate_axis
+from graphspec.graphs.walks import Loop
 from graphspec.language.plates import NEIGHBOURS
 
 
-class FactorWriter(Writer):
+class FactorWriter(WalkWriter):
     """What both graphs' factors make of their parents' values."""
 
     def __init__(self, graphs: Graphs, samples: int) -> None:
         super().__init__(samples)
         self.graphs = graphs
-        self._values: dict[str, Value] = {}
 
     def value(self, name: str) -> Value:
         """A variable's value: computed, given, or seen across elements."""
+        if name not in self._values and self.body is not None:
+            self._values[name] = self.from_outside(self.body.outer.value(name))
         if name not in self._values:
             view = self.graphs.views[name].view if name in self.graphs.views else None
             told = self._told(name, "value", self.rank(name)) if view is None else self._seen(name, view)
             self._values[name] = told
         return self._values[name]
 
+    guarded = False
+    """Whether walks from the first element hand on zero where none is there: what is computed of padding is of no
+    effect, but must not grow until it is no number, which a gradient would meet."""
+
+    def as_seen(self, name: str) -> Value:
+        """In the body of a walk, what the next element sees of this one under a view: of a category its classes, and
+        zero where this one is not there, so that a walk from behind begins at the last element that is."""
+        view = self.graphs.views[name].view
+        assert view is not None
+        value = self._entering(view)
+        there = self.there(self._path(view.base)) if self.guarded or view.kind == "next" else None
+        return (
+            value if there is None else self.write("only_there", f"{value.name}_there", (value, there), rank=value.rank)
+        )
+
     def _told(self, name: str, kind: str, rank: int | None = None) -> Value:
         """What rows tell of a variable."""
+        if isinstance(outer := self.outside, FactorWriter):
+            return self.from_outside(outer._told(name, kind, rank))
         variable = self.graphs.variables[name]
         rank = len(variable.shape) if rank is None else rank
         return self.give(name, kind, rank, axes=canonical(variable.plate_axes))
-
-    def hold(self, name: str, value: Value) -> None:
-        """From here on this is the variable's value."""
-        self._values[name] = value
 
     def rank(self, name: str) -> int:
         """Dimensions of one value's event: a category that may be blank enters networks as class weights."""
@@ -69,13 +85,17 @@ class FactorWriter(Writer):
         if factor.view is not None:
             return self._seen(name, factor.view)
         rows = self._rows(factor)
-        return self.write("function", name, self._read(factor), rank=self.rank(name), rows=rows, factor=factor.key)
+        return self.write("function", name, self.reads(factor), rank=self.rank(name), rows=rows, factor=factor.key)
 
     def _seen(self, name: str, view: View) -> Value:
         """What is read across elements."""
         if view.kind == "place":
             plate = self.graphs.plates[view.base]
             return self.write("place", name, (), (plate.axis,), rows=False, axis=plate.axis, size=plate.size)
+        return self._across(name, view, self._entering(view))
+
+    def _entering(self, view: View) -> Value:
+        """A variable's value as it enters what is read of it across elements."""
         base, value = self.graphs.variables[view.base], self.value(view.base)
         if base.domain == "category":
             wanted = f"classes_of_{base.name}"
@@ -86,7 +106,7 @@ class FactorWriter(Writer):
                 "numbers", f"numbers_of_{base.name}", (value,), rank=len(base.shape), variable=base.name,
                 logarithms=logarithms,
             )  # fmt: skip
-        return self._across(name, view, value)
+        return value
 
     def _across(self, wanted: str, view: View, value: Value) -> Value:
         axes = tuple(map(plate_axis, view.taken))
@@ -113,6 +133,9 @@ class FactorWriter(Writer):
         plate = self.graphs.ragged(plates)
         if plate is None:
             return None
+        if self.body is not None:
+            outside = self.body.outer.there(plate.path)
+            return None if outside is None else self.from_outside(outside)
         assert plate.count is not None
         outer = self.there(plate.path[:-1])
         inputs = (self.value(plate.count),) if outer is None else (self.value(plate.count), outer)
@@ -156,17 +179,28 @@ class FactorWriter(Writer):
     def parameters(self, factor: Factor) -> tuple[Value, ...]:
         """Of a factor's distribution at its parents' values: one call of its networks."""
         assert factor.family is not None
+        if factor.key in self._made:
+            return self._made[factor.key]
         letter = "q" if factor.side == "recognition" else "p"
         infos = ["context"] if factor.family.flow else [info.name for info in factor.family.parameters]
         names = [f"{letter}_{factor.variable}_{name}" for name in infos]
-        return self.write_all("parameters", names, self._read(factor), rows=self._rows(factor), factor=factor.key)
+        made = self.write_all("parameters", names, self.reads(factor), rows=self._rows(factor), factor=factor.key)
+        if self.body is not None:
+            self._made[factor.key] = made
+        return made
 
     def noise(self, factor: Factor, samples: int | None) -> Value:
-        """One standard draw a sample, element and row: the same for every value of an enumerated variable."""
+        """One standard draw a sample, element and row: the same for every value of an enumerated variable. Of a walk it
+        is drawn for all elements before."""
+        if isinstance(outer := self.outside, FactorWriter):
+            return self.from_outside(outer._noise_like(factor, samples, ()))
+        return self._noise_like(factor, samples, self.parameters(factor))
+
+    def _noise_like(self, factor: Factor, samples: int | None, like: Sequence[Value]) -> Value:
         sizes = {plate_axis(name): size for name, size in self.graphs.variables[factor.variable].plates}
         plates: dict[str, Any] = {"plates": tuple(sorted(sizes.items()))} if sizes else {}
         return self.write(
-            "noise", f"{factor.variable}_noise", self.parameters(factor),
+            "noise", f"{factor.variable}_noise", like,
             canonical((*((SAMPLES,) if samples else ()), *sizes)), rows=True, factor=factor.key, samples=samples,
             **plates,
         )  # fmt: skip
@@ -175,16 +209,18 @@ class FactorWriter(Writer):
         """True where rows differ whatever the parents; None: where some parent does."""
         return varies_by_itself(self.graphs, factor) or None
 
-    def _read(self, factor: Factor) -> list[Value]:
-        """What the factor's networks read: parents, and flags beside those that may be blank."""
+    def reads(self, factor: Factor, but: str | None = None) -> list[Value]:
+        """What the factor's networks read: parents (but one), and flags beside those that may be blank."""
         flags = flagged_parents(self.graphs, factor)
-        found = [self.value(name) for name in read_parents(self.graphs, factor)]
+        found = [self.value(name) for name in read_parents(self.graphs, factor) if name != but]
         if has_users_own(self.graphs, factor) and (there := self.there(self._path(factor.variable))) is not None:
             found = [self.write("only_there", f"{v.name}_there", (v, there), rank=v.rank) for v in found]
         return [*found, *(self._flag(name) for name in flags)]
 
     def _flag(self, name: str) -> Value:
         """1 where a value is there, of each element that may be blank; of a neighbour, whether there is one."""
+        if isinstance(outer := self.outside, FactorWriter):
+            return self.from_outside(outer._flag(name))
         factor = self.graphs.views.get(name)
         if factor is None or factor.view is None:
             return self._told(name, "present")
@@ -204,6 +240,8 @@ class ProgramWriter(FactorWriter):
     """Values, densities and divergences of one program. features: variables that are given though recognition computes
     them: they were computed for the whole batch."""
 
+    guarded = True
+
     def __init__(self, program: Program, features: Sequence[str]) -> None:
         super().__init__(program.graphs, program.samples)
         self.program, self.features = program, frozenset(features)
@@ -211,7 +249,6 @@ class ProgramWriter(FactorWriter):
         self.steps = {("q", s.factor.variable): s for s in program.recognition}
         self.steps |= {("p", s.factor.variable): s for s in program.generative}
         self._shares: dict[str, Value] = {}
-        self._own_density: dict[str, Value] = {}
 
     # values
 
@@ -221,7 +258,16 @@ class ProgramWriter(FactorWriter):
             name = step.factor.variable
             if step.action in ("clamp", "score") or name in self.features or name in self._values:
                 continue
-            self.hold(name, self._value(step))
+            if step.loop is None:
+                self.hold(name, self._value(step))
+            elif not self.features.issuperset(step.loop.members):
+                self.write_walk(step.loop, partial(self._take_element, step.loop))
+
+    def _take_element(self, loop: Loop, inner: "ProgramWriter") -> None:
+        """What one element has of each member of a walk."""
+        for step in (*self.program.recognition, *self.program.generative):
+            if step.loop == loop and step.factor.variable in loop.members:
+                inner.hold(step.factor.variable, inner._value(step))
 
     def _value(self, step: Step) -> Value:
         name, factor = step.factor.variable, step.factor

@@ -6,8 +6,10 @@ index), never relaxed.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
 
-from compiler.plan.plan import Plan, Value
+from compiler.plan.plan import Plan, Value, needed_lines
 from compiler.plan.planner import Planner
 from compiler.plan.program_writer import FactorWriter
 from compiler.plan.verify import verify
@@ -89,37 +91,55 @@ class Walk(FactorWriter):
         )
         return self.over_elements(density, plates_in(density.axes), f"sum_log_{letter}_{name}")
 
-    def recognised(self, hidden: Callable[[Factor], Value]) -> dict[str, Value]:
+    def along(self, side: Side, take: "Callable[[Walk, Factor], None]", known: Collection[str] = ()) -> None:
+        """Takes every factor of one side in order, those of a walk element by element. known: what has a value before,
+        of which nothing is computed."""
+        for unit in self.graphs.units(side, known):
+            if unit.loop is None:
+                take(self, self.graphs.factor(side, unit.names[0]))
+            elif not self.held.issuperset(unit.loop.members):
+                self.write_walk(unit.loop, partial(_take_element, take, side, unit.loop.members))
+
+    @property
+    def held(self) -> frozenset[str]:
+        """Variables that have a value by now."""
+        return frozenset(self._values)
+
+    def recognised(self, hidden: "Callable[[Walk, Factor], Value]") -> dict[str, Value]:
         """A value of every variable in recognition order: its label where a row has one, else what is hidden."""
-        results = {}
-        for factor in self.graphs.order("recognition"):
+
+        def take(walk: Walk, factor: Factor) -> None:
             name = factor.variable
             if factor.deterministic:
-                self.computed(factor)
-                continue
-            value = hidden(factor)
-            value = self.or_label(name, value) if name in self.known_names else value
-            results[name] = self.rows_first(name, value)
-            self.hold(name, value)
-        return results
+                walk.computed(factor)
+                return
+            value = hidden(walk, factor)
+            walk.hold(name, walk.or_label(name, value) if name in self.known_names else value)
+
+        self.along("recognition", take)
+        names = (factor.variable for factor in self.graphs.order("recognition") if not factor.deterministic)
+        return {name: self.rows_first(name, self.value(name)) for name in names}
 
     def plan(self, title: str, results: dict[str, Value]) -> Plan:
-        """What was written so far."""
-        return verify(Plan(title, self.given, tuple(self.lines), results))
+        """What was written so far; of walks what is needed of them."""
+        plan = Plan(title, self.given, tuple(self.lines), results)
+        walks = any(line.op == "loop" for line in self.lines)
+        return verify(replace(plan, lines=needed_lines(plan)) if walks else plan)
+
+
+def _take_element(take: Callable[[Walk, Factor], None], side: Side, names: Sequence[str], inner: Walk) -> None:
+    """One element's values of a walk's members."""
+    for name in names:
+        take(inner, inner.graphs.factor(side, name))
 
 
 def plan_draws(graphs: Graphs, labels: Collection[str]) -> Plan:
     """One draw a row of every variable in recognition order, labels clamped where a row has them; `log weight`: log of
     their densities."""
-    walk, weights = Walk(graphs, labels), list[Signed]()
-
-    def drawn(factor: Factor) -> Value:
-        value = walk.drawn(factor)
-        if factor.variable in labels:
-            weights.append((1, walk.density(factor)))
-        return value
-
-    results = walk.recognised(drawn)
+    walk = Walk(graphs, labels)
+    results = walk.recognised(Walk.drawn)
+    factors = (factor for factor in graphs.order("recognition") if factor.variable in labels)
+    weights: list[Signed] = [(1, walk.density(factor)) for factor in factors]
     results["log weight"] = walk.added(weights, "log_weight")
     return walk.plan("joint draws from q", results)
 
@@ -127,41 +147,56 @@ def plan_draws(graphs: Graphs, labels: Collection[str]) -> Plan:
 def plan_means(graphs: Graphs, labels: Collection[str]) -> Plan:
     """q's mean (discrete: likeliest class) of every variable, parents at theirs, labels clamped."""
     walk = Walk(graphs, labels)
-    return walk.plan("means of q", walk.recognised(lambda factor: walk.summary(factor, "centre")))
+    return walk.plan("means of q", walk.recognised(lambda here, factor: here.summary(factor, "centre")))
 
 
 def plan_generation(graphs: Graphs, fixed: Collection[str], *, means: bool) -> Plan:
-    """Ancestral draws from p, some variables held fixed. means: observed variables are their distribution's mean.
+    """Ancestral draws from p, some variables held fixed. means: observed variables are their distribution's mean; one
+    that later elements read is drawn for them all the same.
 
     Raises ValueError naming a variable that is needed and neither fixed nor modelled.
     """
-    walk, results = Walk(graphs, fixed), dict[str, Value]()
-    known = set(fixed)
+    known = {*fixed, *graphs.generative, *graphs.views}
+    for factor in graphs.order("generative"):
+        for parent in factor.parents:
+            if parent not in known and graphs.variables[parent].role != "deterministic":
+                raise ValueError(f"generating {factor.variable!r} needs a value for {parent!r}: p does not model it")
+    walk = Walk(graphs, fixed)
+
+    def observed(factor: Factor) -> bool:
+        return means and graphs.variables[factor.variable].role == "observed"
+
+    def take(here: Walk, factor: Factor) -> None:
+        if factor.variable in fixed:
+            return
+        if factor.deterministic:
+            here.computed(factor)
+        elif observed(factor) and here.body is None:
+            here.hold(factor.variable, here.summary(factor, "mean_value"))
+        else:
+            here.hold(factor.variable, here.drawn(factor))
+
+    walk.along("generative", take, fixed)
+    results = {}
     for factor in graphs.order("generative"):
         name = factor.variable
-        for parent in factor.parents:
-            if parent not in known:
-                raise ValueError(f"generating {name!r} needs a value for {parent!r}: p does not model it")
-        if name in known:
-            continue
-        known.add(name)
-        if factor.deterministic:
-            value = walk.computed(factor)
-            results |= {} if factor.view is not None else {name: walk.rows_first(name, value)}
-            continue
-        observed = means and graphs.variables[name].role == "observed"
-        value = walk.summary(factor, "mean_value") if observed else walk.drawn(factor)
-        walk.hold(name, value)
-        results[name] = walk.rows_first(name, value)
+        if name not in fixed and factor.view is None:
+            walked = observed(factor) and walk.has_walked(factor)
+            value = walk.summary(factor, "mean_value") if walked else walk.value(name)
+            results[name] = walk.rows_first(name, value)
     return walk.plan("draws from p", results)
 
 
 def plan_densities(graphs: Graphs, side: Side) -> Plan:
     """Log density of every factor of one graph at given values."""
-    walk, results = Walk(graphs, ()), {}
-    for factor in graphs.order(side):
+    walk, results = Walk(graphs, ()), dict[str, Value]()
+
+    def take(here: Walk, factor: Factor) -> None:
         if factor.deterministic:
-            walk.computed(factor)
+            here.computed(factor)
         else:
-            results[factor.variable] = walk.density(factor)
+            results[factor.variable] = here.density(factor)
+
+    stochastic = [name for name, variable in graphs.variables.items() if variable.role != "deterministic"]
+    walk.along(side, take, stochastic)
     return walk.plan(f"log densities of the {side} graph", results)

@@ -1,6 +1,7 @@
 """Writing a plan line by line: what is asked for twice is written once."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from compiler.plan.plan import Given, Line, Value
@@ -19,6 +20,10 @@ class Writer:
 
     def __init__(self, samples: int) -> None:
         self.samples = samples
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Nothing is written."""
         self.lines: list[Line] = []
         self.given: dict[Value, Given] = {}
         self._note = ""
@@ -38,7 +43,7 @@ class Writer:
         """A tensor that the plan is given, on the axes of its variable's plates."""
         key = ("given", variable, kind)
         if key not in self._known:
-            name = self._fresh(wanted or (variable if kind == "value" else f"{variable}_{kind}"))
+            name = self.fresh(wanted or (variable if kind == "value" else f"{variable}_{kind}"))
             value = Value(name, axes, rank=rank)
             self.given[value] = Given(variable, kind)
             self._known[key] = (value,)
@@ -77,13 +82,22 @@ class Writer:
             lead = canonical(axis for value in inputs for axis in value.axes) if axes is None else axes
             varies = any(value.rows for value in inputs) if rows is None else rows
             pairs = zip(wanted, ranks or (0,) * len(wanted), strict=True)
-            outputs = tuple(Value(self._fresh(name), lead, varies, rank) for name, rank in pairs)
-            self.lines.append(Line(op, outputs, inputs, options, self._note))
-            self._note = ""
+            outputs = tuple(Value(self.fresh(name), lead, varies, rank) for name, rank in pairs)
+            self.append(Line(op, outputs, inputs, options))
             self._known[key] = outputs
         return self._known[key]
 
-    def _fresh(self, wanted: str) -> str:
+    def append(self, line: Line) -> None:
+        """One line more, below the comment that waits for it."""
+        self.lines.append(replace(line, note=self._note))
+        self._note = ""
+
+    def claim(self, name: str) -> None:
+        """No other value is called so."""
+        self._names.add(name)
+
+    def fresh(self, wanted: str) -> str:
+        """A name that no other value has."""
         name = wanted
         while name in self._names:
             name += "_"

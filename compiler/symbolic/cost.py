@@ -46,10 +46,12 @@ def program_cost(program: Program) -> Cost:
 
 def factor_works(program: Program) -> Iterator[tuple[Step, Work]]:
     """What each factor's network does for one row, in the order that they run."""
-    axes: dict[str, Axes] = dict.fromkeys(program.graphs.observed, ())
-    for step in (*program.recognition, *program.generative):
-        yield step, _factor_work(program, step, axes)
+    variables, steps = program.graphs.variables, (*program.recognition, *program.generative)
+    axes: dict[str, Axes] = {name: variables[name].plate_axes for name in program.graphs.observed}
+    for step in steps:
         axes.setdefault(step.factor.variable, step.value_axes)
+    for step in steps:
+        yield step, _factor_work(program, step, axes)
 
 
 def _factor_work(program: Program, step: Step, axes: Mapping[str, Axes]) -> Work:

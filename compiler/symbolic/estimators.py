@@ -8,6 +8,7 @@ from math import prod
 
 import networkx as nx
 
+from compiler.symbolic.drawn_before import read_and_drawn_after
 from compiler.symbolic.program import Choice
 from graphspec.graphs.coupling import coupling_reader
 from graphspec.graphs.graph import Graphs, Variable
@@ -133,7 +134,10 @@ def closed_kl(
         return False, f"no closed form between {q.name} and {p.name}"
     if name in upstream:
         return False, f"{name} is upstream of a label, so its draws are weighted"
-    below = _below(graph, drawn, name, graphs.stochastic_parents(graphs.generative[name]))
+    if graphs.plates:
+        below = read_and_drawn_after(graphs, name)
+    else:
+        below = _below(graph, drawn, name, graphs.stochastic_parents(graphs.generative[name]))
     if below:
         return False, f"p({name} | ...) reads {', '.join(sorted(below))}, which q draws after {name}"
     return True, f"KL({q.name} || {p.name}) has a closed form"

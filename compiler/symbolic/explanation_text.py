@@ -11,7 +11,7 @@ from compiler.symbolic.explanation import Explanation, PatternExplanation, Varia
 from compiler.symbolic.label_share_text import stake_lines, stakes_json
 from compiler.symbolic.notation import LATEX, UNICODE
 from compiler.symbolic.printing import term_texts
-from compiler.symbolic.program import Program, axes_text, conditional_text
+from compiler.symbolic.program import Program, axes_text, conditional_text, loop_text
 from compiler.symbolic.shared_features_text import shared_features_lines
 from compiler.symbolic.step_memory import byte_text, memory_lines, savings, step_memory
 from graphspec.describe.parameter_words import parameter_origins
@@ -139,7 +139,21 @@ def _pattern_text(pattern: PatternExplanation) -> list[str]:
     for row in rows:
         cells = "  ".join(cell.ljust(width) for cell, width in zip(row[:5], widths, strict=True))
         lines.append(f"    {cells}  {row[5]}".rstrip())
-    return [*lines, "", f"    cost per row: {cost_text(pattern.cost)}"]
+    return [
+        *lines,
+        "",
+        *(f"    {line}" for line in walk_lines(pattern.program)),
+        f"    cost per row: {cost_text(pattern.cost)}",
+    ]
+
+
+def walk_lines(program: Program) -> list[str]:
+    """What comes one element after the other, and in how many steps."""
+    plates = program.graphs.plates
+    names = [", ".join(loop.members) for loop in program.loops]
+    told = [f"{loop_text(loop)}, {plates[loop.plate].size} steps" for loop in program.loops]
+    heads = ["walks: ", *[" " * len("walks: ")] * len(told)]
+    return [f"{head}{name}: {text}" for head, name, text in zip(heads, names, told, strict=False)]
 
 
 def _cells(note: VariableNote) -> tuple[str, str, str, str, str, str]:
@@ -245,6 +259,15 @@ def _pattern_json(pattern: PatternExplanation) -> dict[str, Any]:
             for contribution, text, latex in zip(contributions, texts, formulas, strict=True)
         ],
         "variables": [{**asdict(note), "axes": [axis.strip() for axis in note.axes]} for note in pattern.notes],
+        "walks": [
+            {
+                "variables": list(loop.members),
+                "plate": loop.plate,
+                "reads": loop.kind,
+                "steps": program.graphs.plates[loop.plate].size,
+            }
+            for loop in program.loops
+        ],
         "cost": {
             "forward_flop": 2 * pattern.cost.multiply_adds,
             "training_flop": pattern.cost.training_flop,

@@ -22,7 +22,7 @@ from compiler.symbolic.estimators import (
 )
 from compiler.symbolic.networks_read import read_parents
 from compiler.symbolic.program import Action, Axes, Choice, Pattern, Program, Step, verify
-from graphspec.graphs.graph import Factor, Graphs, plate_axis
+from graphspec.graphs.graph import Factor, Graphs, Side, plate_axis
 from graphspec.reading.suggestions import amount
 
 ENUMERATION_CAP = 128
@@ -150,15 +150,17 @@ def _hidden(graphs: Graphs, pattern: Pattern) -> tuple[str, ...]:
 
 def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[str, Choice]) -> Program:
     """Axes propagate from parents to children; closed-form divergences are found last, from the finished graph."""
-    axes: dict[str, Axes] = {name: canonical(graphs.variables[name].plate_axes) for name in graphs.observed}
+    known = (*graphs.observed, *pattern.labels)
+    axes: dict[str, Axes] = {name: canonical(graphs.variables[name].plate_axes) for name in known}
     sizes = {name: _axis_length(graphs, name, c) for name, c in choices.items() if c.estimator == "enumerate"}
     sizes |= {plate.axis: plate.size for plate in graphs.plates.values()}
-    recognition = tuple(_recognise(graphs, factor, pattern, choices, axes) for factor in graphs.order("recognition"))
-    generative = tuple(
-        _generate(graphs, factor, pattern, axes)
-        for factor in graphs.order("generative")
-        if not (factor.deterministic and factor.variable in axes)
-    )
+
+    def recognised(factor: Factor) -> Step:
+        return _recognise(graphs, factor, pattern, choices, axes)
+
+    recognition = _steps(graphs, "recognition", axes, recognised)
+    recognition = _with_labels_in_order(graphs, recognition)
+    generative = _steps(graphs, "generative", axes, lambda factor: _generate(graphs, factor, pattern, axes))
     used = {axis for step in (*recognition, *generative) for axis in (*step.value_axes, *step.density_axes)}
     if SAMPLES in used:
         sizes[SAMPLES] = samples
@@ -168,6 +170,33 @@ def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[s
     closed = {n: closed_kl(graphs, graph, drawn, n, choice, upstream) for n, choice in choices.items()}
     settled = {n: replace(c, closed_kl=closed[n][0], closed_kl_reason=closed[n][1]) for n, c in choices.items()}
     return Program(graphs, pattern, samples, recognition, generative, settled, sizes, frozenset(upstream))
+
+
+def _steps(graphs: Graphs, side: Side, axes: dict[str, Axes], made: Callable[[Factor], Step]) -> tuple[Step, ...]:
+    """The steps of one side in order; what has a value before cuts walks, and is computed no second time. Axes that a
+    walk carries along come about in it."""
+    done, steps = set(axes), list[Step]()
+    for unit in graphs.units(side, tuple(axes)):
+        names = [n for n in unit.names if not (graphs.variables[n].role == "deterministic" and n in done)]
+        factors = [graphs.factor(side, name) for name in names]
+        found = list(map(made, factors))
+        while unit.loop is not None:
+            again = list(map(made, factors))
+            if again == found:
+                found = [replace(step, loop=unit.loop) for step in found]
+                break
+            found = again
+        steps += found
+    return tuple(steps)
+
+
+def _with_labels_in_order(graphs: Graphs, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The same steps, labels among each other as recognition is written: they have values, wherever they stand."""
+    if not graphs.walks("recognition"):
+        return steps
+    place = {factor.variable: position for position, factor in enumerate(graphs.order("recognition"))}
+    labels = iter(sorted((s for s in steps if s.action == "clamp"), key=lambda step: place[step.factor.variable]))
+    return tuple(next(labels) if step.action == "clamp" else step for step in steps)
 
 
 def _axis_length(graphs: Graphs, name: str, choice: Choice) -> int:
@@ -182,7 +211,7 @@ def _inherited(graphs: Graphs, factor: Factor, axes: Mapping[str, Axes]) -> Axes
     own = graphs.variables[factor.variable].plate_axes
     if factor.view is not None:
         taken = map(plate_axis, factor.view.taken)
-        seen = {axis for name in factor.parents for axis in axes[name]}
+        seen = {axis for name in factor.parents for axis in axes.get(name, ())}
         return canonical((*own, *(seen - set(taken))))
     read = read_parents(graphs, factor)
     return canonical((*own, *(axis for name in read for axis in axes[name])))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from graphspec.graphs.graph import Factor, Graphs
 from graphspec.graphs.parameter_values import heads_of
 from graphspec.language import DEFAULT_NETWORK, NetworkParameter, NetworkSpec
-from graphspec.language.networks import PythonNetwork
+from graphspec.language.networks import Gru, PythonNetwork
 
 
 def read_parents(graphs: Graphs, factor: Factor) -> tuple[str, ...]:
@@ -18,7 +18,16 @@ def flagged_parents(graphs: Graphs, factor: Factor) -> tuple[str, ...]:
     """Parents that may be blank, or find no neighbour: networks read a flag beside each value, for a blank is no zero.
     Those that read values as they are have no flags."""
     read = {name for network, names in _networks(graphs, factor) if not network.own_units for name in names}
+    read.discard(state_of(graphs, factor) or "")
     return tuple(name for name in factor.parents if name in read and graphs.variables[name].presence is not None)
+
+
+def state_of(graphs: Graphs, factor: Factor) -> str | None:
+    """The parent of a `gru` that is its own neighbour. It has no flag: the first state is zero."""
+    if not isinstance(factor.network, Gru):
+        return None
+    views = ((name, graphs.views[name].view) for name in factor.parents if name in graphs.views)
+    return next(name for name, view in views if view is not None and view.base == factor.variable)
 
 
 def varies_by_itself(graphs: Graphs, factor: Factor) -> bool:

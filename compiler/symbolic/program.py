@@ -14,6 +14,7 @@ import networkx as nx
 from compiler.symbolic.axis_names import SAMPLES, canonical, without_plates
 from graphspec.diagnostics import InternalError
 from graphspec.graphs.graph import Factor, Graphs
+from graphspec.graphs.walks import Loop
 
 Axes = tuple[str, ...]
 Action = Literal["compute", "clamp", "enumerate", "reparameterize", "relax", "score_function", "score"]
@@ -57,7 +58,7 @@ class Choice:
 class Step:
     """One factor at work. Axes of the variable's value, of its log density on this side, and of its parents' values.
 
-    masked: some elements are given and the others are not, row by row.
+    masked: some elements are given and the others are not, row by row. loop: the walk that it is a part of.
     """
 
     action: Action
@@ -66,6 +67,7 @@ class Step:
     density_axes: Axes = ()
     parent_axes: Axes = ()
     masked: bool = False
+    loop: Loop | None = None
 
 
 @dataclass(frozen=True)
@@ -162,11 +164,27 @@ class Program:
             return ()
         return canonical(variables[weighing[0]].plate_axes)
 
+    @cached_property
+    def loops(self) -> tuple[Loop, ...]:
+        """The walks, in the order in which they run."""
+        steps = (*self.recognition, *self.generative)
+        return tuple(dict.fromkeys(step.loop for step in steps if step.loop is not None))
+
     def __str__(self) -> str:
         lines = [f"{self.pattern}:"]
-        lines += [f"  q  {_sentence(step)}" for step in self.recognition]
-        lines += [f"  p  {_sentence(step)}" for step in self.generative]
+        for letter, steps in (("q", self.recognition), ("p", self.generative)):
+            last: Loop | None = None
+            for step in steps:
+                if step.loop is not None and step.loop != last:
+                    lines.append(f"  {letter}  {loop_text(step.loop)}:")
+                last = step.loop
+                lines.append(f"  {letter}  {'  ' if step.loop else ''}{_sentence(step)}")
         return "\n".join(lines)
+
+
+def loop_text(loop: Loop) -> str:
+    """`walk along time`, `walk back along time`."""
+    return f"walk {'back ' if loop.kind == 'next' else ''}along {loop.plate}"
 
 
 def conditional_text(letter: str, variable: str, parents: tuple[str, ...]) -> str:
@@ -189,9 +207,12 @@ def _sentence(step: Step) -> str:
 
 def verify(program: Program) -> Program:
     """The law of the representation. Raises InternalError naming the step that breaks it."""
-    known = set(program.graphs.observed)
+    known = {*program.graphs.observed, *program.pattern.labels}
+    carried = {name for loop in program.loops for name in loop.carried}
     for step in (*program.recognition, *program.generative):
-        missing = [parent for parent in step.factor.parents if parent not in known]
+        later = step.factor.variable in carried and step.loop is not None  # its parent is of the element before
+        later |= step.action == "clamp" and bool(carried)  # its density is asked for once every value is there
+        missing = [parent for parent in step.factor.parents if parent not in known and not later]
         if missing:
             raise InternalError(f"{step.factor.key} reads {missing[0]} before it has a value in {program.pattern}")
         for axis in (*step.value_axes, *step.density_axes):

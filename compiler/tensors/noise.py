@@ -38,3 +38,23 @@ class Noise:
     def select(self, rows: slice | Tensor) -> "Noise":
         """Noise for some of the rows: side by side in the batch, or at positions [n]."""
         return Noise(self.generator, rows.stop - rows.start if isinstance(rows, slice) else len(rows))
+
+
+class ElementNoise(Noise):
+    """Draws for one element of a walk after the other, out of what is drawn for all of them at once: by row and
+    element, whatever the order. element: the one at hand."""
+
+    def __init__(self, whole: Noise, size: int) -> None:
+        self.whole, self.size, self.batch, self.in_order = whole, size, whole.batch, whole.in_order
+        self.generator, self.element = whole.generator, 0
+        self._drawn: dict[tuple[str, tuple[int, ...]], Tensor] = {}
+
+    def normal(self, name: str, lead: Sequence[int], event: Sequence[int], dtype: torch.dtype) -> Tensor:
+        if (name, tuple(lead)) not in self._drawn:
+            self._drawn[name, tuple(lead)] = self.whole.normal(name, (*lead, self.size), event, dtype)
+        return self._drawn[name, tuple(lead)].select(len(lead), self.element)
+
+    def uniform(self, name: str, lead: Sequence[int], event: Sequence[int], dtype: torch.dtype) -> Tensor:
+        if (name, tuple(lead)) not in self._drawn:
+            self._drawn[name, tuple(lead)] = self.whole.uniform(name, (*lead, self.size), event, dtype)
+        return self._drawn[name, tuple(lead)].select(len(lead), self.element)

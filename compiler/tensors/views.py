@@ -72,6 +72,13 @@ def end_there(value: Tensor, there: Tensor, places: Sequence[int], at: int) -> T
     return value.gather(0, found.expand(1, *value.shape[1:])).squeeze(0)
 
 
+def put_together(elements: Sequence[Tensor], place: int) -> Tensor:
+    """Values of the elements of a walk along a new dimension; one of size 1 where another is whole is spread."""
+    if any(element.shape != elements[0].shape for element in elements):
+        elements = torch.broadcast_tensors(*elements)
+    return torch.stack([*elements], dim=place)
+
+
 def weighed_numbers(weights: Tensor, minimum: int, *, logarithms: bool) -> Tensor:
     """Class weights [..., K] of a count as the mean of its values, or of log(1 + value): [...]."""
     steps = torch.arange(weights.shape[-1], dtype=weights.dtype, device=weights.device) + minimum

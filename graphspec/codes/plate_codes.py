@@ -39,6 +39,14 @@ CODES: dict[str, Code] = {
         "`@next`, among variables of one plate. A circle that looks both ways, or at all elements at once, has no "
         "element to begin with.",
     ),
+    "GS026": Code(
+        "A gru without its state",
+        "A gated recurrent unit walks along a plate. It is the function of a deterministic variable, which is its "
+        "state: exactly one parent is the variable's own neighbour, all others are inputs.\n\n"
+        "    h: {parents: [h@previous, x], network: {kind: gru, hidden: 64}}\n\n"
+        "Its size is `hidden`; a declared size must agree. The first state is zero. What is read in both directions "
+        "are two variables, one by `@previous` and one by `@next`.",
+    ),
     "GS028": Code(
         "Elements that do not stand as the spec says",
         "Elements of a plate stand beside each other in a row (a column `[N, n, *shape]`, or `columns: [a, b, c]`), or "

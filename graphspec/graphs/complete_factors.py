@@ -4,8 +4,10 @@ Reports what one factor says wrongly about itself (GS050-GS067). A factor that c
 parent whose declaration is broken is left out in silence: that mistake has been reported where it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+
+import networkx as nx
 
 from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.family_choice import check_family, check_options
@@ -15,8 +17,10 @@ from graphspec.graphs.parameter_shape import parameter_shape
 from graphspec.graphs.parameter_values import check_parameters, heads_of, standard_values
 from graphspec.graphs.reading_across import ParentReading, readings, with_keys
 from graphspec.graphs.viewed import counted_parents, viewed_variable
+from graphspec.graphs.walks import circles
 from graphspec.language import WEIGHTLESS, FactorSpec, LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec
 from graphspec.language.families import Family
+from graphspec.language.networks import Gru
 from graphspec.text.report import Report
 from graphspec.text.tree import Path
 
@@ -67,12 +71,38 @@ class FactorContext:
         return find_network(reference, self.outline.spec, self.report, path)
 
 
+def resolve_states(context: FactorContext, functions: Sequence[tuple[Side, str]]) -> None:
+    """Shapes of features that depend on themselves along a walk, which the network alone has to tell (changes
+    `context`). Where it does not, and no parent does, the size has to be said (GS065)."""
+    homes = {name: side for side, name in functions}
+    graph = nx.DiGraph([(p, n) for n, side in homes.items() for p in context.outline.parents(side, n) if p in homes])
+    circular = [name for circle in circles(graph) for name in sorted(circle) if not _sized(context, name)]
+    told: dict[str, Variable] = {}
+    for name in circular:
+        variable, path = context.variables[name], (homes[name], name)
+        network, _ = context.network(context.outline.factors(homes[name])[name].network, path)
+        shape = None if network is None else network.state_shape()
+        if variable is not None and shape is not None and variable.domain is None:
+            told[name] = replace(variable, shape=shape)
+    context.variables.update({name: told.get(name) for name in circular})
+    for name in circular:
+        if name not in told and context.parents(homes[name], name) is None:
+            message = f"{name} depends on its own neighbour, and nothing tells how large it is"
+            hint = "add `size:`, or a network with hidden layers, whose last one is its value"
+            context.report.error("GS065", ("variables", name), message, key=True, hint=hint)
+
+
+def _sized(context: FactorContext, name: str) -> bool:
+    declared = context.outline.variables[name]
+    return declared.shape is not None or declared.size is not None or context.variables[name] is None
+
+
 def resolve_shape(context: FactorContext, side: Side, name: str) -> None:
     """Finds the shape of a deterministic variable from its network, if it declares none (changes `context`)."""
     declared, variable = context.outline.variables[name], context.variables[name]
     if (side, name) in context.outline.truncated:
         context.variables[name] = variable = None
-    if variable is None or declared.shape is not None or declared.size is not None:
+    if variable is None or variable.shape or declared.shape is not None or declared.size is not None:
         return
     factor, path = context.factor(side, name), (side, name)
     network, _ = context.network(factor.network, path)
@@ -169,7 +199,7 @@ def _network(
     parents = context.parents(base.side, base.variable)
     direct = family.parameter(family.direct) if isinstance(network, WEIGHTLESS) else None
     target = variable.shape if direct is None else parameter_shape(variable, direct)
-    if parents is not None:
+    if parents is not None and not isinstance(network, Gru):  # which `rules/gru_rules.py` refuses
         check_gives(network, parents, target, f"the {family.direct} of {base.variable}", context.report, path)
     return network, label
 
@@ -184,7 +214,7 @@ def _with_network(
     path: Path = (base.side, base.variable, "parameters", name)
     network, _ = context.network(value.network, path)
     parents = {p: v for p in value.parents if (v := context.variables.get(p)) is not None and p in base.parents}
-    if network is not None and len(parents) == len(set(value.parents)):
+    if network is not None and len(parents) == len(set(value.parents)) and not isinstance(network, Gru):
         target, what = parameter_shape(variable, info), f"the {name} of {base.variable}"
         check_gives(network, parents, target, what, context.report, path)
     return value.model_copy(update={"network": network})

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import networkx as nx
 
-from graphspec.graphs.complete_factors import FactorContext, resolve_factor, resolve_shape
+from graphspec.graphs.circles import broken_names
+from graphspec.graphs.complete_factors import FactorContext, resolve_factor, resolve_shape, resolve_states
 from graphspec.graphs.complete_variables import variable_of
 from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.graph import SIDES, Factor, Graphs, Side, Variable
@@ -30,6 +31,7 @@ def connect(outline: Outline, report: Report) -> Graphs | None:
     context = FactorContext(outline, _variables(outline, derived, report), report)
     functions = _functions_in_order(outline)
     _forget_shapes(context, {name for _, name in functions})
+    resolve_states(context, functions)
     for side, name in functions:
         resolve_shape(context, side, name)
     factors = {side: _factors(context, side, derived) for side in SIDES}
@@ -71,16 +73,19 @@ def _forget_shapes(context: FactorContext, computable: set[str]) -> None:
 
 
 def _functions_in_order(outline: Outline) -> list[tuple[Side, str]]:
-    """Deterministic variables with the graph that defines them, parents first; those on a cycle left out."""
-    homes: dict[str, Side] = {}
+    """Deterministic variables with the graph that defines them, parents first, those of a walk together; those on a
+    cycle left out."""
+    broken, homes = broken_names(outline), dict[str, Side]()
     for name, declared in outline.variables.items():
         home = outline.home(name)
-        if declared.role == "deterministic" and home is not None and name not in outline.cyclic:
+        if declared.role == "deterministic" and home is not None and name not in broken:
             homes[name] = home
     graph: nx.DiGraph = nx.DiGraph()
     graph.add_nodes_from(homes)
     graph.add_edges_from((p, name) for name, side in homes.items() for p in outline.parents(side, name) if p in homes)
-    return [(homes[name], name) for name in nx.topological_sort(graph)]
+    groups = nx.condensation(graph)
+    order = (name for group in nx.topological_sort(groups) for name in sorted(groups.nodes[group]["members"]))
+    return [(homes[name], name) for name in order]
 
 
 def _factors(context: FactorContext, side: Side, derived: Derived) -> dict[str, Factor | None]:
@@ -95,7 +100,7 @@ def _complete(context: FactorContext, factors: Mapping[Side, Mapping[str, Factor
     outline = context.outline
     resolved = all(factor is not None for side in factors.values() for factor in side.values())
     known = all(variable is not None for variable in context.variables.values())
-    if not (outline.whole and resolved and known) or outline.cyclic or not plates_fit(outline.spec):
+    if not (outline.whole and resolved and known) or broken_names(outline) or not plates_fit(outline.spec):
         return False
     placed = all(_stands_where_it_should(outline, name) for name in outline.variables)
     return placed and all(_defined(outline, side, name) for side in SIDES for name in factors[side])

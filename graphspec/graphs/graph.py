@@ -5,7 +5,7 @@ Not here: the rules that refuse a spec (`rules/`), and anything with torch.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import heapify, heappop, heappush
@@ -17,10 +17,11 @@ import networkx as nx
 from graphspec.diagnostics import Diagnostic, SourceText
 from graphspec.graphs.label_rows import LabelRows
 from graphspec.graphs.start import Start, channel_shape
+from graphspec.graphs.walks import Unit, arrange, circles
 from graphspec.language import NetworkSpec, ParameterSpec, Role, Spec
 from graphspec.language.domains import DOMAINS, DomainInfo
 from graphspec.language.families import Family
-from graphspec.language.plates import MARK, POOLS, ViewKind
+from graphspec.language.plates import MARK, NEIGHBOURS, POOLS, ViewKind
 from graphspec.language.variables import Domain
 from graphspec.text.source import Document
 
@@ -325,7 +326,36 @@ class Graphs:
 
     @cached_property
     def _orders(self) -> dict[Side, tuple[Factor, ...]]:
-        return {side: self._arrange(side) for side in SIDES}
+        return {
+            side: tuple(self.factor(side, n) for unit in self.units(side) for n in unit.names)
+            if self.walks(side)
+            else self._arrange(side)
+            for side in SIDES
+        }
+
+    def factor(self, side: Side, name: str) -> Factor:
+        """The factor of a variable on one side, or the function that the side borrows."""
+        own = self.factors(side)
+        return own[name] if name in own else self.function(name)
+
+    def walks(self, side: Side) -> bool:
+        """Some variables depend on those of neighbouring elements in a circle."""
+        return self._walks[side]
+
+    @cached_property
+    def _walks(self) -> dict[Side, bool]:
+        return {side: bool(self.plates) and bool(circles(self.graph(side))) for side in SIDES}
+
+    def units(self, side: Side, known: Collection[str] = ()) -> tuple[Unit, ...]:
+        """Factors in the order they run, those of a walk together. known: variables that have a value without their
+        factor: they cut walks, and their factors come once what these read is there."""
+        if not self.walks(side):
+            return tuple(Unit((factor.variable,)) for factor in self.order(side))
+        views = {name: factor.view for name, factor in self.views.items() if factor.view is not None}
+        neighbours = {name: (v.taken[0], v.kind) for name, v in views.items() if v.kind in NEIGHBOURS}
+        own, graph = self.factors(side), self.graph(side)
+        borrowed = [name for name in graph if name not in own and self.variables[name].role == "deterministic"]
+        return arrange(graph, tuple(own), borrowed, neighbours, known)
 
     def _arrange(self, side: Side) -> tuple[Factor, ...]:
         """A heap of the ready factors by their place as written, so that long chains stay linear."""
@@ -398,6 +428,9 @@ class Graphs:
         graph.add_nodes_from(functions)
         graph.add_edges_from((p, name) for name, f in functions.items() for p in f.parents if p in functions)
         sources: dict[str, frozenset[str]] = {}
-        for name in nx.topological_sort(graph):
-            sources[name] = frozenset().union(*(sources.get(p, {p}) for p in functions[name].parents))
+        groups = nx.condensation(graph)
+        for group in nx.topological_sort(groups):
+            names = groups.nodes[group]["members"]
+            above = {parent for name in names for parent in functions[name].parents} - names
+            sources |= dict.fromkeys(names, frozenset().union(*(sources.get(p, {p}) for p in above)))
         return sources

@@ -69,6 +69,12 @@ def read(spec: Spec, side: Side, reader: str, parent: str, network: NetworkSpec 
     if name not in spec.variables:
         return _place(spec, reader, here, parent) if parent in spec.plates else None
     path = variable_path(spec, name)
+    if mark and view.partition(".")[0] in NEIGHBOURS and view not in VIEWS:
+        message = f"not supported: {parent}, because a walk hands on one element's values to the next"
+        near = view.partition(".")[0]
+        lag = f"`lag: {{parents: [{name}{MARK}{near}], network: {{kind: identity}}}}`"
+        hint = f"instead: carry it, {lag}, and read `lag{MARK}{near}`"
+        raise Unreadable("GS096", message, hint)
     if mark and view not in VIEWS:
         near = did_you_mean(view, VIEWS, f"views are {few([MARK + v for v in VIEWS])}", quote="'")
         raise Unreadable("GS022", f"there is no view '{MARK}{view}'", near)

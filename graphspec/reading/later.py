@@ -1,7 +1,7 @@
 """What comes later in version 1 of the language, found before the schema would call it a mistake.
 
 From: a `Document`. To: GS090 at each place, and the plain values without these parts, so that everything else in the
-file is still checked. Not here: what `check` accepts and only `compile` or `train` refuse (`not_yet.py`).
+file is still checked.
 """
 
 from typing import Any

@@ -254,6 +254,14 @@ def _drop(path: Path) -> Repair | None:
     return Repair("drop", path) if len(path) > 1 else None
 
 
+NOT_SUPPORTED = {
+    "lstm": ("it carries a second state that the graph does not show", "`kind: gru`"),
+    "attention": ("what it looks at is state that the graph does not show", "a pool of a state, such as `h@max`"),
+    "transformer": ("what it looks at is state that the graph does not show", "`kind: gru`, one a direction"),
+}
+"""Kinds of networks that people ask for: why there are none, and what does their work."""
+
+
 def _network_kind(place: Place, document: Document) -> Finding:
     node = document.node(place.path)
     assert isinstance(node, TreeMapping)
@@ -264,6 +272,16 @@ def _network_kind(place: Place, document: Document) -> Finding:
     if written is None:
         return _without_kind(place.path, node, kinds, document, hint)
     text = str(written.text) if isinstance(written, Scalar) else ""
+    if text in NOT_SUPPORTED:
+        because, instead = NOT_SUPPORTED[text]
+        message = f"not supported: a network of kind {text}, because {because}"
+        return Finding(
+            "GS096",
+            path,
+            message,
+            hint=f"instead: {instead}",
+            repair=Repair("set", path, "gru") if text == "lstm" else None,
+        )
     meant = suggest(text, kinds)
     message = f"`{dotted(place.path)}` has a kind that does not exist: {found(written)}"
     repair = Repair("set", path, meant) if meant else None

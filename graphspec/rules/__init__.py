@@ -12,6 +12,7 @@ from graphspec.graphs.graph import Graphs
 from graphspec.rules.count_rules import check_counts, check_ragged, check_scored
 from graphspec.rules.data_rules import check_data
 from graphspec.rules.graph_rules import check_allowances, check_cycles, check_names, check_roles, check_unused_variables
+from graphspec.rules.gru_rules import check_grus
 from graphspec.rules.label_leak_rules import check_labels_are_told
 from graphspec.rules.label_share_rules import check_dilution, check_stakes
 from graphspec.rules.name_rules import check_own_name
@@ -37,6 +38,7 @@ STRUCTURE = (
     check_readings,
     check_cycles,
     check_loops,
+    check_grus,
     check_refused,
     check_ragged,
     check_roles,

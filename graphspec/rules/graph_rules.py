@@ -8,10 +8,11 @@ from collections.abc import Iterable
 import networkx as nx
 
 from graphspec.codes import CODES
+from graphspec.graphs.circles import looks_across
 from graphspec.graphs.declared_names import Outline, loops
 from graphspec.graphs.graph import SIDES, Side
 from graphspec.language import FactorSpec, NetworkParameter, Spec
-from graphspec.language.plates import MARK, base_of
+from graphspec.language.plates import base_of
 from graphspec.reading.suggestions import did_you_mean, listed
 from graphspec.text.report import Report
 from graphspec.text.tree import Path, Sequence, plain
@@ -108,23 +109,11 @@ def check_cycles(outline: Outline, report: Report) -> None:
     for side in SIDES:
         graph = outline.graph(side)
         for component in loops(graph):
-            if walks(outline, side, component):
-                continue  # `check_loops` says which of these are not meant
+            if looks_across(outline, side, component):
+                continue  # `check_loops` says which of these are no walks
             own = [name for name in outline.factors(side) if name in component]
             if own and not _told_elsewhere(outline, side, component):
                 _report_loop(outline, side, _shortest_loop(graph, component, own[0]), report)
-
-
-def walks(outline: Outline, side: Side, component: set[str]) -> dict[tuple[str, str], list[str]]:
-    """How the names of a circle read each other across elements: views by (reader, parent), as they are written."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for name in sorted(component):
-        home = side if name in outline.factors(side) else outline.home(name)
-        for parent in outline.factors(home)[name].parents if home is not None else ():
-            base, mark, view = parent.partition(MARK)
-            if mark and base in component:
-                found.setdefault((name, base), []).append(view)
-    return found
 
 
 def _told_elsewhere(outline: Outline, side: Side, component: set[str]) -> bool:

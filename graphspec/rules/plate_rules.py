@@ -4,17 +4,17 @@ import re
 from collections.abc import Iterator, Sequence
 from math import prod
 
+from graphspec.graphs.circles import circle_problem, circle_readings
 from graphspec.graphs.coupling import coupling_reader
 from graphspec.graphs.declared_names import Outline, loops
-from graphspec.graphs.graph import SIDES, Graphs, Side
+from graphspec.graphs.graph import SIDES, Graphs
 from graphspec.graphs.network_choice import network_of
 from graphspec.graphs.reading_across import Unreadable, read, variable_path
 from graphspec.language import LabelBudget, Spec, TotalCorrelation
 from graphspec.language.base import IDENTIFIER, RESERVED_NAMES
-from graphspec.language.plates import DEEPEST, ENDS, POOLS, PlateSpec, base_of, path_of
-from graphspec.reading.later import LATER
-from graphspec.reading.suggestions import amount, did_you_mean, few, listed
-from graphspec.rules.graph_rules import parent_path, walks
+from graphspec.language.plates import DEEPEST, PlateSpec, base_of, path_of
+from graphspec.reading.suggestions import amount, did_you_mean, few
+from graphspec.rules.graph_rules import parent_path
 from graphspec.text.report import Report
 from graphspec.text.tree import Path
 
@@ -96,38 +96,18 @@ def _placed(spec: Spec, name: str) -> bool:
 
 
 def check_loops(outline: Outline, report: Report) -> None:
-    """Circles through neighbours: GS024 where they are no walk along the elements; GS090 where they are one."""
+    """GS024: circles through neighbours that are no walk along the elements."""
     for side in SIDES:
-        for component in loops(outline.graph(side)):
-            views = walks(outline, side, component)
-            if views and all(variable_path(outline.spec, parent) for _, parent in views):  # else GS022 says so
-                _check_walk(outline, side, component, views, report)
-
-
-def _check_walk(
-    outline: Outline, side: Side, component: set[str], views: dict[tuple[str, str], list[str]], report: Report
-) -> None:
-    (reader, parent), used = next(iter(views.items()))
-    way = " and ".join(sorted(component)) if len(component) < 4 else f"{listed(sorted(component))}"
-    place = parent_path(report, (side, reader, "parents"), f"{parent}@{used[0]}")
-    every = {view for each in views.values() for view in each}
-    pooled = every & {*POOLS, *ENDS}
-    if pooled:
-        message = f"{way}: each element would depend on all elements, its own among them ({parent}@{min(pooled)})"
-        report.error(
-            "GS024", place, message, hint="in a circle only neighbours can be read: all `@previous`, or all `@next`"
-        )
-    elif len(every) > 1:
-        message = f"{way}: a circle that looks both ways has no first element to begin with"
-        report.error(
-            "GS024", place, message, hint="read `@previous` only, or `@next` only; two variables may walk either way"
-        )
-    elif len({variable_path(outline.spec, name) for name in component}) > 1:
-        hint = "variables that walk along together stand in one plate"
-        report.error("GS024", place, f"{way} depend on each other and stand in different plates", hint=hint)
-    else:
-        message = f"{way}: walks along a plate, where an element depends on its neighbour's, are not there yet"
-        report.error("GS090", place, message, hint=LATER)
+        for circle in loops(outline.graph(side)):
+            readings = [reading for reading in circle_readings(outline, side, circle) if reading.view]
+            if not readings or not all(variable_path(outline.spec, r.parent) for r in readings):
+                continue  # `check_cycles` or GS022 says so
+            problem = circle_problem(outline, side, circle)
+            if problem is not None:
+                reader = problem.reading.reader
+                home = side if reader in outline.factors(side) else outline.home(reader) or side
+                place = parent_path(report, (home, reader, "parents"), problem.reading.written)
+                report.error("GS024", place, problem.message, hint=problem.hint)
 
 
 BY_ROW = "it is defined by row"

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from compiler.symbolic.step_memory import LARGE_STEP, memory_lines, step_memory
-from graphspec.describe.not_yet import NOT_YET
 from graphspec.graphs.graph import Graphs
 
 if TYPE_CHECKING:
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
 
 def large_step(graphs: Graphs) -> str:
     """What a step needs, and what would lower it, where that is much; else empty. No torch."""
-    if any(True for feature in NOT_YET for _ in feature(graphs)):
-        return ""  # nothing runs yet
     memory = step_memory(graphs)
     return "; ".join(memory_lines(graphs, memory)) if memory.total >= LARGE_STEP else ""
 

@@ -47,15 +47,12 @@ def compile(
               graphspec compile specs/mnist-vae.yaml --stage spec
               graphspec compile specs/digits.yaml --emit model.py
     """
-    from graphspec.describe.not_yet import refuse_not_yet
     from graphspec.loading import load
     from runtime.runs.memory_guard import refuse_too_large
 
     if sum(option is not None for option in (output, stage, emit)) > 1:
         raise typer.BadParameter("give one of --output, --stage and --emit")
     graphs = load(spec, overrides or (), data_dir=data_dir)
-    if stage not in ("spec", "graph"):
-        refuse_not_yet(graphs)
     if emit is not None:
         _emit(graphs, emit, data_dir, allow_python, as_json)
         return

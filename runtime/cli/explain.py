@@ -31,11 +31,9 @@ def explain(
         return
     from compiler.symbolic.explanation import explain as derive_explanation
     from compiler.symbolic.explanation_text import as_json, as_latex, as_text
-    from graphspec.describe.not_yet import refuse_not_yet
     from graphspec.loading import load
 
     graphs = load(subject, overrides or (), data_dir=data_dir)
-    refuse_not_yet(graphs)
     explanation = derive_explanation(graphs)
     if output == "json":
         print_json(as_json(explanation))

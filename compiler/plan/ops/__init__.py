@@ -2,12 +2,13 @@
 
 from compiler.plan.operation import Operations
 from compiler.plan.ops.across_elements import ACROSS
+from compiler.plan.ops.along_walks import WALKS
 from compiler.plan.ops.arithmetic import ARITHMETIC
 from compiler.plan.ops.batches import BATCHES
 from compiler.plan.ops.drawing_values import VALUES
 from compiler.plan.ops.gradients import GRADIENTS
 from compiler.plan.ops.scoring import DENSITIES
 
-OPERATIONS: Operations = {**VALUES, **DENSITIES, **ARITHMETIC, **GRADIENTS, **ACROSS, **BATCHES}
+OPERATIONS: Operations = {**VALUES, **DENSITIES, **ARITHMETIC, **GRADIENTS, **ACROSS, **WALKS, **BATCHES}
 
 __all__ = ["OPERATIONS"]

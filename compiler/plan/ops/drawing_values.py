@@ -85,7 +85,11 @@ def noise(line: Line, modules: Modules) -> Run:
     key, samples, plates = line.options["factor"], line.options["samples"], line.options.get("plates", ())
     name, lead = modules.factor(key).variable, (*(() if samples is None else (samples,)), *(size for _, size in plates))
     entry, extras = modules.family(key)
-    return lambda context, *parameters: entry.noise(context.noise, name, lead, parameters, extras)
+
+    def run(context: Context, *parameters: Tensor) -> Tensor:
+        return entry.noise(context.noise, name, lead, parameters or (context.floating,), extras)
+
+    return run
 
 
 def reparameterize(line: Line, modules: Modules) -> Run:

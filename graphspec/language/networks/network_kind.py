@@ -86,6 +86,10 @@ class NetworkKind(Section):
         hint = "give the variable a size, for example `size: 32`, or a shape"
         raise ShapeProblem(f"{self.kind} {self.why_no_feature}", hint, "GS065")
 
+    def state_shape(self) -> Shape | None:
+        """The shape of the last hidden layer, where it does not depend on the parents."""
+        return None
+
     def context_shape(self, parents: Shapes, target: Shape, width: int) -> tuple[Shape, bool]:
         """What the network gives to a flow over `target` as its context, and whether that is a hidden layer of it;
         else it is a head, of `width` numbers where nothing else is said."""

@@ -43,6 +43,9 @@ class Mlp(LayeredKind):
     hidden: Hidden = Field(description="Widths of the hidden layers, for example [500, 500].")
 
     def feature_shape(self, parents: Shapes) -> Shape:
+        return self.state_shape()
+
+    def state_shape(self) -> Shape:
         return (self.hidden[-1],)
 
     def context_shape(self, parents: Shapes, target: Shape, width: int) -> tuple[Shape, bool]:
@@ -53,16 +56,27 @@ class Mlp(LayeredKind):
 
 
 class Gru(NetworkKind):
-    """A gated recurrent unit; its state is the parent written `name@previous` (sequences, later in version 1)."""
+    """A gated recurrent unit: the parent that is its own neighbour, `name@previous` or `name@next`, is the state; all
+    others are its inputs, a sum of one map per parent. The first state is zero."""
 
     kind: Literal["gru"]
     hidden: Size = Field(description="Width of the state.")
 
+    def check_output(self, parents: Shapes, target: Shape) -> None:
+        if target != (self.hidden,):
+            message = f"gru: the value is the state, of size {self.hidden}, and this is declared as {show(target)}"
+            raise ShapeProblem(message, f"leave the size out, or `hidden: {target[0]}`" if len(target) == 1 else
+                               "leave the shape out", "GS026")  # fmt: skip
+
     def feature_shape(self, parents: Shapes) -> Shape:
+        return self.state_shape()
+
+    def state_shape(self) -> Shape:
         return (self.hidden,)
 
     def work(self, parents: Mapping[str, Reading], asked: Asked) -> Work:
-        return Work()
+        inputs = first_layer(parents, 3 * self.hidden)  # the state, which all three gates read, among them
+        return inputs + Work(0, 4 * asked.joint * self.hidden)
 
 
 class Elementwise(NetworkKind):
