@@ -11,7 +11,7 @@ from typing import Any
 
 from compiler.plan.plan import Value
 from compiler.plan.walking import WalkWriter
-from compiler.symbolic.axis_names import SAMPLES, axis_label, canonical
+from compiler.symbolic.axis_names import SAMPLES, axis_label, canonical, without_plates
 from compiler.symbolic.networks_read import flagged_parents, has_users_own, read_parents, varies_by_itself
 from compiler.symbolic.objective import Part
 from compiler.symbolic.program import Program, Step, conditional_text
@@ -48,9 +48,9 @@ class FactorWriter(WalkWriter):
         assert view is not None
         value = self._entering(view)
         there = self.there(self._path(view.base)) if self.guarded or view.kind == "next" else None
-        return (
-            value if there is None else self.write("only_there", f"{value.name}_there", (value, there), rank=value.rank)
-        )
+        if there is None or (view.kind == "previous" and without_plates(there.axes)):
+            return value  # of a hidden count there is one draw, whatever the count
+        return self.write("only_there", f"{value.name}_there", (value, there), rank=value.rank)
 
     def _told(self, name: str, kind: str, rank: int | None = None) -> Value:
         """What rows tell of a variable."""
