@@ -89,6 +89,12 @@ KNOWN_SETS: dict[str, KnownSet] = {
         _known("sprites", "white squares, ellipses and hearts of known size, turn and place, 32 x 32",
                (_image(1, 32, 32), *(_classes(name, classes) for name, classes in SPRITE_FACTORS.items())),
                30000, 5000, "", "rendered when it is read"),
+        _known("multi_mnist", "one to three digits of mnist on a canvas, 50 x 50, with what stands where",
+               (_image(1, 50, 50), Column("count", "integer", ()),
+                Column("digits", "integer", (3,), classes=10, domain="category"),
+                Column("crops", "number", (3, 1, 28, 28), picture=True, domain="unit"),
+                Column("places", "number", (3, 3)), Column("split", "integer", ())),
+               22000, 2000, "MNIST", "rendered from mnist when it is read"),
     )
 }  # fmt: skip
 

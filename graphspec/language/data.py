@@ -199,8 +199,11 @@ class DataSection(Section):
     """Rows, columns, label budgets and splits; needed to train, not to compile."""
 
     source: str = Field(
-        description="A known data set (digits, mnist, sprites, svhn, yale_b) or a path: .npz, .csv, .tsv (or .gz of "
-        "these two), .parquet, a folder of images, or .tar shards such as rows-{000..009}.tar."
+        description="A known data set (digits, mnist, multi_mnist, sprites, svhn, yale_b) or a path: .npz, .csv, .tsv "
+        "(or .gz of these two), .parquet, a folder of images, or .tar shards such as rows-{000..009}.tar."
+    )
+    regime: Literal["separate", "overlapping"] | None = Field(
+        default=None, description="Of multi_mnist: whether digits may lie on each other; left out, separate."
     )
     separator: Sign | None = Field(default=None, description="Sign between cells; left out, the first lines tell.")
     decimal: Literal[".", ","] | None = Field(default=None, description="Sign before a fraction; left out, a point.")

@@ -18,6 +18,7 @@ from graphspec.headers.element_tables import Layouts
 from graphspec.headers.sources import (
     KNOWN_SETS,
     FileSource,
+    KnownSource,
     MissingSource,
     Source,
     SourceInfo,
@@ -160,7 +161,11 @@ def _with_cells_of_labels(
 
 
 def _check_dialect(data: DataSection, source: Source, report: Report) -> None:
-    """GS084 for signs of a table of text where the source is none."""
+    """GS084 for signs of a table of text where the source is none, and for a regime where there are none."""
+    known = source.known.name if isinstance(source, KnownSource) else ""
+    if data.regime is not None and known != "multi_mnist" and not isinstance(source, MissingSource):
+        message = f"`regime` is for multi_mnist, and the source is {data.source}"
+        report.error("GS084", ("data", "regime"), message, key=True, hint="leave it out")
     if isinstance(source, FileSource) and source.format in ("csv", None):
         return
     for option in ("separator", "decimal", "thousands"):

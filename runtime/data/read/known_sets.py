@@ -26,7 +26,7 @@ _MNIST_FILES = tuple(file for pair in _MNIST_PAIRS for file in pair)
 _SVHN_SPLITS: dict[str, tuple[str, ...]] = {"svhn": ("train", "test"), "svhn_extra": ("train", "extra", "test")}
 """torchvision's splits of each set, in the order that rows are numbered; the last one is for testing."""
 _SVHN_FILES = {name: tuple(f"{split}_32x32.mat" for split in splits) for name, splits in _SVHN_SPLITS.items()}
-FILES = {"digits": (), "sprites": (), "mnist": _MNIST_FILES, **_SVHN_FILES}
+FILES = {"digits": (), "sprites": (), **dict.fromkeys(("mnist", "multi_mnist"), _MNIST_FILES), **_SVHN_FILES}
 _TIMEOUT = 30.0
 
 
@@ -37,8 +37,8 @@ def is_present(known: KnownSet, folder: Path) -> bool:
     return all((folder / known.folder / file).is_file() for file in FILES[known.name])
 
 
-def read(known: KnownSet, wanted: Sequence[str], folder: Path) -> Table:
-    """Load columns of a known set from data folder `folder`; fetch it where it can be fetched.
+def read(known: KnownSet, wanted: Sequence[str], folder: Path, regime: str | None = None) -> Table:
+    """Load columns of a known set from data folder `folder`; fetch it where it can be fetched. regime: of multi_mnist.
 
     Raises DataError, which says where the set was looked for, where it is neither there nor to be had.
     """
@@ -54,9 +54,15 @@ def read(known: KnownSet, wanted: Sequence[str], folder: Path) -> Table:
         if not is_present(known, folder):
             raise _absent(known, folder, "")
         return faces.read(folder / known.folder, wanted)
-    assert known.name in readers, "every known set has a reader"
     if not is_present(known, folder):
         _fetch(known, folder)
+    if known.name == "multi_mnist":
+        from runtime.data.read import multi_mnist
+
+        found, trained = _mnist(folder)
+        images, labels = found["image"][:, 0], found["label"]
+        return multi_mnist.read(wanted, regime or "separate", images, labels, len(images) - trained)
+    assert known.name in readers, "every known set has a reader"
     read_columns, training_rows = readers[known.name](folder)
     return make_table(known.name, {name: read_columns[name] for name in wanted}, training_rows)
 
@@ -119,7 +125,7 @@ def _fetch(known: KnownSet, folder: Path) -> None:
     try:
         with tempfile.TemporaryDirectory() as temporary, _network_timeout():
             incoming = Path(temporary)
-            if known.name == "mnist":
+            if known.folder == "MNIST":
                 datasets.MNIST(temporary, download=True)
                 incoming = incoming / "MNIST"
             else:

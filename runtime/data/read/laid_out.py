@@ -72,6 +72,7 @@ class Opening:
             self.tell,
             self.readings,
             self.dialect,
+            self.data.regime if source is None else None,
         )
 
     def where(self, source: str | None) -> Where:

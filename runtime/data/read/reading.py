@@ -51,18 +51,19 @@ def read_table(
     tell: Tell,
     readings: Readings | None = None,
     dialect: Dialect = PLAIN_DIALECT,
+    regime: str | None = None,
 ) -> Table:
     """Load `columns` of a source, or map them. Raises DataError for what is not there or cannot be read.
 
     tell: called with a line of text before something that takes long. readings: by column, how picture files are read.
-    dialect: of a table of text.
+    dialect: of a table of text. regime: of multi_mnist.
     """
     found = resolve_source(source, spec_path, data_dir)
     if isinstance(found, MissingSource):
         raise _missing(found)
     if isinstance(found, KnownSource):
         require_columns(found.known.name, found.known.columns, columns)
-        return known_sets.read(found.known, columns, data_folder(data_dir))
+        return known_sets.read(found.known, columns, data_folder(data_dir), regime)
     try:
         return _read_file(found, columns, tell, readings or {}, dialect)
     except SourceError as error:
