@@ -25,6 +25,12 @@ def test_labels_of_one_value_are_told(tmp_path: Path) -> None:
     assert "training rows that have 'y' are all 2" in said and "counts as a blank" in said
 
 
+def test_a_training_on_next_to_nothing_is_told(tmp_path: Path) -> None:
+    said = " ".join(notes_of(tmp_path, np.arange(200) % 3, test=195, validation=0))
+    assert "only 5 rows for training: 195 to test" in said
+    assert "only" not in " ".join(notes_of(tmp_path, np.arange(200) % 3))
+
+
 def test_a_class_without_a_training_row_is_told(tmp_path: Path) -> None:
     said = " ".join(notes_of(tmp_path, np.arange(400) % 2))
     assert "no training row has class 2 of 'y'" in said

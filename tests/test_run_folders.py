@@ -385,6 +385,16 @@ def test_output_over_the_users_own_files_is_refused(finished: Path) -> None:
     assert data.read_bytes() == before
 
 
+def test_a_table_that_graphspec_did_not_write_is_never_overwritten(finished: Path) -> None:
+    rows = "a,b\n1,2\n"
+    Path("mine.csv").write_text(rows)
+    result = graphspec("sample", str(finished), "--count", "2", "-o", "mine.csv")
+    assert result.exit_code == 1 and "is no table that graphspec wrote" in result.stderr, result.output
+    assert Path("mine.csv").read_text() == rows
+    for _ in range(2):
+        assert graphspec("sample", str(finished), "--count", "2", "-o", "drawn.csv").exit_code == 0
+
+
 @pytest.mark.usefixtures("inline")
 def test_a_sweep_leaves_folders_alone_that_it_did_not_make() -> None:
     arguments = ("sweep", "tiny.yaml", "--device", "cpu", "--set", "training.epochs=1", "--out", "here")

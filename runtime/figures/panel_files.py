@@ -15,6 +15,7 @@ from runtime.runs.atomic_files import replacing
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".pdf")
 TABLE = ".csv"
+TABLE_BEGINS = b"row,column,cell"
 
 
 def is_picture(panel: Panel, graphs: Graphs) -> bool:
@@ -38,6 +39,8 @@ def write_panel(panel: Panel, graphs: Graphs, path: Path, units: Mapping[str, Un
             f"{panel.shown} has shape {shape}, which is not a picture",
             "write a table: -o FILE.csv (pictures are [1, H, W], [3, H, W], [H, W] or square vectors in [0, 1])",
         )
+    if ending == TABLE:
+        _refuse_foreign_table(path)
     with replacing(path) as temporary:
         if ending == TABLE:
             write_csv(panel, graphs, temporary, units)
@@ -45,3 +48,12 @@ def write_panel(panel: Panel, graphs: Graphs, path: Path, units: Mapping[str, Un
             drawn = draw_panel(panel, graphs.variables[panel.shown], (units or {}).get(panel.shown))
             drawn.save(temporary, format=Image.registered_extensions()[ending])
     return path
+
+
+def _refuse_foreign_table(path: Path) -> None:
+    """RunError where a table is there that is no panel's: a user's rows, perhaps of another spec."""
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            ours = file.read(len(TABLE_BEGINS)) == TABLE_BEGINS
+        if not ours:
+            raise RunError(f"{path} is there, and is no table that graphspec wrote", "name another file")

@@ -13,10 +13,13 @@ import torch
 from graphspec.describe.label_shares import dilution, stakes
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.language.data import FEW_LABELS
+from graphspec.reading.suggestions import counted
 from graphspec.rules.label_value_rules import CODING_HINT, label_problem
 from runtime.data.stream.column_store import Selection
 from runtime.data.stream.patterns import as_wide, given_elements
 
+FEW_ROWS = 10
+"""Training rows below which hardly anything can be learnt."""
 MOST_CLASSES = 12
 """Classes that the table lists one by one."""
 
@@ -105,9 +108,9 @@ def _range(label: LabelCounts, split: str) -> str:
 
 
 def label_notes(graphs: Graphs, counts: Sequence[LabelCounts], split_rows: Mapping[str, int]) -> list[str]:
-    """What must not be overlooked, and `check` has not told: labels of one class only, classes that no row has, errors
-    that say little."""
-    notes = []
+    """What must not be overlooked, and `check` has not told: hardly any rows to train on, labels of one class only,
+    classes that no row has, errors that say little."""
+    notes = [] if split_rows["training"] >= FEW_ROWS else [_hardly_any_rows(split_rows)]
     for label in counts:
         rows = {name: splits["training"] for name, splits in label.classes.items()}
         blanks = 0 if label.elements else split_rows["training"] - label.rows["training"]
@@ -115,6 +118,11 @@ def label_notes(graphs: Graphs, counts: Sequence[LabelCounts], split_rows: Mappi
         untold = "" if graphs.told("GS121", label.name) else label_problem(label.name, rows, blanks, unit)
         notes += [*([f"{untold}; {CODING_HINT}"] if untold else []), *_unmeasured(label, split_rows)]
     return notes
+
+
+def _hardly_any_rows(split_rows: Mapping[str, int]) -> str:
+    held = " and ".join(f"{split_rows[split]} to {split}" for split in ("validation", "test") if split_rows[split])
+    return f"only {counted(split_rows['training'], 'row')} for training" + (f": {held}" if held else "")
 
 
 def dilution_notes(graphs: Graphs, label_rows: Mapping[str, int], labelled: int) -> list[str]:
