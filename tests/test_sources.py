@@ -232,9 +232,9 @@ def test_folders_that_cannot_be_read_say_why(tmp_path: Path) -> None:
 
 
 def test_other_files_are_no_source(tmp_path: Path) -> None:
-    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    (tmp_path / "rows.xlsx").write_bytes(b"PK")
     with pytest.raises(SourceError, match="no kind that can be read"):
-        describe_file(tmp_path / "rows.parquet")
+        describe_file(tmp_path / "rows.xlsx")
 
 
 # --- shapes, row lists, imports ---
