@@ -38,12 +38,11 @@ def check_lines(
     layouts, data = standings.layouts, standings.data
     for table in layouts.tables:
         standings.tables[table] = _open(table, standings, places, report)
-    whole = [*standings.tables.values()]
-    if layouts.long is None:
-        whole.append(OpenedTable(standings.main, standings.rows, data.source, ("data", "source")))
-    if any(opened.info.columns is None for opened in whole):
-        return
-    found = [_has_columns(layouts, table, _opened(standings, table), report) for table in _every(layouts)]
+    found = [
+        opened.info.columns is not None and _has_columns(layouts, table, opened, report)
+        for table in _every(layouts)
+        for opened in [_opened(standings, table)]
+    ]
     if not all(found):
         return
     if layouts.long is not None:

@@ -62,7 +62,7 @@ class Standings:
         kind = self.layouts.kind(variable.name)
         element = variable.of_one
         if kind == "flat":
-            return Standing(element, self.main, self.flat[plate], self.data.source)
+            return Standing(element, self.main, self.flat.get(plate, NOTHING), self.data.source)
         if kind == "lines":
             opened = self.tables[self.layouts.lines[plate]]
             return Standing(element, opened.source, self.grouped.get(plate, opened.info), opened.called)
