@@ -13,6 +13,7 @@ import pytest
 import torch
 from plate_examples import NAMES, OVERRIDES, example
 
+from compiler import compile_spec
 from graphspec.diagnostics import Diagnostic
 from graphspec.graphs.connect import connect
 from graphspec.graphs.declared_names import outline_of
@@ -20,12 +21,17 @@ from graphspec.graphs.graph import Graphs
 from graphspec.headers.key_cells import LayoutError, canonical, read_keys, read_order
 from graphspec.headers.numbers import PLAIN_NUMBERS
 from graphspec.language import Spec
+from graphspec.loading import load
 from graphspec.reading.overrides import apply_overrides
 from graphspec.rules.data_rules import check_data
 from graphspec.text.report import Report
 from graphspec.text.source import read_document
+from runtime.answering.queries import reconstruct
 from runtime.data import PreparedData, prepare
 from runtime.errors import DataError
+from runtime.figures.panel_tables import panel_table
+from runtime.measures.evaluation import measure
+from runtime.training.loop.fitting import fit
 
 COUNT = {"role": "observed", "domain": "count", "max": 6}
 LAB = {"role": "observed", "domain": "real", "plate": "visits", "missing": True}
@@ -494,3 +500,67 @@ def test_pictures_of_elements_are_made_small_and_moved_one_by_one(tmp_path: Path
     assert batch["x"].shape == (15, 6, 1, 4, 4)
     moved = read.augment(batch, torch.Generator().manual_seed(0))["x"]
     assert bool((moved[:, :2] != batch["x"][:, :2]).any()) and torch.equal(moved[:, 2:], batch["x"][:, 2:])
+
+
+WHOLE = """
+graphspec: 1
+plates: {visits: {count: n}}
+variables:
+  n: {role: observed, domain: count, max: 6}
+  lab: {role: observed, domain: real, size: 2, missing: true, plate: visits}
+  kind: {role: supervised, domain: category, classes: 3, plate: visits}
+  sex: {role: supervised, domain: binary}
+  u: {role: latent, domain: real, size: 2}
+generative: {u: {}, kind: {}, sex: {}, lab: {parents: [kind, u, sex]}}
+recognition: {kind: {parents: [lab]}, sex: {parents: [lab@mean]}, u: {parents: [lab@mean, kind@mean, sex]}}
+networks: {default: {kind: mlp, hidden: [4]}}
+data:
+  source: long.csv
+  plates: {visits: {key: who, order: day}}
+  variables: {lab: {columns: [a, b], standardize: true}, kind: kind, sex: sex}
+  labels: {kind: {elements: 9}}
+training: {epochs: 1, batch_size: 8}
+"""
+
+
+def test_a_long_table_is_trained_measured_and_answered(tmp_path: Path) -> None:
+    """Nothing is counted of elements that are not there: not labels, not errors, not latents; lines have their fields."""
+    lengths, _, sexes = tables(7)
+    who = [f"w{row}" for row, length in enumerate(lengths) for _ in range(length)]
+    day = [n for length in lengths for n in range(length)]
+    numbers = np.random.default_rng(0).normal(4, 2, (2, len(who))).round(2).tolist()
+    sex = [sexes[int(name[1:])] for name in who]
+    kinds = [n % 3 for n in range(len(who))]
+    write_csv(
+        tmp_path / "long.csv", {"who": who, "day": day, "a": numbers[0], "b": numbers[1], "kind": kinds, "sex": sex}
+    )
+    (tmp_path / "spec.yaml").write_text(WHOLE)
+    graphs = load(tmp_path / "spec.yaml")
+    model, data = compile_spec(graphs), prepare(graphs, spec_path=tmp_path / "spec.yaml")
+    fit(model, data, out=tmp_path / "run", progress=False, device="cpu", compile_step=False)
+    counts = data.test.values["n"]
+    report = measure(model, data.test, latents=True, disentanglement=("mig",), units=data.units).report
+    assert report["variables"]["kind"]["elements"] == int(counts.sum())
+    assert report["elbo_per_element"]["visits"] == pytest.approx(report["elbo"] * len(counts) / int(counts.sum()))
+    carried = report["latents"]["u"]
+    assert carried["elements"] == 2 and np.isfinite(carried["nats"])
+    assert "mig" in report["disentanglement"]
+    panel = reconstruct(model, data.test, count=2)
+    header, lines = panel_table(panel, model.graphs.by_row, data.units)
+    assert all(len(line) == len(header) for line in lines)
+
+
+def test_labels_of_elements_come_with_their_count(tmp_path: Path) -> None:
+    """A label of an element where the count is hidden, or blank, is a mistake in the data."""
+    count = {"role": "supervised", "domain": "count", "max": 3}
+    variables = {"n": count, "kind": KIND, "x": {"role": "observed", "domain": "real"}}
+    lengths, kinds = np.array([3, 1, 2] * 5), np.arange(45).reshape(15, 3) % 3
+    np.savez(tmp_path / "wide.npz", n=lengths, kind=kinds, x=np.arange(15) / 8)
+    data = {"source": "wide.npz", "variables": {"n": "n", "kind": "kind", "x": "x"}, "test": 0, "validation": 0}
+    (told,) = refusals({**data, "labels": {"n": 4}}, tmp_path, variables=variables)
+    assert told.startswith("11 training rows keep labels of kind and none of n") and "with: n" in told
+    read = prepared({**data, "labels": {"n": 4, "kind": {"with": "n"}}}, tmp_path, variables=variables)
+    assert read.label_rows["kind"].tolist() == read.label_rows["n"].tolist()
+    np.savez(tmp_path / "wide.npz", n=np.where(np.arange(15) == 4, -1, lengths), kind=kinds, x=np.arange(15) / 8)
+    (told,) = refusals(data, tmp_path, variables=variables)
+    assert told.startswith("row 4 (from 0) has labels of kind, and n is blank there")

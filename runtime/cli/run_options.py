@@ -121,9 +121,9 @@ def answer(opened: Opened, panel: "Panel", output: Path | None, verb: str) -> No
     graphs = opened.model.graphs
     if output is not None:
         refuse_users_own(output, graphs, opened.run.spec_path, opened.data_dir)
-    path = output or default_path(panel, graphs, opened.run.figures, verb)
-    write_panel(panel, graphs, path, opened.units)
-    if not is_picture(panel, graphs):
+    path = output or default_path(panel, graphs.by_row, opened.run.figures, verb)
+    write_panel(panel, graphs.by_row, path, opened.units)
+    if not is_picture(panel, graphs.by_row):
         _print_table(opened, panel)
     console.print(f"{path}", highlight=False, markup=False, soft_wrap=True)
 
@@ -135,7 +135,7 @@ def _print_table(opened: Opened, panel: "Panel") -> None:
 
     from runtime.figures.panel_tables import panel_table
 
-    header, lines = panel_table(panel, opened.model.graphs, opened.units)
+    header, lines = panel_table(panel, opened.model.graphs.by_row, opened.units)
     shown = [header, *islice(lines, TABLE_LINES)]
     widths = fitting_widths(shown, console.width)
     table = Table(title=Text(panel.title), title_justify="left")

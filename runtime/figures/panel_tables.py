@@ -50,7 +50,7 @@ def in_data_units(values: Tensor, units: Units | None) -> Tensor:
 
 def _field(variable: Variable, number: Tensor) -> str:
     value = float(number)
-    if value != value:
+    if value != value or (variable.discrete and value == -1):
         return ""
     whole = variable.discrete and value == round(value)
     return value_name(variable, value) if whole else f"{value:.6g}"

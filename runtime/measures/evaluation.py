@@ -130,7 +130,8 @@ def _measure(
             predictions.append(model.predict(name, seen, samples=samples, noise=noise).cpu())
         if factors:
             for name, value in model.posterior_means(seen, noise=noise).items():
-                codes.setdefault(name, []).append(value.cpu())
+                if not graphs.variables[name].plates:
+                    codes.setdefault(name, []).append(value.cpu())
         if use is not None:
             use.take_in(seen)
         greys |= {name for name in _discrete_on_unit(graphs) if bool(((seen[name] > 0) & (seen[name] < 1)).any())}
@@ -178,12 +179,13 @@ def _few_rows(variables: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def known_factors(graphs: Graphs, rows: Rows) -> dict[str, NDArray[Any]]:
-    """What codes are held against: the spec's `data.factors` [N], and each label [N, *shape] with blanks as NaN.
+    """What codes are held against: the spec's `data.factors` [N], and each label [N, *shape] with blanks as NaN; of the
+    rows only, because metrics of codes count rows.
 
     A factor that has a label's name is taken in its place.
     """
     factors: dict[str, NDArray[Any]] = {}
-    for name in (name for name in graphs.supervised if name in rows.values):
+    for name in (name for name in graphs.supervised if name in rows.values and not graphs.variables[name].plates):
         labels = rows.values[name].cpu()
         known = given_elements(labels, graphs.variables[name].discrete)
         factors[name] = torch.where(known, labels.double(), torch.nan).numpy()

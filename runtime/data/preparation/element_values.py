@@ -4,7 +4,7 @@ From: `LaidOut`. To: `Values` of every variable: each element read and checked l
 row. Counts that nothing but the layout tells are made here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from graphspec.headers.key_cells import LayoutError
 from graphspec.headers.numbers import NumberFormat
 from graphspec.language import ColumnSpec
 from runtime.data.preparation.values import Values, read_values
-from runtime.data.read.cells import BLANK
+from runtime.data.read.cells import BLANK, blank_cells
 from runtime.data.read.element_table import ElementTable, Numbers, placed
 from runtime.data.read.laid_out import LaidOut
 from runtime.data.read.table import Array, Table, whole
@@ -41,6 +41,7 @@ class ElementReader:
         """Values of variables as rows have them. Raises DataError."""
         self.lengths: dict[str, Numbers] = {plate: t.lengths for plate, t in self.laid_out.elements.items()}
         self.found: dict[str, Values] = {}
+        self.uncounted: dict[str, Array] = {}
         counts = {plate.count for plate in self.graphs.spec.plates.values()}
         try:
             for name in sorted(names, key=lambda name: (name not in counts, len(self._path(name)))):
@@ -62,6 +63,8 @@ class ElementReader:
         assert values is not None, "a variable without a column is a count that the layout tells"
         for plate in counted:
             self.lengths.setdefault(plate, self._flat(values))
+            if not given_flat(values).all():
+                self.uncounted[plate] = ~given_flat(values)
         return values
 
     def _of_columns(self, variable: Variable, path: tuple[str, ...]) -> Values:
@@ -123,6 +126,7 @@ class ElementReader:
             if len(over):
                 message = f"{where(int(over[0]))} has {lengths[over[0]]} {plate}, and column {names[0]} room for {room}"
                 raise LayoutError(message, "the axis of a plate is as long as its longest row")
+            self._refuse_uncounted(variable, spec, plate, array, where)
             full = np.zeros(there.shape, dtype=np.int64)
             full[there] = lengths
             there = there[..., None] & (np.arange(room) < full[..., None])
@@ -130,6 +134,26 @@ class ElementReader:
             outer = ElementTable(rows.name, {}, lengths, starts, places, sizes, _place(starts, plate))
         assert outer is not None
         return replace(outer, columns={spec.column or variable.name: array[there]})
+
+    def _refuse_uncounted(
+        self, variable: Variable, spec: ColumnSpec, plate: str, cells: Array, where: Callable[[int], str]
+    ) -> None:
+        """A label of an element in a row whose count is blank."""
+        unknown = self.uncounted.get(plate)
+        if unknown is None or len(unknown) != len(cells):
+            return
+        if cells.dtype.kind == "U":
+            given = cells != ""
+        else:
+            given = ~blank_cells(cells, () if isinstance(spec.missing, dict) else spec.missing)
+            given &= cells != BLANK if variable.discrete else True
+        torn = np.flatnonzero(unknown & given.reshape(len(cells), -1).any(axis=1))
+        if len(torn):
+            count = self.graphs.spec.plates[plate].count
+            raise LayoutError(
+                f"{where(int(torn[0]))} has labels of {variable.name}, and {count} is blank there",
+                f"a label of an element says that it is there: give the row its {count}",
+            )
 
     def _lengths(self, plate: str, there: Array) -> Numbers:
         if plate in self.lengths:

@@ -1,5 +1,6 @@
 """Labels of a plate one by one: which elements have one, whose they are, and which are kept."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -7,12 +8,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from graphspec.graphs.graph import Variable
+from graphspec.graphs.graph import Graphs, Variable
+from graphspec.language.plates import path_of
+from graphspec.reading.suggestions import counted
 from runtime.data.preparation.values import Values
 from runtime.data.stream.column_store import Held, Stored
 from runtime.data.stream.label_counts import is_class
 from runtime.data.stream.patterns import given_elements
 from runtime.data.stream.ragged_store import Ragged
+from runtime.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,26 @@ class LabelledElements:
         element = variable.of_one
         codes = tensor.reshape(-1) if is_class(element) else torch.zeros(len(tensor), dtype=torch.int64)
         return cls(row_of.numpy(), places.numpy(), given.numpy(), codes.numpy().astype(np.int64))
+
+
+def refuse_uncounted_labels(
+    graphs: Graphs, values: Mapping[str, Values], training: NDArray[np.int64], kept: Mapping[str, NDArray[np.bool_]]
+) -> None:
+    """DataError for a training row that keeps labels of elements and not their count: whoever says what an element is
+    says that it is there. kept: [N] rows that keep each label."""
+    spec = graphs.spec
+    for name in values:
+        for plate in path_of(spec.plates, spec.variables[name].plate or ""):
+            count = spec.plates[plate].count
+            if count is None or count not in kept:
+                continue
+            rows = training[(kept[name] & ~kept[count])[training]]
+            if len(rows):
+                raise DataError(
+                    f"{counted(len(rows), 'training row keeps', 'training rows keep')} labels of {name} and none of "
+                    f"{count}, which says how many {plate} there are (the first is row {rows[0]}, from 0)",
+                    f"`labels: {{{name}: {{with: {count}}}}}`",
+                )
 
 
 def hiding(stored: Stored, training: NDArray[np.bool_], kept: NDArray[np.bool_]) -> Stored:

@@ -19,7 +19,7 @@ from runtime.data.preparation.earlier_rows import NONE, EarlierRows
 from runtime.data.preparation.element_values import ElementReader
 from runtime.data.preparation.far_values import far_values
 from runtime.data.preparation.label_copies import copied_labels
-from runtime.data.preparation.labelled_elements import hiding
+from runtime.data.preparation.labelled_elements import hiding, refuse_uncounted_labels
 from runtime.data.preparation.picture_wishes import picture_readings
 from runtime.data.preparation.splits import RowNumbers, Splits, split_columns, split_rows
 from runtime.data.preparation.starts import starts_of
@@ -104,6 +104,7 @@ def prepare(
         budgets.take_over(again)
     kept = {name: budgets.kept(name) for name in graphs.supervised}
     of_elements = {name: mask for name in kept if (mask := budgets.kept_elements(name)) is not None}
+    refuse_uncounted_labels(graphs, supervised, splits.training, kept)
     notes = (
         *table.notes,
         *taken,
