@@ -35,7 +35,7 @@ def check_lines(
 
     Lines are looked at as far as they are few; `train` reads the rest. places: the spec's file, and `--data-dir`.
     """
-    layouts, data = standings.layouts, standings.data
+    layouts = standings.layouts
     for table in layouts.tables:
         standings.tables[table] = _open(table, standings, places, report)
     found = [
