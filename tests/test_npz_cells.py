@@ -141,3 +141,12 @@ def test_an_array_of_labels_is_looked_at_once(tmp_path: Path, monkeypatch: pytes
     assert any(
         "3" in found.message for found in errors(label, {"source": "rows.npz", "variables": {"v": "a"}}, tmp_path)
     )
+
+
+@pytest.mark.parametrize(("code", "blank"), [(255, True), (-999, True), (9, True), (2, False)])
+def test_a_number_far_from_all_classes_may_mean_blank(tmp_path: Path, code: int, blank: bool) -> None:
+    write_npz(tmp_path / "rows.npz", a=[0, 1, 1, 0, code])
+    label = {"role": "supervised", "domain": "category", "classes": 2}
+    (found,) = errors(label, {"source": "rows.npz", "variables": {"v": "a"}}, tmp_path)
+    proposed = f"missing: [{code}]" in found.hint.replace('"', "")
+    assert proposed == blank, found.hint

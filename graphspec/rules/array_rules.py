@@ -90,8 +90,8 @@ def are_bytes(variable: Variable, entry: ColumnSpec, column: Column) -> bool:
 
 
 def _problem_with_bytes(column: Column, cells: ArrayCells) -> Problem | None:
-    largest = max((int(cell) for cell in cells.counts if cell), default=0)
-    if not cells.complete or largest > 1:
+    largest = max((int(cell) for cell in cells.counts if cell), default=None)
+    if largest is None or not cells.complete or largest > 1:
         return None
     return f"column {column.name} is stored as bytes, and no byte is larger than {largest}", (
         "bytes are divided by 255: if the values are 0 and 1 already, store them as bool or float"

@@ -140,10 +140,12 @@ def _expectation(variable: Variable) -> str:
 
 def _values_hint(variable: Variable, given: list[str], wrong: list[str], entry: ColumnSpec, column: Column) -> str:
     """Names for classes, cells that look like blanks; never a list of everything that is wrong as blanks."""
-    words = [cell for cell in wrong if looks_blank(cell)]
+    words = [cell for cell in wrong if looks_blank(cell)] or _code_of_blank(variable, wrong, classes=len(given) - 1)
     values = [cell for cell in given if cell not in words]
     if variable.domain in ("category", "binary") and column.complete and not variable.names:
         blank = f"; if {few(map(repr, words))} means blank: {_missing(entry, words)}" if words else ""
+        if words and words == wrong:
+            return blank.removeprefix("; ")
         if len(values) == variable.support:
             return f"declare `names: {flow_list(sorted(values))}`, in the order you want{blank}"
         if len(values) > MOST_NAMES:
@@ -158,6 +160,13 @@ def _values_hint(variable: Variable, given: list[str], wrong: list[str], entry: 
         code = f"if {few(map(repr, likely))} means blank: {_missing(entry, likely)}"
         return f"{code}; otherwise take another domain (real)"
     return blank or "choose another column, or another domain"
+
+
+def _code_of_blank(variable: Variable, wrong: list[str], classes: int) -> list[str]:
+    """The one number far from all classes, such as 255 or -999, where every class has rows."""
+    if len(wrong) != 1 or classes != variable.support or not is_integer(wrong[0]):
+        return []
+    return wrong if not 0 <= float(wrong[0]) <= variable.support else []
 
 
 def _missing(entry: ColumnSpec, cells: list[str]) -> str:
