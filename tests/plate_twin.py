@@ -36,7 +36,10 @@ class PlateTwin:
         self.q = {f.variable: f for f in self.graphs.order("recognition") if not f.deterministic}
         program, _ = model.program(model.group(model.prepare(rows))[0][0])
         self.choices, self.clamped = program.choices, {*program.clamped, *program.pattern.masked}
-        self.hidden = [node for n in self.q for node in self.nodes(n) if not self.whole(node)]
+        self.certain = {n for n, f in self.q.items() if f.family.name == "certain"}
+        self.hidden = [
+            node for n in self.q if n not in self.certain for node in self.nodes(n) if not self.whole(node)
+        ]
         self.labels = [
             node for n in self.q for node in self.nodes(n) if n in self.rows and bool(self.given(node).any())
         ]
@@ -140,7 +143,7 @@ class PlateTwin:
             return self.everywhere(self.model.compute(factor, self.read(factor, node), self.noise))
         if node[0] in self.graphs.observed or self.whole(node):
             return self.everywhere(self.told(node).unsqueeze(0))
-        return self.drawn(node)
+        return self.computed(node) if node[0] in self.certain else self.drawn(node)
 
     def everywhere(self, value: Tensor) -> Tensor:
         return value.expand(self.count, *value.shape[1:])
@@ -161,6 +164,26 @@ class PlateTwin:
             else:
                 found |= self.seen(parent, view, here)
         return found
+
+    def computed(self, node: Node) -> Tensor:
+        """The value of a certain variable in every world, where the row lacks it: [worlds, *shape]."""
+        variable, value, here = self.graphs.variables[node[0]], self.result(self.q[node[0]], node), self.given(node)
+        value = value.long() if variable.domain == "category" else value
+        return torch.where(here, self.told(node).to(value.dtype), value) if bool(here.any()) else value
+
+    def result(self, factor, node: Node) -> Tensor:
+        """What the network of a certain factor computes: sums and products of classes, counts, zeros and ones."""
+        network, total = factor.network, None
+        for parent, value in sorted(self.read(factor, node).items()):
+            if parent.endswith(PRESENCE):
+                continue
+            value = -value if parent in getattr(network, "minus", ()) else value
+            value = value.to(self.model.dtype)
+            total = value if total is None else total * value if network.kind == "product" else total + value
+        for name, limit in (("minimum", torch.maximum), ("maximum", torch.minimum)):
+            if getattr(network, name, None) is not None:
+                total = limit(total, torch.tensor(getattr(network, name), dtype=total.dtype))
+        return self.everywhere(total)
 
     def entering(self, node: Node) -> Tensor:
         """A value as networks read it: an observed blank as zeros."""
@@ -188,14 +211,15 @@ class PlateTwin:
             if node not in set(self.nodes(view.base)):
                 zeros = torch.zeros(self.count, *seen.shape, *([seen.support] if seen.domain == "category" else []))
                 return {name: zeros.to(self.model.dtype), name + PRESENCE: torch.zeros(self.count, *seen.flags)}
-            value, inside = self.numbers(node, raw=True), self.there(node).to(self.model.dtype)
+            value, inside = self.numbers(node, raw=True, classes=view.raw), self.there(node).to(self.model.dtype)
             flag = self.flag(node) if base.missing else torch.ones(self.count, *seen.flags, dtype=self.model.dtype)
             return {name: self.times(inside, value), name + PRESENCE: self.times(inside, flag)}
         fixed = [here[plate] if plate not in view.taken else None for plate in plates]
         nodes = [n for n in self.nodes(view.base) if all(f is None or f == p for f, p in zip(fixed, n[1], strict=True))]
-        nothing = torch.zeros((1, *base.shape, *([base.support] if base.domain == "category" else [])))
+        nothing = torch.zeros((1, *base.shape, *([base.support] if base.domain == "category" and not view.raw else [])))
         there = [self.there(node) for node in nodes]
-        values = [self.numbers(node, raw=view.kind in ("first", "last") or view.raw) for node in nodes]
+        raw = view.kind in ("first", "last") or view.raw
+        values = [self.numbers(node, raw=raw, classes=view.raw) for node in nodes]
         found = {name: self.pooled(view.kind, there, values, nothing)}
         if base.missing:
             flags = [self.flag(node) for node in nodes]
@@ -208,10 +232,12 @@ class PlateTwin:
     def times(self, weights: Tensor, value: Tensor) -> Tensor:
         return weights.reshape(-1, *(1,) * (value.dim() - 1)) * value
 
-    def numbers(self, node: Node, *, raw: bool) -> Tensor:
-        """An element as it is pooled: a category as class weights, counts as log1p."""
+    def numbers(self, node: Node, *, raw: bool, classes: bool = False) -> Tensor:
+        """An element as it is pooled: a category as class weights (or its class's number), counts as log1p."""
         variable, value = self.graphs.variables[node[0]], self.entering(node)
         relaxed = value.dim() > 1 + len(variable.shape)
+        if variable.domain == "category" and classes:
+            return value.to(self.model.dtype)
         if variable.domain == "category":
             return value if relaxed else F.one_hot(value, variable.support).to(self.model.dtype)
         assert not relaxed, "counts are not relaxed here"
@@ -282,6 +308,9 @@ class PlateTwin:
         if part == "given":
             legal = torch.full_like(self.told(node), self.graphs.variables[node[0]].minimum)
             value = torch.where(here, self.told(node), legal).unsqueeze(0)
+            if node[0] in self.certain:
+                wrong = (self.result(factor, node) - value).abs() > 0.5
+                return self.total(torch.where(wrong, -1e9, 0.0).to(self.model.dtype), kept)
         else:
             value, soft = self.at(node), self.kind(node) == "relax"
         each = self.distribution(factor, node).log_prob_each(value, relaxed=soft)

@@ -16,7 +16,7 @@ from compiler.factors.parameter_sources import CONTEXT, ConstantSource, LearnedS
 from compiler.model.model import module_name
 from compiler.networks.layers import disturbed, draws
 from compiler.symbolic.networks_read import flagged_parents, read_parents, state_of
-from compiler.symbolic.program import conditional_text
+from compiler.symbolic.program import conditional_text, function_text
 from compiler.tensors.blanks import PRESENCE
 from compiler.tensors.expression import Expression, applied, text_of
 from graphspec.graphs.graph import Factor, Variable
@@ -166,7 +166,7 @@ def _written(
 
 def _title(factor: Factor) -> str:
     if factor.family is None:
-        return f"{factor.variable} = f({', '.join(factor.parents)}): a deterministic variable."
+        return f"{function_text(factor.variable, factor.parents)}: a deterministic variable."
     letter = "p" if factor.side == "generative" else "q"
     return f"{conditional_text(letter, factor.variable, factor.parents)}: {factor.family.name.replace('_', ' ')}."
 

@@ -17,6 +17,10 @@ from compiler.families.noise_kinds import GUMBEL, UNIFORM
 from compiler.tensors.broadcasting import broadcast_pair
 
 
+IMPOSSIBLE = -1e9
+"""log of no probability: its exponential is 0 in any precision, and 0 times it is 0."""
+
+
 def bernoulli_log_prob(value: Tensor, logits: Tensor) -> Tensor:
     """v log p + (1 - v) log(1 - p); values between 0 and 1 (grey pixels, relaxed draws) score linearly."""
     logits, target = broadcast_pair(logits, value.to(logits.dtype))
@@ -63,6 +67,13 @@ def ordered_logistic_log_probs(predictor: Tensor, cutpoints: Tensor) -> Tensor:
     gaps = (distance[..., 1:] - distance[..., :-1]).clamp_min(torch.finfo(distance.dtype).tiny)
     between = below[..., 1:] + above[..., :-1] + torch.log(-torch.expm1(-gaps))
     return torch.cat([below[..., :1], between, above[..., -1:]], dim=-1)
+
+
+def certain_log_probs(value: Tensor, classes: int, minimum: int) -> Tensor:
+    """0 of the class that is computed and IMPOSSIBLE of all others, [..., K]."""
+    numbers = torch.arange(minimum, minimum + classes, dtype=value.dtype, device=value.device)
+    other = (value.unsqueeze(-1) - numbers).abs() > 0.5
+    return other.to(value.dtype) * IMPOSSIBLE
 
 
 def class_log_prob(value: Tensor, log_probs: Tensor) -> Tensor:
@@ -127,5 +138,6 @@ ENTRIES: tuple[FamilyEntry, ...] = (
         divergences={"bernoulli": bernoulli_kl}, standard_uniform=True, kernel="bernoulli",
     ),
     class_entry("categorical", categorical_log_probs, standard_uniform=True, others=["ordered_logistic"]),
+    class_entry("certain", certain_log_probs, standard_uniform=False),
     class_entry("ordered_logistic", ordered_logistic_log_probs, standard_uniform=True, others=["categorical"]),
 )  # fmt: skip

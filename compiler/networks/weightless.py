@@ -4,7 +4,7 @@ Parents enter as they are, in their own units; only a category or relaxed value 
 different ranks meet from the right, as in numpy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -20,15 +20,23 @@ Shape = tuple[int, ...]
 
 
 class ElementaryNetwork(Network):
-    """identity, product, sum, dot: one arithmetic operation over the parents, perhaps kept between two numbers."""
+    """identity, product, sum, dot: one arithmetic operation over the parents, perhaps kept between two numbers. minus:
+    parents that are subtracted."""
 
     def __init__(
-        self, setup: Setup, operation: str, minimum: float | None = None, maximum: float | None = None
-    ) -> None:
+        self, setup: Setup, operation: str, minimum: float | None = None, maximum: float | None = None,
+        minus: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         super().__init__(setup)
+        self.minus, self.dtype = minus, setup.start.dtype
         self.output = next(iter(self.shapes), VALUE)
         self.shape = self.shapes.get(self.output)
         self.operation, self.minimum, self.maximum = operation, minimum, maximum
+
+    def enter(self, name: str, value: Tensor, layout: Lead) -> Tensor:
+        if self.inputs[name].encoding == "table":
+            value = value.to(self.dtype)  # a class counts by its index
+        return -value if name in self.minus else value
 
     def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         values = [entered[name] for name in self.inputs]
@@ -92,7 +100,9 @@ class AffineNetwork(Network):
 
 def _elementary(spec: Identity | Product | SumOf | Dot, setup: Setup) -> Blueprint:
     limits = {side: getattr(spec, side, None) for side in ("minimum", "maximum")}
-    given = {side: limit for side, limit in limits.items() if limit is not None}
+    given: dict[str, object] = {side: limit for side, limit in limits.items() if limit is not None}
+    if minus := tuple(getattr(spec, "minus", ())):
+        given["minus"] = minus
     return Blueprint(ElementaryNetwork, {"operation": spec.kind, **given})
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from compiler.plan.element_sums import ElementSums
 from compiler.plan.plan import Given, Plan, Value, needed_lines
-from compiler.plan.program_writer import ProgramWriter
 from compiler.plan.verify import verify
 from compiler.plan.writer import Signed, by_axes
 from compiler.symbolic.agreement import ancestors
-from compiler.symbolic.axis_names import SAMPLES, axis_label, canonical, is_plate, plates_in, without_plates
+from compiler.symbolic.axis_names import SAMPLES, axis_label, canonical, plates_in, without_plates
 from compiler.symbolic.derivation import derive
 from compiler.symbolic.elimination import closure, elimination_order
 from compiler.symbolic.lowering import every_pattern, lower
@@ -74,13 +74,11 @@ def plan_objective(
     return Planner(program, features).plan(objective, answers)
 
 
-class Planner(ProgramWriter):
+class Planner(ElementSums):
     """Every method that gives a value has written the lines it needs."""
 
     def __init__(self, program: Program, features: Sequence[str] = ()) -> None:
         super().__init__(program, features)
-        self.draws = self.samples
-        self._axes_of_sum = {name: self.shown(program.log_q_axes()[name]) for name in program.enumerated}
         self._sizes = {axis: size for axis, size in program.sizes.items() if self.shown((axis,))}
         self.apart = program.elements_apart()
         self._marginals: dict[tuple[Measure, Axes], Value] = {}
@@ -247,7 +245,16 @@ class Planner(ProgramWriter):
     def _summed_out(self, measure: Measure, axes: Axes, wanted: str) -> Value:
         labels = self._label_factors(measure.labels, axes)
         start = canonical((*axes, *(axis for label in labels for axis in label.axes)))
-        return self._eliminate([*labels, *self._factors(start)], axes, wanted)
+        plate = self.host(start) if self.coupled(start) else None
+        if plate is None:
+            return self._eliminate([*labels, *self.shares(start)], axes, wanted)
+        found = []
+        for place in range(self.joint.sizes[plate]):
+            each = [self.at_element(label, plate, place) for label in labels]
+            keep = self.joint.at(axes, plate, place)
+            start = canonical((*keep, *(axis for label in each for axis in label.axes)))
+            found.append(self._eliminate([*each, *self.shares(start)], keep, f"{wanted}_{place}"))
+        return self.side_by_side(found, plate, self.joint.own(axes, plate), wanted)
 
     # labels of the elements of plates
 
@@ -274,26 +281,21 @@ class Planner(ProgramWriter):
 
     def _factors_of_elements(self, plates: Axes, each: list[Value], axes: Axes) -> list[Value]:
         start = canonical(axis for density in each for axis in density.axes)
-        own = [axis for axis in closure(start, self._axes_of_sum) if axis in self._axes_of_sum
-               and self.graphs.variables[axis].plates]  # fmt: skip
-        factors = [*each, *(self.log_axis(axis) for axis in own)]
+        own = [axis for axis in closure(start, self.axes_of_sum) if self._within_element(axis)]
+        factors = self.aligned([*each, *(self.log_axis(axis) for axis in own)])
         keep = canonical(axis for factor in factors for axis in factor.axes if axis not in own)
         element = self._eliminate(factors, keep, f"log_labels_{axes_name(plates)}")
         missing = tuple(axis for axis in plates if axis not in axes) if self.apart else plates
         if not missing:
             return each
-        whole = self.over_elements(element, missing, f"sum_{element.name}")
+        whole = self.of_all_elements(element, missing)
         # a term that varies over what is summed within the element is weighed by the element's own share of the whole
-        return [*each, whole, self.negative(element)] if set(own) & set(axes) else [whole]
+        return [*each, *whole, self.negative(element)] if set(own) & set(axes) else whole
 
-    def _factors(self, axes: Axes) -> list[Value]:
-        """log g on every axis that matters to something on `axes`."""
-        return [self._share(axis) for axis in closure(axes, self._axes_of_sum) if not is_plate(axis)]
-
-    def _share(self, axis: str) -> Value:
-        if axis != SAMPLES:
-            return self.log_axis(axis)
-        return self.write("share_of_sample", "log_share", (), (SAMPLES,), rows=False, samples=self.draws)
+    def _within_element(self, axis: str) -> bool:
+        """Values of one element of a plate, which are summed where the element is."""
+        apart = axis in self.joint.plates or axis in self.joint.owners
+        return axis in self.axes_of_sum and not apart and bool(self.graphs.variables[axis].plates)
 
     def label_density(self, name: str) -> Value:
         """log q of what a row has of one label."""
@@ -317,7 +319,7 @@ class Planner(ProgramWriter):
     def _log_mean(self, term: Term) -> Value:
         """log E_g[exp(term)]: the term is one more factor of the sum over everything."""
         value = self.added(self._parts(term, "log_weight"), "log_weight")
-        total = self._eliminate([*self._factors(value.axes), value], (), "log_mean_weight")
+        total = self._eliminate([*self.shares(value.axes), value], (), "log_mean_weight")
         if self.doubly and value.axes == (SAMPLES,):
             draws = tuple((name, len(self.graphs.variables[name].shape)) for name in self.program.hidden)
             return self.write("weigh_draws", "log_mean_weight", (total, value), (), draws=draws)
@@ -402,7 +404,7 @@ class LeaveOneOut(Planner):
         super().__init__(replace(whole.program, samples=whole.samples - 1, sizes=sizes), tuple(whole.features))
         self.samples = whole.samples  # the axis stays, with one place less
         self.draws = whole.samples - 1
-        self._axes_of_sum, self._sizes = whole._axes_of_sum, sizes
+        self.axes_of_sum, self._sizes = whole.axes_of_sum, sizes
         self.whole, self.doubly = whole, False
 
     def estimate(self, objective: Objective) -> Plan:

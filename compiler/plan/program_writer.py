@@ -14,7 +14,7 @@ from compiler.plan.walking import WalkWriter
 from compiler.symbolic.axis_names import SAMPLES, axis_label, canonical, without_plates
 from compiler.symbolic.networks_read import flagged_parents, has_users_own, read_parents, varies_by_itself
 from compiler.symbolic.objective import Part
-from compiler.symbolic.program import Program, Step, conditional_text
+from compiler.symbolic.program import Axes, Program, Step, conditional_text, function_text
 from graphspec.graphs.graph import Factor, Graphs, View, plate_axis
 from graphspec.graphs.walks import Loop
 from graphspec.language.plates import NEIGHBOURS
@@ -97,10 +97,10 @@ class FactorWriter(WalkWriter):
     def _entering(self, view: View) -> Value:
         """A variable's value as it enters what is read of it across elements."""
         base, value = self.graphs.variables[view.base], self.value(view.base)
-        if base.domain == "category":
+        if base.domain == "category" and not view.raw:
             wanted = f"classes_of_{base.name}"
             value = self.write("class_weights", wanted, (value,), rank=len(base.shape) + 1, variable=base.name)
-        elif view.pools and (base.info.encoding == "log1p" or value.rank > len(base.shape)):
+        elif view.raw or (view.pools and (base.info.encoding == "log1p" or value.rank > len(base.shape))):
             logarithms = base.info.encoding == "log1p" and not view.raw
             value = self.write(
                 "numbers", f"numbers_of_{base.name}", (value,), rank=len(base.shape), variable=base.name,
@@ -110,7 +110,7 @@ class FactorWriter(WalkWriter):
 
     def _across(self, wanted: str, view: View, value: Value) -> Value:
         axes = tuple(map(plate_axis, view.taken))
-        value = self.spread(value, view.taken)
+        value = self.for_all(self.spread(value, view.taken), axes)
         there = self._looked_at(view)
         inputs = (value,) if there is None else (value, there)
         seen = canonical(axis for each in inputs for axis in each.axes)
@@ -141,6 +141,10 @@ class FactorWriter(WalkWriter):
         inputs = (self.value(plate.count),) if outer is None else (self.value(plate.count), outer)
         axes = canonical((*(axis for value in inputs for axis in value.axes), plate.axis))
         return self.write("elements_there", f"{plate.name}_there", inputs, axes, axis=plate.axis, size=plate.size)
+
+    def for_all(self, value: Value, plates: Axes) -> Value:
+        """What elements of plates have, as whoever reads all of them together needs it."""
+        return value
 
     def spread(self, value: Value, plates: Iterable[str]) -> Value:
         """The value on the axes of plates, over which it may not vary."""
@@ -189,6 +193,11 @@ class FactorWriter(WalkWriter):
             self._made[factor.key] = made
         return made
 
+    def certain(self, factor: Factor) -> Value:
+        """The value that a factor computes with certainty."""
+        name = factor.variable
+        return self.write("centre", name, self.parameters(factor), rank=self.rank(name), factor=factor.key)
+
     def noise(self, factor: Factor, samples: int | None) -> Value:
         """One standard draw a sample, element and row: the same for every value of an enumerated variable. Of a walk it
         is drawn for all elements before."""
@@ -215,7 +224,11 @@ class FactorWriter(WalkWriter):
         found = [self.value(name) for name in read_parents(self.graphs, factor) if name != but]
         if has_users_own(self.graphs, factor) and (there := self.there(self._path(factor.variable))) is not None:
             found = [self.write("only_there", f"{v.name}_there", (v, there), rank=v.rank) for v in found]
-        return [*found, *(self._flag(name) for name in flags)]
+        return self.aligned([*found, *(self._flag(name) for name in flags)])
+
+    def aligned(self, values: Sequence[Value]) -> list[Value]:
+        """The values as they are computed with together."""
+        return list(values)
 
     def _flag(self, name: str) -> Value:
         """1 where a value is there, of each element that may be blank; of a neighbour, whether there is one."""
@@ -244,6 +257,7 @@ class ProgramWriter(FactorWriter):
 
     def __init__(self, program: Program, features: Sequence[str]) -> None:
         super().__init__(program.graphs, program.samples)
+        self.joint = program.joint
         self.program, self.features = program, frozenset(features)
         self.doubly = doubly_reparameterized(program)
         self.steps = {("q", s.factor.variable): s for s in program.recognition}
@@ -272,8 +286,12 @@ class ProgramWriter(FactorWriter):
     def _value(self, step: Step) -> Value:
         name, factor = step.factor.variable, step.factor
         if step.action == "compute":
-            self.note(f"{name} = f({', '.join(factor.parents)})")
+            self.note(function_text(name, factor.parents))
             return self.function(factor)
+        if step.action == "certain":
+            self.note(f"{function_text(name, factor.parents)}, with certainty")
+            value = self.certain(factor)
+            return self.or_label(name, value) if step.masked else value
         reason = self.program.choices[name].reason
         if name in self.program.sparse:
             self.note(f"{name}: {reason}")
@@ -345,7 +363,7 @@ class ProgramWriter(FactorWriter):
         value = self._scored(name, part)
         masks = () if part == "all" else (self.mask(name),)
         return self.write(
-            "log_prob", wanted, (value, *masks, *self.parameters(factor)), factor=factor.key, part=part,
+            "log_prob", wanted, self.aligned([value, *masks, *self.parameters(factor)]), factor=factor.key, part=part,
             relaxed=relaxed, detached=detached,
         )  # fmt: skip
 
@@ -376,7 +394,8 @@ class ProgramWriter(FactorWriter):
         assert step.factor.family is not None
         whole = own is not None and own.action == "enumerate" and not own.masked and name not in self.program.sparse
         scalar = not self.graphs.variables[name].shape
-        return whole and scalar and part == "all" and name not in step.parent_axes
+        elsewhere = name in step.parent_axes or name in self.joint.mixed((name, *step.parent_axes))
+        return whole and scalar and part == "all" and not elsewhere
 
     def log_axis(self, name: str) -> Value:
         """log probability of each value on an enumerated variable's axis: its exponentials add up to one."""
@@ -394,7 +413,30 @@ class ProgramWriter(FactorWriter):
         q, p = self.steps["q", name].factor, self.steps["p", name].factor
         ours, theirs = self.parameters(q), self.parameters(p)
         masks = () if part == "all" else (self.mask(name),)
-        return self.write("kl", f"kl_{name}", (*masks, *ours, *theirs), q=q.key, p=p.key, part=part, count=len(ours))
+        inputs = self.aligned([*masks, *ours, *theirs])
+        return self.write("kl", f"kl_{name}", inputs, q=q.key, p=p.key, part=part, count=len(ours))
+
+    # elements that are summed together
+
+    def aligned(self, values: Sequence[Value]) -> list[Value]:
+        """The values, each summed variable of a plate in one form: see `symbolic.joint_axes`."""
+        names = self.joint.mixed(axis for value in values for axis in value.axes)
+        return [self._jointly(value, names) for value in values] if names else list(values)
+
+    def for_all(self, value: Value, plates: Axes) -> Value:
+        """At the values of all elements of these plates."""
+        return self._jointly(value, [n for n in self.joint.own(value.axes) if self.joint.plates[n] in plates])
+
+    def _jointly(self, value: Value, names: Iterable[str]) -> Value:
+        for name in sorted(set(names).intersection(value.axes)):
+            plate, elements = self.joint.plates[name], self.joint.elements[name]
+            value = self.spread(value, [axis_label(plate)])
+            axes = self.joint.jointly(value.axes, [name])
+            wanted = f"{value.name}_of_all"
+            value = self.write(
+                "jointly", wanted, (value,), axes, rank=value.rank, plate=plate, own=name, elements=elements
+            )
+        return value
 
 
 def doubly_reparameterized(program: Program) -> bool:

@@ -6,6 +6,7 @@ For clamped labels y and hidden variables h, g(h) = prod q(h_i | parents), log w
 
 E_w weighs g by w, self-normalised. A label whose density varies over no axis cancels between -log w and log q^, so it
 is left out of both: with no hidden variable upstream of a label this is alpha log q(y | x) + E_g[log p - log g], exact.
+A value computed with certainty has log density 0 in p and in q wherever it is weighed at all: only log q^ contains it.
 A masked variable counts with its given elements as a label and with the others as a hidden variable.
 Not here: any number, any tensor.
 """
@@ -35,6 +36,7 @@ from compiler.symbolic.objective import (
     WeightKind,
 )
 from compiler.symbolic.program import Program, Step
+from graphspec.graphs.coupling import is_certain
 from graphspec.language import TotalCorrelation
 
 
@@ -107,8 +109,8 @@ class _Derivation:
         """log p of everything with a value in the row: observed variables and labels."""
         result, hidden = [], frozenset(self.hidden)
         for name, step in self.p.items():
-            if name in hidden and not step.masked:
-                continue
+            if (name in hidden and not step.masked) or is_certain(step.factor):
+                continue  # a value that p and q compute alike has the same density in both
             term = self._expected(self._density(step, "given" if step.masked else "all"))
             result.append(Contribution(f"log p({name})", term, term))
         return result
@@ -168,8 +170,10 @@ class _Derivation:
         """-E_w[log w] + log q^: what the labelled bound gains by weighing draws; nothing when weights are constant."""
         if not self.weighing:
             return []
-        log_w = self._expected_logs(self.weighing, self.measure)
-        term = Sum((Negative(log_w), self._log_evidence(self.weighing)))
+        evidence, weights = self._log_evidence(self.weighing), list[Term]()
+        if doubtful := [name for name in self.weighing if not is_certain(self.q[name].factor)]:
+            weights = [Negative(self._expected_logs(doubtful, self.measure))]
+        term = Sum((*weights, evidence))
         return [Contribution("importance weights", term, term)]
 
     def _log_evidence(self, labels: Sequence[str]) -> Term:

@@ -1,7 +1,10 @@
 """How large the exact sums of a program are: joint values held at once, and axes summed out."""
 
+from collections.abc import Mapping
+
 from compiler.symbolic.axis_names import SAMPLES, is_plate
 from compiler.symbolic.elimination import closure, elimination_order, elimination_steps
+from compiler.symbolic.joint_axes import JointAxes
 from compiler.symbolic.program import Axes, Program
 
 
@@ -26,12 +29,32 @@ def summation_steps(program: Program) -> int:
     return elimination_steps(((*axes, *weights) for axes in _terms(program)), enumerated)
 
 
+def sums_over(joint: JointAxes, densities: Mapping[str, Axes]) -> dict[str, Axes]:
+    """Axes of log q of everything that is summed, those of single elements among them. densities: by variable, in
+    recognition order."""
+    found: dict[str, Axes] = {}
+    for name, axes in densities.items():
+        found[name] = axes
+        for place, axis in enumerate(joint.elements.get(name, ())):
+            found[axis] = joint.at(axes, joint.plates[name], place)
+    return found
+
+
 def _terms(program: Program) -> set[Axes]:
-    """The axes of every term of the objective, each once."""
-    return {*program.log_q_axes().values(), *program.log_p_axes().values()}
+    """The axes of every term of the objective, each once; of the elements of a plate the first stands for all."""
+    axes = {*program.log_q_axes().values(), *program.log_p_axes().values()}
+    return {_of_first(program.joint, each) for each in axes}
+
+
+def _of_first(joint: JointAxes, axes: Axes) -> Axes:
+    for plate in joint.sizes:
+        axes = joint.at(axes, plate, 0)
+    return axes
 
 
 def _summed(program: Program) -> tuple[dict[str, Axes], list[Axes]]:
     """Axes of log q of every enumerated variable, in recognition order, and of every label that weighs draws."""
-    densities, labels = program.log_q_axes(), program.label_axes()
-    return {n: densities[n] for n in program.enumerated}, [labels[label] for label in program.weighing_labels()]
+    densities, labels, joint = program.log_q_axes(), program.label_axes(), program.joint
+    summed = sums_over(joint, {n: densities[n] for n in program.enumerated})
+    weighing = [_of_first(joint, labels[label]) for label in program.weighing_labels()]
+    return {axis: _of_first(joint, axes) for axis, axes in summed.items()}, weighing

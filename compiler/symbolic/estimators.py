@@ -10,10 +10,11 @@ import networkx as nx
 
 from compiler.symbolic.drawn_before import read_and_drawn_after
 from compiler.symbolic.program import Choice
-from graphspec.graphs.coupling import coupling_reader
+from graphspec.graphs.coupling import coupling_reader, joint_values, summed_jointly
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.graphs.separation import with_ancestors
 from graphspec.language.objective import EstimatorSpec, TotalCorrelation
+from graphspec.language.plates import shown
 from graphspec.reading.suggestions import amount
 
 SUPPORT_CAP = 256
@@ -33,7 +34,7 @@ def first_choice(graphs: Graphs, name: str, weighed: Set[str]) -> Choice:
     if override is not None:
         return _asked_for(graphs, name, override, weighed)
     if variable.discrete and variable.support is not None and (reader := coupling_reader(graphs, name)) is not None:
-        return Choice("relax", f"{reader} couples the elements, whose joint values are too many to sum")
+        return _coupled(graphs, name, reader)
     if not variable.discrete and not family.reparameterized:
         reason = f"{family.name} draws have no pathwise gradient"
         return Choice("score_function", reason + _with_baseline(graphs, "score_function"))
@@ -48,9 +49,20 @@ def first_choice(graphs: Graphs, name: str, weighed: Set[str]) -> Choice:
     return Choice("relax", f"{amount(size)} joint values are too many to sum")
 
 
+def _coupled(graphs: Graphs, name: str, reader: str) -> Choice:
+    """Of a variable whose elements something reads together: all of them at once, where they are few."""
+    joint = joint_values(graphs, name)
+    if summed_jointly(graphs, name):
+        reason = f"{shown(reader)} couples the elements: {joint} joint values, the sum is exact"
+        return Choice("enumerate", reason, joint=True)
+    return Choice("relax", f"{shown(reader)} couples the elements, whose joint values are too many to sum")
+
+
 def _asked_for(graphs: Graphs, name: str, override: EstimatorSpec, weighed: Set[str]) -> Choice:
     """The spec's own choice. A budget holds where draws of the variable are not weighted by a label."""
     variable, budget = graphs.variables[name], 1 if override.budget == "auto" else override.budget
+    if override.kind == "enumerate" and (reader := coupling_reader(graphs, name)) is not None:
+        return _coupled(graphs, name, reader)
     if override.kind != "enumerate" or budget is None or variable.shape:
         return Choice(override.kind, "the spec asks for it" + _with_baseline(graphs, override.kind))
     if budget + 1 >= (variable.support or 0):

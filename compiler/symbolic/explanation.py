@@ -15,6 +15,7 @@ from compiler.symbolic.program import Pattern, Program
 from graphspec.graphs.graph import Graphs, View
 from graphspec.language import OverRho, Schedule
 from graphspec.language.objective import NumberKind
+from graphspec.language.plates import shown
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _note(program: Program, name: str, axes: tuple[str, ...]) -> VariableNote:
     graphs = program.graphs
     variable = graphs.variables[name]
     action, reason = _action(program, name)
-    return VariableNote(name, variable.role, action, axes, weight_text(program, name), reason)
+    return VariableNote(shown(name), variable.role, action, axes, weight_text(program, name), reason)
 
 
 def _action(program: Program, name: str) -> tuple[str, str]:
@@ -101,12 +102,15 @@ def _action(program: Program, name: str) -> tuple[str, str]:
         factor = graphs.function(name)
         if factor.view is not None:
             return "read", seen_text(factor.view, factor.parents[1:])
-        return "computed", f"a function of {', '.join(factor.parents)}"
+        return "computed", f"a function of {', '.join(map(shown, factor.parents))}"
     if name in program.clamped:
         if program.log_q_axes()[name]:
             above = ", ".join(n for n in program.hidden if n in program.upstream)
             return "clamped", f"its density weighs the draws of what is upstream: {above}"
         return "clamped", "nothing hidden is upstream: the label's term is exact"
+    if name in program.certain:
+        computed = f"a function of {', '.join(map(shown, graphs.recognition[name].parents))}, with certainty"
+        return ("clamp, else computed" if name in program.pattern.masked else "computed"), computed
     choice = program.choices[name]
     action, reason = choice.estimator + (", KL closed" if choice.closed_kl else ""), choice.reason
     if choice.closed_kl or choice.estimator != "enumerate":

@@ -11,7 +11,7 @@ from compiler.symbolic.explanation import Explanation, PatternExplanation, Varia
 from compiler.symbolic.label_share_text import stake_lines, stakes_json
 from compiler.symbolic.notation import LATEX, UNICODE
 from compiler.symbolic.printing import term_texts
-from compiler.symbolic.program import Program, axes_text, conditional_text, loop_text
+from compiler.symbolic.program import Program, axes_text, conditional_text, function_text, loop_text
 from compiler.symbolic.shared_features_text import shared_features_lines
 from compiler.symbolic.step_memory import byte_text, memory_lines, savings, step_memory
 from graphspec.describe.parameter_words import parameter_origins
@@ -88,7 +88,7 @@ def origin_lines(explanation: Explanation) -> list[str]:
         for factor in explanation.graphs.factors(side).values():
             head = conditional_text(letter, factor.variable, factor.parents)
             if factor.deterministic:
-                head = f"{factor.variable} = f({', '.join(factor.parents)})"
+                head = function_text(factor.variable, factor.parents)
             for parameter, origin in parameter_origins(explanation.graphs, factor).items():
                 rows.append((head, parameter, origin))
                 head = ""

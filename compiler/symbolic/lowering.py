@@ -5,7 +5,7 @@ Not here: what the pieces add up to (derivation), and any number (weights, evalu
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, combinations
 from math import prod
 
@@ -20,12 +20,14 @@ from compiler.symbolic.estimators import (
     stochastic_graph,
     support_size,
 )
+from compiler.symbolic.joint_axes import JointAxes
 from compiler.symbolic.networks_read import read_parents
 from compiler.symbolic.program import Action, Axes, Choice, Pattern, Program, Step, verify
+from graphspec.graphs.coupling import MOST_JOINT, is_certain
 from graphspec.graphs.graph import Factor, Graphs, Side, plate_axis
 from graphspec.reading.suggestions import amount
 
-ENUMERATION_CAP = 128
+ENUMERATION_CAP = MOST_JOINT
 """Largest number of joint values that any one term of the objective is computed for."""
 
 FALLBACK_CAP = 16
@@ -94,8 +96,8 @@ def lower(graphs: Graphs, pattern: Pattern, samples: int | None = None) -> Progr
     program = _assemble(graphs, pattern, number, choices)
     asked = graphs.spec.objective.estimators
     totals = {plate.count for plate in graphs.plates.values()}  # which elements are there is never half a number
-    summed = (name for name, choice in choices.items() if choice.estimator == "enumerate")
-    free = [name for name in summed if name not in asked and name not in totals]
+    kept = {*asked, *totals, *_computed_from(graphs)}
+    free = [name for name, choice in choices.items() if choice.estimator == "enumerate" and name not in kept]
     if not free:
         return verify(program)
     free.sort(key=lambda name: (support_size(graphs.variables[name]) or 0, name), reverse=True)
@@ -144,8 +146,14 @@ def _work(program: Program) -> int:
 
 
 def _hidden(graphs: Graphs, pattern: Pattern) -> tuple[str, ...]:
-    names = (factor.variable for factor in graphs.recognition.values() if not factor.deterministic)
-    return tuple(name for name in names if name not in pattern.labels)
+    factors = (factor for factor in graphs.recognition.values() if not (factor.deterministic or is_certain(factor)))
+    return tuple(factor.variable for factor in factors if factor.variable not in pattern.labels)
+
+
+def _computed_from(graphs: Graphs) -> set[str]:
+    """Variables of which another is a function with certainty: they are never drawn."""
+    certain = [factor.variable for factor in graphs.recognition.values() if is_certain(factor)]
+    return depended_on(graphs.graph("recognition"), certain) if certain else set()
 
 
 def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[str, Choice]) -> Program:
@@ -154,13 +162,14 @@ def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[s
     axes: dict[str, Axes] = {name: canonical(graphs.variables[name].plate_axes) for name in known}
     sizes = {name: _axis_length(graphs, name, c) for name, c in choices.items() if c.estimator == "enumerate"}
     sizes |= {plate.axis: plate.size for plate in graphs.plates.values()}
-
-    def recognised(factor: Factor) -> Step:
-        return _recognise(graphs, factor, pattern, choices, axes)
-
-    recognition = _steps(graphs, "recognition", axes, recognised)
+    joint = _joint_axes(graphs, choices)
+    sizes |= {axis: sizes[name] for axis, (name, _) in joint.owners.items()}
+    lay = _Lay(graphs, pattern, joint, axes)
+    recognition = _steps(lay, "recognition", set(), lambda factor: _recognise(lay, factor, choices))
     recognition = _with_labels_in_order(graphs, recognition)
-    generative = _steps(graphs, "generative", axes, lambda factor: _generate(graphs, factor, pattern, axes))
+    computed = {step.factor.variable for step in recognition if step.action == "certain" and not step.masked}
+    done = computed | {name for name in axes if graphs.variables[name].role == "deterministic"}
+    generative = _steps(lay, "generative", done, lambda factor: _generate(lay, factor))
     used = {axis for step in (*recognition, *generative) for axis in (*step.value_axes, *step.density_axes)}
     if SAMPLES in used:
         sizes[SAMPLES] = samples
@@ -169,16 +178,47 @@ def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[s
     drawn = {factor.variable: place for place, factor in enumerate(graphs.order("recognition"))}
     closed = {n: closed_kl(graphs, graph, drawn, n, choice, upstream) for n, choice in choices.items()}
     settled = {n: replace(c, closed_kl=closed[n][0], closed_kl_reason=closed[n][1]) for n, c in choices.items()}
-    return Program(graphs, pattern, samples, recognition, generative, settled, sizes, frozenset(upstream))
+    return Program(graphs, pattern, samples, recognition, generative, settled, sizes, frozenset(upstream), joint)
 
 
-def _steps(graphs: Graphs, side: Side, axes: dict[str, Axes], made: Callable[[Factor], Step]) -> tuple[Step, ...]:
-    """The steps of one side in order; what has a value before cuts walks, and is computed no second time. Axes that a
-    walk carries along come about in it."""
-    done, steps = set(axes), list[Step]()
-    for unit in graphs.units(side, tuple(axes)):
-        names = [n for n in unit.names if not (graphs.variables[n].role == "deterministic" and n in done)]
-        factors = [graphs.factor(side, name) for name in names]
+def _joint_axes(graphs: Graphs, choices: Mapping[str, Choice]) -> JointAxes:
+    """Of the plates in which some variable's elements are summed together."""
+    joint = frozenset(name for name, choice in choices.items() if choice.joint)
+    hosts = {graphs.variables[name].plates for name in joint}
+    summed = [name for name, choice in choices.items() if choice.estimator == "enumerate"]
+    plates = {n: graphs.variables[n].plate_axes[0] for n in summed if graphs.variables[n].plates in hosts}
+    return JointAxes(plates, {plate_axis(name): size for ((name, size),) in hosts}, joint)
+
+
+@dataclass(frozen=True)
+class _Lay:
+    """What axes are found from. axes: of every value so far."""
+
+    graphs: Graphs
+    pattern: Pattern
+    joint: JointAxes
+    axes: dict[str, Axes]
+
+    def inherited(self, factor: Factor) -> Axes:
+        """What a factor varies over before its own variable takes values: its plates, and what its parents vary
+        over."""
+        own = self.graphs.variables[factor.variable].plate_axes
+        if factor.view is not None:
+            seen = [axis for name in factor.parents for axis in self.axes.get(name, ())]
+            return canonical((*own, *self.joint.pooled(seen, map(plate_axis, factor.view.taken))))
+        read = read_parents(self.graphs, factor)
+        return self.together(own, *(self.axes[name] for name in read))
+
+    def together(self, *axes: Axes) -> Axes:
+        """What something varies over that is made of values on these axes."""
+        return canonical(self.joint.aligned(axis for each in axes for axis in each))
+
+
+def _steps(lay: _Lay, side: Side, done: set[str], made: Callable[[Factor], Step]) -> tuple[Step, ...]:
+    """The steps of one side in order, without what is `done`; what has a value before cuts walks. Axes that a walk carries along come about in it."""
+    graphs, steps = lay.graphs, list[Step]()
+    for unit in graphs.units(side, tuple(lay.axes)):
+        factors = [graphs.factor(side, name) for name in unit.names if name not in done]
         found = list(map(made, factors))
         while unit.loop is not None:
             again = list(map(made, factors))
@@ -206,42 +246,33 @@ def _axis_length(graphs: Graphs, name: str, choice: Choice) -> int:
     return size if choice.budget is None else choice.budget + 1
 
 
-def _inherited(graphs: Graphs, factor: Factor, axes: Mapping[str, Axes]) -> Axes:
-    """What a factor varies over before its own variable takes values: its plates, and what its parents vary over."""
-    own = graphs.variables[factor.variable].plate_axes
-    if factor.view is not None:
-        taken = map(plate_axis, factor.view.taken)
-        seen = {axis for name in factor.parents for axis in axes.get(name, ())}
-        return canonical((*own, *(seen - set(taken))))
-    read = read_parents(graphs, factor)
-    return canonical((*own, *(axis for name in read for axis in axes[name])))
-
-
-def _recognise(
-    graphs: Graphs, factor: Factor, pattern: Pattern, choices: Mapping[str, Choice], axes: dict[str, Axes]
-) -> Step:
-    inherited, name = _inherited(graphs, factor, axes), factor.variable
+def _recognise(lay: _Lay, factor: Factor, choices: Mapping[str, Choice]) -> Step:
+    inherited, name, axes, pattern = lay.inherited(factor), factor.variable, lay.axes, lay.pattern
     if factor.deterministic:
         axes[name] = inherited
         return Step("compute", factor, inherited, (), inherited)
+    plates = lay.graphs.variables[name].plate_axes
     if name in pattern.labels:
-        axes[name] = canonical(graphs.variables[name].plate_axes)
+        axes[name] = canonical(plates)
         return Step("clamp", factor, axes[name], inherited, inherited)
+    if is_certain(factor):
+        axes[name] = inherited
+        return Step("certain", factor, inherited, inherited, inherited, name in pattern.masked)
     action: Action = choices[name].estimator
     if action == "enumerate":
         # the likeliest values differ from one value of the parents to the next, the full support does not
-        own = graphs.variables[name].plate_axes if name in pattern.masked else ()
+        own = plates if name in pattern.masked else ()
         axes[name] = canonical((name, *own) if choices[name].budget is None else (name, *inherited))
     else:
         axes[name] = canonical((SAMPLES, *inherited))
-    return Step(action, factor, axes[name], canonical((*axes[name], *inherited)), inherited, name in pattern.masked)
+    return Step(action, factor, axes[name], lay.together(axes[name], inherited), inherited, name in pattern.masked)
 
 
-def _generate(graphs: Graphs, factor: Factor, pattern: Pattern, axes: dict[str, Axes]) -> Step:
-    inherited = _inherited(graphs, factor, axes)
+def _generate(lay: _Lay, factor: Factor) -> Step:
+    inherited = lay.inherited(factor)
     if factor.deterministic:
-        axes[factor.variable] = inherited
+        lay.axes[factor.variable] = inherited
         return Step("compute", factor, inherited, (), inherited)
-    own = axes[factor.variable]
-    masked = factor.variable in (*pattern.masked, *pattern.blanks)
-    return Step("score", factor, own, canonical((*own, *inherited)), inherited, masked)
+    own = lay.axes[factor.variable]
+    masked = factor.variable in (*lay.pattern.masked, *lay.pattern.blanks)
+    return Step("score", factor, own, lay.together(own, inherited), inherited, masked)

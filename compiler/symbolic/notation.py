@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compiler.symbolic.objective import Part, Weight
+from graphspec.language.plates import shown
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Notation:
 
     def variable(self, name: str) -> str:
         """A variable's name."""
+        name = shown(name)
         return _latex_name(name) if self.latex else name
 
     def conditional(self, letter: str, name: str, parents: Sequence[str]) -> str:

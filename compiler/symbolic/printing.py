@@ -41,7 +41,7 @@ class _Writer:
         self.n = notation
         self._place = {name: place for place, name in enumerate(program.hidden)}
         steps = (*program.recognition, *program.generative)
-        self._functions = {s.factor.variable: s.factor.parents for s in steps if s.action == "compute"}
+        self._functions = {s.factor.variable: s.factor.parents for s in steps if s.action in ("compute", "certain")}
         self._parents = {s.factor.variable: s.factor.parents for s in program.recognition}
         self._above: dict[str, set[str]] = {}
 

@@ -5,19 +5,21 @@ a size, every hidden variable has an estimator.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 import networkx as nx
 
 from compiler.symbolic.axis_names import SAMPLES, canonical, without_plates
+from compiler.symbolic.joint_axes import JointAxes
 from graphspec.diagnostics import InternalError
 from graphspec.graphs.graph import Factor, Graphs
 from graphspec.graphs.walks import Loop
+from graphspec.language.plates import shown
 
 Axes = tuple[str, ...]
-Action = Literal["compute", "clamp", "enumerate", "reparameterize", "relax", "score_function", "score"]
+Action = Literal["compute", "clamp", "enumerate", "reparameterize", "relax", "score_function", "certain", "score"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Choice:
     """How the expectation over one hidden variable is taken, and why.
 
     budget: of an enumerated variable, how many values are summed one by one; one weighted draw stands for the rest.
+    joint: all elements that a row has of it are summed together, because something reads them together.
     """
 
     estimator: Literal["enumerate", "reparameterize", "relax", "score_function"]
@@ -52,6 +55,7 @@ class Choice:
     closed_kl: bool = False
     closed_kl_reason: str = ""
     budget: int | None = None
+    joint: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Program:
 
     sizes: length of every axis (the sample axis included where it is used).
     upstream: hidden variables that a clamped label's recognition factor depends on, directly or not.
+    joint: axes of variables whose elements are summed together.
     """
 
     graphs: Graphs
@@ -86,11 +91,17 @@ class Program:
     choices: Mapping[str, Choice]
     sizes: Mapping[str, int]
     upstream: frozenset[str]
+    joint: JointAxes = field(default_factory=JointAxes)
 
     @cached_property
     def hidden(self) -> tuple[str, ...]:
-        """Variables without a value in these rows, in recognition order."""
-        return tuple(step.factor.variable for step in self.recognition if step.action not in ("compute", "clamp"))
+        """Variables that these rows lack and that are no function of others, in recognition order."""
+        return tuple(s.factor.variable for s in self.recognition if s.action not in ("compute", "clamp", "certain"))
+
+    @cached_property
+    def certain(self) -> tuple[str, ...]:
+        """Variables that these rows lack, or may lack, and that are computed from others, in recognition order."""
+        return tuple(step.factor.variable for step in self.recognition if step.action == "certain")
 
     @cached_property
     def clamped(self) -> tuple[str, ...]:
@@ -160,7 +171,7 @@ class Program:
         below = {name for name in above if any(nx.has_path(graph, h, name) for h in hidden)}
         if any(variables[name].plates != path for name in hidden) or crossed & {*hidden, *below}:
             return ()
-        if self.hidden_counts(name for name, _ in path):
+        if self.joint.joint.intersection(hidden) or self.hidden_counts(name for name, _ in path):
             return ()
         return canonical(variables[weighing[0]].plate_axes)
 
@@ -189,7 +200,12 @@ def loop_text(loop: Loop) -> str:
 
 def conditional_text(letter: str, variable: str, parents: tuple[str, ...]) -> str:
     """`q(z | x, y)`."""
-    return f"{letter}({variable} | {', '.join(parents)})" if parents else f"{letter}({variable})"
+    return f"{letter}({variable} | {', '.join(map(shown, parents))})" if parents else f"{letter}({variable})"
+
+
+def function_text(variable: str, parents: tuple[str, ...]) -> str:
+    """`h = f(x, y)`."""
+    return f"{shown(variable)} = f({', '.join(map(shown, parents))})"
 
 
 def axes_text(axes: Axes) -> str:
@@ -199,8 +215,8 @@ def axes_text(axes: Axes) -> str:
 
 def _sentence(step: Step) -> str:
     factor = step.factor
-    if step.action == "compute":
-        return f"{'compute':<15}{factor.variable} = f({', '.join(factor.parents)}){axes_text(step.value_axes)}"
+    if step.action in ("compute", "certain"):
+        return f"{'compute':<15}{function_text(factor.variable, factor.parents)}{axes_text(step.value_axes)}"
     text = conditional_text(factor.side[0].replace("g", "p").replace("r", "q"), factor.variable, factor.parents)
     return f"{step.action:<15}{text}{axes_text(step.density_axes)}"
 

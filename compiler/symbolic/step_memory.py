@@ -10,7 +10,7 @@ from math import prod
 from compiler.symbolic.axis_names import SAMPLES, axis_label, is_plate
 from compiler.symbolic.cost import BYTES, factor_works
 from compiler.symbolic.lowering import every_pattern, lower, one_program_for_all
-from compiler.symbolic.program import Axes, Pattern, Program, conditional_text
+from compiler.symbolic.program import Axes, Pattern, Program, conditional_text, function_text
 from graphspec.graphs.graph import Factor, Graphs
 
 PEAK = 3.0
@@ -64,7 +64,7 @@ def _of(parts: Sequence[tuple[Program, int]], unlabelled: int, labelled: int) ->
 
 def _formula(factor: Factor) -> str:
     if factor.deterministic:
-        return f"{factor.variable} = f({', '.join(factor.parents)})"
+        return function_text(factor.variable, factor.parents)
     return conditional_text("p" if factor.side == "generative" else "q", factor.variable, factor.parents)
 
 

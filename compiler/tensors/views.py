@@ -99,3 +99,34 @@ def has_neighbour(size: int, step: int, device: torch.device, dtype: torch.dtype
     """1 where an element has another `step` places on, [n, 1]."""
     places = places_of(size, device) + step
     return ((places >= 0) & (places < size)).to(dtype)
+
+
+def jointly(value: Tensor, plate: int, own: int, places: Sequence[int]) -> Tensor:
+    """What element i has at its own K values, at the joint values of all: dimension `plate` stays, `own` becomes one
+    dimension for each element, which stand at `places` of what is left without `plate`."""
+    elements = []
+    for element, at in enumerate(places):
+        ahead = sum(other < at for other in places)
+        found = element_at(value, plate, element).movedim(own - (own > plate), at - ahead)
+        for other in sorted(places):
+            if other != at:
+                found = found.unsqueeze(other)
+        elements.append(found)
+    return torch.stack(torch.broadcast_tensors(*elements), dim=plate)
+
+
+def element_at(value: Tensor, plate: int, place: int) -> Tensor:
+    """One element along a dimension, which has size 1 where all are alike."""
+    return value.select(plate, place if value.shape[plate] > 1 else 0)
+
+
+def one_element(value: Tensor, plate: int, place: int, order: Sequence[int]) -> Tensor:
+    """One element along dimension `plate`; the dimensions in front come in this order."""
+    found = element_at(value, plate, place)
+    return found.permute(*order, *range(len(order), found.dim()))
+
+
+def side_by_side(values: Sequence[Tensor], orders: Sequence[Sequence[int]], at: int) -> Tensor:
+    """Elements along a new dimension, each with its first dimensions in its order."""
+    pairs = zip(values, orders, strict=True)
+    return torch.stack([v.permute(*order, *range(len(order), v.dim())) for v, order in pairs], dim=at)

@@ -47,6 +47,14 @@ CODES: dict[str, Code] = {
         "Its size is `hidden`; a declared size must agree. The first state is zero. What is read in both directions "
         "are two variables, one by `@previous` and one by `@next`.",
     ),
+    "GS027": Code(
+        "A certain value that is not well defined",
+        "`distribution: certain` has all its mass on the value that a network without weights computes from discrete "
+        "parents: a sum, a product, the parent itself. A class counts by its number. The variable is supervised or "
+        "latent, its factor is the same in both graphs, and its domain holds every result, as the sum of two digits "
+        "does here:\n\n"
+        "    s: {role: supervised, domain: count, min: 0, max: 18}\n\n"
+        "A label of it then weighs the values of its parents that agree with it, and no others.",
     "GS028": Code(
         "Elements that do not stand as the spec says",
         "Elements of a plate stand beside each other in a row (a column `[N, n, *shape]`, or `columns: [a, b, c]`), or "

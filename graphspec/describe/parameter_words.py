@@ -11,6 +11,7 @@ from graphspec.graphs.network_choice import shapes_read
 from graphspec.language import WEIGHTLESS, LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec
 from graphspec.language.families import Family, ParameterInfo
 from graphspec.language.networks import Elementwise
+from graphspec.language.plates import shown
 from graphspec.language.shapes import size_of
 
 _SHARED = {
@@ -129,7 +130,9 @@ def _number(value: Any) -> str:
 def _arithmetic(network: NetworkSpec, parents: tuple[str, ...]) -> str:
     """`product(expression, library)`, with its bounds if it has any."""
     bounds = {word: getattr(network, word, None) for word in ("minimum", "maximum")}
-    return f"{network.kind}({', '.join(parents)})" + _bounds(bounds)
+    minus: tuple[str, ...] = getattr(network, "minus", ())
+    read = [f"{'−' if parent in minus else ''}{shown(parent)}" for parent in parents]
+    return f"{network.kind}({', '.join(read)})" + _bounds(bounds)
 
 
 def _bounds(bounds: Mapping[str, float | None]) -> str:

@@ -19,7 +19,7 @@ from graphspec.graphs.reading_across import ParentReading, readings, with_keys
 from graphspec.graphs.viewed import counted_parents, viewed_variable
 from graphspec.graphs.walks import circles
 from graphspec.language import WEIGHTLESS, FactorSpec, LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec
-from graphspec.language.families import Family
+from graphspec.language.families import CERTAIN, Family
 from graphspec.language.networks import Gru
 from graphspec.text.report import Report
 from graphspec.text.tree import Path
@@ -200,7 +200,8 @@ def _network(
     direct = family.parameter(family.direct) if isinstance(network, WEIGHTLESS) else None
     target = variable.shape if direct is None else parameter_shape(variable, direct)
     if parents is not None and not isinstance(network, Gru):  # which `rules/gru_rules.py` refuses
-        check_gives(network, parents, target, f"the {family.direct} of {base.variable}", context.report, path)
+        what, counted = f"the {family.direct} of {base.variable}", family.name == CERTAIN
+        check_gives(network, parents, target, what, context.report, path, counted=counted)
     return network, label
 
 

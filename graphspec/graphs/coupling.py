@@ -1,13 +1,26 @@
 """What ties the elements of a plate together: values of a variable that are read across them."""
 
-from graphspec.graphs.graph import SIDES, Graphs, Variable
+from math import prod
+
+from graphspec.graphs.graph import SIDES, Factor, Graphs, Variable
+from graphspec.language.families import CERTAIN
+from graphspec.language.plates import NEIGHBOURS
+
+MOST_JOINT = 128
+"""Largest number of joint values that any one term of the objective is computed for."""
 
 
 def coupling_reader(graphs: Graphs, name: str) -> str | None:
     """What is read across the elements of a variable's plate and depends on its value: a view, as it is written. Sums
     over the values of one element at a time are exact where there is none."""
+    readers = coupling_readers(graphs, name)
+    return readers[0] if readers else None
+
+
+def coupling_readers(graphs: Graphs, name: str) -> tuple[str, ...]:
+    """All of them."""
     plates = {plate for plate, _ in graphs.variables[name].plates}
-    below, pending = {name}, [name]
+    below, pending, found = {name}, [name], dict[str, None]()
     while plates and pending:
         current = pending.pop()
         for side in SIDES:
@@ -15,13 +28,19 @@ def coupling_reader(graphs: Graphs, name: str) -> str | None:
             for child in graph.successors(current) if current in graph else ():
                 view = graphs.views[child].view if child in graphs.views else None
                 if view is not None and plates & set(view.taken):
-                    return view.key
-                variable = graphs.variables[child]
-                carries = variable.role == "deterministic" or (side == "recognition" and _is_drawn(graphs, variable))
-                if carries and child not in below:
+                    found[child] = None
+                elif child not in below and _carries(graphs, side == "recognition", child):
                     below.add(child)
                     pending.append(child)
-    return None
+    return tuple(found)
+
+
+def _carries(graphs: Graphs, recognised: bool, child: str) -> bool:
+    """The child has another value for each value of what it reads."""
+    variable = graphs.variables[child]
+    return variable.role == "deterministic" or is_certain(graphs.recognition.get(child)) or (
+        recognised and _is_drawn(graphs, variable)
+    )  # fmt: skip
 
 
 def _is_drawn(graphs: Graphs, variable: Variable) -> bool:
@@ -29,4 +48,25 @@ def _is_drawn(graphs: Graphs, variable: Variable) -> bool:
     asked = graphs.spec.objective.estimators.get(variable.name)
     if not variable.discrete or variable.support is None or (asked is not None and asked.kind != "enumerate"):
         return True
-    return coupling_reader(graphs, variable.name) is not None
+    return coupling_reader(graphs, variable.name) is not None and not summed_jointly(graphs, variable.name)
+
+
+def is_certain(factor: Factor | None) -> bool:
+    """All mass is on one value, a function of the parents."""
+    return factor is not None and factor.family is not None and factor.family.name == CERTAIN
+
+
+def joint_values(graphs: Graphs, name: str) -> int:
+    """Joint values of all that a row has of a discrete variable with a finite support."""
+    variable = graphs.variables[name]
+    return (variable.support or 1) ** prod(variable.row_shape)
+
+
+def summed_jointly(graphs: Graphs, name: str) -> bool:
+    """All elements of a variable can be summed together: it stands in one plate, views pool what depends on its value
+    and show no neighbour, and the joint values are few."""
+    variable = graphs.variables[name]
+    if len(variable.plates) != 1 or variable.support is None or joint_values(graphs, name) > MOST_JOINT:
+        return False
+    views = (graphs.views[reader].view for reader in coupling_readers(graphs, name))
+    return all(view is not None and view.kind not in NEIGHBOURS for view in views)

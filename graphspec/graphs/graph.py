@@ -21,7 +21,7 @@ from graphspec.graphs.walks import Unit, arrange, circles
 from graphspec.language import NetworkSpec, ParameterSpec, Role, Spec
 from graphspec.language.domains import DOMAINS, DomainInfo
 from graphspec.language.families import Family
-from graphspec.language.plates import MARK, NEIGHBOURS, POOLS, ViewKind
+from graphspec.language.plates import AS_IT_IS, MARK, NEIGHBOURS, POOLS, ViewKind
 from graphspec.language.variables import Domain
 from graphspec.text.source import Document
 
@@ -59,7 +59,7 @@ class View:
     """What a factor reads in place of a variable: of a neighbour, an end, all elements together; or a plate's place.
 
     base: the variable, or the plate whose place it is. taken: plates that are looked along, of which pools and ends
-    leave nothing. raw: numbers are pooled as they are, without logarithms. suffix: tells readings apart that are
+    leave nothing. raw: numbers are pooled as they are, without logarithms, and a class is its index. suffix: tells readings apart that are
     written alike and stand in different plates.
     """
 
@@ -74,7 +74,7 @@ class View:
         """Its name among values: as written, where that says all."""
         if self.kind == "place":
             return self.base
-        return f"{self.base}{MARK}{self.kind}{'/as it is' if self.raw else ''}{self.suffix}"
+        return f"{self.base}{MARK}{self.kind}{AS_IT_IS if self.raw else ''}{self.suffix}"
 
     @property
     def pools(self) -> bool:

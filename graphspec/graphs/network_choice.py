@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from graphspec.graphs.graph import Variable
 from graphspec.language import DEFAULT_NETWORK, WEIGHTLESS, FactorSpec, NetworkSpec, Spec
 from graphspec.language.families import Family, ParameterInfo
-from graphspec.language.networks import Affine, Cnn, Linear, Resnet, Weightless
+from graphspec.language.networks import Affine, Cnn, Linear, Resnet, SumOf, Weightless
 from graphspec.language.shapes import Shape, ShapeProblem, fits, show
 from graphspec.reading.suggestions import did_you_mean, few, listed
 from graphspec.text.report import Report
@@ -61,14 +61,16 @@ def check_network(network: NetworkSpec, report: Report, path: Path) -> None:
 
 
 def check_roles_of_parents(network: NetworkSpec, parents: tuple[str, ...], report: Report, path: Path) -> bool:
-    """The inputs that a network names (`image`, `pose`) are parents of the factor (GS042)."""
-    if not isinstance(network, Affine):
-        return True
+    """The inputs that a network names (`image`, `pose`, `minus`) are parents of the factor (GS042)."""
+    named: list[tuple[Path, str]] = []
+    if isinstance(network, Affine):
+        named = [((field,), getattr(network, field)) for field in ("image", "pose")]
+    elif isinstance(network, SumOf):
+        named = [(("minus", place), name) for place, name in enumerate(network.minus)]
     good = True
-    for field in ("image", "pose"):
-        name = getattr(network, field)
+    for field, name in named:
         if name not in parents:
-            place = (*path, "network", field)
+            place = (*path, "network", *field)
             hint = did_you_mean(name, parents, "add it to `parents`", quote="'")
             report.error("GS042", place, f"{name} is not a parent of this factor", hint=hint)
             good = False
@@ -76,13 +78,15 @@ def check_roles_of_parents(network: NetworkSpec, parents: tuple[str, ...], repor
 
 
 def check_direct(
-    network: Weightless, parents: Mapping[str, Variable], target: Shape | None, what: str, report: Report, path: Path
-) -> Shape | None:
-    """Shape that a network without weights gives for `what` (`x`, `the mean of x`), None after an error."""
+    network: Weightless, parents: Mapping[str, Variable], target: Shape | None, what: str, report: Report, path: Path,
+    *, counted: bool = False,
+) -> Shape | None:  # fmt: skip
+    """Shape that a network without weights gives for `what` (`x`, `the mean of x`), None after an error. counted: a
+    class is its index."""
     if not check_roles_of_parents(network, tuple(parents), report, path):
         return None
     for name, parent in parents.items():
-        if parent.domain == "category":
+        if parent.domain == "category" and not counted:
             message = f"{network.kind} computes with numbers, and {name} is a category"
             hint = "a category enters through weights: give it to a deterministic variable first"
             report.error("GS066", (*path, "network"), message, hint=hint)
@@ -98,11 +102,12 @@ def check_direct(
 
 
 def check_gives(
-    network: NetworkSpec, parents: Mapping[str, Variable], target: Shape, what: str, report: Report, path: Path
-) -> None:
-    """The network can read these parents and give `what`, of shape `target`."""
+    network: NetworkSpec, parents: Mapping[str, Variable], target: Shape, what: str, report: Report, path: Path,
+    *, counted: bool = False,
+) -> None:  # fmt: skip
+    """The network can read these parents and give `what`, of shape `target`. counted: a class is its index."""
     if isinstance(network, WEIGHTLESS):
-        check_direct(network, parents, target, what, report, path)
+        check_direct(network, parents, target, what, report, path, counted=counted)
         return
     if isinstance(network, Linear) and not _check_by(network, parents, report, path):
         return

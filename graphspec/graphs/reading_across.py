@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from graphspec.graphs.graph import Side, View
 from graphspec.language import WEIGHTLESS, FactorSpec, NetworkParameter, NetworkSpec, Spec
+from graphspec.language.families import CERTAIN
 from graphspec.language.networks import SumOf
 from graphspec.language.plates import ENDS, MARK, NEIGHBOURS, POOLS, VIEWS, path_of
 from graphspec.reading.suggestions import did_you_mean, few
@@ -108,8 +109,15 @@ def _viewed(
     usual = path if kind in NEIGHBOURS else path[:-1]
     logarithmic = spec.variables[name].domain in ("count", "positive")
     raw = kind in POOLS and logarithmic and isinstance(network, WEIGHTLESS)
+    raw |= spec.variables[name].domain == "category" and _counts(spec, side, reader)
     suffix = "" if left == usual else "/" + "/".join(left or ("row",))
     return ParentReading(name, left, View(name, kind, taken, raw, suffix), taken)
+
+
+def _counts(spec: Spec, side: Side, reader: str) -> bool:
+    """The reader computes with numbers, so that a class is its index."""
+    factor = spec.generative[reader] if side == "generative" else spec.recognition.factors[reader]
+    return factor.distribution is not None and factor.distribution.kind == CERTAIN
 
 
 def _place(spec: Spec, reader: str, here: Path, plate: str) -> ParentReading:
@@ -179,5 +187,7 @@ def with_keys(factor: FactorSpec, keys: dict[str, str]) -> FactorSpec:
     if network is not None and not isinstance(network, str):
         roles = {field: getattr(network, field, None) for field in ("by", "image", "pose")}
         network = network.model_copy(update={field: keys[told] for field, told in roles.items() if told in keys})
+        if isinstance(network, SumOf):
+            network = network.model_copy(update={"minus": named(network.minus)})
     changed = {"parents": named(factor.parents), "stop_gradient": named(factor.stop_gradient)}
     return factor.model_copy(update={**changed, "parameters": parameters, "network": network})

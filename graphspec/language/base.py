@@ -51,6 +51,9 @@ def as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+
+
 def one_or_many(value: Any) -> Any:
     """A single entry stands for a list of one."""
     if isinstance(value, list):

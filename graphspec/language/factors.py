@@ -14,11 +14,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
-from graphspec.language.base import NamedSection, Section, as_tuple
+from graphspec.language.base import Names, NamedSection, Section, as_tuple
 from graphspec.language.networks import NetworkReference
-
-Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
-
 
 class DistributionSpec(NamedSection):
     """A family by NAME, or `{kind: NAME, ...options}`."""

@@ -17,6 +17,9 @@ Extent = Literal["element", "class", "between_classes", "vector"]
 SCALE_FLOOR = 1e-4
 """Smallest value that a softplus link returns for a scale-like parameter, in the parameter's own units."""
 
+CERTAIN = "certain"
+"""The family that has all its mass on one value, which a network without weights computes."""
+
 EVEN_SCALE = 0.2
 """Scale of a logistic around 1/2 that spreads over [0, 1] nearly as the uniform does: 0.2 nats away. A scale of 1
 leaves three quarters of the mass to the two ends: 1.36 nats away, and 1.3 nats a pixel dearer on photographs."""
@@ -133,6 +136,8 @@ _TABLE = (
            (ParameterInfo("predictor", "identity", 0.0),
             ParameterInfo("cutpoints", "ordered", 0.0, extent="between_classes")),
            "predictor", discrete=True, bounded=True, closed_kl=frozenset({"ordered_logistic", "categorical"})),
+    Family(CERTAIN, _domains("binary", "category", "count"), (ParameterInfo("value", "identity", 0.0),), "value",
+           discrete=True, bounded=True),
     Family("poisson", _domains("count"), (_scale("rate"),), "rate", discrete=True, bounded=False,
            closed_kl=frozenset({"poisson"})),
     Family("negative_binomial", _domains("count"), (_scale("mean"), _scale("dispersion")), "mean", discrete=True,

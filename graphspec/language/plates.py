@@ -9,6 +9,9 @@ from graphspec.language.base import Section, Size
 MARK = "@"
 """Between a variable and the view by which it is read: `h@previous`."""
 
+AS_IT_IS = "/as it is"
+"""Behind a view whose numbers enter without logarithms, or whose classes enter as their numbers."""
+
 ViewKind = Literal["previous", "next", "first", "last", "sum", "mean", "max"]
 NEIGHBOURS: tuple[ViewKind, ...] = ("previous", "next")
 ENDS: tuple[ViewKind, ...] = ("first", "last")
@@ -31,6 +34,11 @@ class PlateSpec(Section):
 
 
 PlatesSection = dict[str, PlateSpec]
+
+
+def shown(name: str) -> str:
+    """What something read across elements is called in texts: as it is written."""
+    return name.replace(AS_IT_IS, "")
 
 
 def base_of(parent: str) -> str:

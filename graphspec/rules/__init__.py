@@ -9,6 +9,7 @@ from pathlib import Path
 
 from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.graph import Graphs
+from graphspec.rules.certain_rules import check_certain
 from graphspec.rules.count_rules import check_counts, check_ragged, check_scored
 from graphspec.rules.data_rules import check_data
 from graphspec.rules.graph_rules import check_allowances, check_cycles, check_names, check_roles, check_unused_variables
@@ -78,6 +79,7 @@ def check_rules(outline: Outline, graphs: Graphs | None, report: Report, data_di
     if graphs is None:
         return None
     graphs = replace(graphs, label_rows=label_rows)
+    check_certain(graphs, report)
     if not report.failed:
         for judge in TOGETHER:
             judge(graphs, report)

@@ -2,17 +2,16 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from math import prod
 
 from graphspec.graphs.circles import circle_problem, circle_readings
-from graphspec.graphs.coupling import coupling_reader
+from graphspec.graphs.coupling import MOST_JOINT, coupling_reader, joint_values, summed_jointly
 from graphspec.graphs.declared_names import Outline, loops
 from graphspec.graphs.graph import SIDES, Graphs
 from graphspec.graphs.network_choice import network_of
 from graphspec.graphs.reading_across import Unreadable, read, variable_path
 from graphspec.language import LabelBudget, Spec, TotalCorrelation
 from graphspec.language.base import IDENTIFIER, RESERVED_NAMES
-from graphspec.language.plates import DEEPEST, PlateSpec, base_of, path_of
+from graphspec.language.plates import DEEPEST, PlateSpec, base_of, path_of, shown
 from graphspec.reading.suggestions import amount, did_you_mean, few
 from graphspec.rules.graph_rules import parent_path
 from graphspec.text.report import Report
@@ -166,10 +165,12 @@ def check_coupled(graphs: Graphs, report: Report) -> None:
         variable = graphs.variables[name]
         if asked.kind != "enumerate" or not variable.plates or (reader := coupling_reader(graphs, name)) is None:
             continue
-        joint = amount((variable.support or 1) ** prod(variable.row_shape))
-        what = f"a sum over {name}, whose elements {reader} couples"
+        if summed_jointly(graphs, name):
+            continue
+        joint, what = joint_values(graphs, name), f"a sum over {name}, whose elements {shown(reader)} couples"
+        because = f"it has {amount(joint)} joint values" if joint > MOST_JOINT else "not all that reads them is a pool"
         instead = "leave the line out: they are relaxed"
-        _refuse(report, ("objective", "estimators", name), what, f"it has {joint} joint values", instead)
+        _refuse(report, ("objective", "estimators", name), what, because, instead)
 
 
 def _refuse(report: Report, path: Path, what: str, because: str, instead: str) -> None:

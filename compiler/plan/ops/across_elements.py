@@ -77,6 +77,8 @@ def numbers(line: Line, modules: Modules) -> Run:
     def run(context: Context, value: Tensor) -> Tensor:
         if relaxed:
             return applied(views.weighed_numbers, value, variable.minimum, logarithms=logarithms)
+        if variable.domain == "category":
+            return value.to(context.dtype)
         return applied(views.signed_log1p, value) if logarithms else value
 
     return run
@@ -136,6 +138,53 @@ def rows_first(line: Line, modules: Modules) -> Run:
     return lambda context, value: value.movedim(places, tuple(range(1, len(axes) + 1)))
 
 
+def jointly(line: Line, modules: Modules) -> Run:
+    """What each element of a plate has at its own values, at the values of all elements."""
+    (axes, after), plate, own = (line.inputs[0].axes, line.outputs[0].axes), line.options["plate"], line.options["own"]
+    without = [axis for axis in after if axis != plate]
+    places = tuple(without.index(axis) for axis in line.options["elements"])
+    dims = axes.index(plate), axes.index(own)
+    return lambda context, value: applied(views.jointly, value, *dims, places)
+
+
+def jointly_axes(line: Line) -> Axes:
+    """One axis becomes as many as the plate has elements."""
+    return canonical((*(axis for axis in union(line) if axis != line.options["own"]), *line.options["elements"]))
+
+
+def element(line: Line, modules: Modules) -> Run:
+    """One element of a plate, its values on axes of its own."""
+    axes, renamed = line.inputs[0].axes, dict(line.options["renamed"])
+    plate = axes.index(line.options["plate"])
+    left = [renamed.get(axis, axis) for axis in axes if axis != line.options["plate"]]
+    order, place = tuple(left.index(axis) for axis in line.outputs[0].axes), line.options["place"]
+    return lambda context, value: applied(views.one_element, value, plate, place, order)
+
+
+def element_axes(line: Line) -> Axes:
+    """The plate is gone, and values are named by element."""
+    renamed = dict(line.options["renamed"])
+    return canonical(renamed.get(axis, axis) for axis in union(line) if axis != line.options["plate"])
+
+
+def side_by_side(line: Line, modules: Modules) -> Run:
+    """What was found of each element by itself, as one value of the plate."""
+    after, names = line.outputs[0].axes, line.options["named"]
+    left = [axis for axis in after if axis != line.options["plate"]]
+    at = after.index(line.options["plate"])
+    orders = tuple(
+        tuple([dict(told).get(axis, axis) for axis in value.axes].index(axis) for axis in left)
+        for value, told in zip(line.inputs, names, strict=True)
+    )
+    return lambda context, *values: applied(views.side_by_side, values, orders, at)
+
+
+def side_by_side_axes(line: Line) -> Axes:
+    """The plate, and values of an element."""
+    told = dict(line.options["named"][0])
+    return canonical((line.options["plate"], *(told.get(axis, axis) for axis in line.inputs[0].axes)))
+
+
 def one_axis(line: Line) -> Axes:
     """The plate's."""
     return (line.options["axis"],)
@@ -156,4 +205,7 @@ ACROSS: Operations = {
     "only_there": Operation(union, only_there),
     "as_numbers": Operation(union, as_numbers),
     "rows_first": Operation(nothing, rows_first),
+    "jointly": Operation(jointly_axes, jointly),
+    "element": Operation(element_axes, element),
+    "side_by_side": Operation(side_by_side_axes, side_by_side),
 }

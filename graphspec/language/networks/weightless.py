@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from graphspec.language.base import Names
 from graphspec.language.networks.network_kind import NetworkKind, Shapes
 from graphspec.language.shapes import POSE, Shape, ShapeProblem, broadcast, dot_shape, is_image, show
 
@@ -56,9 +57,10 @@ class Product(_Elementary):
 
 
 class SumOf(_Elementary):
-    """The elementwise sum of the parents (broadcast) is the parameter; no weights."""
+    """The elementwise sum of the parents (broadcast), or their difference, is the parameter; no weights."""
 
     kind: Literal["sum"]
+    minus: Names = Field(default=(), description="Those of the parents that are subtracted, each as it is written there.")
     minimum: float | None = Field(default=None, description="Clamp the result from below.")
     maximum: float | None = Field(default=None, description="Clamp the result from above.")
 
