@@ -67,25 +67,39 @@ class CertainSpecDraw:
             found = []
             for name in names:
                 inside = {"y": True, "x": True, "e": True, **in_plate}.get(name, False)
-                if name == "e" and not second or draw.random() < 0.35:
+                if (name == "e" and not second) or draw.random() < 0.35:
                     continue
                 found.append(f"{name}@{draw.choice(['sum', 'max'])}" if inside and not reader_in_plate else name)
                 if inside and reader_in_plate and name == "y" and draw.random() < 0.4:
                     found.append("y@sum")
             return f"[{', '.join(found)}]"
 
-        p += [f"  z: {{parents: {read('dse', in_plate['z'])}, parameters: {{scale: 0.8}}}}",
-              f"  t: {{parents: {read('zsy', in_plate['t'])}, network: {{kind: linear}}}}",
-              f"  x: {{parents: [z{'' if in_plate['z'] else ''}, y, t{'' if in_plate['t'] else ''}], parameters: {{scale: 1}}}}"]
-        q += [f"  z: {{parents: {read('xyse', in_plate['z'])}, parameters: {{scale: 0.7}}}}",
-              f"  t: {{parents: {read('xzsy', in_plate['t'])}, network: {{kind: linear}}}}"]
-        p = [line.replace("parents: [], parameters: {scale: 0.8}", "parameters: {loc: learned, scale: 0.8}") for line in p]
+        p += [
+            f"  z: {{parents: {read('dse', in_plate['z'])}, parameters: {{scale: 0.8}}}}",
+            f"  t: {{parents: {read('zsy', in_plate['t'])}, network: {{kind: linear}}}}",
+            "  x: {parents: [z, y, t], parameters: {scale: 1}}",
+        ]
+        q += [
+            f"  z: {{parents: {read('xyse', in_plate['z'])}, parameters: {{scale: 0.7}}}}",
+            f"  t: {{parents: {read('xzsy', in_plate['t'])}, network: {{kind: linear}}}}",
+        ]
+        p = [
+            line.replace("parents: [], parameters: {scale: 0.8}", "parameters: {loc: learned, scale: 0.8}")
+            for line in p
+        ]
         p = [line.replace("parents: [], network: {kind: linear}", "parameters: {logits: learned}") for line in p]
-        q = [line.replace("parents: [], parameters: {scale: 0.7}", "parameters: {loc: learned, scale: 0.7}") for line in q]
+        q = [
+            line.replace("parents: [], parameters: {scale: 0.7}", "parameters: {loc: learned, scale: 0.7}")
+            for line in q
+        ]
         q = [line.replace("parents: [], network: {kind: linear}", "parameters: {logits: learned}") for line in q]
         lines += ["generative:", "  y: {parameters: {logits: learned}}", "  d: {parameters: {logits: learned}}", *p]
-        lines += ["recognition:", f"  d: {{parents: [x@mean], network: {{kind: linear}}}}",
-                  f"  y: {{parents: [x{', d' if draw.random() < 0.4 else ''}], network: {{kind: linear}}}}", *q]
+        lines += [
+            "recognition:",
+            "  d: {parents: [x@mean], network: {kind: linear}}",
+            f"  y: {{parents: [x{', d' if draw.random() < 0.4 else ''}], network: {{kind: linear}}}}",
+            *q,
+        ]
         alphas = ", ".join(f"{n}: {draw.uniform(0.1, 3):.2f}" for n in "ydst" if self.roles[n] == "supervised")
         lines.append("networks: {default: {kind: mlp, hidden: [3], activation: tanh}}")
         lines.append(f"objective: {{samples: 1{f', alpha: {{{alphas}}}' if alphas else ''}, beta: {{y: 1.7, z: 0.6}}}}")

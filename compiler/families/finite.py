@@ -7,6 +7,7 @@ classes differ in their log probabilities alone.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,6 @@ from torch import Tensor
 from compiler.families.entry import FamilyEntry, Function
 from compiler.families.noise_kinds import GUMBEL, UNIFORM
 from compiler.tensors.broadcasting import broadcast_pair
-
 
 IMPOSSIBLE = -1e9
 """log of no probability: its exponential is 0 in any precision, and 0 times it is 0."""
@@ -138,6 +138,9 @@ ENTRIES: tuple[FamilyEntry, ...] = (
         divergences={"bernoulli": bernoulli_kl}, standard_uniform=True, kernel="bernoulli",
     ),
     class_entry("categorical", categorical_log_probs, standard_uniform=True, others=["ordered_logistic"]),
-    class_entry("certain", certain_log_probs, standard_uniform=False),
+    replace(
+        class_entry("certain", certain_log_probs, standard_uniform=False),
+        divergences={}, standard_divergence=None, relaxed=None, hardened=None,
+    ),
     class_entry("ordered_logistic", ordered_logistic_log_probs, standard_uniform=True, others=["categorical"]),
 )  # fmt: skip

@@ -45,9 +45,7 @@ class ElementSums(ProgramWriter):
 
     def side_by_side(self, values: Sequence[Value], plate: str, own: Axes, wanted: str) -> Value:
         """What was found of each element by itself, as a value of the plate."""
-        named = tuple(
-            tuple((self.joint.elements[name][place], name) for name in own) for place in range(len(values))
-        )
+        named = tuple(tuple((self.joint.elements[name][place], name) for name in own) for place in range(len(values)))
         told = dict(named[0])
         axes = canonical((plate, *(told.get(axis, axis) for axis in values[0].axes)))
         return self.write("side_by_side", wanted, values, axes, rank=values[0].rank, plate=plate, named=named)

@@ -59,8 +59,8 @@ class View:
     """What a factor reads in place of a variable: of a neighbour, an end, all elements together; or a plate's place.
 
     base: the variable, or the plate whose place it is. taken: plates that are looked along, of which pools and ends
-    leave nothing. raw: numbers are pooled as they are, without logarithms, and a class is its index. suffix: tells readings apart that are
-    written alike and stand in different plates.
+    leave nothing. raw: numbers are pooled as they are, without logarithms, and a class is its index. suffix: tells
+    readings apart that are written alike and stand in different plates.
     """
 
     base: str

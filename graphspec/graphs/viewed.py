@@ -42,7 +42,8 @@ def viewed_variable(spec: Spec, reading: ParentReading, base: Variable | None) -
     may_find_nothing = view.kind in NEIGHBOURS or (view.kind != "sum" and bool(counts_along(spec, view.taken)))
     flags = base.presence if base.presence is not None else () if may_find_nothing else None
     seen = replace(base, name=view.key, role="deterministic", missing=False, derived=True, plates=plates, flags=flags)
-    if view.raw or (view.pools and base.domain != "category"):  # what is pooled is what enters: numbers, of which sums are no counts
+    if view.raw or (view.pools and base.domain != "category"):
+        # what is pooled is what enters: numbers, of which sums are no counts
         return replace(seen, domain="real", support=None, minimum=0, names=())
     return seen
 

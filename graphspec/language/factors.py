@@ -14,8 +14,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
-from graphspec.language.base import Names, NamedSection, Section, as_tuple
+from graphspec.language.base import NamedSection, Names, Section, as_tuple
 from graphspec.language.networks import NetworkReference
+
 
 class DistributionSpec(NamedSection):
     """A family by NAME, or `{kind: NAME, ...options}`."""

@@ -5,7 +5,7 @@ from itertools import product
 from math import inf, prod
 
 from graphspec.graphs.coupling import MOST_JOINT, coupling_reader, is_certain, joint_values, summed_jointly
-from graphspec.graphs.graph import SIDES, Factor, Graphs, Variable
+from graphspec.graphs.graph import SIDES, Factor, Graphs, Variable, View
 from graphspec.language.networks import Identity, Product, SumOf
 from graphspec.language.plates import NEIGHBOURS, shown
 from graphspec.reading.suggestions import amount, listed
@@ -21,17 +21,16 @@ Range = tuple[float, float]
 
 def check_certain(graphs: Graphs, report: Report) -> None:
     """Every factor of `certain` computes a value that its variable can have, in both graphs, from what is summed."""
+    told = set[str]()
     for side in SIDES:
         for name, factor in graphs.factors(side).items():
-            if not is_certain(factor):
+            if not is_certain(factor) or name in told:
                 continue
             problem = next(_problems(graphs, factor), None)
             if problem is not None:
                 place, message, hint = problem
                 report.error("GS027", (side, name, *place), message, hint=hint)
-            elif name in _depends_on(graphs, name):
-                what = f"{name}, which depends on its own value at a neighbour"
-                _refuse(report, factor, what, "it would be a chain of values, which is not summed as one")
+                told.add(name)
             elif side == "recognition":
                 _check_objective(graphs, name, report)
                 _check_summed(graphs, factor, report)
@@ -54,9 +53,9 @@ def _problems(graphs: Graphs, factor: Factor) -> Iterator[Problem]:
         message = f"the value of {name} is what its network computes, and `parameters` gives it too"
         yield ("parameters",), message, "remove `parameters`, and say `network: {kind: sum}`"
     if not isinstance(factor.network, COMPUTES):
-        used = f"{factor.network.kind} has weights or fractions" if factor.network is not None else "none is written"
-        message = f"{name} is computed by a network without weights, and {used}"
-        yield ("network",) if factor.network_name == "" else (), message, "say `network: {kind: sum}`, product or identity"
+        used = f"{factor.network.kind} is none that counts" if factor.network is not None else "none is written"
+        message, place = f"{name} is computed by a network without weights, and {used}", ("network",)
+        yield place if factor.network_name == "" else (), message, "say `network: {kind: sum}`, product or identity"
     yield from _parents(graphs, factor)
     yield from _values(graphs, factor, variable)
     if other is not None and (set(other.parents), other.network) != (set(factor.parents), factor.network):
@@ -64,21 +63,22 @@ def _problems(graphs: Graphs, factor: Factor) -> Iterator[Problem]:
         yield (), message, "write the same parents and the same network in both graphs"
 
 
+def _view(graphs: Graphs, parent: str) -> View | None:
+    return graphs.views[parent].view if parent in graphs.views else None
+
+
 def _base(graphs: Graphs, parent: str) -> str:
-    view = graphs.views[parent].view if parent in graphs.views else None
+    view = _view(graphs, parent)
     return parent if view is None or view.kind == "place" else view.base
 
 
 def _parents(graphs: Graphs, factor: Factor) -> Iterator[Problem]:
     for parent in factor.parents:
-        base, view = graphs.variables[_base(graphs, parent)], graphs.views[parent].view if parent in graphs.views else None
+        base, view = graphs.variables[_base(graphs, parent)], _view(graphs, parent)
         if not base.discrete:
             what = f"a {base.domain}" if base.domain else "a feature"
             message = f"{factor.variable} is certain, so its parents are discrete, and {base.name} is {what}"
             yield ("parents",), message, "parents are binary, category or count"
-        if base.missing:
-            message = f"{base.name} may be blank, and then nothing can be computed from it"
-            yield ("parents",), message, f"make {base.name} supervised: its blanks are then summed"
         if view is not None and view.kind == "mean":
             message = f"{shown(parent)} has fractions, and {factor.variable} is counted"
             yield ("parents",), message, f"read `{base.name}@sum`"
@@ -90,7 +90,7 @@ def _values(graphs: Graphs, factor: Factor, variable: Variable) -> Iterator[Prob
     for field, limit in limits.items():
         if limit is not None and limit != int(limit):
             message = f"{variable.name} is counted, and its network keeps it at {limit:g}"
-            yield ("network", field), message, "a whole number"
+            yield ("network", field), message, "give a whole number"
     low, high = _results(graphs, factor)
     first, last = variable.minimum, variable.minimum + (variable.support or 1) - 1
     if low < first or high > last:
@@ -118,8 +118,7 @@ def _results(graphs: Graphs, factor: Factor) -> Range:
 
 def _range(graphs: Graphs, parent: str) -> Range:
     """Smallest and largest value of a parent as it is read."""
-    view = graphs.views[parent].view if parent in graphs.views else None
-    base = graphs.variables[_base(graphs, parent)]
+    view, base = _view(graphs, parent), graphs.variables[_base(graphs, parent)]
     low, high = float(base.minimum), inf if base.support is None else base.minimum + base.support - 1.0
     if view is not None and view.kind == "sum":
         count = prod(size for plate, size in base.plates if plate in view.taken)
@@ -150,7 +149,7 @@ def _check_summed(graphs: Graphs, factor: Factor, report: Report) -> None:
         if because:
             _refuse(report, factor, f"{factor.variable} of {base.name}, which is not summed", because)
             return
-        view = graphs.views[parent].view if parent in graphs.views else None
+        view = _view(graphs, parent)
         apart = view is None or view.kind in NEIGHBOURS
         values = (base.support or 1) ** prod(base.shape) if apart else joint_values(graphs, base.name)
         summed[base.name] = max(values, summed.get(base.name, 1))
@@ -161,19 +160,8 @@ def _check_summed(graphs: Graphs, factor: Factor, report: Report) -> None:
 
 
 def _refuse(report: Report, factor: Factor, what: str, because: str) -> None:
-    hint = "instead: fewer values or elements, or a distribution with weights in place of `certain`"
-    report.error("GS096", (factor.side, factor.variable), f"not supported: {what}, because {because}", key=True, hint=hint)
-
-
-def _depends_on(graphs: Graphs, name: str) -> set[str]:
-    """What is above a certain variable through others that are certain, itself perhaps among them."""
-    found, pending = set[str](), [name]
-    while pending:
-        factor = graphs.recognition.get(pending.pop())
-        above = {_base(graphs, parent) for parent in factor.parents} if factor and is_certain(factor) else set()
-        pending += above - found
-        found |= above
-    return found
+    message, hint = f"not supported: {what}, because {because}", "instead: fewer values or elements, or a distribution"
+    report.error("GS096", (factor.side, factor.variable), message, key=True, hint=f"{hint} in place of `certain`")
 
 
 def _computed_from(graphs: Graphs, factor: Factor) -> list[str]:
@@ -194,7 +182,8 @@ def _not_summed(graphs: Graphs, name: str) -> str:
         return f"the spec asks to draw {name} (`{asked.kind}`)"
     reader = coupling_reader(graphs, name)
     if reader is not None and not summed_jointly(graphs, name):
-        return f"{shown(reader)} couples the elements of {name}, which have {amount(joint_values(graphs, name))} joint values"
+        joint = amount(joint_values(graphs, name))
+        return f"{shown(reader)} couples the elements of {name}, which have {joint} joint values"
     scored = [other for other in _below(graphs, name) if _scored(graphs, other)]
     return f"{scored[0]} is drawn below it, by the score function" if scored else ""
 

@@ -60,7 +60,7 @@ class SumOf(_Elementary):
     """The elementwise sum of the parents (broadcast), or their difference, is the parameter; no weights."""
 
     kind: Literal["sum"]
-    minus: Names = Field(default=(), description="Those of the parents that are subtracted, each as it is written there.")
+    minus: Names = Field(default=(), description="Parents that are subtracted, each as it is written there.")
     minimum: float | None = Field(default=None, description="Clamp the result from below.")
     maximum: float | None = Field(default=None, description="Clamp the result from above.")
 
