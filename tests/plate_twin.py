@@ -37,9 +37,7 @@ class PlateTwin:
         program, _ = model.program(model.group(model.prepare(rows))[0][0])
         self.choices, self.clamped = program.choices, {*program.clamped, *program.pattern.masked}
         self.certain = {n for n, f in self.q.items() if f.family.name == "certain"}
-        self.hidden = [
-            node for n in self.q if n not in self.certain for node in self.nodes(n) if not self.whole(node)
-        ]
+        self.hidden = [node for n in self.q if n not in self.certain for node in self.nodes(n) if not self.whole(node)]
         self.labels = [
             node for n in self.q for node in self.nodes(n) if n in self.rows and bool(self.given(node).any())
         ]

@@ -196,7 +196,7 @@ class FactorWriter(WalkWriter):
     def certain(self, factor: Factor) -> Value:
         """The value that a factor computes with certainty."""
         name = factor.variable
-        return self.write("centre", name, self.parameters(factor), rank=self.rank(name), factor=factor.key)
+        return self.write("certain", name, self.parameters(factor), rank=self.rank(name), factor=factor.key)
 
     def noise(self, factor: Factor, samples: int | None) -> Value:
         """One standard draw a sample, element and row: the same for every value of an enumerated variable. Of a walk it

@@ -1,6 +1,7 @@
 """An `Explanation` in words, in LaTeX (a whole document) and as plain data for tools."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -64,8 +65,17 @@ def _legend(explanation: Explanation) -> list[str]:
             elements = f"up to {plate.size} elements{inside} of plate {plate.name}"
             added = f"adds up those that are there, of which {plate.count} says how many"
         lines.append(f"@{plate.name} is the axis of {elements}; Σ_{plate.name} {added}.")
+    for name, elements in sorted(_summed_together(programs).items()):
+        axes = ", ".join(elements[:2]) + (", .." if len(elements) > 2 else "")
+        lines.append(f"{name} is the axis of one element's values; {axes} are those of each, where all are summed at once.")
     lines += [MASKED_LEGEND] if any(program.pattern.masked for program in programs) else []
     return [*lines, ONE_FOR_ALL_LEGEND] if explanation.one_for_all else lines
+
+
+def _summed_together(programs: Iterable[Program]) -> dict[str, tuple[str, ...]]:
+    """Variables whose elements are summed at once, with the axes of their elements."""
+    found = (program.joint for program in programs)
+    return {name: joint.elements[name] for joint in found for name in joint.joint}
 
 
 def _by_one_draw(program: Program) -> bool:

@@ -126,7 +126,7 @@ def one_element(value: Tensor, plate: int, place: int, order: Sequence[int]) -> 
     return found.permute(*order, *range(len(order), found.dim()))
 
 
-def side_by_side(values: Sequence[Tensor], orders: Sequence[Sequence[int]], at: int) -> Tensor:
+def side_by_side(at: int, orders: Sequence[Sequence[int]], *values: Tensor) -> Tensor:
     """Elements along a new dimension, each with its first dimensions in its order."""
     pairs = zip(values, orders, strict=True)
     return torch.stack([v.permute(*order, *range(len(order), v.dim())) for v, order in pairs], dim=at)

@@ -55,6 +55,7 @@ CODES: dict[str, Code] = {
         "does here:\n\n"
         "    s: {role: supervised, domain: count, min: 0, max: 18}\n\n"
         "A label of it then weighs the values of its parents that agree with it, and no others.",
+    ),
     "GS028": Code(
         "Elements that do not stand as the spec says",
         "Elements of a plate stand beside each other in a row (a column `[N, n, *shape]`, or `columns: [a, b, c]`), or "

@@ -59,14 +59,18 @@ def is_certain(factor: Factor | None) -> bool:
 def joint_values(graphs: Graphs, name: str) -> int:
     """Joint values of all that a row has of a discrete variable with a finite support."""
     variable = graphs.variables[name]
-    return (variable.support or 1) ** prod(variable.row_shape)
+    values: int = (variable.support or 1) ** prod(variable.row_shape)
+    return values
 
 
 def summed_jointly(graphs: Graphs, name: str) -> bool:
-    """All elements of a variable can be summed together: it stands in one plate, views pool what depends on its value
-    and show no neighbour, and the joint values are few."""
+    """All elements of a variable can be summed together: it stands in one plate, which has no count; views pool what
+    depends on its value and show no neighbour; and the joint values are few."""
     variable = graphs.variables[name]
-    if len(variable.plates) != 1 or variable.support is None or joint_values(graphs, name) > MOST_JOINT:
+    plates = [plate for plate, _ in variable.plates]
+    if len(plates) != 1 or variable.support is None or graphs.ragged(plates) is not None:
+        return False
+    if joint_values(graphs, name) > MOST_JOINT:
         return False
     views = (graphs.views[reader].view for reader in coupling_readers(graphs, name))
     return all(view is not None and view.kind not in NEIGHBOURS for view in views)

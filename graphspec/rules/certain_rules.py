@@ -120,6 +120,8 @@ def _range(graphs: Graphs, parent: str) -> Range:
     """Smallest and largest value of a parent as it is read."""
     view, base = _view(graphs, parent), graphs.variables[_base(graphs, parent)]
     low, high = float(base.minimum), inf if base.support is None else base.minimum + base.support - 1.0
+    if view is not None and graphs.ragged(view.taken) is not None:
+        low = min(low, 0.0)  # of no element there is zero
     if view is not None and view.kind == "sum":
         count = prod(size for plate, size in base.plates if plate in view.taken)
         return count * low, count * high

@@ -176,7 +176,7 @@ def side_by_side(line: Line, modules: Modules) -> Run:
         tuple([dict(told).get(axis, axis) for axis in value.axes].index(axis) for axis in left)
         for value, told in zip(line.inputs, names, strict=True)
     )
-    return lambda context, *values: applied(views.side_by_side, values, orders, at)
+    return lambda context, *values: applied(views.side_by_side, at, orders, *values)
 
 
 def side_by_side_axes(line: Line) -> Axes:

@@ -149,6 +149,12 @@ def likeliest(line: Line, modules: Modules) -> Run:
     return run
 
 
+def certain(line: Line, modules: Modules) -> Run:
+    """The value that a factor's network computes with certainty; a category as its index."""
+    category = modules.variable(line.options["factor"]).domain == "category"
+    return lambda context, value: value.long() if category else value
+
+
 def label_or(line: Line, modules: Modules) -> Run:
     """A masked variable's value: its label where there is one, else the one given last."""
     variable = modules.graphs.variables[line.options["variable"]]
@@ -198,6 +204,7 @@ VALUES: Operations = {
     "relax": Operation(union, relax),
     "draw": Operation(union, draw),
     "likeliest": Operation(with_variable, likeliest),
+    "certain": Operation(union, certain),
     "label_or": Operation(union, label_or),
     "reweighted": Operation(union, reweighted, "always"),
 }

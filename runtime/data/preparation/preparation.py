@@ -15,6 +15,7 @@ from graphspec.headers.sources import FileSource, dialect_of, resolve_source
 from graphspec.language import ColumnSpec, DataSection
 from graphspec.reading.suggestions import counted, few
 from runtime.data.preparation.budgets import Budgets, Mask
+from runtime.data.preparation.certain_labels import check_certain_labels
 from runtime.data.preparation.earlier_rows import NONE, EarlierRows
 from runtime.data.preparation.element_values import ElementReader
 from runtime.data.preparation.far_values import far_values
@@ -61,7 +62,7 @@ def prepare(
     earlier: rows that earlier trainings took. every_label: split as with the budgets, and then keep every label.
     Raises DataError for everything that is wrong with the data.
     """
-    graphs = graphs.by_row
+    by_element, graphs = graphs, graphs.by_row
     data = _data_section(graphs)
     dialect, layouts = dialect_of(data), layouts_of(graphs.spec)
     columns = with_patterns(_columns(graphs, data, layouts), data, layouts, dialect, spec_path, data_dir)
@@ -85,6 +86,7 @@ def prepare(
     for name in graphs.supervised:
         values[name], lost = without_parts(graphs, name, values[name])
         taken.extend(lost)
+    check_certain_labels(by_element, values, columns)
     supervised = {name: values[name] for name in graphs.supervised}
     variables = {name: graphs.variables[name] for name in graphs.supervised}
     found = resolve_source(data.source, spec_path, data_dir)

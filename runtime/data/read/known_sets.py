@@ -26,7 +26,8 @@ _MNIST_FILES = tuple(file for pair in _MNIST_PAIRS for file in pair)
 _SVHN_SPLITS: dict[str, tuple[str, ...]] = {"svhn": ("train", "test"), "svhn_extra": ("train", "extra", "test")}
 """torchvision's splits of each set, in the order that rows are numbered; the last one is for testing."""
 _SVHN_FILES = {name: tuple(f"{split}_32x32.mat" for split in splits) for name, splits in _SVHN_SPLITS.items()}
-FILES = {"digits": (), "sprites": (), **dict.fromkeys(("mnist", "multi_mnist"), _MNIST_FILES), **_SVHN_FILES}
+_DIGIT_SETS = dict.fromkeys(("mnist", "mnist_pairs", "multi_mnist"), _MNIST_FILES)
+FILES = {"digits": (), "sprites": (), **_DIGIT_SETS, **_SVHN_FILES}
 _TIMEOUT = 30.0
 
 
@@ -43,7 +44,7 @@ def read(known: KnownSet, wanted: Sequence[str], folder: Path, regime: str | Non
     Raises DataError, which says where the set was looked for, where it is neither there nor to be had.
     """
     readers: dict[str, Callable[[Path], tuple[dict[str, Array], int | None]]] = {
-        "digits": lambda _: (_digits(), None), "mnist": _mnist,
+        "digits": lambda _: (_digits(), None), "mnist": _mnist, "mnist_pairs": _mnist_pairs,
         **{name: partial(_svhn, name) for name in _SVHN_FILES},
     }  # fmt: skip
     if known.name == "sprites":
@@ -98,6 +99,17 @@ def _mnist(folder: Path) -> tuple[dict[str, Array], int]:
             "a file is damaged or incomplete: delete the folder, so that it is fetched again, or copy it anew",
         ) from error
     return {"image": pixels[:, None], "label": np.concatenate(answers).astype(np.int64)}, len(answers[0])
+
+
+def _mnist_pairs(folder: Path) -> tuple[dict[str, Array], int]:
+    """MNIST's digits two by two, in an order that is the same everywhere; those for training and for testing apart."""
+    digits, training = _mnist(folder)
+    random, labels = np.random.default_rng(0), digits["label"]
+    order = np.concatenate([random.permutation(training), training + random.permutation(len(labels) - training)])
+    pairs = order.reshape(-1, 2)
+    return {
+        "image": digits["image"][pairs], "digit": labels[pairs], "sum": labels[pairs].sum(1)
+    }, training // 2  # fmt: skip
 
 
 def _svhn(name: str, folder: Path) -> tuple[dict[str, Array], int]:
