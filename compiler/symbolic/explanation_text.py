@@ -65,9 +65,9 @@ def _legend(explanation: Explanation) -> list[str]:
             elements = f"up to {plate.size} elements{inside} of plate {plate.name}"
             added = f"adds up those that are there, of which {plate.count} says how many"
         lines.append(f"@{plate.name} is the axis of {elements}; Σ_{plate.name} {added}.")
-    for name, elements in sorted(_summed_together(programs).items()):
-        axes = ", ".join(elements[:2]) + (", .." if len(elements) > 2 else "")
-        lines.append(f"{name} is the axis of one element's values; {axes} are those of each, where all are summed at once.")
+    for variable, axes in sorted(_summed_together(programs).items()):
+        each = ", ".join(axes[:2]) + (", .." if len(axes) > 2 else "")
+        lines.append(f"{variable} is the axis of one element's values; {each} are those of all, summed together.")
     lines += [MASKED_LEGEND] if any(program.pattern.masked for program in programs) else []
     return [*lines, ONE_FOR_ALL_LEGEND] if explanation.one_for_all else lines
 

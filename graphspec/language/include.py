@@ -4,8 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from graphspec.language.base import Name, Section
-from graphspec.language.factors import Names
+from graphspec.language.base import Name, Names, Section
 
 DEEPEST_INCLUDE = 4
 """Specs within each other, beside the outermost."""

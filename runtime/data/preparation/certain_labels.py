@@ -35,8 +35,14 @@ class Possible:
         return Possible(self.there.reshape(*shape[:ahead], *(1,) * more, *shape[ahead:]), self.first)
 
 
-def check_certain_labels(graphs: Graphs, values: Mapping[str, Values], columns: Mapping[str, ColumnSpec]) -> None:
-    """Raises DataError for a label of a certain variable that disagrees with all values its parents may have."""
+def check_certain_labels(
+    graphs: Graphs, values: Mapping[str, Values], columns: Mapping[str, ColumnSpec],
+    where: Callable[[int], str] | None = None,
+) -> None:  # fmt: skip
+    """Raises DataError for a label of a certain variable that disagrees with all values its parents may have.
+
+    where: a row in words, where it has a better name than its number.
+    """
     for name, factor in graphs.recognition.items():
         if not is_certain(factor) or name not in values or not all(_known(graphs, p, values) for p in factor.parents):
             continue
@@ -49,7 +55,8 @@ def check_certain_labels(graphs: Graphs, values: Mapping[str, Values], columns: 
         wrong = (array != BLANK) & ~found
         if wrong.any():
             what = f"is no value that {_parents(factor)} of this row can give, and {name} is computed from them"
-            raise bad_cell(Place(columns[name].names), array, wrong, what, "correct the label, or those it goes with")
+            place = Place(columns[name].names, where=where)
+            raise bad_cell(place, array, wrong, what, "correct the label, or those it goes with")
 
 
 def _known(graphs: Graphs, parent: str, values: Mapping[str, Values]) -> bool:
@@ -94,10 +101,11 @@ def _read(graphs: Graphs, factor: Factor, parent: str, values: Mapping[str, Valu
     plates = [plate for plate, _ in base.plates]
     if view is not None and view.kind in NEIGHBOURS:
         return _neighbour(found, len(plates), view.kind).spread(1 + len(plates), len(reader.plates) - len(plates))
-    for plate in reversed(plates) if view is not None else ():
-        if plate in view.taken:
+    taken = () if view is None else view.taken
+    for plate in reversed(plates):
+        if view is not None and plate in taken:
             found = _pooled(found, 1 + plates.index(plate), view.kind)
-            plates.remove(plate)
+    plates = [plate for plate in plates if plate not in taken]
     return found.spread(1 + len(plates), len(reader.plates) - len(plates))
 
 
@@ -137,7 +145,7 @@ def _mapped(found: Possible, function: Callable[[NDArray[np.int64]], NDArray[np.
 
 def _pooled(found: Possible, axis: int, kind: str) -> Possible:
     """All elements along an axis as one number."""
-    elements = [Possible(found.there.take(place, axis), found.first) for place in range(found.there.shape[axis])]
+    elements = [Possible(there, found.first) for there in np.moveaxis(found.there, axis, 0)]
     if kind in ("first", "last"):
         return elements[0 if kind == "first" else -1]
     whole = elements[0]

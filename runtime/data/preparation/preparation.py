@@ -86,7 +86,7 @@ def prepare(
     for name in graphs.supervised:
         values[name], lost = without_parts(graphs, name, values[name])
         taken.extend(lost)
-    check_certain_labels(by_element, values, columns)
+    check_certain_labels(by_element, values, columns, table.where)
     supervised = {name: values[name] for name in graphs.supervised}
     variables = {name: graphs.variables[name] for name in graphs.supervised}
     found = resolve_source(data.source, spec_path, data_dir)
