@@ -59,6 +59,7 @@ class Product(_Elementary):
 class SumOf(_Elementary):
     """The elementwise sum of the parents (broadcast), or their difference, is the parameter; no weights."""
 
+    names_parents: ClassVar[tuple[str, ...]] = ("minus",)
     kind: Literal["sum"]
     minus: Names = Field(default=(), description="Parents that are subtracted, each as it is written there.")
     minimum: float | None = Field(default=None, description="Clamp the result from below.")
