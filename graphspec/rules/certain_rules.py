@@ -31,6 +31,10 @@ def check_certain(graphs: Graphs, report: Report) -> None:
                 place, message, hint = problem
                 report.error("GS027", (side, name, *place), message, hint=hint)
                 told.add(name)
+            elif name in _depends_on(graphs, name):
+                what = f"{name}, which depends on its own value at a neighbour"
+                _refuse(report, factor, what, "it would be a chain of values, which is not summed as one")
+                told.add(name)
             elif side == "recognition":
                 _check_objective(graphs, name, report)
                 _check_summed(graphs, factor, report)
@@ -164,6 +168,17 @@ def _check_summed(graphs: Graphs, factor: Factor, report: Report) -> None:
 def _refuse(report: Report, factor: Factor, what: str, because: str) -> None:
     message, hint = f"not supported: {what}, because {because}", "instead: fewer values or elements, or a distribution"
     report.error("GS096", (factor.side, factor.variable), message, key=True, hint=f"{hint} in place of `certain`")
+
+
+def _depends_on(graphs: Graphs, name: str) -> set[str]:
+    """What is above a certain variable through others that are certain, itself perhaps among them."""
+    found, pending = set[str](), [name]
+    while pending:
+        factor = graphs.recognition.get(pending.pop())
+        above = {_base(graphs, parent) for parent in factor.parents} if factor and is_certain(factor) else set()
+        pending += above - found
+        found |= above
+    return found
 
 
 def _computed_from(graphs: Graphs, factor: Factor) -> list[str]:
