@@ -28,6 +28,7 @@ from graphspec.text.report import Report
 from graphspec.text.source import read_document
 from runtime.answering.queries import reconstruct
 from runtime.data import PreparedData, prepare
+from runtime.data.stream.ragged_store import Ragged
 from runtime.errors import DataError
 from runtime.figures.panel_tables import panel_table
 from runtime.measures.evaluation import measure
@@ -564,3 +565,51 @@ def test_labels_of_elements_come_with_their_count(tmp_path: Path) -> None:
     np.savez(tmp_path / "wide.npz", n=np.where(np.arange(15) == 4, -1, lengths), kind=kinds, x=np.arange(15) / 8)
     (told,) = refusals(data, tmp_path, variables=variables)
     assert told.startswith("row 4 (from 0) has labels of kind, and n is blank there")
+
+
+def test_a_column_of_elements_that_copies_their_label_is_told(tmp_path: Path) -> None:
+    """Under another name, element by element: of labels that are kept, and of no others."""
+    lengths = [4] * 20
+    kinds = np.arange(80) % 3
+    copies = {"equal": kinds, "renamed": (kinds + 1) % 3, "other": np.random.default_rng(0).integers(0, 3, 80)}
+    code = {"role": "observed", "domain": "category", "classes": 3, "plate": "visits"}
+    np.savez(tmp_path / "flat.npz", kind=kinds, many=lengths, **copies)
+    for column in copies:
+        variables = {"n": COUNT, "kind": KIND, "code": code}
+        data = {
+            "source": "flat.npz",
+            "plates": {"visits": {"lengths": "many"}},
+            "variables": {"kind": "kind", "code": column},
+        }
+        data |= {"labels": {"kind": {"elements": 50}}}
+        if column == "equal":
+            assert "equal holds the labels of 'kind': equal in all" in refusals(data, tmp_path, variables=variables)[-1]
+            continue
+        notes = [
+            note for note in prepared(data, tmp_path, variables=variables).notes if "tells 'kind' outright" in note
+        ]
+        assert len(notes) == (column == "renamed") and all("elements that have both" in note for note in notes)
+
+
+def test_rows_that_move_take_their_own_elements_along(tmp_path: Path) -> None:
+    """What `to(device)` copies of a split: the elements of its rows, flat as they were, in the rows' order."""
+    lengths, columns, sexes = tables(5)
+    labs = [9.0 if cell is None else cell for cell in columns["lab"]]
+    np.savez(tmp_path / "flat.npz", lab=labs, kind=np.arange(len(labs)) % 3, sex=sexes, many=lengths)
+    data = {
+        "source": "flat.npz",
+        "plates": {"visits": {"lengths": "many"}},
+        "variables": COLUMNS,
+        "labels": {"kind": {"elements": 9}},
+    }
+    read = prepared(data, tmp_path)
+    for part in (read.training, read.test):
+        chosen = part.selection
+        for name in ("lab", "kind"):
+            stored = chosen.stored[name]
+            assert isinstance(stored, Ragged)
+            moved = stored.chosen(chosen.rows, "cpu")
+            assert len(moved.elements) == int(part.values["n"].sum()) < len(labs)
+            rows = torch.arange(len(part))
+            torch.testing.assert_close(moved.take(rows), chosen[name], equal_nan=True)
+            assert torch.equal(moved.there(rows), torch.arange(6) < part.values["n"][:, None])

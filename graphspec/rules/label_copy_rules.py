@@ -72,11 +72,11 @@ def _agreement(
     return ("equal" if equal else "renamed"), rows
 
 
-def copy_message(kind: Agreement, column: str, label: str, rows: int) -> str:
-    """What an input that copies a label is told."""
+def copy_message(kind: Agreement, column: str, label: str, rows: int, unit: str = "rows") -> str:
+    """What an input that copies a label is told. unit: what is counted."""
     if kind == "equal":
-        return f"{column} holds the labels of '{label}': equal in all {rows} rows that have both"
-    return f"{column} tells '{label}' outright: in all {rows} rows that have both, each of its values is one class"
+        return f"{column} holds the labels of '{label}': equal in all {rows} {unit} that have both"
+    return f"{column} tells '{label}' outright: in all {rows} {unit} that have both, each of its values is one class"
 
 
 def check_label_copies(spec: Spec, variables: dict[str, Variable], values: RowValues, report: Report) -> None:

@@ -18,9 +18,10 @@ from graphspec.rules.label_copy_rules import (
     may_agree,
 )
 from runtime.data.preparation.budgets import Mask
+from runtime.data.preparation.labelled_elements import elements_of, one_by_one
 from runtime.data.preparation.splits import Splits
 from runtime.data.preparation.values import Values
-from runtime.data.stream.column_store import Stored
+from runtime.data.stream.column_store import Held, Stored
 from runtime.data.stream.patterns import as_wide, given_elements
 from runtime.data.stream.ragged_store import Ragged
 from runtime.errors import DataError
@@ -38,24 +39,34 @@ def copied_labels(
     values: Mapping[str, Values],
     splits: Splits,
     kept: Mapping[str, Mask],
+    of_elements: Mapping[str, Mask],
 ) -> list[str]:
-    """Notes about inputs that are another coding of a label. kept: [rows of the source], whose label
-    trains. Raises DataError where an input has the label's own values."""
+    """Notes about inputs that are another coding of a label. kept: [rows of the source], whose label trains;
+    of_elements: [elements] of labels of which elements are kept. A label of an element is held against inputs of its
+    plate. Raises DataError where an input has the label's own values."""
     notes = []
+    plate_of = {name: variable.plate for name, variable in graphs.spec.variables.items()}
     for name in graphs.supervised:
         label = graphs.variables[name]
-        if label.shape not in ((), (1,)) or values[name].weights is not None or name not in columns:
+        if label.of_element not in ((), (1,)) or values[name].weights is not None or name not in columns:
             continue
         labelled = splits.training[kept[name][splits.training]]
         rows = torch.from_numpy(np.concatenate([labelled, splits.validation, splits.test]))
-        truth = _blanks_as_nan(values[name].tensor[rows]).flatten()
+        beside = [other for other in graphs.observed if other in columns]
+        stored = {other: values[other].stored for other in (name, *beside)}
+        if label.row_axes:
+            beside = [o for o in beside if plate_of[o] == plate_of[name] and isinstance(stored[o], (Held, Ragged))]
+            rows = elements_of(stored[name], label, rows, splits.training, of_elements.get(name))
+            stored = {other: one_by_one(stored[other], graphs.variables[other]) for other in (name, *beside)}
+        truth = _blanks_as_nan(stored[name].take(rows)).flatten()
         rows, truth = rows[~truth.isnan()], truth[~truth.isnan()]
-        for other in (name for name in graphs.observed if name in columns):
-            for column, found in _elements(columns[other], values[other], rows, truth, label.discrete):
+        unit = "elements" if label.row_axes else "rows"
+        for other in beside:
+            for column, found in _elements(columns[other], stored[other], rows, truth, label.discrete):
                 agreed = agreement(truth.tolist(), found.tolist(), classes=label.discrete)
                 if agreed is None:
                     continue
-                message = copy_message(agreed[0], column, name, agreed[1])
+                message = copy_message(agreed[0], column, name, agreed[1], unit)
                 names = {"input": other, "label": name}
                 if agreed[0] == "equal":
                     raise DataError(message, COPY_HINT.format(**names))
@@ -65,16 +76,16 @@ def copied_labels(
 
 
 def _elements(
-    entry: ColumnSpec, values: Values, rows: Tensor, truth: Tensor, classes: bool
+    entry: ColumnSpec, stored: Stored, rows: Tensor, truth: Tensor, classes: bool
 ) -> Iterator[tuple[str, Tensor]]:
     """Elements of an input that nothing in the first rows tells from a copy: what to call each, and its rows."""
-    size = values.stored.shape.numel()
+    size = stored.shape.numel()
     if size > MOST_ELEMENTS or len(rows) < LEAST_ROWS:
         return
     alike: dict[int, list[float]] = {place: [] for place in range(size)}
     seen, step = 0, FIRST_ROWS
     while seen < len(rows) and alike:
-        some = _of_rows(values.stored, rows[seen : seen + step]).reshape(-1, size)
+        some = _of_rows(stored, rows[seen : seen + step]).reshape(-1, size)
         seen += len(some)
         known = truth[:seen].tolist()
         grown = {place: [*told, *some[:, place].tolist()] for place, told in alike.items()}

@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.language.plates import path_of
@@ -49,6 +50,31 @@ class LabelledElements:
         element = variable.of_one
         codes = tensor.reshape(-1) if is_class(element) else torch.zeros(len(tensor), dtype=torch.int64)
         return cls(row_of.numpy(), places.numpy(), given.numpy(), codes.numpy().astype(np.int64))
+
+
+def elements_of(
+    stored: Stored, label: Variable, rows: Tensor, training: NDArray[np.int64], kept: NDArray[np.bool_] | None
+) -> Tensor:
+    """Which elements of a label rows have, by their number in `one_by_one`; of training rows only those that are kept,
+    where elements are and not rows."""
+    if isinstance(stored, Ragged):
+        found, within = stored.of_rows.of(rows)
+    else:
+        room = prod(label.shape[: label.row_axes])
+        found = (rows[:, None] * room + torch.arange(room)).flatten()
+        within = torch.arange(len(rows)).repeat_interleave(room)
+    if kept is None:
+        return found
+    trains = torch.from_numpy(np.isin(rows.numpy(), training))[within]
+    return found[~trains | torch.from_numpy(kept)[found]]
+
+
+def one_by_one(stored: Stored, variable: Variable) -> Stored:
+    """A variable of a plate with each element as if it were a row, rows one after the other."""
+    if isinstance(stored, Ragged):
+        return stored.elements
+    assert isinstance(stored, Held), "what stands in a plate without a count is held in memory"
+    return Held(stored.tensor.reshape(-1, *variable.of_element))
 
 
 def refuse_uncounted_labels(

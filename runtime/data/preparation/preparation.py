@@ -119,7 +119,7 @@ def prepare(
     rows = {"training": len(prepared.training), "validation": len(prepared.validation), "test": len(prepared.test)}
     per_label = {name: len(given) for name, given in prepared.label_rows.items()}
     diluted = dilution_notes(graphs, per_label, len(prepared.labelled))
-    copied = copied_labels(graphs, columns, values, splits, kept)
+    copied = copied_labels(graphs, columns, values, splits, kept, of_elements)
     return replace(
         prepared, notes=(*prepared.notes, *label_notes(graphs, prepared.label_counts, rows), *diluted, *copied)
     )
