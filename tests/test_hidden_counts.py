@@ -1,7 +1,10 @@
 """Plates whose count rows may lack: the sum over all counts of the model of as many elements."""
 
+import csv
+import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from plate_twin import PlateTwin
@@ -10,10 +13,12 @@ from row_noise import RowNoise
 from test_plates import DOUBLE, gradients, model_of
 from test_ragged_plates import ragged_rows
 from torch import Tensor
+from typer.testing import CliRunner
 
 from compiler.emission import emit
 from compiler.tensors.noise import Noise
 from graphspec.loading import check_graphs, load
+from runtime.cli.app import app
 
 ROWS = 4
 
@@ -154,3 +159,55 @@ def test_more_labels_than_programs_are_worth_go_by_one_masked_program() -> None:
 def test_good_specs_get_no_warning() -> None:
     graphs, found = check_graphs("-", text=digits("supervised"))
     assert graphs is not None and not found
+
+
+SCENES = """
+graphspec: 1
+name: scenes
+plates: {parts: {count: k}}
+variables:
+  x: {role: observed, size: 4}
+  k: {role: supervised, domain: count, min: 0, max: 3}
+  y: {role: supervised, domain: category, names: [a, b, c], plate: parts}
+  z: {role: latent, size: 2, plate: parts}
+  part: {role: deterministic, size: 4, plate: parts}
+generative:
+  k: {}
+  y: {}
+  z: {}
+  part: {parents: [y, z], network: {kind: mlp, hidden: [8]}}
+  x: {parents: [part], network: {kind: sum}, parameters: {scale: 0.5}}
+recognition:
+  k: {parents: [x]}
+  y: {parents: [x, parts]}
+  z: {parents: [x, y, parts]}
+networks: {default: {kind: mlp, hidden: [8]}}
+objective: {alpha: {k: 3, y: 2}}
+data:
+  source: scenes.npz
+  variables: {x: x, k: k, y: y}
+  labels: {k: 30, y: {with: k}}
+  test: 0.2
+training: {epochs: 1, batch_size: 32}
+"""
+
+
+def test_scenes_of_any_number_of_parts_train_and_are_measured(tmp_path, monkeypatch) -> None:
+    """Arrays with room for the most parts, garbage where there are fewer; a table of draws leaves those cells empty."""
+    random = np.random.default_rng(0)
+    k = random.integers(0, 4, 90)
+    there = np.arange(3) < k[:, None]
+    x = (random.normal(size=(90, 3, 4)) * there[..., None]).sum(1).astype("float32")
+    y = np.where(there, random.integers(0, 3, (90, 3)), 77)
+    np.savez(tmp_path / "scenes.npz", x=x, k=k, y=y)
+    (tmp_path / "scenes.yaml").write_text(SCENES)
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+    result = runner.invoke(app, ["train", "scenes.yaml", "--out", "run", "--json"])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)["test"]["variables"]["y"]
+    assert report["elements"] > report["rows"] and math.isfinite(report["log_loss"])
+    result = runner.invoke(app, ["sample", "run", "-o", "drawn.csv"])
+    assert result.exit_code == 0, result.output
+    for line in csv.DictReader((tmp_path / "drawn.csv").read_text().splitlines()):
+        assert [line[f"y[{place}]"] != "" for place in range(3)] == [place < int(line["k"]) for place in range(3)]

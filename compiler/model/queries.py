@@ -75,12 +75,15 @@ class Queries(nn.Module):
         """Prepared rows by pattern: where they are; see `grouping.group`."""
         return grouping.group(self.graphs, rows, codes)
 
-    def predict(self, name: str, rows: Mapping[str, Tensor], *, samples: int = 1, noise: Noise) -> Tensor:
+    def predict(
+        self, name: str, rows: Mapping[str, Tensor], *, samples: int = 1, noise: Noise, beyond_count: bool = False
+    ) -> Tensor:
         """Posterior of one hidden variable given the observed variables and the labels in `rows`.
 
         Discrete with a finite support: probabilities [B, *shape, K]; else the mean [B, *shape]. Marginal over
         everything else that is hidden: exactly where that is enumerated, over `samples` draws otherwise. Of a plate
         with a count the elements that are there, or likeliest are; labels of elements have no part in their count's.
+        beyond_count: where rows do not tell the count all elements, each as if it was there.
         """
         prepared = self.prepare(rows)
         for hidden in (name, *self._labels_counted_by(name)):
@@ -92,7 +95,7 @@ class Queries(nn.Module):
             return ("posterior", name, samples), partial(plan_posterior, program, name, self.compiled.features)
 
         found = self.by_pattern(prepared, planned, noise)["posterior"]
-        counts = self._likeliest_counts(name, prepared, samples, noise)
+        counts = {} if beyond_count else self._likeliest_counts(name, prepared, samples, noise)
         masks = presence.presence(self.graphs, {**prepared, **counts})
         return presence.blank_where_absent(self.graphs, masks, name, found)
 

@@ -152,7 +152,7 @@ def plan_means(graphs: Graphs, labels: Collection[str]) -> Plan:
 
 def plan_generation(graphs: Graphs, fixed: Collection[str], *, means: bool) -> Plan:
     """Ancestral draws from p, some variables held fixed. means: observed variables are their distribution's mean; one
-    that later elements read is drawn for them all the same.
+    that later elements read is drawn for them all the same, and so is a plate's count: no row has half an element.
 
     Raises ValueError naming a variable that is needed and neither fixed nor modelled.
     """
@@ -164,7 +164,8 @@ def plan_generation(graphs: Graphs, fixed: Collection[str], *, means: bool) -> P
     walk = Walk(graphs, fixed)
 
     def observed(factor: Factor) -> bool:
-        return means and graphs.variables[factor.variable].role == "observed"
+        count = any(plate.count == factor.variable for plate in graphs.plates.values())
+        return means and not count and graphs.variables[factor.variable].role == "observed"
 
     def take(here: Walk, factor: Factor) -> None:
         if factor.variable in fixed:

@@ -16,7 +16,7 @@ from compiler.model.model import Model
 from compiler.tensors.blanks import as_value
 from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import Factor
-from runtime.answering.panels import Target, below, conditioned
+from runtime.answering.panels import Target, below, conditioned, counted_by, counting
 from runtime.data import Rows
 from runtime.data.stream.patterns import given_elements
 from runtime.errors import RunError
@@ -50,17 +50,23 @@ def infer(model: Model, data: Mapping[str, Tensor], seed: int, *, keep_labels: b
     inferred first. Otherwise from the observed variables alone.
     """
     graphs = model.graphs.by_row
-    count = len(next(iter(data.values())))
     seen = model.unlabelled(data)
-    held = model.posterior_means(seen, noise=noise_for(model, count, seed))
+    held = _means(model, seen, seed)
     if keep_labels and any(name in data for name in graphs.supervised):
         labels = {name: filled(data[name], held[name]) for name in graphs.supervised if name in data}
-        held = {**model.posterior_means({**seen, **labels}, noise=noise_for(model, count, seed)), **labels}
+        again = _means(model, {**seen, **labels}, seed)
+        held = {**again, **{name: filled(label, again[name]) for name, label in labels.items()}}
     dtype = placement(model)[1]
     hidden = (*graphs.supervised, *graphs.latent)
-    return {name: value.to(dtype) for name, value in held.items() if name in hidden} | {
-        name: data[name] for name in conditioned(graphs)
-    }
+    told = dict.fromkeys((*conditioned(graphs), *(name for name in counting(graphs) if name in graphs.observed)))
+    found = {name: value.to(dtype) for name, value in held.items() if name in hidden}
+    return found | {name: data[name] for name in told}
+
+
+def _means(model: Model, seen: Mapping[str, Tensor], seed: int) -> Values:
+    """q's means and modes; NaN of elements that are not there."""
+    means = model.posterior_means(seen, noise=noise_for(model, len(next(iter(seen.values()))), seed))
+    return {name: _numbers(model, name, value) for name, value in means.items()}
 
 
 def filled(labels: Tensor, inferred: Tensor) -> Tensor:
@@ -74,7 +80,15 @@ def generate(model: Model, given: Mapping[str, Tensor], count: int, seed: int, *
     made = model.generate(given, count, noise=noise_for(model, count, seed), means=means)
     values = {**made, **given}
     names = [name for name, variable in graphs.variables.items() if variable.role != "deterministic"]
-    return {name: values[name].to(placement(model)[1]) for name in names if name in values}
+    return {name: _numbers(model, name, values[name]) for name in names if name in values}
+
+
+def _numbers(model: Model, name: str, value: Tensor) -> Tensor:
+    """Values in the model's floating type; NaN of elements that are not there."""
+    found = value.to(placement(model)[1])
+    if model.graphs.ragged(plate for plate, _ in model.graphs.variables[name].plates) is None:
+        return found
+    return found.masked_fill(~given_elements(value, model.graphs.variables[name].discrete), float("nan"))
 
 
 def context(model: Model, rows: Rows | None, count: int, seed: int) -> Values:
@@ -105,7 +119,9 @@ def intervene(model: Model, held: Mapping[str, Tensor], changes: Mapping[Target,
         values = changed.get(name, held[name]).clone()
         values[target.index] = value.to(values)
         changed[name] = values
-    moved = below(model.graphs.by_row, changed)
+    graphs = model.graphs.by_row
+    counts = set(counting(graphs)) - changed.keys()  # a row keeps its elements
+    moved = (below(graphs, changed) | counted_by(graphs, changed)) - counts
     kept = {name: value for name, value in held.items() if name not in moved} | changed
     return generate(model, {**kept, **_carried(model, held, kept, moved)}, count, seed)
 

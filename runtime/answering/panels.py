@@ -176,6 +176,18 @@ def conditioned(graphs: Graphs) -> tuple[str, ...]:
     return tuple(name for name in graphs.observed if name not in graphs.generative)
 
 
+def counting(graphs: Graphs) -> tuple[str, ...]:
+    """Variables that say how many elements of a plate are there: of a row they are held, unless they are set."""
+    return tuple(dict.fromkeys(plate.count for plate in graphs.plates.values() if plate.count is not None))
+
+
+def counted_by(graphs: Graphs, counts: Iterable[str]) -> frozenset[str]:
+    """Variables whose elements some of `counts` count."""
+    chosen = set(counts)
+    plates = {plate.name for plate in graphs.plates.values() if chosen & {graphs.plates[p].count for p in plate.path}}
+    return frozenset(name for name, variable in graphs.spec.variables.items() if variable.plate in plates)
+
+
 def reaches(graphs: Graphs, cause: str, effect: str) -> bool:
     """There is a directed path from `cause` to `effect` in the generative graph."""
     graph = graphs.graph("generative")

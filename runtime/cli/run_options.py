@@ -118,7 +118,7 @@ def answer(opened: Opened, panel: "Panel", output: Path | None, verb: str) -> No
     from runtime.figures.panel_files import default_path, is_picture, write_panel
     from runtime.runs.protected import refuse_users_own
 
-    graphs = opened.model.graphs
+    graphs = opened.model.graphs.by_row
     if output is not None:
         refuse_users_own(output, graphs, opened.run.spec_path, opened.data_dir)
     path = output or default_path(panel, graphs.by_row, opened.run.figures, verb)

@@ -74,7 +74,7 @@ def measure(
 
     elbo: mean over rows in nats, beta 1, no free bits; averaged over `samples` joint draws of the hidden variables.
     error: share of labels that are wrong where the variable has finitely many values, else the root mean square in
-    data units (`units` undoes standardization); over the elements that are given.
+    data units (`units` undoes standardization); over the elements that are given, each as if it was known to be there.
     interval: 95 % of a share that is wrong. log_loss in nats, calibration: expected calibration error.
     binarize: applied to each batch, where the spec draws pixels anew. disentanglement: metrics that hold the
     inferred codes against `rows.factors` and the labels. latents: also what each latent carries. training: also the
@@ -127,7 +127,8 @@ def _measure(
             fits.take_in(seen, evaluation)
             change.take_in(seen)
         for name, predictions in found.items():
-            predictions.append(model.predict(name, seen, samples=samples, noise=noise).cpu())
+            answered = model.predict(name, seen, samples=samples, noise=noise, beyond_count=True)
+            predictions.append(answered.cpu())
         if factors:
             for name, value in model.posterior_means(seen, noise=noise).items():
                 if not graphs.variables[name].plates:
