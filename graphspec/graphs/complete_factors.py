@@ -20,7 +20,7 @@ from graphspec.graphs.viewed import counted_parents, viewed_variable
 from graphspec.graphs.walks import circles
 from graphspec.language import WEIGHTLESS, FactorSpec, LearnedParameter, NetworkParameter, NetworkSpec, ParameterSpec
 from graphspec.language.families import CERTAIN, Family
-from graphspec.language.networks import Gru
+from graphspec.language.networks import Elementwise, Gru
 from graphspec.text.report import Report
 from graphspec.text.tree import Path
 
@@ -202,6 +202,11 @@ def _network(
     if parents is not None and not isinstance(network, Gru):  # which `rules/gru_rules.py` refuses
         what, counted = f"the {family.direct} of {base.variable}", family.name == CERTAIN
         check_gives(network, parents, target, what, context.report, path, counted=counted)
+        for head in heads if isinstance(network, Elementwise) else ():
+            if head.extent == "vector":
+                told = f"elementwise gives each element a number, and the {head.name} of {base.variable} is one for all"
+                hint = f"use linear or mlp, or give it apart: `parameters: {{{head.name}: learned}}`"
+                context.report.error("GS061", (*path, "network"), told, hint=hint)
     return network, label
 
 
