@@ -378,6 +378,8 @@ def test_elements_keep_their_labels_by_count_wherever_they_stand(tmp_path: Path)
         found = torch.bincount(read.training.values["kind"][given], minlength=3)
         assert int(found.min()) >= asked // 3 - 1
         assert len(read.label_rows["kind"]) == int(given.any(1).sum())
+        held_out = read.test.values["kind"]
+        assert int((held_out != -1).sum()) == int(read.test.values["n"].sum())  # held-out rows keep theirs
         kept[asked] = {tuple(place) for place in given.nonzero().tolist()}
     assert kept[6] < kept[12]
     share = prepared({**data, "labels": {"kind": {"elements": 0.5}}}, tmp_path)

@@ -17,6 +17,8 @@ PATTERN_TESTS = (
     "tests/test_data_indivisible.py",
 )
 
+LAYOUT_TESTS = ("tests/test_layouts.py",)
+
 DATA_MUTANTS = (
     # --- budgets
     Mutant("held-out-labels", "runtime/data/preparation/budgets.py", "return self._mask(self.training) & self.values[name].present",
@@ -65,6 +67,16 @@ DATA_MUTANTS = (
            "elements are counted in the last block of rows only", PATTERN_TESTS),
     Mutant("most-patterns", "runtime/data/stream/patterns.py", "patterns = sorted(patterns, key=lambda entry: -entry[1])", "patterns = sorted(patterns, key=lambda entry: entry[1])",
            "the rarest patterns are shown", PATTERN_TESTS),
+    # --- elements of plates
+    Mutant("lines-unsorted", "graphspec/headers/line_groups.py", "np.lexsort((first, units_order, outer))", "np.lexsort((first, outer))",
+           "elements stand as in the file, whatever `order` says", LAYOUT_TESTS),
+    Mutant("absent-zero", "runtime/data/stream/ragged_store.py", 'blank = float("nan") if', "blank = 0.0 if", "absent elements are zeros, and count", LAYOUT_TESTS),
+    Mutant("nested-places", "runtime/data/read/element_table.py", "outer.places[unit] * size + within", "outer.places[unit] + within",
+           "words of two sentences share a place", LAYOUT_TESTS),
+    Mutant("elements-held-out", "runtime/data/preparation/labelled_elements.py", "rows[stored.of_rows.row_of] & ~torch.from_numpy(kept)",
+           "~torch.from_numpy(kept)", "held-out rows lose labels of elements too", LAYOUT_TESTS),
+    Mutant("first-blank-line", "graphspec/headers/line_groups.py", "units.of_line[~blank], lines[~blank])", "units.of_line, lines)",
+           "a blank first line hides what the others of its row say", LAYOUT_TESTS),
 )  # fmt: skip
 
 DATA_EQUIVALENT: dict[str, str] = {}
