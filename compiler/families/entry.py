@@ -192,7 +192,11 @@ class FamilyEntry:
 
     def mean_of(self, parameters: Parameters, extras: Extras) -> Tensor:
         """Mean [*lead, *event]; of a category, which has none, the likeliest class."""
-        return self._whole(call(self.mean, self.inputs(parameters, extras), extras), parameters, extras)
+        return self._whole(self.mean_at(parameters, extras), parameters, extras)
+
+    def mean_at(self, parameters: Parameters, extras: Extras) -> Tensor:
+        """The same of parameters that are given for the whole event."""
+        return call(self.mean, self.inputs(parameters, extras), extras)
 
     def mode_of(self, parameters: Parameters, extras: Extras) -> Tensor:
         """Likeliest value [*lead, *event]."""

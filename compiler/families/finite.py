@@ -76,6 +76,11 @@ def certain_log_probs(value: Tensor, classes: int, minimum: int) -> Tensor:
     return other.to(value.dtype) * IMPOSSIBLE
 
 
+def bernoulli_mean(logits: Tensor) -> Tensor:
+    """The probability of one."""
+    return torch.sigmoid(logits)
+
+
 def class_log_prob(value: Tensor, log_probs: Tensor) -> Tensor:
     """Log probability at a one-hot value [..., K]; weights of classes (a relaxed draw) score linearly."""
     return (value * log_probs).sum(-1)
@@ -133,7 +138,7 @@ def class_entry(name: str, log_probs: Function, *, standard_uniform: bool, other
 ENTRIES: tuple[FamilyEntry, ...] = (
     FamilyEntry(
         "bernoulli", bernoulli_log_prob, UNIFORM, sample=bernoulli_draw, log_probs=bernoulli_log_probs,
-        mean=lambda logits: torch.sigmoid(logits), mode=lambda logits: (logits > 0).to(logits.dtype),
+        mean=bernoulli_mean, mode=lambda logits: (logits > 0).to(logits.dtype),
         relaxed=bernoulli_relaxed, hardened=rounded,
         divergences={"bernoulli": bernoulli_kl}, standard_uniform=True, kernel="bernoulli",
     ),

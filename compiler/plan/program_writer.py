@@ -300,6 +300,9 @@ class ProgramWriter(FactorWriter):
             self.note(f"{name} takes all its values ({reason})")
             support = self.write("support", name, (), (name,), rank=self.rank(name), rows=False, variable=name)
             return self.or_label(name, support) if step.masked else support
+        if step.action == "mean":
+            self.note(f"{name} = the mean of {conditional_text('q', name, factor.parents)} ({reason})")
+            return self._mean(step)
         self.note(f"{name} ~ {conditional_text('q', name, factor.parents)} ({reason})")
         return self.or_label(name, self._draw(step)) if step.masked else self._draw(step)
 
@@ -331,6 +334,13 @@ class ProgramWriter(FactorWriter):
         if self.doubly and SAMPLES in found.axes:
             return self.write("reweighted", f"{name}_reweighted", (found,), rank=rank)
         return found
+
+    def _mean(self, step: Step) -> Value:
+        """The mean of q, or the label where a row has one."""
+        name, factor = step.factor.variable, step.factor
+        wanted = f"{name}_mean" if step.masked else name
+        found = self.write("expected_value", wanted, self.parameters(factor), rank=self.rank(name), factor=factor.key)
+        return self.or_label(name, found) if step.masked else found
 
     def _likeliest(self, step: Step) -> Value:
         """The likeliest values of an enumerated variable, and one draw that stands for the others."""

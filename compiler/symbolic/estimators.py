@@ -63,6 +63,8 @@ def _asked_for(graphs: Graphs, name: str, override: EstimatorSpec, weighed: Set[
     variable, budget = graphs.variables[name], 1 if override.budget == "auto" else override.budget
     if override.kind == "enumerate" and (reader := coupling_reader(graphs, name)) is not None:
         return _coupled(graphs, name, reader)
+    if override.kind == "mean":
+        return Choice("mean", "the spec asks for it: what reads it gets q's mean, and this is no bound any more")
     if override.kind != "enumerate" or budget is None or variable.shape:
         return Choice(override.kind, "the spec asks for it" + _with_baseline(graphs, override.kind))
     if budget + 1 >= (variable.support or 0):

@@ -264,7 +264,7 @@ def _recognise(lay: _Lay, factor: Factor, choices: Mapping[str, Choice]) -> Step
         own = plates if name in pattern.masked else ()
         axes[name] = canonical((name, *own) if choices[name].budget is None else (name, *inherited))
     else:
-        axes[name] = canonical((SAMPLES, *inherited))
+        axes[name] = inherited if action == "mean" else canonical((SAMPLES, *inherited))
     return Step(action, factor, axes[name], lay.together(axes[name], inherited), inherited, name in pattern.masked)
 
 

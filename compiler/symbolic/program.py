@@ -19,7 +19,9 @@ from graphspec.graphs.walks import Loop
 from graphspec.language.plates import shown
 
 Axes = tuple[str, ...]
-Action = Literal["compute", "clamp", "enumerate", "reparameterize", "relax", "score_function", "certain", "score"]
+Action = Literal[
+    "compute", "clamp", "enumerate", "reparameterize", "relax", "score_function", "mean", "certain", "score"
+]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Choice:
     joint: all elements that a row has of it are summed together, because something reads them together.
     """
 
-    estimator: Literal["enumerate", "reparameterize", "relax", "score_function"]
+    estimator: Literal["enumerate", "reparameterize", "relax", "score_function", "mean"]
     reason: str
     closed_kl: bool = False
     closed_kl_reason: str = ""

@@ -103,7 +103,9 @@ ValueBudget = Annotated[
 class EstimatorSpec(NamedSection):
     """How the expectation over one hidden variable is taken: a name, or `{kind: NAME, ...}`."""
 
-    kind: Literal["reparameterize", "enumerate", "relax", "score_function"] = Field(description="The estimator.")
+    kind: Literal["reparameterize", "enumerate", "relax", "score_function", "mean"] = Field(
+        description="The estimator; mean: q's mean (of a bernoulli) stands for a draw, and the objective is no bound."
+    )
     temperature: NumberOrSchedule = Field(default=0.66, description="relax: temperature of the Concrete sample.")
     straight_through: bool = Field(default=False, description="relax: discrete forward, relaxed backward.")
     budget: ValueBudget | None = Field(

@@ -2,7 +2,7 @@
 
 from math import log2, prod
 
-from graphspec.graphs.graph import Graphs, Variable
+from graphspec.graphs.graph import Factor, Graphs, Variable
 from graphspec.language import EstimatorSpec, Spec
 from graphspec.language.families import Family
 from graphspec.rules.declared import HIDDEN, check_name
@@ -15,6 +15,7 @@ REASONS = {
     "enumerate": "its values cannot be listed",
     "relax": "only variables with finitely many values have a relaxed sample",
     "reparameterize": "a draw is not a differentiable function of the parameters",
+    "mean": "only a bernoulli, in recognition and where p has it, scores its mean as it scores what it draws",
 }
 
 
@@ -28,6 +29,8 @@ def check_estimators(spec: Spec, variables: dict[str, Variable], graphs: Graphs 
             continue
         factor = graphs.recognition.get(name) if graphs is not None else None
         possible = possible_estimators(variables[name], factor.family if factor is not None else None)
+        if graphs is None or all(_bernoulli(side.get(name)) for side in (graphs.recognition, graphs.generative)):
+            possible = (*possible, "mean")
         if estimator.kind not in possible:
             family = f" ({factor.family.name} in recognition)" if factor is not None and factor.family else ""
             message = f"'{name}'{family} has no estimator `{estimator.kind}`: {REASONS[estimator.kind]}"
@@ -35,6 +38,11 @@ def check_estimators(spec: Spec, variables: dict[str, Variable], graphs: Graphs 
             report.error("GS071", ("objective", "estimators", name, "kind"), message, hint=hint)
         elif estimator.kind == "enumerate":
             _check_size(variables[name], report)
+
+
+def _bernoulli(factor: Factor | None) -> bool:
+    """Its log density is linear in the value, so that its value at the mean is the mean of its values."""
+    return factor is None or (factor.family is not None and factor.family.name == "bernoulli")
 
 
 def _check_size(variable: Variable, report: Report) -> None:

@@ -124,6 +124,12 @@ def relax(line: Line, modules: Modules) -> Run:
     return laid_out(line.inputs, line.outputs[0].axes, run)
 
 
+def expected_value(line: Line, modules: Modules) -> Run:
+    """The mean of a distribution, with its gradient, in place of a draw."""
+    entry, extras = modules.family(line.options["factor"])
+    return lambda context, *parameters: entry.mean_at(parameters, extras)
+
+
 def draw(line: Line, modules: Modules) -> Run:
     """A draw without a gradient; a category as its index."""
     key = line.options["factor"]
@@ -202,6 +208,7 @@ VALUES: Operations = {
     "reparameterize": Operation(union, reparameterize),
     "flow_draw": Operation(union, flow_draw),
     "relax": Operation(union, relax),
+    "expected_value": Operation(union, expected_value),
     "draw": Operation(union, draw),
     "likeliest": Operation(with_variable, likeliest),
     "certain": Operation(union, certain),
