@@ -215,7 +215,8 @@ class _Lay:
 
 
 def _steps(lay: _Lay, side: Side, done: set[str], made: Callable[[Factor], Step]) -> tuple[Step, ...]:
-    """The steps of one side in order, without what is `done`; what has a value before cuts walks. Axes that a walk carries along come about in it."""
+    """The steps of one side in order, without what is `done`; what has a value before cuts walks. Axes that a walk
+    carries along come about in it."""
     graphs, steps = lay.graphs, list[Step]()
     for unit in graphs.units(side, tuple(lay.axes)):
         factors = [graphs.factor(side, name) for name in unit.names if name not in done]
