@@ -94,6 +94,14 @@ def test_divergences_are_closed_where_the_neighbour_is_drawn_before(way: str, cl
     assert any(line.op == "kl" for line in plan.lines) == closed
 
 
+def test_a_fused_gru_begins_at_the_last_element_that_is_there() -> None:
+    text = MARKOV.replace("WAY", "previous").replace("{size: 4, ordered", "{count: n, ordered")
+    text = text.replace("variables:", "variables:\n  n: {role: observed, domain: count, max: 4}")
+    assert_as_written_out(text)
+    (plan,) = plans_of(load("-", text=text))
+    assert any(line.op == "gru" for line in plan.lines)
+
+
 def test_the_body_of_a_walk_is_verified_and_printed() -> None:
     (plan,) = plans_of(load("-", text=MARKOV.replace("WAY", "previous")))
     assert "h [@time, B] = gru(x, factor=recognition.h, kind=next, axis=@time, size=4)" in str(plan)
