@@ -1,9 +1,9 @@
 """Writes the made-up rows that some specs of this folder learn from: `python specs/tables.py`.
 
-patients.csv (table.yaml, continuous-label.yaml), animals.csv (attributes.yaml), survey.csv (survey.yaml) and cells.npz
-(scanvi.yaml). Nothing in them was measured: every column follows from a few hidden numbers per row, so that there is
-something to find. Only `Random.random` is used, whose stream Python promises to keep, so the files can be made again
-to the letter.
+patients.csv (table.yaml, continuous-label.yaml, mixture.yaml), animals.csv (attributes.yaml), survey.csv (survey.yaml),
+activities.csv (hmm.yaml, hmm-labels.yaml), orbits.csv (switching.yaml) and cells.npz (scanvi.yaml). Nothing in them was
+measured: every column follows from a few hidden numbers per row, so that there is something to find. Only
+`Random.random` is used, whose stream Python promises to keep, so the files can be made again to the letter.
 """
 
 import csv
@@ -27,6 +27,9 @@ MOODS = ("calm", "wary", "keen")
 QUESTIONS = 12
 KINDS = ("alpha", "beta", "delta", "duct")
 GENES = 60
+ACTIVITIES = {"rest": (0.2, 0.3, 0.3), "walk": (1.6, 1.2, 0.5), "run": (2.4, 3.2, 0.7), "climb": (0.9, 2.3, 0.6)}
+"""Centres of sway and bounce, and their width."""
+STEPS = 16
 
 
 class Draws:
@@ -155,9 +158,43 @@ def cells(rows: int = 700) -> dict[str, np.ndarray]:
     return {"counts": table, "total": total, "batch": np.array(batches, np.int8), "kind": np.array(kinds, np.int8)}
 
 
+def activities(persons: int = 120) -> list[dict[str, str]]:
+    """One second a line: what a watch measures of a person, and what the person does, which mostly stays as it is."""
+    draws, table, names = Draws(5), [], list(ACTIVITIES)
+    for person in range(persons):
+        now = draws.choice((4, 2, 1, 1))
+        for second in range(8 + int(12 * draws.uniform())):
+            if second and draws.uniform() < 0.12:
+                now = (now + draws.choice((0, 3, 1, 1))) % 4
+            sway, bounce, width = ACTIVITIES[names[now]]
+            measured = {"sway": draws.normal(sway, width), "bounce": draws.normal(bounce, width)}
+            row = {"person": f"p{person:03d}", "second": str(second)} | {k: f"{v:.2f}" for k, v in measured.items()}
+            table.append(row | {"activity": names[now]})
+    return table
+
+
+def orbits(count: int = 80) -> list[dict[str, str]]:
+    """One step a line: a place that turns left, turns right or falls to the middle, seen through noise."""
+    draws, table = Draws(6), []
+    for orbit in range(count):
+        regime, east, north = draws.choice((1, 1, 1)), draws.normal(0, 1.5), draws.normal(0, 1.5)
+        for step in range(STEPS):
+            regime = draws.choice((1, 1, 1)) if draws.uniform() < 0.1 else regime
+            angle, length = ((0.5, 1.02), (-0.5, 1.02), (0.0, 0.8))[regime]
+            turned = (
+                east * math.cos(angle) - north * math.sin(angle),
+                east * math.sin(angle) + north * math.cos(angle),
+            )
+            east, north = (length * value + draws.normal(0, 0.1) for value in turned)
+            seen = {"east": draws.normal(east, 0.15), "north": draws.normal(north, 0.15)}
+            table.append({"orbit": str(orbit), "step": str(step)} | {k: f"{v:.2f}" for k, v in seen.items()})
+    return table
+
+
 def write(folder: Path) -> None:
     """All files into `folder`."""
-    for name, table in (("patients.csv", patients()), ("animals.csv", animals()), ("survey.csv", survey())):
+    tables = {"patients": patients(), "animals": animals(), "survey": survey(), "activities": activities()}
+    for name, table in ((f"{name}.csv", table) for name, table in {**tables, "orbits": orbits()}.items()):
         with (folder / name).open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, table[0].keys(), lineterminator="\n")
             writer.writeheader()

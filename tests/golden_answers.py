@@ -33,7 +33,8 @@ def _posteriors(model: Model, rows: dict[str, Tensor], ids: list[int]) -> dict[s
     means = model.posterior_means(rows, noise=KeyedNoise(8, ids))
     found = {f"mean {name}": value for name, value in means.items()}
     found |= {f"posterior {n}": model.predict(n, rows, samples=2, noise=KeyedNoise(9, ids)) for n in hidden}
-    classes = tuple(name for name in graphs.supervised if graphs.variables[name].support is not None)
+    asked = (name for name in graphs.supervised if name not in graphs.exact)  # which has no q to be asked
+    classes = tuple(name for name in asked if graphs.variables[name].support is not None)
     weights = ObjectiveWeights.at(graphs, model.rates, float("inf"))
     said = model.evaluate(rows, weights=weights, noise=KeyedNoise(7, ids), answers=classes).answers
     return found | {f"log answer {name}": value for name, value in said.items()}

@@ -138,6 +138,9 @@ def compare(graphs: Graphs, *, count: int = 9, seed: int = 0, training: bool = F
     labelled = torch.zeros(count, dtype=torch.bool)
     for name in graphs.supervised:
         blank = (rows[name] == -1) if graphs.variables[name].discrete else rows[name].isnan()
+        for plate, size in graphs.variables[name].plates:
+            if (counted := graphs.plates[plate].count) is not None:
+                blank = blank | (torch.arange(size) >= rows[counted].unsqueeze(-1))
         labelled |= ~blank.flatten(1).all(1) if blank.dim() > 1 else ~blank
     expected = -ours.mean()
     if labelled.any() and not labelled.all():

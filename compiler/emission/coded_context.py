@@ -43,6 +43,8 @@ class CodedContext:
     own_noise: what gives an element of a walk its noise.
     """
 
+    choosing = None
+
     def __init__(self, plan: EmissionPlan, outer: "CodedContext | None") -> None:
         self.plan, self.modules = plan, CodedModules.of(plan)
         self.top: CodedContext = self if outer is None else outer

@@ -21,6 +21,7 @@ SHARED = (
     "compiler.tensors.call_layout",
     "compiler.tensors.blanks",
     "compiler.tensors.views",
+    "compiler.tensors.exact_chains",
     "compiler.families.numerics",
     "compiler.families.sphere",
     "compiler.families.flow_maps",

@@ -10,8 +10,9 @@ from compiler.model import grouping
 from compiler.model.compiled import Compiled
 from compiler.model.evaluation import Group
 from compiler.model.given import GivenTensors
+from compiler.plan.exact_answers import plan_chosen, plan_exact_densities
 from compiler.plan.plan import Plan
-from compiler.plan.questions import plan_densities, plan_draws, plan_generation, plan_means, plan_posterior
+from compiler.plan.questions import plan_densities, plan_draws, plan_generation, plan_means, plan_own, plan_posterior
 from compiler.plan.running import Context
 from compiler.symbolic.program import Pattern
 from compiler.symbolic.schedules import ObjectiveWeights, Rates
@@ -156,6 +157,7 @@ class Queries(nn.Module):
         labels = self._labels(repeated)
         runner = self.compiled.runner(("draws", labels), lambda: plan_draws(self.graphs, labels))
         found = runner.results(self._context(repeated, inner), self._given(repeated).of(runner.plan))
+        found = self._with_exact(repeated, found, inner, draws=True)
         log_weight = found.pop("log weight").expand(inner.batch)
         chosen = _resample(log_weight.reshape(noise.batch, samples), noise)
         drawn = {n: v.expand(inner.batch, *v.shape[1:]) for n, v in found.items()}
@@ -169,6 +171,8 @@ class Queries(nn.Module):
         labels = self._labels(prepared)
         runner = self.compiled.runner(("means", labels), lambda: plan_means(self.graphs, labels))
         found = runner.results(self._context(prepared, noise), self._given(prepared).of(runner.plan))
+        found = self._with_exact(prepared, found, noise, draws=False)
+        found.pop("log weight", None)
         found = {name: value.expand(noise.batch, *value.shape[1:]) for name, value in found.items()}
         return self._of_those_there(found, {**prepared, **found})
 
@@ -176,6 +180,25 @@ class Queries(nn.Module):
         """Answers without those of elements that are not there by the counts of rows."""
         masks = presence.presence(self.graphs, rows)
         return {n: presence.blank_where_absent(self.graphs, masks, n, value) for n, value in found.items()}
+
+    def _with_exact(
+        self, rows: Mapping[str, Tensor], found: Mapping[str, Tensor], noise: Noise, *, draws: bool
+    ) -> dict[str, Tensor]:
+        """What was found, with values of what is summed out of p at these, and of latents that read it."""
+        whole = dict(found)
+        if not self.graphs.exact:
+            return whole
+        weight = whole.pop("log weight", None)
+        values = {**rows, **{n: v.expand(noise.batch, *v.shape[1:]) for n, v in whole.items()}}
+        plans = (partial(plan_chosen, self.graphs, draws=draws), partial(plan_own, self.graphs, means=not draws))
+        for kind, plan in zip(("exact", "own"), plans, strict=True):
+            runner = self.compiled.runner((kind, draws), plan)
+            more = runner.results(self._context(values, noise), self._given(values).of(runner.plan))
+            added = more.pop("log weight", None)
+            weight = added if weight is None else weight if added is None else weight + added
+            more = {name: value.expand(noise.batch, *value.shape[1:]) for name, value in more.items()}
+            values, whole = {**values, **more}, {**whole, **more}
+        return whole if weight is None else {**whole, "log weight": weight}
 
     def generate(
         self, given: Mapping[str, Tensor], rows: int, *, noise: Noise, means: bool = True
@@ -204,6 +227,7 @@ class Queries(nn.Module):
         Raises ValueError naming a variable that is missing or misshapen.
         """
         needed = [f.variable for f in self.graphs.order(side) if not f.deterministic]
+        needed += self.graphs.exact if side == "recognition" else ()
         for name in needed:
             if name not in values:
                 raise ValueError(f"log_prob needs a value for {name!r}; it was given {sorted(values)}")
@@ -211,6 +235,9 @@ class Queries(nn.Module):
         batch = len(next(iter(prepared.values())))
         runner = self.compiled.runner(("densities", side), lambda: plan_densities(self.graphs, side))
         found = runner.results(self._context(prepared, Noise(0, batch)), self._given(prepared).of(runner.plan))
+        if side == "recognition" and self.graphs.exact:
+            runner = self.compiled.runner("exact densities", lambda: plan_exact_densities(self.graphs))
+            found |= runner.results(self._context(prepared, Noise(0, batch)), self._given(prepared).of(runner.plan))
         return {name: value.expand(batch) for name, value in found.items()}
 
     def _labels(self, rows: Mapping[str, Tensor]) -> tuple[str, ...]:

@@ -6,21 +6,22 @@ brought to the values of all (`y[0]`, `y[1]`), or taken of one element.
 
 from collections.abc import Iterable, Sequence
 
+from compiler.plan.elimination_writer import EliminationWriter
 from compiler.plan.plan import Value
-from compiler.plan.program_writer import ProgramWriter
 from compiler.symbolic.axis_names import SAMPLES, axis_label, canonical, is_plate
 from compiler.symbolic.elimination import closure
 from compiler.symbolic.enumeration import sums_over
 from compiler.symbolic.program import Axes, Program
 
 
-class ElementSums(ProgramWriter):
+class ElementSums(EliminationWriter):
     """A program's values of single elements."""
 
     def __init__(self, program: Program, features: Sequence[str]) -> None:
         super().__init__(program, features)
         self.draws = self.samples
-        densities = {name: self.shown(program.log_q_axes()[name]) for name in program.enumerated}
+        outside = (name for name in program.enumerated if name not in program.own)
+        densities = {name: self.shown(program.log_q_axes()[name]) for name in outside}
         self.axes_of_sum = sums_over(program.joint, densities)
 
     def log_axis(self, name: str) -> Value:

@@ -6,16 +6,19 @@ varies over, found by summing the other axes out in a good order.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from compiler.plan.element_sums import ElementSums
+from compiler.plan.elimination_writer import axes_name
 from compiler.plan.plan import Given, Plan, Value, needed_lines
+from compiler.plan.sum_writer import SumWriter, own_mean
 from compiler.plan.verify import verify
 from compiler.plan.writer import Signed, by_axes
 from compiler.symbolic.agreement import ancestors
 from compiler.symbolic.axis_names import SAMPLES, axis_label, canonical, plates_in, without_plates
 from compiler.symbolic.derivation import derive
-from compiler.symbolic.elimination import closure, elimination_order
+from compiler.symbolic.elimination import closure
 from compiler.symbolic.lowering import every_pattern, lower
 from compiler.symbolic.objective import (
     ClosedDivergence,
@@ -26,9 +29,11 @@ from compiler.symbolic.objective import (
     LogDensity,
     LogEvidence,
     LogMean,
+    LogSum,
     Measure,
     Negative,
     Objective,
+    OwnMean,
     Part,
     PlateSum,
     Sum,
@@ -79,7 +84,7 @@ class Planner(ElementSums):
 
     def __init__(self, program: Program, features: Sequence[str] = ()) -> None:
         super().__init__(program, features)
-        self._sizes = {axis: size for axis, size in program.sizes.items() if self.shown((axis,))}
+        self._sums: dict[tuple[str, ...], SumWriter] = {}
         self.apart = program.elements_apart()
         self._marginals: dict[tuple[Measure, Axes], Value] = {}
 
@@ -149,6 +154,10 @@ class Planner(ElementSums):
                 return self._where_there(plates, inner, wanted)
             case LogEvidence(labels):
                 return self._evidence(labels)
+            case OwnMean(latents, inner):
+                return self._own_mean(latents, inner, wanted)
+            case LogSum(labels=labels):
+                return self.log_sum(term, labels)
             case LogMean(inner):
                 return self._log_mean(inner)
             case Weighted(weight, inner):
@@ -180,6 +189,32 @@ class Planner(ElementSums):
                 return self._parts(inner, wanted, -sign)
             case _:
                 return [(sign, self.term(term, wanted))]
+
+    # what is summed out of p
+
+    def log_sum(self, term: LogSum, labels: Sequence[str]) -> Value:
+        """log Z of an exact sum with some labels held."""
+        return self.sum_writer(term).log_sum(labels)
+
+    def sum_writer(self, term: LogSum) -> SumWriter:
+        """The lines of one group of exact variables."""
+        if term.variables not in self._sums:
+            self._sums[term.variables] = SumWriter(self, term, self.term)
+        return self._sums[term.variables]
+
+    def _own_mean(self, latents: Sequence[str], term: Term, wanted: str) -> Value:
+        """Parts that vary over the same axes share one mean."""
+        found: list[Signed] = []
+        for parts in by_axes(self._parts(term, wanted)).values():
+            sign = parts[0][0] if len(parts) == 1 else 1
+            inside = self.added([(sign * each, value) for each, value in parts], f"each_{wanted}")
+            found.append((sign, own_mean(self, latents, inside, f"mean_{inside.name}")))
+        return self.added(found, wanted)
+
+    def mean_of_own(self, name: str, value: Value) -> Value:
+        """What a sum's own latent has, over draws and values of others of its own: for each value of what is summed."""
+        latents = next(each.over.own for each in self.program.sums if name in each.over.own)
+        return own_mean(self, latents, value, f"mean_{value.name}")
 
     # expectations
 
@@ -247,19 +282,19 @@ class Planner(ElementSums):
         start = canonical((*axes, *(axis for label in labels for axis in label.axes)))
         plate = self.host(start) if self.coupled(start) else None
         if plate is None:
-            return self._eliminate([*labels, *self.shares(start)], axes, wanted)
+            return self.eliminate([*labels, *self.shares(start)], axes, wanted)
         found = []
         for place in range(self.joint.sizes[plate]):
             each = [self.at_element(label, plate, place) for label in labels]
             keep = self.joint.at(axes, plate, place)
             start = canonical((*keep, *(axis for label in each for axis in label.axes)))
-            found.append(self._eliminate([*each, *self.shares(start)], keep, f"{wanted}_{place}"))
+            found.append(self.eliminate([*each, *self.shares(start)], keep, f"{wanted}_{place}"))
         return self.side_by_side(found, plate, self.joint.own(axes, plate), wanted)
 
     # labels of the elements of plates
 
     def _of_plates(self, labels: Sequence[str]) -> bool:
-        return any(self.graphs.variables[name].plates for name in labels)
+        return any(self.program.plates_of(name) for name in labels)
 
     def _normaliser(self, measure: Measure, axes: Axes) -> Value:
         """log of the measure's sum over everything but the plates that a term on `axes` stands in."""
@@ -270,7 +305,7 @@ class Planner(ElementSums):
         but where elements are independent a label weighs the term of its own element only."""
         found, inside = list[Value](), dict[Axes, list[Value]]()
         for name in labels:
-            plates = canonical(self.graphs.variables[name].plate_axes)
+            plates = self.program.plates_of(name)
             density = self.label_density(name)
             found += [] if plates else [density]
             if plates:
@@ -284,7 +319,7 @@ class Planner(ElementSums):
         own = [axis for axis in closure(start, self.axes_of_sum) if self._within_element(axis)]
         factors = self.aligned([*each, *(self.log_axis(axis) for axis in own)])
         keep = canonical(axis for factor in factors for axis in factor.axes if axis not in own)
-        element = self._eliminate(factors, keep, f"log_labels_{axes_name(plates)}")
+        element = self.eliminate(factors, keep, f"log_labels_{axes_name(plates)}")
         missing = tuple(axis for axis in plates if axis not in axes) if self.apart else plates
         if not missing:
             return each
@@ -298,28 +333,28 @@ class Planner(ElementSums):
         return axis in self.axes_of_sum and not apart and bool(self.graphs.variables[axis].plates)
 
     def label_density(self, name: str) -> Value:
-        """log q of what a row has of one label."""
+        """log q of what a row has of one label; of an exact one, what it adds to those before it."""
+        if name in self.program.exact:
+            return self.exact_label(name)
         return self.log_density("q", name, "given" if name in self.program.pattern.masked else "all")
 
-    def _eliminate(self, factors: Sequence[Value], keep: Axes, wanted: str) -> Value:
-        """log of the sum over every axis outside `keep` of the product of exp(factors)."""
-        keep = (*keep, *(axis for factor in factors for axis in plates_in(factor.axes)))
-        order, _ = elimination_order([factor.axes for factor in factors], keep, self._sizes)
-        current = list(factors)
-        for axis in order:
-            with_axis = [factor for factor in current if axis in factor.axes]
-            joint = self.added([(1, factor) for factor in with_axis], f"joint_{axes_name(with_axis[0].axes)}")
-            rest = tuple(other for other in joint.axes if other != axis)
-            last = axis == order[-1] and len(with_axis) == len(current)
-            name = wanted if last else f"log_sum_{axes_name(rest)}"
-            total = self.write("logsumexp", name.rstrip("_"), (joint,), rest, axis=axis)
-            current = [*(factor for factor in current if axis not in factor.axes), total]
-        return self.added([(1, factor) for factor in current], wanted)
+    def exact_label(self, name: str) -> Value:
+        """log Z with this label held beside those before it, less log Z without it."""
+        term, before = self._terms_of_sums[name], self.program.held_before(name)
+        parts = [(1, self.log_sum(term, (*before, name))), (-1, self.log_sum(term, before))]
+        return self.added(parts, f"log_q_{name}")
+
+    @cached_property
+    def _terms_of_sums(self) -> dict[str, LogSum]:
+        """The sum that each exact variable stands in."""
+        contributions = derive(self.program).contributions
+        terms = (term for each in contributions for term in walk(each.term) if isinstance(term, LogSum))
+        return {name: term for term in terms for name in term.variables}
 
     def _log_mean(self, term: Term) -> Value:
         """log E_g[exp(term)]: the term is one more factor of the sum over everything."""
         value = self.added(self._parts(term, "log_weight"), "log_weight")
-        total = self._eliminate([*self.shares(value.axes), value], (), "log_mean_weight")
+        total = self.eliminate([*self.shares(value.axes), value], (), "log_mean_weight")
         if self.doubly and value.axes == (SAMPLES,):
             draws = tuple((name, len(self.graphs.variables[name].shape)) for name in self.program.hidden)
             return self.write("weigh_draws", "log_mean_weight", (total, value), (), draws=draws)
@@ -435,8 +470,3 @@ class LeaveOneOut(Planner):
         self.given[value] = Given(value.name, "result")
         self._names.add(value.name)
         return value
-
-
-def axes_name(axes: Axes) -> str:
-    """`who_z` as part of a name."""
-    return "_".join(map(axis_label, axes))

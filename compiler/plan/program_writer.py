@@ -268,6 +268,9 @@ class ProgramWriter(FactorWriter):
 
     def take_steps(self) -> None:
         """Values of everything that has one."""
+        for name in self.program.exact:
+            self.note(f"{name} takes all its values: it is summed out of p")
+            self.hold(name, self.write("support", name, (), (name,), rank=self.rank(name), rows=False, variable=name))
         for step in (*self.program.recognition, *self.program.generative):
             name = step.factor.variable
             if step.action in ("clamp", "score") or name in self.features or name in self._values:
@@ -305,6 +308,19 @@ class ProgramWriter(FactorWriter):
             return self._mean(step)
         self.note(f"{name} ~ {conditional_text('q', name, factor.parents)} ({reason})")
         return self.or_label(name, self._draw(step)) if step.masked else self._draw(step)
+
+    def _seen(self, name: str, view: View) -> Value:
+        """Of an exact variable the element before has all of its values too, on an axis of its own."""
+        if not self.graphs.summed_neighbour(name):
+            return super()._seen(name, view)
+        base, plate = self.graphs.variables[view.base], self.graphs.plates[view.taken[0]]
+        value = self.value(view.base)
+        if base.domain == "category":
+            wanted, rank = f"classes_of_{base.name}", len(base.shape) + 1
+            value = self.write("class_weights", wanted, (value,), rank=rank, variable=base.name)
+        there = self._flag(name)
+        axes = canonical((name, plate.axis))
+        return self.write("state_before", name, (value, there), axes, rank=value.rank, before=name)
 
     def _noise(self, step: Step) -> Value:
         sampled = self.samples > 1 and step.factor.variable not in self.program.sparse
@@ -363,6 +379,8 @@ class ProgramWriter(FactorWriter):
         factor = step.factor
         if side == "q" and part == "all" and name in self._own_density:
             return self._own_density[name]
+        if factor.standard and name in self.program.exact:
+            return self.write("even_values", wanted, (self.value(name),))
         if factor.standard and self.graphs.variables[name].support is not None:
             return self._even(name, wanted, part)
         if self._of_every_class(step, part):
@@ -402,7 +420,8 @@ class ProgramWriter(FactorWriter):
         name = step.factor.variable
         own = self.steps.get(("q", name))
         assert step.factor.family is not None
-        whole = own is not None and own.action == "enumerate" and not own.masked and name not in self.program.sparse
+        summed = own is not None and own.action == "enumerate" and not own.masked and name not in self.program.sparse
+        whole = summed or name in self.program.exact
         scalar = not self.graphs.variables[name].shape
         elsewhere = name in step.parent_axes or name in self.joint.mixed((name, *step.parent_axes))
         return whole and scalar and part == "all" and not elsewhere

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
+from compiler.plan.exact_answers import SumAnswers
 from compiler.plan.plan import Plan, Value, needed_lines
 from compiler.plan.planner import Planner
 from compiler.plan.program_writer import FactorWriter
@@ -18,6 +19,7 @@ from compiler.symbolic.agreement import reduced
 from compiler.symbolic.axis_names import plates_in
 from compiler.symbolic.objective import Measure
 from compiler.symbolic.program import Program
+from graphspec.graphs.exact_sums import varying
 from graphspec.graphs.graph import Factor, Graphs, Side
 
 
@@ -41,8 +43,10 @@ def plan_posterior(program: Program, name: str, features: Sequence[str] = ()) ->
     E over the measure of q(name | parents), or of its value where a label below it makes weights depend on it. With a
     finite support probabilities [B, *shape, K]; else the mean [B, *shape].
     """
-    planner = Planner(program, features)
+    planner = SumAnswers(program, features)
     planner.take_steps()
+    if name in program.exact or name in program.own:
+        return planner.finished({"posterior": planner.rows_first(name, planner.posterior(name))})
     factor, variable = planner.steps["q", name].factor, program.graphs.variables[name]
     rank, finite = len(variable.shape), variable.support is not None
     if name not in program.upstream:
@@ -105,19 +109,23 @@ class Walk(FactorWriter):
         """Variables that have a value by now."""
         return frozenset(self._values)
 
-    def recognised(self, hidden: "Callable[[Walk, Factor], Value]") -> dict[str, Value]:
-        """A value of every variable in recognition order: its label where a row has one, else what is hidden."""
+    def recognised(self, hidden: "Callable[[Walk, Factor], Value]", *, own: bool = False) -> dict[str, Value]:
+        """A value of every variable in recognition order: its label where a row has one, else what is hidden. own: of
+        those that read what is summed out of p; else of all others."""
+        over = varying(self.graphs)
+        drawn = [factor.variable for factor in self.graphs.order("recognition") if not factor.deterministic]
+        names = [name for name in drawn if bool(over.get(name)) == own]
 
         def take(walk: Walk, factor: Factor) -> None:
             name = factor.variable
             if factor.deterministic:
-                walk.computed(factor)
-                return
-            value = hidden(walk, factor)
-            walk.hold(name, walk.or_label(name, value) if name in self.known_names else value)
+                if own or not over.get(name):
+                    walk.computed(factor)
+            elif name in names:
+                value = hidden(walk, factor)
+                walk.hold(name, walk.or_label(name, value) if name in self.known_names else value)
 
-        self.along("recognition", take)
-        names = (factor.variable for factor in self.graphs.order("recognition") if not factor.deterministic)
+        self.along("recognition", take, [name for name in drawn if name not in names])
         return {name: self.rows_first(name, self.value(name)) for name in names}
 
     def plan(self, title: str, results: dict[str, Value]) -> Plan:
@@ -133,9 +141,19 @@ def _take_element(take: Callable[[Walk, Factor], None], side: Side, names: Seque
         take(inner, inner.graphs.factor(side, name))
 
 
+def plan_own(graphs: Graphs, *, means: bool) -> Plan:
+    """One draw a row (or means) of latents that are drawn for each value of exact variables, at values of these."""
+    walk = Walk(graphs, ())
+
+    def hidden(here: Walk, factor: Factor) -> Value:
+        return here.summary(factor, "centre") if means else here.drawn(factor)
+
+    return walk.plan("latents of exact variables", walk.recognised(hidden, own=True))
+
+
 def plan_draws(graphs: Graphs, labels: Collection[str]) -> Plan:
     """One draw a row of every variable in recognition order, labels clamped where a row has them; `log weight`: log of
-    their densities."""
+    their densities. What is summed out of p, and what reads it, is left out."""
     walk = Walk(graphs, labels)
     results = walk.recognised(Walk.drawn)
     factors = (factor for factor in graphs.order("recognition") if factor.variable in labels)
@@ -145,7 +163,8 @@ def plan_draws(graphs: Graphs, labels: Collection[str]) -> Plan:
 
 
 def plan_means(graphs: Graphs, labels: Collection[str]) -> Plan:
-    """q's mean (discrete: likeliest class) of every variable, parents at theirs, labels clamped."""
+    """q's mean (discrete: likeliest class) of every variable, parents at theirs, labels clamped. What is summed out of
+    p, and what reads it, is left out."""
     walk = Walk(graphs, labels)
     return walk.plan("means of q", walk.recognised(lambda here, factor: here.summary(factor, "centre")))
 

@@ -24,6 +24,7 @@ class Context:
 
     rows_of_data: training rows that these stand for (total correlation); None: the batch is all there is.
     importance: normalised weights of the draws, for the doubly reparameterised gradient, once they are known.
+    choosing: in place of a sum's logarithm, one whose gradient is a draw from what is summed (`plan.choosing`).
     parts, rows: of a joint plan, each group's own context, and where its rows are in the batch.
     """
 
@@ -33,6 +34,7 @@ class Context:
     device: torch.device
     rows_of_data: int | None = None
     importance: Tensor | None = None
+    choosing: Callable[[Tensor, int], Tensor] | None = None
     parts: Sequence["Context"] = ()
     rows: Sequence[Rows] = ()
     _joined: dict[Any, Rows] = field(default_factory=dict)

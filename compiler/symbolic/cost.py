@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 from compiler.symbolic.enumeration import largest_enumeration
+from compiler.symbolic.exact_program import largest_density
 from compiler.symbolic.networks_read import read_parents
 from compiler.symbolic.program import Axes, Program, Step
 from graphspec.graphs.model_size import numbers_asked
@@ -41,13 +42,15 @@ def program_cost(program: Program) -> Cost:
     total = Work()
     for _, work in factor_works(program):
         total = total + work
-    return Cost(total.multiply_adds, total.activations, largest_enumeration(program))
+    joint = max(largest_enumeration(program), largest_density(program.sums, program.log_p_axes(), program.sizes))
+    return Cost(total.multiply_adds, total.activations, joint)
 
 
 def factor_works(program: Program) -> Iterator[tuple[Step, Work]]:
     """What each factor's network does for one row, in the order that they run."""
     variables, steps = program.graphs.variables, (*program.recognition, *program.generative)
     axes: dict[str, Axes] = {name: variables[name].plate_axes for name in program.graphs.observed}
+    axes |= {name: (name,) for name in program.exact}
     for step in steps:
         axes.setdefault(step.factor.variable, step.value_axes)
     for step in steps:

@@ -10,8 +10,13 @@ from compiler.symbolic.program import Axes, Program
 
 def largest_enumeration(program: Program) -> int:
     """The most joint values of enumerated variables that any term or elimination step holds, per element of a plate,
-    samples not counted."""
-    sizes = {axis: size for axis, size in program.sizes.items() if axis != SAMPLES and not is_plate(axis)}
+    samples not counted, nor what is exact, of which the rules of the language keep the sums small."""
+    summed_out = {*program.exact, *program.graphs.views}
+    sizes = {
+        axis: size
+        for axis, size in program.sizes.items()
+        if axis != SAMPLES and not is_plate(axis) and axis not in summed_out
+    }
     enumerated, weighing = _summed(program)
     largest = 1
     for axes in _terms(program):

@@ -11,6 +11,7 @@ import networkx as nx
 from compiler.symbolic.drawn_before import read_and_drawn_after
 from compiler.symbolic.program import Choice
 from graphspec.graphs.coupling import coupling_reader, joint_values, summed_jointly
+from graphspec.graphs.exact_sums import exact_sums
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.graphs.separation import with_ancestors
 from graphspec.language.objective import EstimatorSpec, TotalCorrelation
@@ -146,6 +147,9 @@ def closed_kl(
     assert q is not None and p is not None
     if p.name not in q.closed_kl:
         return False, f"no closed form between {q.name} and {p.name}"
+    inside = next((each for each in exact_sums(graphs) if name in each.factors and name not in each.own), None)
+    if inside is not None:
+        return False, f"p({name} | ...) stands inside the exact sum over {', '.join(inside.variables)}"
     if name in upstream:
         return False, f"{name} is upstream of a label, so its draws are weighted"
     if graphs.plates:

@@ -7,6 +7,7 @@ from math import prod
 from compiler.symbolic.agreement import Agreement, agreements
 from compiler.symbolic.cost import Cost, program_cost
 from compiler.symbolic.derivation import derive
+from compiler.symbolic.exact_text import sum_lines
 from compiler.symbolic.lowering import every_pattern, given_in_part, lower, one_program_for_all
 from compiler.symbolic.notation import UNICODE, Notation
 from compiler.symbolic.objective import Objective
@@ -42,6 +43,10 @@ class PatternExplanation:
     def lines(self, notation: Notation = UNICODE) -> list[str]:
         """The bound, one signed line per contribution."""
         return contribution_lines(self.program, self.objective, notation)
+
+    def sums(self, notation: Notation = UNICODE) -> list[str]:
+        """What every exact sum is, a line each."""
+        return sum_lines(self.program, self.objective, notation)
 
     def head(self, notation: Notation = UNICODE) -> str:
         """`L(x, y)`."""
@@ -103,6 +108,8 @@ def _action(program: Program, name: str) -> tuple[str, str]:
         if factor.view is not None:
             return "read", seen_text(factor.view, factor.parents[1:])
         return "computed", f"a function of {', '.join(map(shown, factor.parents))}"
+    if name in program.exact:
+        return _summed(program, name)
     if name in program.clamped:
         if program.log_q_axes()[name]:
             above = ", ".join(n for n in program.hidden if n in program.upstream)
@@ -118,6 +125,17 @@ def _action(program: Program, name: str) -> tuple[str, str]:
     if name in program.pattern.masked:
         return f"clamp, else {action}", f"what a row has is clamped; the rest: {reason}"
     return action, reason
+
+
+def _summed(program: Program, name: str) -> tuple[str, str]:
+    """Of an exact variable: what its sum runs over, and what it knows of labels."""
+    over = program.exact[name].over
+    others = [other for other in over.variables if other != name]
+    together = f" together with {', '.join(others)}" if others else ""
+    along = [plate for plate, _ in program.graphs.variables[name].plates if plate in over.chains]
+    way = f" along {along[-1]}, from each element to the next" if along else ""
+    held = ", given ones held" if name in program.labelled else ""
+    return f"summed{held}", f"exact{together}{way}: its posterior is p's own"
 
 
 def seen_text(view: View, counts: Sequence[str] = ()) -> str:
@@ -145,6 +163,7 @@ def weight_text(program: Program, name: str) -> str:
     if choice is not None:
         kinds |= {"beta": "β = ", "total_correlation": "β = total correlation ", "free_bits": "λ = "}
         kinds |= {"temperature": "τ = "} if choice.estimator == "relax" else {}
+    kinds |= {"beta": "β = "} if name in program.exact else {}
     written = {sign: section.number_of(kind, name) for kind, sign in kinds.items()}
     return ", ".join(f"{sign}{number_text(value)}" for sign, value in written.items() if value is not None)
 

@@ -29,6 +29,9 @@ MASKED_LEGEND = "[given] are the elements that a row has of a label, [hidden] th
 ONE_FOR_ALL_LEGEND = "So many patterns of labels are possible that one program serves every row, with the same value."
 
 
+SUMS_LEGEND = "Z sums p over all values of what is exact, Z(y) over those that agree with a row's labels of y."
+
+
 WIDEST = 100
 """Cells longer than this do not widen their column."""
 
@@ -68,6 +71,7 @@ def _legend(explanation: Explanation) -> list[str]:
     for variable, axes in sorted(_summed_together(programs).items()):
         each = ", ".join(axes[:2]) + (", .." if len(axes) > 2 else "")
         lines.append(f"{variable} is the axis of one element's values; {each} are those of all, summed together.")
+    lines += [SUMS_LEGEND] if explanation.graphs.exact else []
     lines += [MASKED_LEGEND] if any(program.pattern.masked for program in programs) else []
     return [*lines, ONE_FOR_ALL_LEGEND] if explanation.one_for_all else lines
 
@@ -143,6 +147,7 @@ def _pattern_text(pattern: PatternExplanation) -> list[str]:
     lines = [pattern_title(pattern)]
     for position, line in enumerate(pattern.lines()):
         lines.append(f"  {head if position == 0 else ' ' * len(head)} {'=' if position == 0 else ' '} {line}")
+    lines += [f"  {' ' * len(head)}   where {line}" for line in pattern.sums()]
     rows = [("variable", "role", "how", "axes", "weight", "why"), *(_cells(note) for note in pattern.notes)]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines.append("")
@@ -208,6 +213,7 @@ def as_latex(explanation: Explanation) -> str:
         title = pattern_title(pattern)
         body += [rf"\paragraph{{{_latex_text(title[0].upper() + title[1:])}}}"]
         rows = [rf"{pattern.head(LATEX)} ={{}}& {lines[0].strip()}", *(rf"& {line}" for line in lines[1:])]
+        rows += [rf"& \quad\text{{where }} {line}" for line in pattern.sums(LATEX)]
         body += [r"\begin{align*}", " \\\\\n".join(rows), r"\end{align*}"]
     body += agreements_latex(explanation)
     return "\n".join([*body, r"\end{document}"])
@@ -268,6 +274,7 @@ def _pattern_json(pattern: PatternExplanation) -> dict[str, Any]:
             {"name": contribution.name, "text": text, "latex": latex}
             for contribution, text, latex in zip(contributions, texts, formulas, strict=True)
         ],
+        "sums": pattern.sums(),
         "variables": [{**asdict(note), "axes": [axis.strip() for axis in note.axes]} for note in pattern.notes],
         "walks": [
             {

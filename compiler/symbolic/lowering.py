@@ -20,6 +20,7 @@ from compiler.symbolic.estimators import (
     stochastic_graph,
     support_size,
 )
+from compiler.symbolic.exact_program import exact_sizes, sums_of, with_exact_labels
 from compiler.symbolic.joint_axes import JointAxes
 from compiler.symbolic.networks_read import read_parents
 from compiler.symbolic.program import Action, Axes, Choice, Pattern, Program, Step, verify
@@ -89,7 +90,7 @@ def lower(graphs: Graphs, pattern: Pattern, samples: int | None = None) -> Progr
     """
     number = graphs.spec.objective.samples if samples is None else samples
     labels, graph = {*pattern.labels, *pattern.masked}, stochastic_graph(graphs)
-    weighed = labels | depended_on(graph, labels)
+    weighed = labels | depended_on(with_exact_labels(graphs, graph), labels)
     alone = {name: first_choice(graphs, name, weighed) for name in _hidden(graphs, pattern)}
     choices = score_above(graphs, graph, alone)
     choices = with_paying_budgets(graphs, choices, lambda tried: _assemble(graphs, pattern, number, tried))
@@ -160,8 +161,9 @@ def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[s
     """Axes propagate from parents to children; closed-form divergences are found last, from the finished graph."""
     known = (*graphs.observed, *pattern.labels)
     axes: dict[str, Axes] = {name: canonical(graphs.variables[name].plate_axes) for name in known}
+    axes |= {name: (name,) for name in graphs.exact}
     sizes = {name: _axis_length(graphs, name, c) for name, c in choices.items() if c.estimator == "enumerate"}
-    sizes |= {plate.axis: plate.size for plate in graphs.plates.values()}
+    sizes |= {plate.axis: plate.size for plate in graphs.plates.values()} | exact_sizes(graphs)
     joint = _joint_axes(graphs, choices)
     sizes |= {axis: sizes[name] for axis, (name, _) in joint.owners.items()}
     lay = _Lay(graphs, pattern, joint, axes)
@@ -174,11 +176,14 @@ def _assemble(graphs: Graphs, pattern: Pattern, samples: int, choices: Mapping[s
     if SAMPLES in used:
         sizes[SAMPLES] = samples
     graph = stochastic_graph(graphs)
-    upstream = depended_on(graph, (*pattern.labels, *pattern.masked)) & choices.keys()
+    above = depended_on(with_exact_labels(graphs, graph), (*pattern.labels, *pattern.masked))
+    upstream = above & choices.keys()
     drawn = {factor.variable: place for place, factor in enumerate(graphs.order("recognition"))}
     closed = {n: closed_kl(graphs, graph, drawn, n, choice, upstream) for n, choice in choices.items()}
     settled = {n: replace(c, closed_kl=closed[n][0], closed_kl_reason=closed[n][1]) for n, c in choices.items()}
-    return Program(graphs, pattern, samples, recognition, generative, settled, sizes, frozenset(upstream), joint)
+    sums = sums_of(graphs, recognition, generative, choices)
+    upstream_of_labels = frozenset(upstream)
+    return Program(graphs, pattern, samples, recognition, generative, settled, sizes, upstream_of_labels, joint, sums)
 
 
 def _joint_axes(graphs: Graphs, choices: Mapping[str, Choice]) -> JointAxes:
@@ -203,6 +208,8 @@ class _Lay:
         """What a factor varies over before its own variable takes values: its plates, and what its parents vary
         over."""
         own = self.graphs.variables[factor.variable].plate_axes
+        if self.graphs.summed_neighbour(factor.variable):
+            return canonical((factor.variable, *own))
         if factor.view is not None:
             seen = [axis for name in factor.parents for axis in self.axes.get(name, ())]
             return canonical((*own, *self.joint.pooled(seen, map(plate_axis, factor.view.taken))))
@@ -276,4 +283,5 @@ def _generate(lay: _Lay, factor: Factor) -> Step:
         return Step("compute", factor, inherited, (), inherited)
     own = lay.axes[factor.variable]
     masked = factor.variable in (*lay.pattern.masked, *lay.pattern.blanks)
+    masked = masked and factor.variable not in lay.graphs.exact
     return Step("score", factor, own, lay.together(own, inherited), inherited, masked)

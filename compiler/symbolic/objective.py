@@ -112,6 +112,29 @@ class LogEvidence:
 
 
 @dataclass(frozen=True)
+class OwnMean:
+    """E[term] over latents that are drawn for each value of exact variables, given these; varies over them."""
+
+    latents: tuple[str, ...]
+    term: "Term"
+
+
+@dataclass(frozen=True)
+class LogSum:
+    """log of the sum over all values of `variables` of the product of exp(factors); over those values only that agree
+    with the given elements of `labels`. Varies over `axes`.
+
+    factors: of p, by variable. beta: by which every factor but those of the variables themselves is divided.
+    """
+
+    variables: tuple[str, ...]
+    factors: tuple[tuple[str, "Term"], ...]
+    labels: tuple[str, ...]
+    axes: Axes
+    beta: "Weight | None" = None
+
+
+@dataclass(frozen=True)
 class LogMean:
     """log of the mean under g of exp(term): the importance weighted bound (Burda et al. 2016)."""
 
@@ -161,6 +184,8 @@ Term: TypeAlias = (
     | PlateSum
     | There
     | LogEvidence
+    | OwnMean
+    | LogSum
     | LogMean
     | Weighted
     | FreeBits
@@ -198,9 +223,13 @@ def walk(term: Term) -> Iterator[Term]:
             | FreeBits(_, inner)
             | LogMean(inner)
             | PlateSum(_, inner)
+            | OwnMean(_, inner)
         ):
             yield from walk(inner)
         case There(_, held) if held is not None:
             yield from walk(held)
+        case LogSum(factors=factors):
+            for _, inner in factors:
+                yield from walk(inner)
         case _:
             return

@@ -12,8 +12,10 @@ from compiler.symbolic.objective import (
     LogDensity,
     LogEvidence,
     LogMean,
+    LogSum,
     Negative,
     Objective,
+    OwnMean,
     PlateSum,
     Sum,
     Term,
@@ -29,11 +31,11 @@ MOST_NAMES = 32
 
 def term_texts(program: Program, terms: Iterable[Term], notation: Notation = UNICODE) -> list[str]:
     """Terms as formulas."""
-    writer = _Writer(program, notation)
+    writer = TermWriter(program, notation)
     return [writer.write(term) for term in terms]
 
 
-class _Writer:
+class TermWriter:
     """Writes terms of one program. What depends on what is looked up once for all of them."""
 
     def __init__(self, program: Program, notation: Notation) -> None:
@@ -69,6 +71,10 @@ class _Writer:
                 return self._over_plates(plates, inner)
             case There(plates, held):
                 return self._where_there(plates, held)
+            case OwnMean(latents, inner):
+                return self._own_mean(latents, inner)
+            case LogSum(variables, labels=labels):
+                return n.log + self.sum_name(variables, labels)
             case LogEvidence(labels, plates):
                 text = self._evidence(labels)
                 return f"{self._sum_sign(plates)} {text}" if plates else text
@@ -78,6 +84,23 @@ class _Writer:
                 minimum = r"\min" if n.latex else "min"
                 least = n.weight(bits) if share is None else f"{n.weight(bits)} {self.write(share)}"
                 return f"{minimum}({self.write(inner)}, {n.minus}{least})"
+
+    def sum_name(self, variables: Sequence[str], labels: Sequence[str] = ()) -> str:
+        """`Z(y)`: an exact sum with labels held; `Z_c(y)` where a program has several."""
+        of = ", ".join(map(self.n.variable, variables))
+        name = "Z" if len(self.program.sums) == 1 else f"Z_{{{of}}}" if self.n.latex else f"Z_{of}"
+        return f"{name}({', '.join(map(self.n.variable, labels))})" if labels else name
+
+    def _own_mean(self, latents: Sequence[str], inner: Term) -> str:
+        """`E_q(z | x, y)[..]`: over latents drawn for each value of an exact variable."""
+        if isinstance(inner, Negative):
+            return self._minus(self._own_mean(latents, inner.term))
+        inside = self._hidden_in(inner)
+        names = [name for name in latents if name in inside]
+        if not names:
+            return self.write(inner)
+        under = " ".join(self.n.conditional("q", name, self._parents[name]) for name in names)
+        return self.n.mean(under, self.write(inner))
 
     def _aggregate(self, name: str, form: str) -> str:
         variable, elements = self.n.variable(name), r"\textstyle\sum_d " if self.n.latex else "Σ_d "
@@ -154,9 +177,17 @@ class _Writer:
         order = self._in_order(set().union(*(self._hidden_above(label) for label in labels)))
         masked = self.program.pattern.masked
         parts = (self.n.part("given" if label in masked else "all") for label in labels)
-        densities = (self.n.conditional("q", label, self._parents[label]) for label in labels)
+        densities = (self._label_density(label) for label in labels)
         product = " ".join(density + part for density, part in zip(densities, parts, strict=True))
         return self.n.log + self.n.mean(self._measure(order), product)
+
+    def _label_density(self, label: str) -> str:
+        """`q(y | x)`; of an exact label `Z(y) / Z`."""
+        if label not in self.program.exact:
+            return self.n.conditional("q", label, self._parents[label])
+        variables, before = self.program.exact[label].over.variables, self.program.held_before(label)
+        above, below = self.sum_name(variables, (*before, label)), self.sum_name(variables, before)
+        return rf"\frac{{{above}}}{{{below}}}" if self.n.latex else f"{above}/{below}"
 
     def _hidden_in(self, term: Term) -> set[str]:
         found: set[str] = set()
@@ -170,7 +201,9 @@ class _Writer:
                     found |= self._resolve((name,))
                 case There(plates):
                     found |= set(self.program.hidden_counts(map(axis_label, plates)))
-        return found
+                case LogSum(variables):
+                    found |= self._resolve(self.program.exact[variables[0]].read)
+        return found - self.program.own if any(isinstance(leaf, LogSum) for leaf in walk(term)) else found
 
     def _resolve(self, names: Sequence[str]) -> set[str]:
         """Hidden variables among `names`, seen through deterministic ones."""
@@ -189,7 +222,8 @@ class _Writer:
         """Hidden variables that a label's recognition factor depends on, directly or through others."""
         if label not in self._above:
             found: set[str] = set()
-            pending = list(self._resolve(self._parents[label]))
+            exact = self.program.exact.get(label)
+            pending = list(self._resolve(self._parents[label] if exact is None else exact.read))
             while pending:
                 name = pending.pop()
                 if name not in found:

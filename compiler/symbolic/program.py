@@ -11,10 +11,11 @@ from typing import Literal
 
 import networkx as nx
 
-from compiler.symbolic.axis_names import SAMPLES, canonical, without_plates
+from compiler.symbolic.axis_names import SAMPLES, axis_label, canonical, without_plates
 from compiler.symbolic.joint_axes import JointAxes
 from graphspec.diagnostics import InternalError
-from graphspec.graphs.graph import Factor, Graphs
+from graphspec.graphs.exact_sums import ExactSum, exact_sums
+from graphspec.graphs.graph import Factor, Graphs, plate_axis
 from graphspec.graphs.walks import Loop
 from graphspec.language.plates import shown
 
@@ -77,12 +78,23 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Summed:
+    """An exact sum in a program. axes: what is left of it to vary over. read: hidden variables whose values its factors
+    read, outside of the sum."""
+
+    over: ExactSum
+    axes: Axes
+    read: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Program:
     """Recognition in order with labels clamped, then generative scores, for one observation pattern.
 
     sizes: length of every axis (the sample axis included where it is used).
     upstream: hidden variables that a clamped label's recognition factor depends on, directly or not.
     joint: axes of variables whose elements are summed together.
+    sums: what is summed out of p exactly.
     """
 
     graphs: Graphs
@@ -94,6 +106,35 @@ class Program:
     sizes: Mapping[str, int]
     upstream: frozenset[str]
     joint: JointAxes = field(default_factory=JointAxes)
+
+    sums: tuple[Summed, ...] = ()
+
+    @cached_property
+    def own(self) -> frozenset[str]:
+        """Latents that are drawn for each value of an exact variable: their terms stand inside the sum."""
+        return frozenset(name for each in self.sums for name in each.over.own)
+
+    @cached_property
+    def inside(self) -> frozenset[str]:
+        """Variables whose factors of p stand inside an exact sum."""
+        return frozenset(name for each in self.sums for name in each.over.factors)
+
+    @cached_property
+    def exact(self) -> Mapping[str, Summed]:
+        """The sum of each exact variable."""
+        return {name: each for each in self.sums for name in each.over.variables}
+
+    def held_before(self, label: str) -> tuple[str, ...]:
+        """Exact labels of the same sum that come before one of them: its term is what it adds to theirs."""
+        together = self.exact[label].over.variables
+        names = [name for name in self.labelled if name in together]
+        return tuple(names[: names.index(label)])
+
+    def plates_of(self, name: str) -> Axes:
+        """The plates over which a variable's term is added up: of an exact one those that its sum leaves."""
+        left = self.exact[name].over.plates if name in self.exact else None
+        axes = self.graphs.variables[name].plate_axes if left is None else map(plate_axis, left)
+        return canonical(axes)
 
     @cached_property
     def hidden(self) -> tuple[str, ...]:
@@ -108,7 +149,7 @@ class Program:
     @cached_property
     def clamped(self) -> tuple[str, ...]:
         """Labels these rows have, in recognition order."""
-        return tuple(step.factor.variable for step in self.recognition if step.action == "clamp")
+        return tuple(name for name in self.graphs.recognised if name in self.pattern.labels)
 
     @cached_property
     def sparse(self) -> tuple[str, ...]:
@@ -123,7 +164,7 @@ class Program:
     @cached_property
     def labelled(self) -> tuple[str, ...]:
         """Clamped and masked variables: all whose labels may count, in recognition order."""
-        return tuple(s.factor.variable for s in self.recognition if s.action == "clamp" or s.masked)
+        return tuple(n for n in self.graphs.recognised if n in self.pattern.labels or n in self.pattern.masked)
 
     @cached_property
     def enumerated(self) -> tuple[str, ...]:
@@ -151,7 +192,8 @@ class Program:
     def label_axes(self) -> dict[str, Axes]:
         """Axes of the label part of log q(y | parents): a given element's density varies with the parents only."""
         steps = (s for s in self.recognition if s.action == "clamp" or s.masked)
-        return {step.factor.variable: step.parent_axes for step in steps}
+        summed = {name: each.axes for name, each in self.exact.items() if name in self.labelled}
+        return {step.factor.variable: step.parent_axes for step in steps} | summed
 
     def weighing_labels(self) -> tuple[str, ...]:
         """Labels whose density varies over an axis of draws or values: they make importance weights."""
@@ -162,20 +204,20 @@ class Program:
         """Plates whose elements are independent under q given their labels, so that a label weighs the draws of its own
         element only: all labels that weigh draws stand there, and so does every hidden variable upstream of them, which
         nobody reads across elements on the way. Else none: the labels of a row weigh its joint draws."""
-        variables, weighing = self.graphs.variables, self.weighing_labels()
-        plates = {variables[name].plates for name in weighing}
+        weighing = self.weighing_labels()
+        plates = {self.plates_of(name) for name in weighing}
         if len(plates) != 1 or not (path := plates.pop()):
             return ()
-        graph, names = self.graphs.graph("recognition"), set(weighing)
+        graph, names = label_graph(self.graphs), set(weighing)
         above = names.union(*(nx.ancestors(graph, name) for name in weighing))
         hidden = [name for name in self.hidden if name in above]
         crossed = {view.base for name in above & self.graphs.views.keys() if (view := self.graphs.views[name].view)}
         below = {name for name in above if any(nx.has_path(graph, h, name) for h in hidden)}
-        if any(variables[name].plates != path for name in hidden) or crossed & {*hidden, *below}:
+        if any(self.plates_of(name) != path for name in hidden) or crossed & {*hidden, *below}:
             return ()
-        if self.joint.joint.intersection(hidden) or self.hidden_counts(name for name, _ in path):
+        if self.joint.joint.intersection(hidden) or self.hidden_counts(map(axis_label, path)):
             return ()
-        return canonical(variables[weighing[0]].plate_axes)
+        return path
 
     @cached_property
     def loops(self) -> tuple[Loop, ...]:
@@ -185,6 +227,7 @@ class Program:
 
     def __str__(self) -> str:
         lines = [f"{self.pattern}:"]
+        lines += [f"  q  {'sum out':<15}{', '.join(each.over.variables)}{axes_text(each.axes)}" for each in self.sums]
         for letter, steps in (("q", self.recognition), ("p", self.generative)):
             last: Loop | None = None
             for step in steps:
@@ -198,6 +241,24 @@ class Program:
 def loop_text(loop: Loop) -> str:
     """`walk along time`, `walk back along time`."""
     return f"walk {'back ' if loop.kind == 'next' else ''}along {loop.plate}"
+
+
+def label_graph(graphs: Graphs) -> nx.DiGraph:
+    """The recognition graph, exact variables below everything that their sums read."""
+    graph = nx.DiGraph(graphs.graph("recognition"))
+    for each in exact_sums(graphs):
+        factors = [graphs.generative[name] for name in each.factors] + [graphs.recognition[name] for name in each.own]
+        read = {parent for factor in factors for parent in factor.parents} | {*each.factors}
+        functions, pending = set[str](), [name for name in read if graphs.variables[name].role == "deterministic"]
+        while pending:
+            name = pending.pop()
+            if name not in functions and not graphs.summed_neighbour(name):
+                functions.add(name)
+                graph.add_edges_from((parent, name) for parent in graphs.function(name).parents)
+                pending += [p for p in graphs.function(name).parents if graphs.variables[p].role == "deterministic"]
+        outside = read - {*each.variables, *each.own}
+        graph.add_edges_from((name, exact) for name in outside for exact in each.variables)
+    return graph
 
 
 def conditional_text(letter: str, variable: str, parents: tuple[str, ...]) -> str:
@@ -225,7 +286,7 @@ def _sentence(step: Step) -> str:
 
 def verify(program: Program) -> Program:
     """The law of the representation. Raises InternalError naming the step that breaks it."""
-    known = {*program.graphs.observed, *program.pattern.labels}
+    known = {*program.graphs.observed, *program.pattern.labels, *program.exact}
     carried = {name for loop in program.loops for name in loop.carried}
     for step in (*program.recognition, *program.generative):
         later = step.factor.variable in carried and step.loop is not None  # its parent is of the element before

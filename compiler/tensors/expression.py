@@ -91,6 +91,9 @@ class Expression:
     def __rmul__(self, other: object) -> "Expression":
         return self._joined(other, "*", self)
 
+    def __truediv__(self, other: object) -> "Expression":
+        return self._joined(self, "/", other)
+
     def __ne__(self, other: object) -> "Expression":  # type: ignore[override]
         return self._joined(self, "!=", other)
 

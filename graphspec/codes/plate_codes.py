@@ -39,6 +39,17 @@ CODES: dict[str, Code] = {
         "`@next`, among variables of one plate. A circle that looks both ways, or at all elements at once, has no "
         "element to begin with.",
     ),
+    "GS025": Code(
+        "A sum that is not exact, or too large",
+        "`c: exact` in recognition means that c has no q: it is summed out of p, so that its posterior is p's own. It "
+        "takes finitely many values, and nothing in recognition reads it but latents of its own element, which are "
+        "drawn for each of its values. In p it is read in its own element, inside it, and as `c@previous` in the next "
+        "one; then the sum runs along the plate as in a hidden Markov model:\n\n"
+        "    generative:  {c: {parents: [c@previous]}, x: {parents: [c]}}\n"
+        "    recognition: {c: exact}\n\n"
+        "No network is computed for more than 256 joint values, and no table of the sum holds more than 65,536 numbers "
+        "an element.",
+    ),
     "GS026": Code(
         "A gru without its state",
         "A gated recurrent unit walks along a plate. It is the function of a deterministic variable, which is its "

@@ -125,8 +125,8 @@ CODES: dict[str, Code] = {
     # --- GS090: not yet ---
     "GS090": Code(
         "Not yet",
-        "The language has this, and this version does not run it yet. Exact sums of a chain (`c: exact`) come "
-        "later in version 1 of the language; specs that use them are otherwise fine.",
+        "The language has this, and this version of the program does not run it yet. The message says what; the spec "
+        "is otherwise fine.",
     ),
     "GS096": Code(
         "Not supported with plates",

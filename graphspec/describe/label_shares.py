@@ -95,9 +95,9 @@ def stakes(graphs: Graphs) -> tuple[Stake, ...]:
         return ()
     found = []
     for name in graphs.supervised:
-        alpha = _alpha(graphs, name)
+        alpha, factor = _alpha(graphs, name), graphs.recognition.get(name, graphs.generative[name])
         if alpha is not None:
-            found.append(Stake(name, alpha, nats(graphs.variables[name], graphs.recognition[name]), modelled, data))
+            found.append(Stake(name, alpha, nats(graphs.variables[name], factor), modelled, data))
     return tuple(found)
 
 

@@ -21,7 +21,9 @@ def spec_as_plain(spec: Spec) -> dict[str, Any]:
     """Mappings, lists and scalars in the words of the language; defaults are there, absent options are not."""
     plain: dict[str, Any] = _rewrite(spec.model_dump(by_alias=True, exclude_none=True))
     recognition = plain["recognition"]
-    plain["recognition"] = ({"auto": True} if recognition["auto"] else {}) | recognition["factors"]
+    plain["recognition"] = ({"auto": True} if recognition["auto"] else {}) | spec.recognition.in_order(
+        recognition["factors"]
+    )
     _leave_unwritten(spec, plain["objective"])
     return plain
 

@@ -109,6 +109,7 @@ def _complete(context: FactorContext, factors: Mapping[Side, Mapping[str, Factor
 def _stands_where_it_should(outline: Outline, name: str) -> bool:
     """The factors that the variable's role asks for, and no others (`rules/graph_rules.py` says what is wrong)."""
     in_p, in_q = (name in outline.factors(side) for side in SIDES)
+    in_q = in_q or name in outline.exact
     match outline.role(name):
         case "observed":
             return not in_q

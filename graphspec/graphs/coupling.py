@@ -2,9 +2,11 @@
 
 from math import prod
 
+from graphspec.graphs.exact_sums import exact_sums
 from graphspec.graphs.graph import SIDES, Factor, Graphs, Variable
 from graphspec.language.families import CERTAIN
 from graphspec.language.plates import NEIGHBOURS
+from graphspec.reading.suggestions import listed
 
 MOST_JOINT = 128
 """Largest number of joint values that any one term of the objective is computed for."""
@@ -21,8 +23,11 @@ def coupling_readers(graphs: Graphs, name: str) -> tuple[str, ...]:
     """All of them."""
     plates = {plate for plate, _ in graphs.variables[name].plates}
     below, pending, found = {name}, [name], dict[str, None]()
+    joint = _summed_across(graphs, name, plates)
     while plates and pending:
         current = pending.pop()
+        if current in joint:
+            found[f"the exact sum over {listed(list(joint[current]))}"] = None
         for side in SIDES:
             graph = graphs.graph(side)
             for child in graph.successors(current) if current in graph else ():
@@ -72,5 +77,19 @@ def summed_jointly(graphs: Graphs, name: str) -> bool:
         return False
     if joint_values(graphs, name) > MOST_JOINT:
         return False
-    views = (graphs.views[reader].view for reader in coupling_readers(graphs, name))
+    readers = (graphs.views.get(reader) for reader in coupling_readers(graphs, name))
+    views = (None if reader is None else reader.view for reader in readers)
     return all(view is not None and view.kind not in NEIGHBOURS for view in views)
+
+
+def _summed_across(graphs: Graphs, name: str, plates: set[str]) -> dict[str, tuple[str, ...]]:
+    """Of everything that exact sums over several of a variable's elements read: which variables are summed."""
+    found: dict[str, tuple[str, ...]] = {}
+    for each in exact_sums(graphs):
+        if name in each.own or plates <= set(each.plates):
+            continue
+        for factor in (graphs.generative[other] for other in each.factors):
+            found |= dict.fromkeys((factor.variable, *factor.parents), each.variables)
+        for own in each.own:
+            found |= dict.fromkeys(graphs.recognition[own].parents, each.variables)
+    return found

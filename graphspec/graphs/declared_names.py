@@ -66,7 +66,13 @@ class Outline:
 
     def has_factor(self, side: Side, name: str) -> bool:
         """A factor is there, readable or not."""
-        return name in self.factors(side) or name in self.unreadable_factors.get(side, frozenset())
+        summed = side == "recognition" and name in self.exact
+        return summed or name in self.factors(side) or name in self.unreadable_factors.get(side, frozenset())
+
+    @property
+    def exact(self) -> Mapping[str, int]:
+        """What recognition calls `exact`: summed out of p, without a factor of q."""
+        return self.spec.recognition.exact
 
     @property
     def whole(self) -> bool:
@@ -87,7 +93,7 @@ class Outline:
         return {side: self._meant(side) for side in SIDES}
 
     def _meant(self, side: Side) -> frozenset[str]:
-        missing = [name for name in self.variables if name not in self.factors(side)]
+        missing = [name for name in self.variables if not self.has_factor(side, name)]
         unknown = [entry for entry in self.written(side) if entry not in self.variables]
         hidden = frozenset(name for name in missing if self.role(name) in ("latent", "supervised"))
         if len(unknown) == len(hidden) == 1:
@@ -166,7 +172,7 @@ def outline_of(spec: Spec, report: Report) -> Outline:
     truncated: set[tuple[Side, str]] = set()
     for side in SIDES:
         names = {*_keys(document.get(side)), *_below(dropped, side)} - {"auto"}
-        kept = spec.generative if side == "generative" else spec.recognition.factors
+        kept = spec.generative if side == "generative" else {**spec.recognition.factors, **spec.recognition.exact}
         lost[side] = frozenset(names - set(kept))
         truncated |= {(side, name) for name in _below(dropped, side)}
     unreadable = frozenset(declared - set(spec.variables) | _below(dropped, "variables"))

@@ -293,6 +293,26 @@ class Graphs:
         """Variables no row has, in the order declared."""
         return self._with_role("latent")
 
+    @property
+    def exact(self) -> tuple[str, ...]:
+        """What is summed out of p and has no factor in recognition, in the order written there."""
+        return tuple(self.spec.recognition.exact)
+
+    @cached_property
+    def recognised(self) -> tuple[str, ...]:
+        """Hidden variables in recognition order; what is exact stands where it is written."""
+        written = {name: place for place, name in enumerate(self.recognition)}
+        names = [factor.variable for factor in self.order("recognition") if not factor.deterministic]
+        for name, before in reversed(self.spec.recognition.exact.items()):
+            behind = (place for place, other in enumerate(names) if written.get(other, -1) >= before)
+            names.insert(next(behind, len(names)), name)
+        return tuple(names)
+
+    def summed_neighbour(self, name: str) -> bool:
+        """A view of the element before of what is summed out along its plate: no value, but an axis of the sum."""
+        view = self.views[name].view if name in self.views else None
+        return view is not None and view.kind == "previous" and view.base in self.exact
+
     def _with_role(self, role: Role) -> tuple[str, ...]:
         return tuple(name for name, variable in self.variables.items() if variable.role == role)
 

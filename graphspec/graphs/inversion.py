@@ -20,6 +20,7 @@ from graphspec.graphs.graph import SIDES, Graphs
 from graphspec.graphs.moral_graph import MoralGraph
 from graphspec.graphs.separation import boundary, collapse, sufficient_parents
 from graphspec.language import DEFAULT_NETWORK, FactorSpec, VariableSpec
+from graphspec.language.factors import EXACT
 from graphspec.language.networks import Cnn, Linear, Mlp, Resnet
 
 HIDDEN = ("latent", "supervised")
@@ -61,6 +62,7 @@ def derive_recognition(outline: Outline) -> Derived:
     observed = [name for name in _with_role(outline, "observed") if name in model]
     hidden = [name for name in outline.variables if outline.role(name) in HIDDEN]
     order = recognition_order(model, hidden, written, _with_role(outline, "supervised"))
+    order = [name for name in order if name not in outline.exact]  # summed out of p: nobody reads them in q
     parents = faithful_parents(model, observed, order)
     wanted = {name: parents[name] for name in order if name not in outline.factors("recognition")}
     return _share_trunk(outline, observed, wanted)
@@ -184,7 +186,7 @@ def as_yaml(graphs: Graphs) -> dict[str, Any]:
     """The recognition graph as the user could write it, ready for a YAML writer: `recognition`, and under `variables`
     the ones that `auto` added."""
     written = graphs.spec.recognition.factors
-    recognition: dict[str, Any] = {}
+    recognition: dict[str, Any] = dict.fromkeys(graphs.exact, EXACT)
     for factor in graphs.order("recognition"):
         name = factor.variable
         if name in written:

@@ -18,6 +18,8 @@ DEFAULT = "default"
 def with_network(opened: Opened, side: str, entry: Entry) -> Entry:
     """A factor of the included spec, in its names, with the network said that it and its parameters leave out."""
     spec = opened.spec
+    if side == "recognition" and entry.key in spec.recognition.exact:
+        return entry
     factor = (spec.generative if side == "generative" else spec.recognition.factors)[entry.key]
     default = as_node(
         DEFAULT if DEFAULT in spec.networks else DEFAULT_NETWORK.model_dump(mode="json", exclude_unset=True),

@@ -214,7 +214,11 @@ class _Flat:
     def _starts(self, opened: Opened, naming: Naming, kept: dict[str, list[Entry]]) -> list[Node]:
         """Entries of `training.initialize`: of the run itself, or of runs that the included spec includes."""
         if opened.run:
-            here = {side: [naming.variable(e.key) for e in entries] for side, entries in kept.items()}
+            summed = opened.spec.recognition.exact  # without a factor in recognition, and so without weights
+            here = {
+                side: [naming.variable(e.key) for e in entries if side == "generative" or e.key not in summed]
+                for side, entries in kept.items()
+            }
             outermost = self._document.source.included is None
             start = {
                 "from": str(opened.wanted.run) if outermost else opened.run,
@@ -256,7 +260,8 @@ def _renamed_start(start: Node, naming: Naming, without: set[str]) -> Node | Non
 
 def _networks_of(opened: Opened, side: str, entry: Entry) -> Iterable[str]:
     """Names of networks in a factor, the default where it is meant."""
-    made = plain(with_network(opened, side, entry).value) or {}
+    made = plain(with_network(opened, side, entry).value)
+    made = made if isinstance(made, dict) else {}  # an entry without fields, or the word `exact`
     for value in (made, *(made.get("parameters") or {}).values()):
         if isinstance(value, dict) and isinstance(value.get("network"), str):
             yield value["network"]

@@ -1,5 +1,6 @@
 """The `generative` and `recognition` sections: factors of the two graphs."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -96,6 +97,10 @@ class FactorSpec(Section):
     allow: Names = Field(default=(), description="Codes of warnings to silence for this factor, for example [GS105].")
 
 
+EXACT = "exact"
+"""In place of a factor in recognition: the variable is summed out of p and has no q."""
+
+
 class RecognitionSection(Section):
     """q: one entry per latent and supervised variable; with `auto`, entries not written here are derived."""
 
@@ -103,6 +108,9 @@ class RecognitionSection(Section):
 
     auto: bool = Field(default=False, description="Derive every factor that is not written.")
     factors: dict[str, FactorSpec] = Field(default_factory=dict, description="The factors as written, in order.")
+    exact: dict[str, int] = Field(
+        default_factory=dict, description="Variables summed out of p, with the number of factors written before each."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -111,9 +119,18 @@ class RecognitionSection(Section):
         if value == "auto":
             return {"auto": True}
         if isinstance(value, dict):
-            flag = value.get("auto", False)
-            return {"auto": flag, "factors": {k: v for k, v in value.items() if k != "auto"}}
+            flag, entries = value.get("auto", False), [k for k in value if k != "auto"]
+            factors = {name: value[name] for name in entries if value[name] != EXACT}
+            places = {name: sum(n in factors for n in entries[: entries.index(name)]) for name in entries}
+            return {"auto": flag, "factors": factors, "exact": {n: p for n, p in places.items() if n not in factors}}
         return value
+
+    def in_order(self, entries: Mapping[str, Any]) -> dict[str, Any]:
+        """`entries` of the factors, and the word `exact` for what is summed out, in the order written."""
+        written = list(entries.items())
+        for name, place in reversed(self.exact.items()):
+            written.insert(place, (name, EXACT))
+        return dict(written)
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -123,7 +140,7 @@ class RecognitionSection(Section):
         mapping = {
             "type": "object",
             "properties": {"auto": fields["auto"]},
-            "additionalProperties": fields["factors"]["additionalProperties"],
+            "additionalProperties": {"anyOf": [fields["factors"]["additionalProperties"], {"const": EXACT}]},
         }
         return {"anyOf": [{"const": "auto"}, mapping]}
 

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from graphspec.language import Spec
 from graphspec.language.base import IDENTIFIER, RESERVED_NAMES
-from graphspec.reading.later import take_out_later
 from graphspec.reading.suggestions import listed
 from graphspec.reading.wording import Finding, Repair, translate
 from graphspec.text.report import Report
@@ -46,7 +45,7 @@ def _validated(document: Document, report: Report) -> Spec | None:
     dropped: set[Path] = set()
     for _ in range(ROUNDS):
         report.document = document
-        value = take_out_later(document.value, report)
+        value = dict(document.value)
         value["graphspec"] = LANGUAGE_VERSION
         try:
             return _without_faulty_data(Spec.model_validate(value), dropped)

@@ -12,6 +12,7 @@ from graphspec.graphs.graph import Graphs
 from graphspec.rules.certain_rules import check_certain
 from graphspec.rules.count_rules import check_counts, check_ragged, check_scored
 from graphspec.rules.data_rules import check_data
+from graphspec.rules.exact_rules import check_exact, check_exact_sums
 from graphspec.rules.graph_rules import check_allowances, check_cycles, check_names, check_roles, check_unused_variables
 from graphspec.rules.gru_rules import check_grus
 from graphspec.rules.label_leak_rules import check_labels_are_told
@@ -42,11 +43,13 @@ STRUCTURE = (
     check_grus,
     check_refused,
     check_ragged,
+    check_exact,
     check_roles,
     check_unused_variables,
     check_unused_networks,
 )
 TOGETHER = (
+    check_exact_sums,
     check_informed_latents,
     check_estimators_are_quiet,
     check_enumerations,

@@ -111,6 +111,8 @@ def check_scored(graphs: Graphs, report: Report) -> None:
     counts = [plate.count for plate in graphs.plates.values() if plate.count is not None]
     hidden = [count for count in counts if graphs.variables[count].role != "observed"]
     for name in (*graphs.supervised, *graphs.latent) if hidden else ():
+        if name in graphs.exact:
+            continue
         factor, variable = graphs.recognition[name], graphs.variables[name]
         asked = graphs.spec.objective.estimators.get(name)
         endless = variable.discrete and variable.support is None

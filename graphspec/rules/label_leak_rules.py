@@ -43,7 +43,7 @@ def check_labels_are_told(graphs: Graphs, report: Report) -> None:
     of other variables."""
     recognition, observed = graphs.graph("recognition"), set(graphs.observed)
     for name in graphs.supervised:
-        if name not in recognition or silenced(graphs.spec, "GS118", name):
+        if name not in recognition or name in graphs.exact or silenced(graphs.spec, "GS118", name):
             continue
         above: set[str] = set()
         with_ancestors(recognition, [name], above)

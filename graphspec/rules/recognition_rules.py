@@ -5,6 +5,7 @@ from math import prod
 
 import networkx as nx
 
+from graphspec.graphs.exact_sums import own_latents
 from graphspec.graphs.graph import Factor, Graphs
 from graphspec.graphs.separation import Walk, collapse, sufficient_parents, walk, with_ancestors
 from graphspec.language import NetworkParameter
@@ -44,6 +45,8 @@ def check_informed_latents(graphs: Graphs, report: Report) -> None:
 def check_estimators_are_quiet(graphs: Graphs, report: Report) -> None:
     """Hidden variables whose gradient can only come from a score function (GS102)."""
     for name in (*graphs.supervised, *graphs.latent):
+        if name in graphs.exact:
+            continue
         factor, variable = graphs.recognition[name], graphs.variables[name]
         assert factor.family is not None
         asked = graphs.spec.objective.estimators.get(name)
@@ -107,14 +110,17 @@ def check_faithful(graphs: Graphs, report: Report) -> None:
     With no label given, recognition asserts that each hidden variable is independent of everything before it that it
     does not read, given what it reads. d-separation in p tells which of these independences do not hold; each missing
     arrow named here is needed for the order in which recognition runs, and together they suffice. After `MOST_VISITS`
-    along open paths a note says which variables were not judged.
+    along open paths a note says which variables were not judged. An exact variable has p's own posterior: nothing but
+    what is drawn for each of its values knows it.
     """
     if graphs.walks("generative") or graphs.walks("recognition"):
         return
     model = collapse(_without_counts(graphs), _deterministic(graphs))
     seen = {name for name in graphs.observed if name in model}
     factors = [factor for factor in graphs.order("recognition") if not factor.deterministic]
-    enough = sufficient_parents(model, [factor.variable for factor in factors])
+    own, seen_by_own = set(own_latents(graphs)), set(graphs.exact)
+    order = [name for name in (f.variable for f in factors) if name not in own]
+    enough = sufficient_parents(model, [*order, *graphs.exact, *(f.variable for f in factors if f.variable in own)])
     trunks, places, visits = _trunks(graphs), {name: place for place, name in enumerate(graphs.variables)}, 0
     for factor in factors:
         name, parents = factor.variable, graphs.stochastic_parents(factor)
@@ -123,12 +129,13 @@ def check_faithful(graphs: Graphs, report: Report) -> None:
             if visits > MOST_VISITS:
                 _report_rest(factors, factor, report)
                 return
-            ball = walk(model, name, seen, wanted)
+            known = seen | seen_by_own if name in own else seen
+            ball = walk(model, name, known, wanted)
             visits += len(ball.visits)
-            missing = sorted((ball.touched() & seen) - parents, key=places.__getitem__)
+            missing = sorted((ball.touched() & known) - parents, key=places.__getitem__)
             if missing:
                 _report_gap(model, ball, missing, [trunks.get(other, other) for other in missing], report)
-        seen.add(name)
+        (seen_by_own if name in own else seen).add(name)
 
 
 def _without_counts(graphs: Graphs) -> nx.DiGraph:

@@ -114,10 +114,10 @@ def _dead(graphs: Graphs, name: str, use: Mapping[str, Any]) -> str:
     beta = graphs.spec.objective.beta.get(name, 1.0)
     less = f"beta: {{{name}: {beta / 10:g}}}" if isinstance(beta, float) else f"a smaller beta of {name}"
     follow = f"none of its {elements} elements follows" if elements > 1 else "it does not follow"
-    return (
-        f"{name} carries nothing: {follow} the rows ({use['nats']:.2g} nats a row). What may help: {begin}; {free}; or "
-        f"weigh it less, {less}"
-    )
+    steps = f"{begin}; {free}; or weigh it less, {less}"
+    if name in graphs.exact:
+        steps = f"its values begin alike: another training.seed; train for more epochs; or weigh it less, {less}"
+    return f"{name} carries nothing: {follow} the rows ({use['nats']:.2g} nats a row). What may help: {steps}"
 
 
 def _below_columns(graphs: Graphs, report: Mapping[str, Any]) -> list[str]:

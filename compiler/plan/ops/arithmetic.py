@@ -24,10 +24,21 @@ def add(line: Line, modules: Modules) -> Run:
     return laid_out(line.inputs, line.outputs[0].axes, run)
 
 
+def product(line: Line, modules: Modules) -> Run:
+    """a * b, on the union of axes."""
+    return laid_out(line.inputs, line.outputs[0].axes, lambda context, first, second: first * second)
+
+
 def logsumexp(line: Line, modules: Modules) -> Run:
     """log of the sum of exp along one axis."""
     place = _place(line)
-    return lambda context, value: torch.logsumexp(value, dim=place)
+
+    def run(context: Context, value: Tensor) -> Tensor:
+        if context.choosing is None:
+            return torch.logsumexp(value, dim=place)
+        return context.choosing(value, place).squeeze(place)
+
+    return run
 
 
 def weighted_sum(line: Line, modules: Modules) -> Run:
@@ -139,6 +150,7 @@ ARITHMETIC: Operations = {
     "plate_sum": Operation(without_axes, plate_sum, "once"),
     "plate_mean": Operation(without_axes, plate_mean, "once"),
     "repeated": Operation(union, repeated, "once"),
+    "product": Operation(union, product),
     "at_first": Operation(without_axis, at_first),
     "centred": Operation(union, centred, "once"),
     "times": Operation(union, times, "once"),
