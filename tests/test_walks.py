@@ -22,6 +22,9 @@ from graphspec.loading import load
 def assert_as_written_out(text: str) -> None:
     model = model_of(text)
     rows = ragged_rows(model, ROWS)
+    for plate in model.graphs.plates.values():
+        if plate.count is not None:
+            rows[plate.count][0] = plate.size - 1  # neither all nor none
     found = model.bound(rows, noise=RowNoise(3, range(ROWS)))
     expected = torch.stack([
         PlateTwin(model, {n: v[row : row + 1] for n, v in rows.items()}, RowNoise(3, [row])).bound()
