@@ -3,6 +3,7 @@ the same in every layout, what does not add up is told with file and line, and w
 
 import csv
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from plate_examples import FOLDER as SPECS
 from plate_examples import NAMES, OVERRIDES, example
 
 from compiler import compile_spec
@@ -21,7 +23,7 @@ from graphspec.graphs.graph import Graphs
 from graphspec.headers.key_cells import LayoutError, canonical, read_keys, read_order
 from graphspec.headers.numbers import PLAIN_NUMBERS
 from graphspec.language import Spec
-from graphspec.loading import load
+from graphspec.loading import check_file, load
 from graphspec.reading.overrides import apply_overrides
 from graphspec.rules.data_rules import check_data
 from graphspec.text.report import Report
@@ -467,6 +469,13 @@ def test_doubts_are_told(columns: Any, told: str, tmp_path: Path) -> None:
 
 INCLUDED = {"multi-mnist"}
 """Its elements' variables are declared in another spec."""
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - INCLUDED))
+def test_examples_without_their_data_have_notes_alone(name: str, tmp_path: Path) -> None:
+    shutil.copy(SPECS / f"{name}.yaml", tmp_path)
+    found = check_file(tmp_path / f"{name}.yaml", data_dir=tmp_path)
+    assert [each.message for each in found if each.severity == "error"] == []
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - INCLUDED))

@@ -67,7 +67,8 @@ class Standings:
             opened = self.tables[self.layouts.lines[plate]]
             return Standing(element, opened.source, self.grouped.get(plate, opened.info), opened.called)
         entry = self.data.variables.get(variable.name)
-        if entry is None or not counts_along(self.spec, variable_path(self.spec, variable.name)):
+        counted = entry is not None and counts_along(self.spec, variable_path(self.spec, variable.name))
+        if entry is None or not counted or self.rows.columns is None:
             return Standing(variable, self.main, self.rows, self.data.source)
         stored = replace(variable, shape=stored_shape(self.spec, variable, entry, self.rows))
         there = present_cells(self.spec, self.data, self.main, self.rows, stored)
