@@ -94,6 +94,24 @@ def test_the_emitted_file_agrees(seed: int) -> None:
     assert "def bound(" in emit(load("-", text=PlateSpecDraw(seed, most=3, samples=2).text()))
 
 
+def test_the_emitted_file_agrees_where_directions_of_elements_have_no_label() -> None:
+    """A direction is blank as a whole, by element."""
+    text = """
+graphspec: 1
+name: lights
+plates: {photos: {size: 3}}
+variables:
+  x: {role: observed, domain: real, size: 2, plate: photos}
+  light: {role: supervised, domain: direction, size: 3, plate: photos}
+generative:
+  light: {}
+  x: {parents: [light]}
+recognition:
+  light: {parents: [x]}
+"""
+    assert "def bound(" in emit(load("-", text=text))
+
+
 class ElementNoise(Noise):
     """Draws by element: of one row with n elements, or of n rows, the same numbers."""
 

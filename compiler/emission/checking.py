@@ -91,5 +91,6 @@ def _blank(variable: Variable, values: Tensor, *, whole: bool, together: bool) -
     if not whole:
         missing = (torch.arange(values.numel()) % 2 == 0).reshape(values.shape)
         if together and variable.shape:
-            missing[:] = missing.flatten(1)[:, :1].reshape(-1, *(1,) * len(variable.shape))
+            lead = 1 + len(variable.plates)
+            missing[:] = missing.flatten(lead)[..., :1].reshape(*values.shape[:lead], *(1,) * len(variable.shape))
     values[missing] = -1 if variable.discrete else math.nan

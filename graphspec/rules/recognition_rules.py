@@ -11,6 +11,7 @@ from graphspec.graphs.separation import Walk, collapse, sufficient_parents, walk
 from graphspec.language import NetworkParameter
 from graphspec.reading.suggestions import amount, listed
 from graphspec.rules.graph_rules import silenced
+from graphspec.rules.recognition_walks import check_faithful_walks
 from graphspec.text.report import Report
 
 MOST_VISITS = 1_000_000
@@ -114,6 +115,7 @@ def check_faithful(graphs: Graphs, report: Report) -> None:
     what is drawn for each of its values knows it.
     """
     if graphs.walks("generative") or graphs.walks("recognition"):
+        check_faithful_walks(graphs, report)
         return
     model = collapse(_without_counts(graphs), _deterministic(graphs))
     seen = {name for name in graphs.observed if name in model}
