@@ -45,6 +45,7 @@ def test_every_known_set_is_listed(tmp_path: Path) -> None:
     assert there == {
         "digits": True,
         "mnist": False,
+        "mnist_pairs": False,
         "multi_mnist": False,
         "sprites": True,
         "svhn": False,

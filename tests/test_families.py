@@ -17,7 +17,7 @@ from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.expression import Expression, in_place
 from compiler.tensors.noise import Noise
-from graphspec.language.families import FAMILIES
+from graphspec.language.families import CERTAIN, FAMILIES
 
 ROOT = Path(__file__).parents[1]
 DOUBLE = torch.float64
@@ -25,12 +25,13 @@ DOUBLE = torch.float64
 KNOWN_BY_NAME = {
     "graphspec/language/families.py": "the rows",
     "graphspec/language/domains.py": "the family of a factor that names none",
+    "graphspec/rules/estimator_rules.py": "whose mean may stand for a draw",
     "compiler/factors/factor_modules.py": "which way of a flow's map is fast",
 }
 """Files outside of compiler/families in which a family's name stands, and why."""
 
-OTHER_MEANINGS = {"normal", "beta", "gamma", "continuous"}
-"""Names that are also noise or a typeface, weights of the objective, or another word for real."""
+OTHER_MEANINGS = {"normal", "beta", "gamma", "continuous", "certain"}
+"""Names that are also noise or a typeface, weights of the objective, another word for real, or what a step does."""
 
 
 def test_rows_and_entries_agree() -> None:
@@ -40,7 +41,8 @@ def test_rows_and_entries_agree() -> None:
         assert entry.name == name and entry.family is row
         assert set(entry.divergences) == row.closed_kl
         assert (entry.draw is not None) == row.reparameterized
-        assert entry.by_class == any(info.extent in ("class", "between_classes") for info in row.parameters)
+        by_class = any(info.extent in ("class", "between_classes") for info in row.parameters)
+        assert entry.by_class == (by_class or name == CERTAIN)  # which has no parameters: its value tells the class
         assert {inspect.getmodule(function).__name__.split(".")[0] for function in entry.functions()} == {"compiler"}
 
 

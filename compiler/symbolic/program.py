@@ -198,7 +198,7 @@ class Program:
     def weighing_labels(self) -> tuple[str, ...]:
         """Labels whose density varies over an axis of draws or values: they make importance weights."""
         axes = self.label_axes()
-        return tuple(name for name in self.labelled if without_plates(axes[name]))
+        return tuple(name for name in self.labelled if without_plates(axes.get(name, ())))
 
     def elements_apart(self) -> Axes:
         """Plates whose elements are independent under q given their labels, so that a label weighs the draws of its own

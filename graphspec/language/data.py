@@ -100,8 +100,6 @@ class ColumnSpec(Section):
     def _one_source(self) -> "ColumnSpec":
         if (self.column is None) == (self.columns is None):
             raise ValueError("give either `column` or `columns`")
-        if self.columns == ():
-            raise ValueError("`columns` names no column")
         return self
 
     @property

@@ -120,9 +120,13 @@ class RecognitionSection(Section):
             return {"auto": True}
         if isinstance(value, dict):
             flag, entries = value.get("auto", False), [k for k in value if k != "auto"]
-            factors = {name: value[name] for name in entries if value[name] != EXACT}
-            places = {name: sum(n in factors for n in entries[: entries.index(name)]) for name in entries}
-            return {"auto": flag, "factors": factors, "exact": {n: p for n, p in places.items() if n not in factors}}
+            factors, exact = dict[str, Any](), dict[str, int]()
+            for name in entries:
+                if value[name] == EXACT:
+                    exact[name] = len(factors)
+                else:
+                    factors[name] = value[name]
+            return {"auto": flag, "factors": factors, "exact": exact}
         return value
 
     def in_order(self, entries: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,6 +61,12 @@ def check_data(spec: Spec, report: Report, data_dir: Path | None = None) -> Labe
     """
     if spec.data is None:
         return None
+    empty = [name for name, entry in spec.data.variables.items() if entry.columns == ()]
+    for name in empty if not report.incomplete else ():
+        hint = "name the columns that are stacked into the vector"
+        report.error("GS018", ("data", "variables", name), f"{name} is read from no column", hint=hint)
+    if empty:
+        return None
     variables = declared(spec, report)
     spec_path = spec_file(report)
     source = resolve_source(spec.data.source, spec_path, data_dir)

@@ -20,8 +20,8 @@ from runtime.data.preparation.earlier_rows import RecordedRows
 from runtime.data.preparation.labelled_elements import LabelledElements
 from runtime.data.preparation.strata import class_codes
 from runtime.data.preparation.values import Values
-from runtime.data.randomness import drawn_order
-from runtime.data.read.row_identity import Identities, of_elements
+from runtime.data.randomness import drawn_numbers, drawn_order
+from runtime.data.read.row_identity import Identities
 from runtime.data.stream.label_counts import is_class
 from runtime.data.stream.proportions import proportional_order, ranks_within
 from runtime.errors import DataError
@@ -227,3 +227,8 @@ class Budgets:
     def _class_name(self, name: str, value: int) -> str:
         variable = self.variables[name]
         return variable.value_names[value - variable.minimum]
+
+
+def of_elements(rows: Identities, places: NDArray[np.int64]) -> Identities:
+    """Elements by the row they stand in [total] and their place in it: who they are does not hang on other rows."""
+    return drawn_numbers(rows ^ drawn_numbers(places.astype(np.uint64) + np.uint64(1)))

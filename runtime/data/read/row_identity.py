@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphspec.headers.row_names import number_of_name
-from runtime.data.randomness import drawn_numbers
 
 Identities = NDArray[np.uint64]
 
@@ -26,8 +25,3 @@ def by_place(training_rows: int, test_rows: int = 0) -> Identities:
     """Rows by their place in their own split of the source."""
     training, test = (np.arange(rows, dtype=np.uint64) for rows in (training_rows, test_rows))
     return np.concatenate([training, test | _OWN_TEST])
-
-
-def of_elements(rows: Identities, places: NDArray[np.int64]) -> Identities:
-    """Elements by the row they stand in [total] and their place in it: who they are does not hang on other rows."""
-    return drawn_numbers(rows ^ drawn_numbers(places.astype(np.uint64) + np.uint64(1)))

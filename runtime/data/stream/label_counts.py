@@ -110,7 +110,8 @@ def _range(label: LabelCounts, split: str) -> str:
 def label_notes(graphs: Graphs, counts: Sequence[LabelCounts], split_rows: Mapping[str, int]) -> list[str]:
     """What must not be overlooked, and `check` has not told: hardly any rows to train on, labels of one class only,
     classes that no row has, errors that say little."""
-    notes = [] if split_rows["training"] >= FEW_ROWS else [_hardly_any_rows(split_rows)]
+    training, held = split_rows["training"], sum(split_rows.values()) - split_rows["training"]
+    notes = [_hardly_any_rows(split_rows)] if training < min(FEW_ROWS, held) else []
     for label in counts:
         rows = {name: splits["training"] for name, splits in label.classes.items()}
         blanks = 0 if label.elements else split_rows["training"] - label.rows["training"]
