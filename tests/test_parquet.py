@@ -145,7 +145,7 @@ def test_without_pyarrow_the_message_says_what_to_install(tmp_path: Path, monkey
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "spec.yaml").write_text(SPEC.format(names="[cat, dog]", x="[a, b]", y="y"))
     text = render_text(check_file(str(tmp_path / "spec.yaml")))
-    assert "pyarrow, which reads it, is not installed" in text and 'pip install "graphspec[parquet]"' in text
+    assert "pyarrow, which reads it, is not installed" in text and "pip install -e '.[parquet]'" in text
 
 
 def test_plates_on_lines_of_a_parquet_table(tmp_path: Path) -> None:
