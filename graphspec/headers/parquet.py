@@ -47,7 +47,8 @@ def opened_parquet(path: Path) -> Iterator[Any]:
         from pyarrow import parquet
     except ImportError as error:
         message = f"{path.name} is a Parquet file, and pyarrow, which reads it, is not installed"
-        raise SourceError(message, "in graphspec's checkout: pip install -e '.[parquet]'; or save the table as .csv") from error
+        hint = "in graphspec's checkout: pip install -e '.[parquet]'; or save the table as .csv"
+        raise SourceError(message, hint) from error
     try:
         with parquet.ParquetFile(path) as file:
             yield file
