@@ -7,17 +7,20 @@ noise, and the choice between summing and drawing. Labels weigh the joint draws 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from distributions import distribution_of
+from row_noise import RowNoise
 from torch import Tensor
 from twin_divergences import DIVERGENCES, divergence
 from twin_draws import draw, relaxed
 from twin_families import TwinDistribution
 
+from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.blanks import PRESENCE
 
@@ -421,3 +424,26 @@ class PlateTwin:
         for place, name in enumerate(log_w):
             total = total + self.weights.number("alpha", name) * (evidence[place + 1] - evidence[place])
         return total
+
+
+def gradients(value: Tensor, model: Model) -> Tensor:
+    """All of them in one vector."""
+    parameters = list(model.parameters())
+    found = torch.autograd.grad(value, parameters, allow_unused=True)
+    pairs = zip(parameters, found, strict=True)
+    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in pairs])
+
+
+def assert_written_out(
+    model: Model, rows: Mapping[str, Tensor], text: str, twin: Callable[..., Any] = PlateTwin
+) -> None:
+    """Value and gradient of every row are those of a twin of the row alone, under the same noise."""
+    count = len(next(iter(rows.values())))
+    found = model.bound(rows, noise=RowNoise(3, range(count)))
+    expected = torch.stack([
+        twin(model, {n: v[row : row + 1] for n, v in rows.items()}, RowNoise(3, [row])).bound() for row in range(count)
+    ])  # fmt: skip
+    torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-11, msg=lambda said: f"{said}\n{text}")
+    scale = torch.arange(1, count + 1, dtype=torch.float64)
+    mine, theirs = gradients(found @ scale, model), gradients(expected @ scale, model)
+    torch.testing.assert_close(mine, theirs, atol=1e-8, rtol=1e-9, msg=lambda said: f"{said}\n{text}")

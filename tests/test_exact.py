@@ -1,10 +1,9 @@
 """Exact variables: the objective of any spec with them is a sum over every path written out."""
 
 import pytest
-import torch
 from exact_twin import ExactTwin
-from row_noise import RowNoise
-from test_plates import DOUBLE, ROWS, gradients, model_of
+from plate_twin import assert_written_out
+from test_plates import ROWS, model_of
 from test_ragged_plates import ragged_rows
 
 HEAD = "graphspec: 1\nnetworks: {default: {kind: mlp, hidden: [3], activation: tanh}}\n"
@@ -188,12 +187,4 @@ def test_value_and_gradient_are_those_of_a_sum_over_every_path(name: str) -> Non
     """Labels on any elements, none, and all; within 1e-9, gradients within 1e-8."""
     model = model_of(HEAD + SPECS[name])
     rows = ragged_rows(model, ROWS + 1)
-    count = len(rows["x"])
-    found = model.bound(rows, noise=RowNoise(3, range(count)))
-    twins = [ExactTwin(model, rows_of_row(rows, row), RowNoise(3, [row])).bound() for row in range(count)]
-    expected = torch.stack(twins)
-    torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-11)
-    scale = torch.arange(1, count + 1, dtype=DOUBLE)
-    torch.testing.assert_close(
-        gradients(found @ scale, model), gradients(expected @ scale, model), atol=1e-8, rtol=1e-9
-    )
+    assert_written_out(model, rows, SPECS[name], ExactTwin)

@@ -52,7 +52,7 @@ def _told_of_rows(plan: EmissionPlan) -> str:
         where = "where the label is missing" if variable.role == "supervised" else "where blank"
         if variable.role == "supervised" or variable.missing:
             text += f", {'-1' if variable.discrete else 'NaN'} {where}"
-        if (plate := plan.graphs.ragged(other for other, _ in variable.plates)) is not None:
+        if (plate := plan.graphs.ragged(variable.path)) is not None:
             text += f"; of as many {plate.name} as {plate.count} says, whatever the others hold"
         parts.append(text)
     return "\n".join(parts)

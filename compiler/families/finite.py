@@ -16,9 +16,7 @@ from torch import Tensor
 from compiler.families.entry import FamilyEntry, Function
 from compiler.families.noise_kinds import GUMBEL, UNIFORM
 from compiler.tensors.broadcasting import broadcast_pair
-
-IMPOSSIBLE = -1e9
-"""log of no probability: its exponential is 0 in any precision, and 0 times it is 0."""
+from compiler.tensors.exact_chains import NEVER
 
 
 def bernoulli_log_prob(value: Tensor, logits: Tensor) -> Tensor:
@@ -70,10 +68,10 @@ def ordered_logistic_log_probs(predictor: Tensor, cutpoints: Tensor) -> Tensor:
 
 
 def certain_log_probs(value: Tensor, classes: int, minimum: int) -> Tensor:
-    """0 of the class that is computed and IMPOSSIBLE of all others, [..., K]."""
+    """0 of the class that is computed and NEVER of all others, [..., K]."""
     numbers = torch.arange(minimum, minimum + classes, dtype=value.dtype, device=value.device)
     other = (value.unsqueeze(-1) - numbers).abs() > 0.5
-    return other.to(value.dtype) * IMPOSSIBLE
+    return other.to(value.dtype) * NEVER
 
 
 def bernoulli_mean(logits: Tensor) -> Tensor:

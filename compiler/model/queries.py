@@ -104,14 +104,14 @@ class Queries(nn.Module):
         """Labels of the elements that a variable counts."""
         counted = {plate.name for plate in self.graphs.plates.values() if plate.count == name}
         variables = self.graphs.variables
-        return [label for label in self.graphs.supervised if counted & {plate for plate, _ in variables[label].plates}]
+        return [label for label in self.graphs.supervised if counted.intersection(variables[label].path)]
 
     def _likeliest_counts(
         self, name: str, prepared: Mapping[str, Tensor], samples: int, noise: Noise
     ) -> dict[str, Tensor]:
         """Of the counts of a variable's plates that rows may lack: what rows have, else the likeliest value."""
         found, graphs = dict[str, Tensor](), self.graphs
-        for plate in (graphs.plates[plate] for plate, _ in graphs.variables[name].plates):
+        for plate in (graphs.plates[plate] for plate in graphs.variables[name].path):
             count = graphs.variables.get(plate.count or "")
             if count is None or count.role == "observed":
                 continue

@@ -63,7 +63,7 @@ class SumAnswers(Planner):
 
     def _zeros(self, writer: SumWriter, names: Sequence[str], place: int) -> Placed:
         """A factor of ones on some variables' axes, of the innermost of their elements."""
-        path = max((writer.path(name) for name in names), key=len)
+        path = max((self.graphs.variables[name].path for name in names), key=len)
         plates = (axis for name in names for axis in self.graphs.variables[name].plate_axes)
         axes = self.shown(canonical((*writer.summed.axes, *plates, *names)))
         return path, Value(f"zeros {place}", axes)

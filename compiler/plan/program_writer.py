@@ -47,7 +47,7 @@ class FactorWriter(WalkWriter):
         view = self.graphs.views[name].view
         assert view is not None
         value = self._entering(view)
-        there = self.there(self._path(view.base)) if self.guarded or view.kind == "next" else None
+        there = self.there(self.graphs.variables[view.base].path) if self.guarded or view.kind == "next" else None
         if there is None or (view.kind == "previous" and without_plates(there.axes)):
             return value  # of a hidden count there is one draw, whatever the count
         return self.write("only_there", f"{value.name}_there", (value, there), rank=value.rank)
@@ -121,11 +121,7 @@ class FactorWriter(WalkWriter):
         """Which elements that a view may look at are there; None where all are. (One that is there has all before
         it.)"""
         counted = any(self.graphs.plates[plate].count is not None for plate in view.taken)
-        return self.there(self._path(view.base)) if counted and view.kind != "previous" else None
-
-    def _path(self, name: str) -> tuple[str, ...]:
-        """The plates that a variable stands in."""
-        return tuple(plate for plate, _ in self.graphs.variables[name].plates)
+        return self.there(self.graphs.variables[view.base].path) if counted and view.kind != "previous" else None
 
     def there(self, plates: Iterable[str]) -> Value | None:
         """Which elements of plates (by name) and of those they are inside of are there: bool, on the axes of both and
@@ -161,7 +157,7 @@ class FactorWriter(WalkWriter):
         variable = self.graphs.variables[name]
         if not variable.plates:
             return value
-        value = self.spread(value, [plate for plate, _ in variable.plates])
+        value = self.spread(value, variable.path)
         rank = value.rank + len(variable.plates)
         return self.write("rows_first", f"{value.name}_by_row", (value,), (), rank=rank, along=variable.plate_axes)
 
@@ -222,7 +218,10 @@ class FactorWriter(WalkWriter):
         """What the factor's networks read: parents (but one), and flags beside those that may be blank."""
         flags = flagged_parents(self.graphs, factor)
         found = [self.value(name) for name in read_parents(self.graphs, factor) if name != but]
-        if has_users_own(self.graphs, factor) and (there := self.there(self._path(factor.variable))) is not None:
+        if (
+            has_users_own(self.graphs, factor)
+            and (there := self.there(self.graphs.variables[factor.variable].path)) is not None
+        ):
             found = [self.write("only_there", f"{v.name}_there", (v, there), rank=v.rank) for v in found]
         return self.aligned([*found, *(self._flag(name) for name in flags)])
 

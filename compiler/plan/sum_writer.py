@@ -26,12 +26,8 @@ class SumWriter:
         self.writer, self.term, self.value_of = writer, term, value_of
         self.summed = writer.program.exact[term.variables[0]]
         self.over = self.summed.over
-        self.name = "_".join(term.variables)
+        self.name, self.variables = "_".join(term.variables), writer.graphs.variables
         self._factors: list[Placed] = []
-
-    def path(self, name: str) -> Path:
-        """The plates in which a variable stands."""
-        return tuple(plate for plate, _ in self.writer.graphs.variables[name].plates)
 
     def factors(self) -> list[Placed]:
         """Logarithms of the factors of p inside the sum, written when first asked for."""
@@ -43,12 +39,12 @@ class SumWriter:
                     value = self.writer.write(
                         "over", f"{value.name}_over_beta", (value,), kind=weight.kind, variable=weight.variable
                     )
-                self._factors.append((self.path(name), value))
+                self._factors.append((self.variables[name].path, value))
         return self._factors
 
     def held_factors(self, labels: Sequence[str]) -> list[Placed]:
         """All factors, and those that hold some labels."""
-        return [*self.factors(), *((self.path(name), self._held(name)) for name in labels)]
+        return [*self.factors(), *((self.variables[name].path, self._held(name)) for name in labels)]
 
     def log_sum(self, labels: Sequence[str]) -> Value:
         """log Z with some labels held."""
@@ -72,7 +68,7 @@ class SumWriter:
         return writer.write("held", f"held_{name}", inputs, variable=name)
 
     def _standing(self, path: Path) -> list[str]:
-        return [name for name in self.over.variables if self.path(name) == path]
+        return [name for name in self.over.variables if self.variables[name].path == path]
 
     def _summed_over(self, factors: list[Value], path: Path, wanted: str) -> Value:
         """The elements of one plate, with what is exact in each, summed out and multiplied."""

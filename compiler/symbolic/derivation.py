@@ -100,7 +100,7 @@ class _Derivation:
 
     def _may_be_absent(self, name: str) -> bool:
         """Which elements of a variable are there is not known: the count is hidden."""
-        return bool(self.program.hidden_counts(plate for plate, _ in self.program.graphs.variables[name].plates))
+        return bool(self.program.hidden_counts(self.program.graphs.variables[name].path))
 
     def _there(self, name: str, term: Term) -> Term:
         """A term of one variable, of the elements that are there by each value of a hidden count."""

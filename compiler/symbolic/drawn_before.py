@@ -68,7 +68,7 @@ def _step(factor: Factor, plate: str) -> int:
 
 def _seen(graphs: Graphs, plate: str, other: str, place: Place, step: int) -> tuple[Place, ...]:
     """Places at which another variable stands that is `step` from one at a place."""
-    if all(name != plate for name, _ in graphs.variables[other].plates):
+    if plate not in graphs.variables[other].path:
         return (None,)
     if place is None:
         return EVERYWHERE

@@ -24,7 +24,7 @@ class SumText:
     """One sum, written from the outermost plate inwards."""
 
     def __init__(self, program: Program, over: LogSum, notation: Notation) -> None:
-        self.program, self.n = program, notation
+        self.program, self.n, self.variables = program, notation, program.graphs.variables
         self.writer, self.over = TermWriter(program, notation), over
         self.summed = program.exact[over.variables[0]].over
         self.factors: Mapping[str, Term] = dict(over.factors)
@@ -35,17 +35,16 @@ class SumText:
         of = rf"\text{{{of}}}".replace("_", r"\_") if of and self.n.latex else of
         return f"{self.writer.sum_name(self.over.variables)}{of} = {self._level(self.summed.plates)}"
 
-    def _path(self, name: str) -> Path:
-        return tuple(plate for plate, _ in self.program.graphs.variables[name].plates)
-
     def _level(self, path: Path) -> str:
         """Sums over what stands here, its factors, and the products over the plates inside."""
-        here = [name for name in self.over.variables if self._path(name) == path]
+        here = [name for name in self.over.variables if self.variables[name].path == path]
         parts = [*([] if path and path[-1] in self.summed.chains else self._sums(here)), *self._products(path)]
-        deeper = {self._path(n)[: len(path) + 1] for n in self.factors if len(self._path(n)) > len(path)}
+        deeper = {
+            self.variables[n].path[: len(path) + 1] for n in self.factors if len(self.variables[n].path) > len(path)
+        }
         for inner in sorted(each for each in deeper if each[: len(path)] == path):
             chained = inner[-1] in self.summed.chains
-            along = [name for name in self.over.variables if self._path(name) == inner] if chained else []
+            along = [name for name in self.over.variables if self.variables[name].path == inner] if chained else []
             sign = r"\prod_{" + self.n.variable(inner[-1]) + "}" if self.n.latex else f"Π_{inner[-1]}"
             parts += [*self._sums(along), sign, self._level(inner)]
         return " ".join(parts)
@@ -56,7 +55,7 @@ class SumText:
 
     def _products(self, path: Path) -> Iterator[str]:
         for name in sorted(self.factors, key=lambda name: name not in self.over.variables):
-            if self._path(name) == path:
+            if self.variables[name].path == path:
                 yield self._factor(name, self.factors[name])
 
     def _factor(self, name: str, term: Term) -> str:

@@ -132,7 +132,7 @@ def _summed(program: Program, name: str) -> tuple[str, str]:
     over = program.exact[name].over
     others = [other for other in over.variables if other != name]
     together = f" together with {', '.join(others)}" if others else ""
-    along = [plate for plate, _ in program.graphs.variables[name].plates if plate in over.chains]
+    along = [plate for plate in program.graphs.variables[name].path if plate in over.chains]
     way = f" along {along[-1]}, from each element to the next" if along else ""
     held = ", given ones held" if name in program.labelled else ""
     return f"summed{held}", f"exact{together}{way}: its posterior is p's own"

@@ -60,7 +60,7 @@ def label_without_count(graphs: Graphs, pattern: Pattern) -> tuple[str, str] | N
     says that its element is there. None where there is none."""
     known = {*graphs.observed, *pattern.labels, *pattern.masked}
     for name in (*pattern.labels, *pattern.masked):
-        for plate in (graphs.plates[own] for own, _ in graphs.variables[name].plates):
+        for plate in (graphs.plates[own] for own in graphs.variables[name].path):
             if plate.count is not None and plate.count not in known:
                 return name, plate.count
     return None

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 NEVER = -1e9
-"""log of a probability of zero: finite, so that no gradient is NaN; its exponential is 0 in any precision."""
+"""log of a probability of zero: finite, so that no gradient is NaN and 0 times it is 0; its exponential is 0 in any
+precision."""
 
 
 def held(values: Tensor, label: Tensor, given: Tensor | None, rank: int) -> Tensor:

@@ -1,6 +1,6 @@
 """Where randomness comes from: always an argument, drawn per row, never shared between rows by accident."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -50,11 +50,15 @@ class ElementNoise(Noise):
         self._drawn: dict[tuple[str, tuple[int, ...]], Tensor] = {}
 
     def normal(self, name: str, lead: Sequence[int], event: Sequence[int], dtype: torch.dtype) -> Tensor:
-        if (name, tuple(lead)) not in self._drawn:
-            self._drawn[name, tuple(lead)] = self.whole.normal(name, (*lead, self.size), event, dtype)
-        return self._drawn[name, tuple(lead)].select(len(lead), self.element)
+        return self._of_element(self.whole.normal, name, lead, event, dtype)
 
     def uniform(self, name: str, lead: Sequence[int], event: Sequence[int], dtype: torch.dtype) -> Tensor:
-        if (name, tuple(lead)) not in self._drawn:
-            self._drawn[name, tuple(lead)] = self.whole.uniform(name, (*lead, self.size), event, dtype)
-        return self._drawn[name, tuple(lead)].select(len(lead), self.element)
+        return self._of_element(self.whole.uniform, name, lead, event, dtype)
+
+    def _of_element(
+        self, draw: Callable[..., Tensor], name: str, lead: Sequence[int], event: Sequence[int], dtype: torch.dtype
+    ) -> Tensor:
+        key = (name, tuple(lead))
+        if key not in self._drawn:
+            self._drawn[key] = draw(name, (*lead, self.size), event, dtype)
+        return self._drawn[key].select(len(lead), self.element)

@@ -44,7 +44,7 @@ def of_variable(graphs: Graphs, masks: Masks, variable: Variable, behind: int | 
 
     behind: dimensions of the event, where they are not those of the variable's shape.
     """
-    plate = graphs.ragged(name for name, _ in variable.plates)
+    plate = graphs.ragged(variable.path)
     if plate is None or plate.name not in masks:
         return None
     inner = len(variable.plates) - len(plate.path)
@@ -100,7 +100,7 @@ def _room(graphs: Graphs, plate: Plate, rows: Mapping[str, Tensor]) -> int:
     room = plate.size
     for name, values in rows.items():
         variable = graphs.variables.get(name)
-        plates = [] if variable is None else [other for other, _ in variable.plates]
+        plates = () if variable is None else variable.path
         if plate.name in plates and values.dim() > 1 + plates.index(plate.name):
             room = min(room, values.shape[1 + plates.index(plate.name)])
     return room

@@ -140,7 +140,7 @@ def picture_of(graphs: Graphs) -> Picture:
     panels = (_panel(graphs, "generative"), _panel(graphs, "recognition"))
     shown = {name for panel in panels for name in panel.nodes}
     nodes = {
-        name: Node(name, variable.role, _about_variable(variable), tuple(plate for plate, _ in variable.plates))
+        name: Node(name, variable.role, _about_variable(variable), variable.path)
         for name, variable in graphs.variables.items()
         if name in shown
     }

@@ -21,7 +21,7 @@ def coupling_reader(graphs: Graphs, name: str) -> str | None:
 
 def coupling_readers(graphs: Graphs, name: str) -> tuple[str, ...]:
     """All of them."""
-    plates = {plate for plate, _ in graphs.variables[name].plates}
+    plates = set(graphs.variables[name].path)
     below, pending, found = {name}, [name], dict[str, None]()
     joint = _summed_across(graphs, name, plates)
     while plates and pending:
@@ -72,7 +72,7 @@ def summed_jointly(graphs: Graphs, name: str) -> bool:
     """All elements of a variable can be summed together: it stands in one plate, which has no count; views pool what
     depends on its value and show no neighbour; and the joint values are few."""
     variable = graphs.variables[name]
-    plates = [plate for plate, _ in variable.plates]
+    plates = variable.path
     if len(plates) != 1 or variable.support is None or graphs.ragged(plates) is not None:
         return False
     if joint_values(graphs, name) > MOST_JOINT:

@@ -88,7 +88,7 @@ def _sum_of(graphs: Graphs, names: set[str], factors: set[str], own: Iterable[st
         for factor in graphs.views.values()
         if factor.view is not None and graphs.summed_neighbour(factor.variable) and factor.view.base in names
     )
-    shallowest = min((tuple(p for p, _ in graphs.variables[n].plates) for n in names), key=len)
+    shallowest = min((graphs.variables[n].path for n in names), key=len)
     plates = shallowest[:-1] if shallowest and shallowest[-1] in chains else shallowest
     ordered = tuple(name for name in graphs.exact if name in names)
     return ExactSum(ordered, tuple(n for n in graphs.generative if n in factors), tuple(own), plates, chains)

@@ -110,9 +110,14 @@ class Variable:
     row_axes: int = 0
 
     @property
+    def path(self) -> tuple[str, ...]:
+        """The plates that it stands in by name, outermost first."""
+        return tuple(name for name, _ in self.plates)
+
+    @property
     def plate_axes(self) -> tuple[str, ...]:
         """The axes of its plates, outermost first."""
-        return tuple(plate_axis(name) for name, _ in self.plates)
+        return tuple(map(plate_axis, self.path))
 
     @property
     def row_shape(self) -> tuple[int, ...]:

@@ -30,7 +30,7 @@ def node(name: str, place: Mapping[str, int]) -> str:
 
 def elements(graphs: Graphs, name: str, sizes: Mapping[str, int]) -> Iterator[Place]:
     """Every place of a variable in its plates, in order."""
-    plates = [plate for plate, _ in graphs.variables[name].plates]
+    plates = graphs.variables[name].path
     for numbers in product(*(range(sizes[plate]) for plate in plates)):
         yield dict(zip(plates, numbers, strict=True))
 
@@ -48,7 +48,7 @@ def written_out(graphs: Graphs, side: Side, sizes: Mapping[str, int]) -> nx.DiGr
                 graph.add_edges_from((above, here) for above in _looked_at(graphs, view, place, sizes))
             elif name in graphs.factors(side) or graphs.variables[name].role == "deterministic":
                 for parent in graphs.factor(side, name).parents:
-                    own = {plate: place[plate] for plate, _ in graphs.variables[parent].plates}
+                    own = {plate: place[plate] for plate in graphs.variables[parent].path}
                     graph.add_edge(node(parent, own), here)
     return graph
 
@@ -57,7 +57,7 @@ def _looked_at(graphs: Graphs, view: View, place: Place, sizes: Mapping[str, int
     """The elements that a view has from one place; of a plate's place none."""
     if view.kind == "place":
         return
-    plates = [plate for plate, _ in graphs.variables[view.base].plates]
+    plates = graphs.variables[view.base].path
     if view.kind in NEIGHBOURS:
         along = view.taken[0]
         there = {plate: place[plate] for plate in plates}

@@ -11,7 +11,7 @@ from pathlib import Path
 from graphspec.graphs.graph import Variable
 from graphspec.headers import Dialect, SourceError, csv_rows, npz_members, picture_folder
 from graphspec.headers.cell_reader import CellReader, looks_blank, signs_problem
-from graphspec.headers.columns import matching
+from graphspec.headers.columns import written_out
 from graphspec.headers.npz import small_column
 from graphspec.headers.parquet import cells_as_text, opened_parquet
 from graphspec.headers.sources import (
@@ -123,7 +123,7 @@ def _all_missing(entry: ColumnSpec) -> tuple[Cell, ...]:
 def column_cells(source: KnownSource | FileSource, columns: Iterable[str], dialect: Dialect) -> Counter[str]:
     """How often each cell occurs in some columns together, all rows of all splits. Raises SourceError."""
     names = column_names(source, dialect)
-    every = [match for column in columns for match in matching(column, names) or [column]]
+    every = written_out(columns, names)
     absent = next((column for column in every if column not in names), None)
     if absent is not None:
         what = "no column matches" if is_pattern(absent) else "there is no column"

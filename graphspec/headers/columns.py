@@ -5,7 +5,7 @@ variable may be read from; the runtime reads by the same answer. Not here: value
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,6 +84,11 @@ def matching(pattern: str, columns: Collection[str]) -> list[str]:
     parts = re.split(r"([*?])", pattern)
     form = re.compile("".join({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in parts), re.DOTALL)
     return [name for name in columns if form.fullmatch(name)]
+
+
+def written_out(names: Iterable[str], columns: Collection[str]) -> list[str]:
+    """Names with every pattern replaced by what it stands for; one that stands for nothing is left as it is."""
+    return [found for name in names for found in matching(name, columns) or [name]]
 
 
 def as_image(stored: tuple[int, ...]) -> tuple[int, int, int] | None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from graphspec.headers.element_counts import Capacity, check_lengths
+from graphspec.headers.element_counts import capacity_of, check_lengths
 from graphspec.headers.element_tables import Layouts, LineTable
 from graphspec.headers.key_cells import LayoutError, Where, look_alikes, read_keys
 from graphspec.headers.line_groups import Named, Units, agreed, grouped, rows_as_units, shown_key
 from graphspec.headers.numbers import NumberFormat
 from graphspec.headers.table import Remark
+from graphspec.language import Spec
 from graphspec.reading.suggestions import counted, few
 
 if TYPE_CHECKING:
@@ -51,15 +52,13 @@ def needed_columns(layouts: Layouts, table: LineTable | None) -> tuple[str, ...]
 
 
 def levels_of(
+    spec: Spec,
     layouts: Layouts,
     opened: Callable[[LineTable | None], OpenTable],
     numbers: NumberFormat,
-    capacities: Mapping[str, Capacity],
-    ordered: Sequence[str],
     later: "NDArray[Any] | None" = None,
 ) -> Levels:
-    """Rows and elements by their keys. ordered: plates whose order is part of the model. later: lines of the rows' own
-    source whose rows come after all others."""
+    """Rows and elements by their keys. later: lines of the rows' own source whose rows come after all others."""
     notes: list[Remark] = []
     plates: dict[str, Units] = {}
     long, rows, names = layouts.long, None, None
@@ -82,8 +81,8 @@ def levels_of(
             outer_names = _of_table(table.key, outer)
         above = len(rows) if table is long else len(outer.keys)
         for plate, level in zip(table.plates, found, strict=True):
-            check_lengths(capacities[plate], level.lengths(above), outer_names)
-            notes += _order_notes(table, plate, level, plate in ordered)
+            check_lengths(capacity_of(spec, plate), level.lengths(above), outer_names)
+            notes += _order_notes(table, plate, level, spec.plates[plate].ordered)
             plates[plate] = level
             above = len(level)
             outer_names = _first_line(plate, level, file.where)

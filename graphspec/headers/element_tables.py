@@ -65,6 +65,11 @@ class Layouts:
         """The rows' own source, where its lines are elements."""
         return next((table for table in self.tables if table.source is None), None)
 
+    @property
+    def files(self) -> list[LineTable | None]:
+        """All tables that say where lines belong; None for the rows' own where its lines are rows."""
+        return [*([] if self.long is not None else [None]), *self.tables]
+
     def outside(self, table: LineTable) -> LineTable | None:
         """The table that its outermost plate is repeated in; None for the rows' own."""
         above = self.levels[table.plates[0]][:-1]

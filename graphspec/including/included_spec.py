@@ -14,7 +14,7 @@ from graphspec.graphs.inversion import derive_recognition, invertible
 from graphspec.including.renaming import as_node, entries_of
 from graphspec.language import Spec
 from graphspec.language.include import DEEPEST_INCLUDE, IncludeSpec
-from graphspec.reading.spec_files import read_text
+from graphspec.reading.spec_files import beside, read_text
 from graphspec.reading.validation import read_spec
 from graphspec.rules import check_rules
 from graphspec.text.report import Report
@@ -93,14 +93,13 @@ def _standardized(document: Document) -> frozenset[str]:
                      and document.value["data"]["variables"][e.key]["standardize"] is True)  # fmt: skip
 
 
-def _beside(named: str, report: Report) -> Path:
-    """Beside the spec, else as seen from the working folder."""
-    found = Path(report.document.source.name).parent / named
-    return found if found.exists() else Path(named)
+def _folder(report: Report) -> Path:
+    """Where the including spec is."""
+    return Path(report.document.source.name).parent
 
 
 def _run_file(here: Entry, wanted: IncludeSpec, report: Report) -> Path | None:
-    path, folder = ("include", here.key, "run"), _beside(str(wanted.run), report)
+    path, folder = ("include", here.key, "run"), beside(str(wanted.run), _folder(report))
     again = (
         f"{_A_RUN}; a training that began with it goes on from its own resolved.yaml: graphspec train RUN/{_RESOLVED} "
     )
@@ -123,7 +122,7 @@ def _run_file(here: Entry, wanted: IncludeSpec, report: Report) -> Path | None:
 
 
 def _spec_file(here: Entry, wanted: IncludeSpec, report: Report) -> Path | None:
-    file = _beside(str(wanted.spec), report)
+    file = beside(str(wanted.spec), _folder(report))
     if file.is_file():
         return file
     path = ("include", here.key, "spec")

@@ -238,3 +238,10 @@ class DataSection(Section):
         if self.separator is not None and self.separator in '"\r\n':
             raise ValueError("`separator` stands between cells: no quote and no line break")
         return self
+
+    @property
+    def split_columns(self) -> tuple[str, ...]:
+        """Columns that the split rules read."""
+        rules = [rule for rule in (self.test, self.validation) if isinstance(rule, Split)]
+        named = [name for rule in rules for name in (rule.stratify, rule.group, rule.column) if name is not None]
+        return tuple(dict.fromkeys(named))

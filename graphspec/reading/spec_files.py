@@ -29,6 +29,12 @@ def read_text(name: str) -> str:
         raise _unreadable(name, f"the file cannot be read: {reason}", "") from None
 
 
+def beside(named: str, folder: Path) -> Path:
+    """Where a file or a run that a spec names is: beside the spec, else as seen from the working folder."""
+    found = folder / named
+    return found if found.exists() else Path(named)
+
+
 def _read_bytes(name: str) -> bytes:
     """At most a little more than the cap: `source` refuses what is longer, and a device file never ends."""
     if name == STANDARD_INPUT:

@@ -9,6 +9,7 @@ from graphspec.graphs.graph import SIDES, Factor, Graphs, Variable, View
 from graphspec.language.networks import Identity, Product, SumOf
 from graphspec.language.plates import NEIGHBOURS, shown
 from graphspec.reading.suggestions import amount, listed
+from graphspec.rules.refusals import refuse
 from graphspec.text.report import Report
 
 COMPUTES = (SumOf, Product, Identity)
@@ -166,8 +167,8 @@ def _check_summed(graphs: Graphs, factor: Factor, report: Report) -> None:
 
 
 def _refuse(report: Report, factor: Factor, what: str, because: str) -> None:
-    message, hint = f"not supported: {what}, because {because}", "instead: fewer values or elements, or a distribution"
-    report.error("GS096", (factor.side, factor.variable), message, key=True, hint=f"{hint} in place of `certain`")
+    instead = "fewer values or elements, or a distribution in place of `certain`"
+    refuse(report, (factor.side, factor.variable), what, because, instead, key=True)
 
 
 def _depends_on(graphs: Graphs, name: str) -> set[str]:

@@ -11,6 +11,7 @@ from graphspec.graphs.plate_counts import count_fits, counts_along, counts_eleme
 from graphspec.graphs.reading_across import variable_path
 from graphspec.language import FactorSpec, NetworkParameter, NetworkSpec, Spec, VariableSpec
 from graphspec.reading.suggestions import did_you_mean
+from graphspec.rules.refusals import refuse
 from graphspec.text.report import Report
 from graphspec.text.tree import Path
 
@@ -91,7 +92,7 @@ def _check_hidden(outline: Outline, plate: str, count: str, report: Report) -> N
         elif role == "supervised" and variable.role == "latent":
             what = f"labels of {name}, which stands in plate {plate} with the latent count {count}"
             instead = f"label the count too (`{count}: {{role: supervised, ..}}`)"
-            _refuse(report, ("variables", name, "role"), what, "a label says that its element is there", instead)
+            refuse(report, ("variables", name, "role"), what, "a label says that its element is there", instead)
     low, high = variable.minimum or 0, variable.maximum or 0
     if high - low >= MOST_VALUES:
         message = f"{count} may be hidden and has {high - low + 1} values, more than the {MOST_VALUES} that are summed"
@@ -99,11 +100,7 @@ def _check_hidden(outline: Outline, plate: str, count: str, report: Report) -> N
     asked = spec.objective.estimators.get(count)
     if asked is not None and (asked.kind != "enumerate" or asked.budget is not None):
         what, because = f"an estimator of {count}, a plate's count", "which elements are there is summed over exactly"
-        _refuse(report, ("objective", "estimators", count), what, because, "leave the line out")
-
-
-def _refuse(report: Report, path: Path, what: str, because: str, instead: str) -> None:
-    report.error("GS096", path, f"not supported: {what}, because {because}", hint=f"instead: {instead}")
+        refuse(report, ("objective", "estimators", count), what, because, "leave the line out")
 
 
 def check_scored(graphs: Graphs, report: Report) -> None:
@@ -120,7 +117,7 @@ def check_scored(graphs: Graphs, report: Report) -> None:
         if (asked is not None and asked.kind == "score_function") or (asked is None and (endless or pathless)):
             what = f"the score function of {name} beside {hidden[0]}, a count that may be hidden"
             instead = "a family whose draws have a gradient, or a count with `max`"
-            _refuse(report, ("recognition", name), what, "values of the count are summed, not drawn", instead)
+            refuse(report, ("recognition", name), what, "values of the count are summed, not drawn", instead)
 
 
 def check_ragged(outline: Outline, report: Report) -> None:
@@ -133,7 +130,7 @@ def check_ragged(outline: Outline, report: Report) -> None:
                 if normalization == "batch":
                     what = f"`normalization: batch` of {name}, whose elements may be absent"
                     because = "its statistics would count elements that are not there"
-                    _refuse(report, path, what, because, "`normalization: layer`")
+                    refuse(report, path, what, because, "`normalization: layer`")
 
 
 def _placed(spec: Spec, name: str) -> bool:

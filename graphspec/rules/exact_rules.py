@@ -182,7 +182,7 @@ def _sizes(graphs: Graphs, found: ExactSum) -> Iterator[Found]:
 def _counts(graphs: Graphs, found: ExactSum) -> Iterator[Found]:
     """Which elements there are is known where something is summed out in them."""
     for name in (*found.variables, *found.factors):
-        for plate, _ in graphs.variables[name].plates:
+        for plate in graphs.variables[name].path:
             count = graphs.plates[plate].count
             if count is not None and graphs.variables[count].role in HIDDEN:
                 said = f"{found.variables[0]} is summed out over plate {plate}, whose count {count} may be hidden"

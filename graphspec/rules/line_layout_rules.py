@@ -8,8 +8,7 @@ from pathlib import Path
 from graphspec.diagnostics import Severity
 from graphspec.graphs.graph import Variable
 from graphspec.headers import SourceError, SplitName
-from graphspec.headers.columns import Column, matching, show_shape
-from graphspec.headers.element_counts import capacity_of
+from graphspec.headers.columns import Column, show_shape, written_out
 from graphspec.headers.element_levels import Levels, OpenTable, levels_of, needed_columns
 from graphspec.headers.element_tables import Layouts, LineTable
 from graphspec.headers.key_cells import LayoutError, Where
@@ -40,7 +39,7 @@ def check_lines(
         standings.tables[table] = _open(table, standings, places, report)
     found = [
         opened.info.columns is not None and _has_columns(layouts, table, opened, report)
-        for table in _every(layouts)
+        for table in layouts.files
         for opened in [_opened(standings, table)]
     ]
     if not all(found):
@@ -48,18 +47,13 @@ def check_lines(
     if layouts.long is not None:
         standings.rows = _uncounted(standings.rows)
     try:
-        looked = {table: _look(standings, table, variables) for table in _every(layouts)}
+        looked = {table: _look(standings, table, variables) for table in layouts.files}
     except SourceError as error:
         report.error("GS088", ("data", "source"), error.message, hint=error.hint)
         return
     if any(cells is None for cells in looked.values()):
         return
     _group(standings, variables, {table: cells or {} for table, cells in looked.items()}, report)
-
-
-def _every(layouts: Layouts) -> list[LineTable | None]:
-    """All tables; None for the rows' own where its lines are rows."""
-    return [*([] if layouts.long is not None else [None]), *layouts.tables]
 
 
 def _opened(standings: Standings, table: LineTable | None) -> OpenedTable:
@@ -96,7 +90,7 @@ def _naming(data: DataSection, table: LineTable) -> str:
 def _has_columns(layouts: Layouts, table: LineTable | None, opened: OpenedTable, report: Report) -> bool:
     columns = opened.info.columns or {}
     inside = {
-        column: _key_place(other) for other in layouts.tables if layouts.outside(other) is table
+        column: other.plates[-1] for other in layouts.tables if layouts.outside(other) is table
         for column in other.key[: other.depth] if other.source is not None
     }  # fmt: skip
     good = True
@@ -117,10 +111,6 @@ def _has_columns(layouts: Layouts, table: LineTable | None, opened: OpenedTable,
             hint = f"a key is also a column of the table that it points into: {hint}"
         report.error("GS028", path, message, key=True, hint=hint)
     return good
-
-
-def _key_place(table: LineTable) -> str:
-    return table.plates[-1]
 
 
 def _uncounted(info: SourceInfo) -> SourceInfo:
@@ -161,15 +151,10 @@ def _shared_columns(standings: Standings, table: LineTable | None, variables: Ma
     columns = standings.tables[table].info.columns or {}
     for name, entry in data.variables.items():
         if name in variables and _unit_of(standings, name, table) is not None:
-            names += [match for each in entry.names for match in matching(each, columns) or [each]]
+            names += written_out(entry.names, columns)
     if table.source is None:
-        names += [*data.factors.values(), *_split_columns(data)]
+        names += [*data.factors.values(), *data.split_columns]
     return names
-
-
-def _split_columns(data: DataSection) -> list[str]:
-    rules = [rule for rule in (data.test, data.validation) if rule is not None and not isinstance(rule, (int, float))]
-    return [name for rule in rules for name in (rule.stratify, rule.group, rule.column) if name is not None]
 
 
 def _unit_of(standings: Standings, name: str, table: LineTable) -> str | None:
@@ -195,10 +180,8 @@ def _group(
         lines = len(next(iter(cells.values()), ()))
         return OpenTable(cells, where_in(found.source, dialect), found.called, lines)
 
-    capacities = {plate: capacity_of(spec, plate) for plate in layouts.lines}
-    ordered = [name for name, plate in spec.plates.items() if plate.ordered]
     try:
-        levels = levels_of(layouts, opened, dialect.numbers, capacities, ordered)
+        levels = levels_of(spec, layouts, opened, dialect.numbers)
     except LayoutError as error:
         place = next(iter(standings.tables.values())).path if len(layouts.tables) == 1 else ("data", "plates")
         report.error("GS028", place, error.message, key=True, hint=error.hint)
@@ -231,10 +214,10 @@ def _reduced(
     for name, entry in data.variables.items():
         if name not in variables or _unit_of(standings, name, table) != level:
             continue
-        for column in [match for each in entry.names for match in matching(each, columns) or [each]]:
+        for column in written_out(entry.names, columns):
             if column in cells:
                 _reduce(standings, columns, column, cells[column], (variables[name], entry), units, where, report)
-    for column in [] if level else dict.fromkeys((*data.factors.values(), *_split_columns(data))):
+    for column in [] if level else dict.fromkeys((*data.factors.values(), *data.split_columns)):
         if column in cells:
             _reduce(standings, columns, column, cells[column], None, units, where, report)
     return columns

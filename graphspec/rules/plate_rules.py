@@ -14,6 +14,7 @@ from graphspec.language.base import IDENTIFIER, RESERVED_NAMES
 from graphspec.language.plates import DEEPEST, PlateSpec, base_of, path_of, shown
 from graphspec.reading.suggestions import amount, did_you_mean, few
 from graphspec.rules.graph_rules import parent_path
+from graphspec.rules.refusals import refuse
 from graphspec.text.report import Report
 from graphspec.text.tree import Path
 
@@ -117,7 +118,7 @@ def check_refused(outline: Outline, report: Report) -> None:
     if outline.spec.plates:
         inside = [name for name, variable in outline.spec.variables.items() if variable.plate is not None]
         for path, what, because, instead in (*_refusals(outline.spec, inside), *_refused_data(outline.spec, inside)):
-            _refuse(report, path, what, because, instead)
+            refuse(report, path, what, because, instead)
 
 
 def _refusals(spec: Spec, inside: Sequence[str]) -> Iterator[Refusal]:
@@ -170,8 +171,4 @@ def check_coupled(graphs: Graphs, report: Report) -> None:
         joint, what = joint_values(graphs, name), f"a sum over {name}, whose elements {shown(reader)} couples"
         because = f"it has {amount(joint)} joint values" if joint > MOST_JOINT else "not all that reads them is a pool"
         instead = "leave the line out: they are relaxed"
-        _refuse(report, ("objective", "estimators", name), what, because, instead)
-
-
-def _refuse(report: Report, path: Path, what: str, because: str, instead: str) -> None:
-    report.error("GS096", path, f"not supported: {what}, because {because}", hint=f"instead: {instead}")
+        refuse(report, ("objective", "estimators", name), what, because, instead)

@@ -9,7 +9,7 @@ from graphspec.graphs.graph import Variable
 from graphspec.graphs.plate_counts import counts_along
 from graphspec.graphs.reading_across import variable_path
 from graphspec.headers import SourceError
-from graphspec.headers.columns import Column, matching
+from graphspec.headers.columns import Column, written_out
 from graphspec.headers.numbers import PLAIN_NUMBERS
 from graphspec.headers.row_cells import Cells, row_cells
 from graphspec.headers.sources import FileSource, Source, SourceInfo, dialect_of
@@ -24,7 +24,7 @@ def present_cells(
     that would mean loading the data, or counts stand in a plate themselves."""
     columns = info.columns or {}
     entry, path = data.variables[variable.name], variable_path(spec, variable.name)
-    names = [match for name in entry.names for match in matching(name, columns) or [name] if match in columns]
+    names = [name for name in written_out(entry.names, columns) if name in columns]
     unknown = {name: replace(columns[name], values=(), counts=(), complete=False) for name in names}
     if any(are_bytes(variable, entry, columns[name]) for name in names):
         return unknown
@@ -80,7 +80,7 @@ def stored_shape(spec: Spec, variable: Variable, entry: ColumnSpec, info: Source
 def stored_axes(entry: ColumnSpec, info: SourceInfo) -> tuple[int, ...] | None:
     """The shape of a row's cell, several columns side by side; None where it is not known."""
     if entry.columns is not None:
-        names = [match for name in entry.columns for match in matching(name, info.columns or {}) or [name]]
+        names = written_out(entry.columns, info.columns or {})
         return (len(dict.fromkeys(names)),)
     column = (info.columns or {}).get(entry.column or "")
     return None if column is None else column.shape

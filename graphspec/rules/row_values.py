@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from graphspec.graphs.graph import Variable
 from graphspec.headers.cell_reader import CellReader, read_as
-from graphspec.headers.columns import Column, matching
+from graphspec.headers.columns import Column, written_out
 from graphspec.headers.numbers import NumberFormat
 from graphspec.headers.row_cells import Cells, row_cells
 from graphspec.headers.sources import FileSource, Source, SourceInfo, dialect_of
@@ -28,7 +28,7 @@ class RowValues:
 
     def columns_of(self, entry: ColumnSpec) -> list[Column]:
         """The columns that a variable reads, patterns as what they match; none where one is not there."""
-        names = [found for name in entry.names for found in matching(name, self.columns) or [name]]
+        names = written_out(entry.names, self.columns)
         return [self.columns[name] for name in dict.fromkeys(names)] if set(names) <= set(self.columns) else []
 
     def read(self, wanted: Sequence[tuple[Variable, str]]) -> dict[str, list[list[float]]]:

@@ -86,7 +86,7 @@ def generate(model: Model, given: Mapping[str, Tensor], count: int, seed: int, *
 def _numbers(model: Model, name: str, value: Tensor) -> Tensor:
     """Values in the model's floating type; NaN of elements that are not there."""
     found = value.to(placement(model)[1])
-    if model.graphs.ragged(plate for plate, _ in model.graphs.variables[name].plates) is None:
+    if model.graphs.ragged(model.graphs.variables[name].path) is None:
         return found
     return found.masked_fill(~given_elements(value, model.graphs.variables[name].discrete), float("nan"))
 

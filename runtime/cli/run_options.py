@@ -121,9 +121,9 @@ def answer(opened: Opened, panel: "Panel", output: Path | None, verb: str) -> No
     graphs = opened.model.graphs.by_row
     if output is not None:
         refuse_users_own(output, graphs, opened.run.spec_path, opened.data_dir)
-    path = output or default_path(panel, graphs.by_row, opened.run.figures, verb)
-    write_panel(panel, graphs.by_row, path, opened.units)
-    if not is_picture(panel, graphs.by_row):
+    path = output or default_path(panel, graphs, opened.run.figures, verb)
+    write_panel(panel, graphs, path, opened.units)
+    if not is_picture(panel, graphs):
         _print_table(opened, panel)
     console.print(f"{path}", highlight=False, markup=False, soft_wrap=True)
 

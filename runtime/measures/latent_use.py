@@ -51,7 +51,7 @@ class LatentUse:
     def _add(self, name: str, kind: str, values: Tensor) -> None:
         graphs, values = self.model.graphs, values.detach().double()
         there = torch.ones_like(values, dtype=torch.bool)
-        if kind != "nats" and graphs.ragged(plate for plate, _ in graphs.variables[name].plates) is not None:
+        if kind != "nats" and graphs.ragged(graphs.variables[name].path) is not None:
             there = ~values.isnan()  # an element that a row does not have is no number
         sums, there_only = self._sums.setdefault(name, {}), values.masked_fill(~there, 0.0)
         for key, total in ((kind, there_only.sum(dim=0)), (f"{kind} rows", there.sum(dim=0))):

@@ -6,10 +6,11 @@ from typing import Any
 from graphspec.describe.resolved import differences, spec_as_plain
 from graphspec.diagnostics import Diagnostic, SpecError, inclusions
 from graphspec.graphs.graph import Graphs
+from graphspec.reading.spec_files import beside
 from graphspec.text.tree import Mapping, Node
 from runtime.errors import RunError
 from runtime.runs.checkpoints import read_weights, weights_digest
-from runtime.runs.run_folder import Run, beside, find_run, graphs_of
+from runtime.runs.run_folder import Run, find_run, graphs_of
 
 _SAME = ("variables", "generative", "recognition", "networks")
 """Sections of the spec that a run's weights and its resolved.yaml agree in."""

@@ -202,12 +202,6 @@ def graphs_of(text: str, name: str) -> "Graphs":
     return graphs
 
 
-def beside(run: str, folder: Path) -> Path:
-    """Where a run that a spec names is: beside the spec, else as seen from the working folder."""
-    found = folder / run
-    return found if found.exists() else Path(run)
-
-
 def not_a_run(folder: Path) -> RunError:
     """What is at `folder` instead of a run."""
     hint = "name a folder that `graphspec train` wrote"

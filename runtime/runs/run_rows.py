@@ -7,6 +7,7 @@ import torch
 
 from graphspec.diagnostics import SpecError
 from graphspec.graphs.graph import Graphs
+from graphspec.reading.spec_files import beside
 from runtime.data.preparation.earlier_rows import EarlierRows, RecordedRows
 from runtime.data.preparation.preparation import prepare
 from runtime.data.read.unpacked_copies import Tell
@@ -16,7 +17,7 @@ from runtime.errors import DataError, RunError
 from runtime.runs.checkpoints import read_tensors, write_tensors
 from runtime.runs.included_runs import included_runs
 from runtime.runs.recorded_units import joint_units, recorded_units, units_of_weights
-from runtime.runs.run_folder import Run, beside, find_run, graphs_of
+from runtime.runs.run_folder import Run, find_run, graphs_of
 
 _UNKNOWN = (
     "train {run} again with this version, which keeps what its rows hold; or bring back the data that it was trained on"

@@ -116,7 +116,6 @@ def _training(graphs: Graphs, kept: frozenset[str]) -> Iterator[str]:
                 "freeze": stage.freeze,
             }
             for stage in training.initialize
-            for names in [stage.rename]
             if (left := [factor for factor in stage.factors if factor in factors])
         ]
         yield _set("training.initialize", stages) if stages else "training.initialize=null"

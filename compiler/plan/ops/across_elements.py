@@ -9,7 +9,7 @@ from compiler.plan.plan import Line
 from compiler.plan.running import Context, Run, laid_out
 from compiler.symbolic.axis_names import canonical
 from compiler.symbolic.program import Axes
-from compiler.tensors import views
+from compiler.tensors import presence, views
 from compiler.tensors.expression import applied
 from graphspec.language.plates import NEIGHBOURS
 
@@ -44,8 +44,7 @@ def _across_those_there(line: Line, kind: str, places: tuple[int, ...]) -> Run:
     rank = line.inputs[0].rank
 
     def run(context: Context, value: Tensor, there: Tensor) -> Tensor:
-        for _ in range(rank):
-            there = there.unsqueeze(-1)
+        there = presence.over(there, rank)
         match kind:
             case "next":
                 return applied(views.next_elements, torch.where(there, value, 0.0), places[0])
@@ -119,8 +118,7 @@ def only_there(line: Line, modules: Modules) -> Run:
     rank = line.inputs[0].rank
 
     def run(context: Context, value: Tensor, there: Tensor) -> Tensor:
-        for _ in range(rank):
-            there = there.unsqueeze(-1)
+        there = presence.over(there, rank)
         return torch.where(there, value, 0)
 
     return laid_out(line.inputs, union(line), run, every=True)

@@ -98,15 +98,15 @@ def _read(graphs: Graphs, factor: Factor, parent: str, values: Mapping[str, Valu
         return Possible(places, 0).spread(2, len(reader.plates) - 1)
     base = graphs.variables[parent if view is None else view.base]
     found = _of_variable(graphs, base, values)
-    plates = [plate for plate, _ in base.plates]
+    plates = base.path
     if view is not None and view.kind in NEIGHBOURS:
         return _neighbour(found, len(plates), view.kind).spread(1 + len(plates), len(reader.plates) - len(plates))
     taken = () if view is None else view.taken
     for plate in reversed(plates):
         if view is not None and plate in taken:
             found = _pooled(found, 1 + plates.index(plate), view.kind)
-    plates = [plate for plate in plates if plate not in taken]
-    return found.spread(1 + len(plates), len(reader.plates) - len(plates))
+    left = [plate for plate in plates if plate not in taken]
+    return found.spread(1 + len(left), len(reader.plates) - len(left))
 
 
 def _of_variable(graphs: Graphs, variable: Variable, values: Mapping[str, Values]) -> Possible:

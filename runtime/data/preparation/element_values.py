@@ -77,9 +77,7 @@ class ElementReader:
 
     def _flat(self, values: Values) -> Numbers:
         """A count as lengths; blanks, of rows whose number of elements is not known, as 0."""
-        stored = values.stored.elements if isinstance(values.stored, Ragged) else values.stored
-        assert isinstance(stored, Held), "counts are held in memory"
-        found = stored.tensor.reshape(-1).numpy().astype(np.int64)
+        found = _counts(values).astype(np.int64)
         return np.where(found == BLANK, 0, found)
 
     def _counted(self, variable: Variable, plate: str, given: Values | None) -> Values:
@@ -131,7 +129,7 @@ class ElementReader:
             full[there] = lengths
             there = there[..., None] & (np.arange(room) < full[..., None])
             starts, places, sizes = placed(lengths, capacity.size, outer)
-            outer = ElementTable(rows.name, {}, lengths, starts, places, sizes, _place(starts, plate))
+            outer = ElementTable(rows.name, {}, lengths, starts, places, sizes, _Where(starts, plate))
         assert outer is not None
         return replace(outer, columns={spec.column or variable.name: array[there]})
 
@@ -177,10 +175,6 @@ def _row(row: int) -> str:
     return f"row {row} (from 0)"
 
 
-def _place(starts: Numbers, plate: str) -> "_Where":
-    return _Where(starts, plate)
-
-
 @dataclass(frozen=True)
 class _Where:
     """An element by its row and its number in it."""
@@ -193,12 +187,18 @@ class _Where:
         return f"row {row}, {self.plate} {element - int(self.starts[row])} (from 0)"
 
 
-def given_flat(values: Values) -> Array:
-    """Which values of a count are given."""
+def _counts(values: Values) -> Array:
+    """All values of a count, one after the other."""
     stored = values.stored.elements if isinstance(values.stored, Ragged) else values.stored
     assert isinstance(stored, Held), "counts are held in memory"
-    found: Array = (stored.tensor.reshape(-1) != BLANK).numpy()
+    found: Array = stored.tensor.reshape(-1).numpy()
     return found
+
+
+def given_flat(values: Values) -> Array:
+    """Which values of a count are given."""
+    given: Array = _counts(values) != BLANK
+    return given
 
 
 def read_elements(variable: Variable, spec: ColumnSpec, elements: ElementTable, numbers: NumberFormat) -> Values:

@@ -14,6 +14,7 @@ from graphspec.headers.element_tables import Layouts, layouts_of
 from graphspec.headers.sources import FileSource, dialect_of, resolve_source
 from graphspec.language import ColumnSpec, DataSection
 from graphspec.reading.suggestions import counted, few
+from graphspec.rules.layout_rules import told_counts
 from runtime.data.preparation.budgets import Budgets, Mask
 from runtime.data.preparation.certain_labels import check_certain_labels
 from runtime.data.preparation.earlier_rows import NONE, EarlierRows
@@ -22,7 +23,7 @@ from runtime.data.preparation.far_values import far_values
 from runtime.data.preparation.label_copies import copied_labels
 from runtime.data.preparation.labelled_elements import hiding, refuse_uncounted_labels
 from runtime.data.preparation.picture_wishes import picture_readings
-from runtime.data.preparation.splits import RowNumbers, Splits, split_columns, split_rows
+from runtime.data.preparation.splits import RowNumbers, Splits, split_rows
 from runtime.data.preparation.starts import starts_of
 from runtime.data.preparation.strata import strata_of_labels
 from runtime.data.preparation.values import Values, with_source_classes
@@ -70,8 +71,9 @@ def prepare(
         Opening(
             graphs,
             data,
+            layouts,
             columns,
-            (*data.factors.values(), *split_columns(data)),
+            (*data.factors.values(), *data.split_columns),
             spec_path,
             data_dir,
             tell or (lambda _: None),
@@ -155,7 +157,7 @@ def _data_section(graphs: Graphs) -> DataSection:
 def _columns(graphs: Graphs, data: DataSection, layouts: Layouts) -> dict[str, ColumnSpec]:
     """How each observed and supervised variable is read, but for counts that the layout tells. Raises DataError where
     one has no column."""
-    told = {plate.count for name, plate in graphs.spec.plates.items() if layouts.kinds[name] != "padded"}
+    told = told_counts(graphs.spec, layouts)
     for name in (*graphs.observed, *graphs.supervised):
         if name not in data.variables and name not in told:
             role = graphs.variables[name].role
@@ -177,7 +179,7 @@ def _reading_labels(graphs: Graphs, data: DataSection, columns: Mapping[str, Col
     labels = {column: name for name in graphs.supervised for column in columns[name].names}
     return [
         f"the splits read column {column!r}, which holds the labels of {labels[column]}, hidden ones included"
-        for column in split_columns(data)
+        for column in data.split_columns
         if column in labels
     ]
 

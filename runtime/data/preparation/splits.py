@@ -33,13 +33,6 @@ class Splits:
     notes: tuple[str, ...] = ()
 
 
-def split_columns(data: DataSection) -> tuple[str, ...]:
-    """Columns that the split rules read."""
-    rules = [rule for rule in (data.test, data.validation) if isinstance(rule, Split)]
-    named = [name for rule in rules for name in (rule.stratify, rule.group, rule.column) if name is not None]
-    return tuple(dict.fromkeys(named))
-
-
 def split_rows(data: DataSection, table: Table, strata: RowNumbers, trains: Mask | None = None) -> Splits:
     """Draw the splits, fixed by `data.seed`.
 

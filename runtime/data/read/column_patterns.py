@@ -25,13 +25,15 @@ def with_patterns(
 
     Raises DataError for a pattern that no column matches.
     """
-    result = dict(columns)
+    result, known = dict(columns), dict[str, list[str]]()
     for name, spec in columns.items():
         if any(map(is_pattern, spec.columns or ())):
             source = layouts.source(name) or data.source
             found = resolve_source(source, spec_path, data_dir)
             if not isinstance(found, MissingSource):  # who reads the source says where it was looked for
-                result[name] = _written_out(spec, _names_in(found, dialect), source)
+                if source not in known:
+                    known[source] = _names_in(found, dialect)
+                result[name] = _written_out(spec, known[source], source)
     return result
 
 

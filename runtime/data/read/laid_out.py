@@ -12,7 +12,7 @@ from graphspec.graphs.graph import Graphs
 from graphspec.headers import Dialect
 from graphspec.headers.element_counts import capacity_of, check_lengths, check_total, whole_lengths
 from graphspec.headers.element_levels import Levels, OpenTable, levels_of, needed_columns
-from graphspec.headers.element_tables import Layouts, LineTable, layouts_of
+from graphspec.headers.element_tables import Layouts, LineTable
 from graphspec.headers.key_cells import LayoutError, Where
 from graphspec.headers.line_groups import Units
 from graphspec.headers.lines_in_words import where_in
@@ -54,6 +54,7 @@ class Opening:
 
     graphs: Graphs
     data: DataSection
+    layouts: Layouts
     columns: Mapping[str, ColumnSpec]
     extra: Sequence[str]
     spec_path: Path | None
@@ -92,7 +93,7 @@ class Opening:
 
 def read_laid_out(opening: Opening) -> LaidOut:
     """Rows and elements. Raises DataError for what is not there, cannot be read, or does not stand as the spec says."""
-    layouts = layouts_of(opening.graphs.spec)
+    layouts = opening.layouts
     try:
         if layouts.tables:
             return _read_lines(opening, layouts)
@@ -156,7 +157,7 @@ def _flat_where(name: str, plate: str, starts: Numbers) -> Where:
 
 
 def _read_lines(opening: Opening, layouts: Layouts) -> LaidOut:
-    files = {table: _read_file(opening, layouts, table) for table in _every(layouts)}
+    files = {table: _read_file(opening, layouts, table) for table in layouts.files}
     main = files[layouts.long]
     later = None
     if layouts.long is not None and main.training_rows is not None and opening.data.test is None:
@@ -167,19 +168,12 @@ def _read_lines(opening: Opening, layouts: Layouts) -> LaidOut:
         texts = {name: as_texts(_single(file, name)) for name in needed_columns(layouts, table)}
         return OpenTable(texts, opening.where(source), source or opening.data.source, file.rows)
 
-    spec = opening.graphs.spec
-    capacities = {plate: capacity_of(spec, plate) for plate in layouts.lines}
-    ordered = [name for name, plate in spec.plates.items() if plate.ordered]
-    levels = levels_of(layouts, opened, opening.dialect.numbers, capacities, ordered, later)
+    levels = levels_of(opening.graphs.spec, layouts, opened, opening.dialect.numbers, later)
     elements: dict[str, ElementTable] = {}
     for table in sorted(layouts.tables, key=lambda table: (table.source is not None, table.depth)):
         for plate in table.plates:
             elements[plate] = _elements(opening, layouts, levels, table, plate, files[table], elements)
     return LaidOut(_rows(opening, layouts, levels, main, later), elements)
-
-
-def _every(layouts: Layouts) -> list[LineTable | None]:
-    return [*([] if layouts.long is not None else [None]), *layouts.tables]
 
 
 def _read_file(opening: Opening, layouts: Layouts, table: LineTable | None) -> Table:

@@ -14,10 +14,11 @@ from compiler.model.model import Model, module_name
 from graphspec.graphs.graph import SIDES, Graphs
 from graphspec.graphs.start import Start, channel_shape
 from graphspec.language import Initialize
+from graphspec.reading.spec_files import beside
 from runtime.errors import RunError
 from runtime.runs.checkpoints import load_weights, read_weights
 from runtime.runs.records import understood
-from runtime.runs.run_folder import beside, find_run, starts_in
+from runtime.runs.run_folder import find_run, starts_in
 
 
 class Frozen:
