@@ -68,7 +68,9 @@ class Oracle(Model):
         self.seen.append((set(rows), weights, samples))
         return Evaluation(-rows["x"].flatten(1).sum(1), {}, {})
 
-    def predict(self, name: str, rows: Any, *, samples: int = 1, noise: Noise, beyond_count: bool = False) -> Tensor:
+    def predict(
+        self, name: str, rows: Any, *, samples: int = 1, noise: Noise, beyond_count: bool = False, by: str = ""
+    ) -> Tensor:
         assert set(rows) == {"x"}, "labels leaked into the prediction"
         return self.answers[name](rows["x"])
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from compiler.model import grouping
+from compiler.model.bound_answers import answered_by_bound
 from compiler.model.compiled import Compiled
 from compiler.model.evaluation import Group
 from compiler.model.given import GivenTensors
@@ -19,6 +20,7 @@ from compiler.symbolic.schedules import ObjectiveWeights, Rates
 from compiler.tensors import blanks, presence
 from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import Graphs, Side
+from graphspec.language.objective import AnswerBy
 
 Asked = tuple[Hashable, Callable[[], Plan]]
 
@@ -77,28 +79,46 @@ class Queries(nn.Module):
         return grouping.group(self.graphs, rows, codes)
 
     def predict(
-        self, name: str, rows: Mapping[str, Tensor], *, samples: int = 1, noise: Noise, beyond_count: bool = False
+        self,
+        name: str,
+        rows: Mapping[str, Tensor],
+        *,
+        samples: int = 1,
+        noise: Noise,
+        beyond_count: bool = False,
+        by: AnswerBy | None = None,
     ) -> Tensor:
         """Posterior of one hidden variable given the observed variables and the labels in `rows`.
 
         Discrete with a finite support: probabilities [B, *shape, K]; else the mean [B, *shape]. Marginal over
         everything else that is hidden: exactly where that is enumerated, over `samples` draws otherwise. Of a plate
         with a count the elements that are there, or likeliest are; labels of elements have no part in their count's.
-        beyond_count: where rows do not tell the count all elements, each as if it was there.
+        beyond_count: where rows do not tell the count all elements, each as if it was there. by: what answers a label,
+        as `objective.answers` says unless told: q (recognition), the bound (`bound_answers`), or the mean of both.
         """
         prepared = self.prepare(rows)
         for hidden in (name, *self._labels_counted_by(name)):
             if (told := prepared.get(hidden)) is not None:
                 prepared[hidden] = blanks.blank(self.graphs.variables[hidden], len(told), self.dtype, told.device)
 
+        found = self._answered(by or self.graphs.spec.objective.answers.get(name), name, prepared, samples, noise)
+        counts = {} if beyond_count else self._likeliest_counts(name, prepared, samples, noise)
+        masks = presence.presence(self.graphs, {**prepared, **counts})
+        return presence.blank_where_absent(self.graphs, masks, name, found)
+
+    def _answered(
+        self, by: AnswerBy | None, name: str, prepared: Mapping[str, Tensor], samples: int, noise: Noise
+    ) -> Tensor:
         def planned(pattern: Pattern) -> Asked:
             program, _ = self.compiled.program(pattern, samples)
             return ("posterior", name, samples), partial(plan_posterior, program, name, self.compiled.features)
 
+        if by == "bound":
+            return answered_by_bound(self.compiled, self.rates, name, prepared, samples, noise)
         found = self.by_pattern(prepared, planned, noise)["posterior"]
-        counts = {} if beyond_count else self._likeliest_counts(name, prepared, samples, noise)
-        masks = presence.presence(self.graphs, {**prepared, **counts})
-        return presence.blank_where_absent(self.graphs, masks, name, found)
+        if by == "both":
+            found = (found + answered_by_bound(self.compiled, self.rates, name, prepared, samples, noise)) / 2
+        return found
 
     def _labels_counted_by(self, name: str) -> list[str]:
         """Labels of the elements that a variable counts."""

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from compiler.symbolic.agreement_text import agreements_json, agreements_latex, agreements_text
+from compiler.symbolic.answer_text import answer_lines
 from compiler.symbolic.axis_names import SAMPLES
 from compiler.symbolic.cost import Cost
 from compiler.symbolic.explanation import Explanation, PatternExplanation, VariableNote, row_weight_text
@@ -131,6 +132,7 @@ def total_lines(explanation: Explanation) -> list[str]:
     heads = ("memory    ", "          ")
     lines += [head + line for head, line in zip(heads, memory_lines(graphs, step_memory(graphs)), strict=False)]
     lines += [f"auto      {line}" for line in shared_features_lines(graphs)]
+    lines += answer_lines(graphs)
     if _uses_batch_statistics(explanation):
         lines.append("note      batch normalization makes a row's terms depend on its batch in training")
     return lines
@@ -236,6 +238,7 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "name": explanation.graphs.spec.name,
         "total": total_lines(explanation),
         "samples": explanation.graphs.spec.objective.samples,
+        "answers": dict(explanation.graphs.spec.objective.answers),
         "one_program_for_all_patterns": explanation.one_for_all,
         "patterns": [_pattern_json(pattern) for pattern in explanation.patterns],
         "patterns_not_listed": explanation.skipped,

@@ -9,7 +9,9 @@ CODES: dict[str, Code] = {
         "alpha, consistency and `data.labels` are about labels, so they name supervised variables. beta, free_bits "
         "and estimators are about hidden variables: latent ones, and supervised ones in rows without their label. "
         "consistency also needs classes, for it asks how sure a prediction is, and with `adversarial` a real or unit "
-        "variable that the prediction depends on, for it moves rows.",
+        "variable that the prediction depends on, for it moves rows. `answers: {y: bound}` holds each value of y and "
+        "compares the bounds: y has finitely many values, a factor in recognition, and elements that rows are known to "
+        "have.",
     ),
     "GS071": Code(
         "An estimator that does not exist for the variable",

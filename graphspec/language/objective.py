@@ -135,6 +135,9 @@ class Consistency(Section):
     )
 
 
+AnswerBy = Literal["recognition", "bound", "both"]
+"""By what a label that is not given is answered."""
+
 NumberKind = Literal[
     "alpha", "beta", "free_bits", "mutual_information", "total_correlation", "dimension_wise", "temperature"
 ]
@@ -165,6 +168,11 @@ class ObjectiveSection(Section):
     )
     estimators: dict[str, EstimatorSpec] = Field(
         default_factory=dict, description="Overrides the compiler's choice per hidden variable."
+    )
+    answers: dict[str, AnswerBy] = Field(
+        default_factory=dict,
+        description="Per supervised variable, by what a label that is not given is answered: q(label | row), p's own "
+        "posterior as far as the bound tells it, or the mean of both.",
     )
 
     @model_validator(mode="after")

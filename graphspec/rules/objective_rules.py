@@ -2,6 +2,7 @@
 
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.language import OverRho, Spec, TotalCorrelation
+from graphspec.rules.answer_rules import check_answers
 from graphspec.rules.consistency_rules import check_consistency
 from graphspec.rules.declared import HIDDEN, SUPERVISED, check_name, declared, names_with
 from graphspec.rules.estimator_rules import check_estimators
@@ -19,6 +20,7 @@ def check_objective(spec: Spec, graphs: Graphs | None, report: Report) -> None:
             _check_total_correlation(spec, variables[name], report)
     check_consistency(spec, variables, graphs, report)
     check_estimators(spec, variables, graphs, report)
+    check_answers(spec, graphs, report)
     _check_importance_weighted(spec, report)
     if not names_with(spec, SUPERVISED):
         _check_weights_of_labels(spec, report)

@@ -7,7 +7,7 @@ import typer
 
 from runtime.cli.common import AllowPythonOption, DataDirOption, JsonOption, RunArgument, console, print_json, tell
 from runtime.cli.disentanglement_report import MetricsOption, chosen_metrics
-from runtime.cli.run_options import CheckpointOption, Opened, SeedOption, SplitOption, open_for_questions
+from runtime.cli.run_options import ByOption, CheckpointOption, Opened, SeedOption, SplitOption, open_for_questions
 
 if TYPE_CHECKING:
     from runtime.data import Rows
@@ -30,6 +30,7 @@ def evaluate(
         ),
     ] = False,
     metrics: MetricsOption = "all",
+    by: ByOption = None,
     json_output: JsonOption = False,
     checkpoint: CheckpointOption = "best",
     data_dir: DataDirOption = None,
@@ -41,7 +42,9 @@ def evaluate(
 
     `elbo` is the mean over rows in nats, beta 1. `error` is the share of wrong labels, or the root mean square in data
     units where a variable is not discrete. Inferred values of all hidden variables are held against the columns under
-    `data.factors` and the labels (MIG, DCI and others, in some seconds). The report is also written to
+    `data.factors` and the labels (MIG, DCI and others, in some seconds). A label of finitely many values is answered
+    by q, by the bound with each of its values held, and by the mean of both: `--by` asks for one, else `error` is of
+    the one that the spec says (`objective.answers`). The report is also written to
     RUN/evaluation-SPLIT.json, and confusion matrices to RUN/figures.
     """
     from runtime.cli.evaluation_tables import print_report
@@ -61,6 +64,8 @@ def evaluate(
         disentanglement=wanted,
         latents=True,
         training=opened.data.training,
+        by=by,
+        compared=by is None,
     )
     labelled = opened.run.manifest().get("labelled") or {}
     counts = {name: len(kept) for name, kept in labelled.items()}

@@ -43,9 +43,21 @@ def _print_classes(labels: dict[str, Any]) -> None:
         further.add_row(name, _percent(figures["balanced_error"]), *others)
     _show(table)
     _show(further)
+    _print_ways(labels)
     for name, figures in labels.items():
         if "classes" in figures:
             _print_each_class(name, figures)
+
+
+def _print_ways(labels: dict[str, Any]) -> None:
+    """What each way of answering a label is worth; an asterisk where the figures above are by it."""
+    table = Table("label", "answered by", "error", "log loss", "calibration")
+    for name, figures in labels.items():
+        for way, found in figures.get("answers", {}).items():
+            mark = " *" if way == figures["by"] else ""
+            others = (_figure(found[key]) for key in ("log_loss", "calibration"))
+            table.add_row(name, way + mark, _percent(found["error"]), *others)
+    _show(table)
 
 
 def _print_each_class(name: str, figures: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from graphspec.language.base import LARGEST_SEED
+from graphspec.language.objective import AnswerBy
 from runtime.cli.common import console, error_console, tell
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ ShowOption = Annotated[
     typer.Option("--show", metavar="VARIABLE", help="The observed variable to show; left out, the first picture."),
 ]
 SplitOption = Annotated[Split, typer.Option("--split", help="Rows to use: test, validation or training.")]
+ByOption = Annotated[
+    AnswerBy | None,
+    typer.Option("--by", help="What answers a label: q, p's own posterior by the bound, or the mean of both."),
+]
 CheckpointOption = Annotated[
     Weights, typer.Option("--checkpoint", help="Weights of the best epoch on validation rows, or of the last epoch.")
 ]

@@ -19,8 +19,10 @@ from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
 from compiler.tensors.presence import presence
 from graphspec.graphs.graph import Factor, Graphs, Variable
+from graphspec.language.objective import AnswerBy
 from runtime.data import Rows, Units
 from runtime.data.stream.patterns import given_elements
+from runtime.measures.answers_compared import LabelAnswers, compared_ways
 from runtime.measures.column_fits import ColumnFits
 from runtime.measures.disentanglement import METRICS, code_columns, compare, factor_columns
 from runtime.measures.error_interval import few_rows_note
@@ -69,6 +71,8 @@ def measure(
     disentanglement: Sequence[str] = (),
     latents: bool = False,
     training: Rows | None = None,
+    by: AnswerBy | None = None,
+    compared: bool = False,
 ) -> Measurement:
     """Bound and errors of `model` on `rows`, every label hidden; repeatable by `seed` for a given batch size.
 
@@ -78,15 +82,17 @@ def measure(
     interval: 95 % of a share that is wrong. log_loss in nats, calibration: expected calibration error.
     binarize: applied to each batch, where the spec draws pixels anew. disentanglement: metrics that hold the
     inferred codes against `rows.factors` and the labels. latents: also what each latent carries. training: also the
-    bound beside fits of each column of these rows by itself.
+    bound beside fits of each column of these rows by itself. by: what answers labels, instead of what the spec says;
+    where the bound cannot, q does. compared: a label's figures by all ways, under `answers`, where the bound can.
     """
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
             fits = None if training is None else ColumnFits(model.graphs, training)
+            answers = LabelAnswers(model, by, compared)
             return _measure(
-                model, rows, samples, batch_size, seed, units or {}, binarize, disentanglement, latents, fits
+                model, rows, samples, batch_size, seed, units or {}, binarize, disentanglement, latents, fits, answers
             )
     finally:
         model.train(was_training)
@@ -103,6 +109,7 @@ def _measure(
     disentanglement: Sequence[str],
     latents: bool,
     fits: ColumnFits | None,
+    answers: LabelAnswers,
 ) -> Measurement:
     graphs = model.graphs
     device, dtype = placement(model)
@@ -110,7 +117,6 @@ def _measure(
     pixels = torch.Generator(rows.device).manual_seed(seed)
     weights = ObjectiveWeights.at(graphs, None, math.inf).plain()
     total, greys, elements = 0.0, set[str](), Counter[str]()
-    found: dict[str, list[Tensor]] = {name: [] for name in graphs.supervised}
     codes: dict[str, list[Tensor]] = {}
     use = LatentUse(model, seed) if latents and graphs.latent else None
     change = UnitChange(graphs, units)
@@ -126,9 +132,7 @@ def _measure(
         if fits is not None:
             fits.take_in(seen, evaluation)
             change.take_in(seen)
-        for name, predictions in found.items():
-            answered = model.predict(name, seen, samples=samples, noise=noise, beyond_count=True)
-            predictions.append(answered.cpu())
+        answers.take_in(seen, samples, noise)
         if factors:
             for name, value in model.posterior_means(seen, noise=noise).items():
                 if not graphs.variables[name].plates:
@@ -136,12 +140,17 @@ def _measure(
         if use is not None:
             use.take_in(seen)
         greys |= {name for name in _discrete_on_unit(graphs) if bool(((seen[name] > 0) & (seen[name] < 1)).any())}
-    predicted = {
-        name: _prediction(graphs.by_row.variables[name], torch.cat(parts), rows.values[name].cpu(), units.get(name))
-        for name, parts in found.items()
-        if parts and name in rows.values
-    }
-    variables = {name: summarize(prediction) for name, prediction in predicted.items()}
+    predicted: dict[str, Prediction] = {}
+    variables: dict[str, dict[str, Any]] = {}
+    for name in (name for name in graphs.supervised if len(rows) and name in rows.values):
+        found = {
+            way: _prediction(graphs.by_row.variables[name], told, rows.values[name].cpu(), units.get(name))
+            for way, told in answers.of(name).items()
+        }
+        predicted[name] = found[answers.by(name)]
+        variables[name] = summarize(predicted[name])
+        if len(found) > 1:
+            variables[name] |= {"by": answers.by(name), "answers": compared_ways(found)}
     report: dict[str, Any] = {
         "rows": len(rows),
         "elbo": total / len(rows) if len(rows) else float("nan"),
@@ -150,6 +159,7 @@ def _measure(
         "notes": [
             *(_not_a_density(graphs.generative[name]) for name in graphs.observed if name in greys),
             *_few_rows(variables),
+            *answers.notes(),
         ],
     }
     if use is not None and len(rows):
