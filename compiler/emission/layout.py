@@ -38,7 +38,7 @@ def emitted(model: Model) -> str:
         _model(plan, factors, classes),
         *(bound.code for bound in bounds),
         bound_code(plan, bounds, noisy),
-        *loss_code(plan, bounds),
+        *loss_code(plan, bounds, _decays(plan, classes)),
         checkpoint_code(_renames(plan, classes)),
         start,
         *data_code(plan),
@@ -104,6 +104,10 @@ def _model(plan: EmissionPlan, factors: dict[str, Factor], classes: dict[str, Cl
             parts.append(comment(f"{letter} is {plan.prior(factor)}: no parameters", 2))
     told = "One module per factor: q recognises, p generates, f computes deterministic variables."
     return block("class Model(nn.Module):", docstring(told), block("def __init__(self) -> None:", *parts))
+
+
+def _decays(plan: EmissionPlan, classes: dict[str, ClassText]) -> dict[str, float]:
+    return {f"{plan.attributes[key]}.{own}": r for key, text in classes.items() for own, r in text.decays.items()}
 
 
 def _renames(plan: EmissionPlan, classes: dict[str, ClassText]) -> dict[str, str]:

@@ -25,6 +25,8 @@ def network(text: ClassText, module: Network, made: Construction, wanted: str = 
     text.imports |= {(o.module, o.name) for o in options.values() if isinstance(o, UserClass)}
     given = ", ".join(["setup", *(f"{name}={code_of(value)}" for name, value in options.items())])
     layer = text.own(wanted, f"{made.blueprint.network.__name__}({given})", text.paths[module])
+    if made.weight_decay:
+        text.decays[layer.removeprefix("self.")] = made.weight_decay
     values = ", ".join(f"{code_of(name)}: {_value(text, made, name)}" for name in module.inputs)
     return _outputs(text, f"{layer}({{{values}}}, layout)", list(setup.outputs) or [VALUE])
 

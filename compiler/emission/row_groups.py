@@ -1,5 +1,6 @@
 """`bound` and `loss`: rows grouped by their pattern of labels, weighed as the spec says."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from compiler.emission.emission_plan import ROW, EmissionPlan, TensorKind
@@ -162,13 +163,33 @@ def _call(plan: EmissionPlan, bound: BoundCode, rows: str) -> str:
     return f"{bound.function}({', '.join(arguments)})"
 
 
-def loss_code(plan: EmissionPlan, bounds: list[BoundCode]) -> list[str]:
-    """`labelled` and `loss`."""
+def loss_code(plan: EmissionPlan, bounds: list[BoundCode], decays: Mapping[str, float]) -> list[str]:
+    """`labelled`, `cost_of_weights` and `loss`. decays: `weight_decay` of networks."""
+    cost = " + cost_of_weights(model)" if decays else ""
+    return [*([_cost_code(decays)] if decays else []), *_loss_code(plan, bounds, cost)]
+
+
+def _cost_code(decays: Mapping[str, float]) -> str:
+    rates = ", ".join(f'"{path}": {rate}' for path, rate in decays.items())
+    return "\n".join(
+        (
+            f"WEIGHT_DECAY = {{{rates}}}",
+            block(
+                "def cost_of_weights(model: Model) -> Tensor:",
+                docstring("Half of WEIGHT_DECAY times the squared weights of each network, []."),
+                "costs = [r * squared_weights(model.get_submodule(path)) for path, r in WEIGHT_DECAY.items()]",
+                "return 0.5 * torch.stack(costs).sum()",
+            ),
+        )
+    )
+
+
+def _loss_code(plan: EmissionPlan, bounds: list[BoundCode], cost: str) -> list[str]:
     extras, gamma = extras_of(bounds), plan.graphs.spec.objective.gamma is not None
     call = f"bound({', '.join(['model', 'rows', 'generator', *extras])})"
     if not plan.graphs.supervised:
         told = docstring("Minus the mean of L over the rows, []; smaller is better.")
-        return [block(_head("loss", extras), told, f"return -{call}.mean()")]
+        return [block(_head("loss", extras), told, f"return -{call}.mean(){cost}")]
     told = "Minus ((1 - rho) * mean L of rows without labels + rho * mean L of rows with one), []; smaller is better."
     if gamma:
         told += "\n\nrho: the share of the weight that labelled rows carry, `labelled_share` of the whole data set."
@@ -176,8 +197,8 @@ def loss_code(plan: EmissionPlan, bounds: list[BoundCode]) -> list[str]:
         _head("loss", {**extras, "rho": DEFAULTS["rho"] if gamma else "RHO"}),
         docstring(told),
         f"value, has_label = {call}, labelled(rows)",
-        block("if has_label.all() or not has_label.any():", "return -value.mean()"),
-        "return -((1.0 - rho) * value[~has_label].mean() + rho * value[has_label].mean())",
+        block("if has_label.all() or not has_label.any():", f"return -value.mean(){cost}"),
+        f"return -((1.0 - rho) * value[~has_label].mean() + rho * value[has_label].mean()){cost}",
     )
     return [_labelled(plan), *([SHARE] if gamma else []), weighed]
 

@@ -13,7 +13,7 @@ from compiler.tensors.blanks import PRESENCE
 from graphspec.diagnostics import Diagnostic, SpecError
 from graphspec.graphs.graph import Factor, Graphs, Variable
 from graphspec.language import NetworkSpec
-from graphspec.language.networks import PythonNetwork
+from graphspec.language.networks import PythonNetwork, Weighted
 
 
 def parent_input(variable: Variable, own_units: bool = False, state: bool = False) -> ParentInput:
@@ -69,7 +69,8 @@ class Scene:
             network = plan.build(setup)
         except UserModuleError as error:
             raise self._refused(error, below) from error
-        self.built[network] = Construction(plan, setup, spec.own_units)
+        decay = spec.weight_decay if isinstance(spec, Weighted) else 0.0
+        self.built[network] = Construction(plan, setup, spec.own_units, decay)
         return network
 
     def _refused(self, error: UserModuleError, below: str) -> SpecError:

@@ -24,11 +24,13 @@ class Blueprint:
 
 @dataclass(frozen=True)
 class Construction:
-    """How one network of a model was built. own_units: its parents enter as they are."""
+    """How one network of a model was built. own_units: its parents enter as they are. weight_decay: half of it times
+    the squared weights is taken off the objective."""
 
     blueprint: Blueprint
     setup: Setup
     own_units: bool
+    weight_decay: float = 0.0
 
 
 Drawn = Callable[[Any, Setup], Blueprint]

@@ -141,6 +141,12 @@ def in_line(modules: Iterable[Module]) -> Sequence[Module]:
     return nn.ModuleList(modules)  # type: ignore[return-value]
 
 
+def squared_weights(network: nn.Module) -> Tensor:
+    """The sum [] of the squares of a network's weights; of biases, and of numbers that scale a layer, nothing."""
+    weights = [p for name, p in network.named_parameters() if p.dim() > 1 and not name.endswith("bias")]
+    return torch.stack([weight.square().sum() for weight in weights]).sum() if weights else torch.zeros(())
+
+
 def total_width(inputs: Iterable[ParentInput]) -> int:
     """Fan-in of a layer that would read all parents concatenated."""
     return sum(parent.width for parent in inputs)

@@ -16,6 +16,7 @@ from compiler.symbolic.printing import term_texts
 from compiler.symbolic.program import Program, axes_text, conditional_text, function_text, loop_text
 from compiler.symbolic.shared_features_text import shared_features_lines
 from compiler.symbolic.step_memory import byte_text, memory_lines, savings, step_memory
+from compiler.symbolic.weight_cost_text import weight_cost_lines, weight_costs
 from graphspec.describe.parameter_words import parameter_origins
 from graphspec.graphs.graph import SIDES
 from graphspec.reading.suggestions import amount
@@ -133,6 +134,7 @@ def total_lines(explanation: Explanation) -> list[str]:
     lines += [head + line for head, line in zip(heads, memory_lines(graphs, step_memory(graphs)), strict=False)]
     lines += [f"auto      {line}" for line in shared_features_lines(graphs)]
     lines += answer_lines(graphs)
+    lines += weight_cost_lines(graphs)
     if _uses_batch_statistics(explanation):
         lines.append("note      batch normalization makes a row's terms depend on its batch in training")
     return lines
@@ -245,6 +247,7 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "labels_at_the_start": stakes_json(explanation.graphs),
         "step_memory": _memory_json(explanation),
         "not_part_of_the_bound": agreements_json(explanation),
+        "weight_decay": dict(weight_costs(explanation.graphs)),
         "parameters": {
             factor.key: parameter_origins(explanation.graphs, factor)
             for side in SIDES

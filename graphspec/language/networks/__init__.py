@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 from pydantic import Discriminator, Field, Tag
 
 from graphspec.language.networks.images import Cnn, Deconv, Resnet
-from graphspec.language.networks.network_kind import Asked, LayeredKind, NetworkKind, Reading, Work
+from graphspec.language.networks.network_kind import Asked, LayeredKind, NetworkKind, Reading, Weighted, Work
 from graphspec.language.networks.users_own import PythonNetwork
 from graphspec.language.networks.vectors import Elementwise, Gru, Linear, Mlp
 from graphspec.language.networks.weightless import (
@@ -26,7 +26,7 @@ from graphspec.language.networks.weightless import (
 __all__ = [
     "DEFAULT_NETWORK", "WEIGHTLESS", "Affine", "AffineRead", "AffineWrite", "Asked", "Cnn", "Deconv", "Dot",
     "Elementwise", "Gru", "Identity", "LayeredKind", "Linear", "Mlp", "NetworkKind", "NetworkReference", "NetworkSpec",
-    "NetworksSection", "Product", "PythonNetwork", "Reading", "Resnet", "SumOf", "Weightless", "Work",
+    "NetworksSection", "Product", "PythonNetwork", "Reading", "Resnet", "SumOf", "Weighted", "Weightless", "Work",
 ]  # fmt: skip
 
 for _file in iter_modules([str(Path(__file__).parent)]):  # every file of this folder may hold kinds

@@ -100,7 +100,17 @@ class NetworkKind(Section):
         return Work(0, asked.joint * asked.numbers)
 
 
-class LayeredKind(NetworkKind):
+class Weighted(NetworkKind):
+    """An architecture whose weights may be kept small."""
+
+    weight_decay: float = Field(
+        default=0.0,
+        ge=0,
+        description="Half of it times the squared weights (biases left alone) is taken off the objective, once.",
+    )
+
+
+class LayeredKind(Weighted):
     """An architecture with layers and something between them."""
 
     activation: Activation = Field(default="relu", description="Nonlinearity after each hidden layer.")

@@ -4,10 +4,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from graphspec.language.networks.network_kind import NetworkKind
+from graphspec.language.networks.network_kind import Weighted
 
 
-class PythonNetwork(NetworkKind):
+class PythonNetwork(Weighted):
     """A user's own torch module (only with --allow-python)."""
 
     kind: Literal["python"]

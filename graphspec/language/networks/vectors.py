@@ -9,9 +9,9 @@ from graphspec.language.base import WIDTHS_JSON, Size, Widths
 from graphspec.language.networks.network_kind import (
     Asked,
     LayeredKind,
-    NetworkKind,
     Reading,
     Shapes,
+    Weighted,
     Work,
     dense_layers,
     first_layer,
@@ -21,7 +21,7 @@ from graphspec.language.shapes import Shape, ShapeProblem, show
 Hidden = Annotated[Widths, WIDTHS_JSON]
 
 
-class Linear(NetworkKind):
+class Linear(Weighted):
     """A sum of one linear map per parent, straight into the heads; with `by` one such sum for each class of it."""
 
     kind: Literal["linear"]
@@ -55,7 +55,7 @@ class Mlp(LayeredKind):
         return first_layer(parents, self.hidden[0]) + dense_layers((*self.hidden, asked.numbers), asked.joint)
 
 
-class Gru(NetworkKind):
+class Gru(Weighted):
     """A gated recurrent unit: the parent that is its own neighbour, `name@previous` or `name@next`, is the state; all
     others are its inputs, a sum of one map per parent. The first state is zero."""
 
@@ -79,7 +79,7 @@ class Gru(NetworkKind):
         return inputs + Work(0, 4 * asked.joint * self.hidden)
 
 
-class Elementwise(NetworkKind):
+class Elementwise(Weighted):
     """One weight per element and parent plus a bias: output element i reads only element i of each parent."""
 
     kind: Literal["elementwise"]

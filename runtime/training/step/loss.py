@@ -15,6 +15,7 @@ from compiler.model.evaluation import Evaluation
 from compiler.model.grouping import as_one_kind, pattern_of
 from compiler.model.model import Model
 from compiler.model.teacher_answers import Answers
+from compiler.model.weight_decay import decayed, paid
 from compiler.symbolic.agreement import agreements
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.blanks import as_value, blank
@@ -52,11 +53,15 @@ def counted(model: Model, patterns: Tensor) -> dict[str, int]:
 
 
 class Loss(nn.Module):
-    """The model's loss as a module of its own, so that Accelerate can wrap what the step calls."""
+    """The model's loss as a module of its own, so that Accelerate can wrap what the step calls.
 
-    def __init__(self, model: Model) -> None:
+    processes: each computes a share of it, of rows as of what weights cost.
+    """
+
+    def __init__(self, model: Model, processes: int = 1) -> None:
         super().__init__()
-        self.model = model
+        self.model, self._processes = model, processes
+        self._decayed = list(decayed(model))
         moving = (agreement.variable for agreement in agreements(model.graphs) if agreement.adversarial)
         self._answers = {name: Answers(model, (name,)) for name in moving}
 
@@ -69,11 +74,13 @@ class Loss(nn.Module):
         patterns: Tensor | None = None,
         targets: Targets | None = None,
     ) -> tuple[Tensor, Evaluation]:
-        """(loss [], evaluation). Down is good: the objective with its sign turned, plus what regularisers with targets
-        cost; their terms join those of the evaluation. patterns: see `Model.evaluate`."""
+        """(loss [], evaluation). Down is good: the objective with its sign turned, plus what weights and regularisers
+        with targets cost; the latter's terms join those of the evaluation. patterns: see `Model.evaluate`."""
         names = () if targets is None else tuple(name for name in targets.answers if name not in targets.moved)
         evaluation = self.model.evaluate(rows, weights=weights, noise=noise, patterns=patterns, answers=names)
         loss = -(row_weights * evaluation.bound).sum()
+        if self._decayed:
+            loss = loss + paid(self._decayed) / self._processes
         if targets is None:
             return loss, evaluation
         moved = self._answers_of_moved(targets, noise)

@@ -58,7 +58,7 @@ class Stepper:
         # the optimiser stays bare: accelerate's wrapper looks for a package on the path at every step, and without
         # loss scaling or accumulation it adds nothing; nor does its wrapper of the loss for a single process, whose
         # making takes half a second and 40 MiB
-        self._loss: Callable[..., Any] = Loss(model)
+        self._loss: Callable[..., Any] = Loss(model, accelerator.num_processes)
         self._exchange = None
         if accelerator.num_processes > 1:
             self._exchange = shared_gradients(model, accelerator.device)
