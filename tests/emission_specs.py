@@ -165,7 +165,7 @@ generative:
   normals: {parents: [l], network: {kind: mlp, hidden: [4], activation: silu}}
   shading: {parents: [l, normals], network: {kind: dot, minimum: 0}}
   picture: {parents: [r, shading], network: {kind: product}}
-  placed: {parents: [picture, p], network: {kind: affine_write, image: picture, pose: p}}
+  placed: {parents: [picture, p], network: {kind: affine_write, image: picture, pose: p, side: [2, 4], reach: 1.5}}
   x:
     parents: [placed]
     distribution: normal
@@ -174,7 +174,7 @@ generative:
   m: {parents: [r, s], network: {kind: sum, maximum: 1}, parameters: {scale: learned}}
   t: {parents: [l], network: {kind: elementwise}}
 recognition:
-  window: {parents: [x, p], network: {kind: affine_read, image: x, pose: p}}
+  window: {parents: [x, p], network: {kind: affine_read, image: x, pose: p, side: [2, 4], reach: 1.5}}
   p: {parents: [t]}
   l: {parents: [window, m]}
   r: {parents: [x, m], network: {kind: cnn, channels: [2, 3], kernel: 3, stride: 1, hidden: [4]}}

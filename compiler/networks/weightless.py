@@ -6,15 +6,12 @@ different ranks meet from the right, as in numpy.
 
 from collections.abc import Mapping, Sequence
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from compiler.networks.blueprint import Blueprint, network_kind
 from compiler.networks.interface import VALUE, Network, Setup
-from compiler.tensors.broadcasting import broadcast_shape
 from compiler.tensors.call_layout import Lead
-from graphspec.language.networks import AffineRead, AffineWrite, Dot, Identity, Product, SumOf
+from graphspec.language.networks import Dot, Identity, Product, SumOf
 
 Shape = tuple[int, ...]
 
@@ -67,37 +64,6 @@ def padded(value: Tensor, place: int, rank: int, layout: Lead) -> Tensor:
     return value.reshape(*value.shape[:place], *(1,) * missing, *value.shape[place:]) if missing else value
 
 
-class AffineNetwork(Network):
-    """affine_read and affine_write: bilinear sampling at a pose (log-scale, x, y), with zeros outside.
-
-    Coordinates run from -1 to 1 over the image that is looked at (read) or painted on (write). Reading looks at the
-    window of relative size exp(log-scale) centred at (x, y); writing is its inverse: it places the image there.
-    Source: spatial transformers (Jaderberg et al. 2015) as used in attend, infer, repeat (Eslami et al. 2016).
-    """
-
-    def __init__(self, setup: Setup, image: str, pose: str, inverse: bool) -> None:
-        super().__init__(setup)
-        self.image, self.pose, self.inverse = image, pose, inverse
-        self.output, self.shape = next(iter(self.shapes.items()))
-
-    def finish(self, entered: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
-        image, pose = entered[self.image], entered[self.pose]
-        lead = broadcast_shape(image.shape[:-3], pose.shape[:-1])
-        flat = image.expand(*lead, *image.shape[-3:]).reshape(-1, *image.shape[-3:])
-        transform = self._transform(pose.to(image.dtype).expand(*lead, 3).reshape(-1, 3))
-        grid = F.affine_grid(transform, [flat.shape[0], *self.shape], align_corners=False)
-        sampled = F.grid_sample(flat, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-        return {self.output: sampled.reshape(*lead, *self.shape)}
-
-    def _transform(self, pose: Tensor) -> Tensor:
-        """[N, 2, 3]: from coordinates of the result to coordinates of the image."""
-        scale, shift = pose[:, :1].exp(), pose[:, 1:]
-        if self.inverse:
-            scale, shift = 1 / scale, -shift / scale
-        turn = torch.eye(2, dtype=pose.dtype, device=pose.device) * scale[..., None]
-        return torch.cat([turn, shift[..., None]], dim=-1)
-
-
 def _elementary(spec: Identity | Product | SumOf | Dot, setup: Setup) -> Blueprint:
     limits = {side: getattr(spec, side, None) for side in ("minimum", "maximum")}
     given: dict[str, object] = {side: limit for side, limit in limits.items() if limit is not None}
@@ -106,12 +72,5 @@ def _elementary(spec: Identity | Product | SumOf | Dot, setup: Setup) -> Bluepri
     return Blueprint(ElementaryNetwork, {"operation": spec.kind, **given})
 
 
-def _affine(spec: AffineRead | AffineWrite, setup: Setup) -> Blueprint:
-    inverse = spec.kind == "affine_write"
-    return Blueprint(AffineNetwork, {"image": spec.image, "pose": spec.pose, "inverse": inverse})
-
-
 for _kind in ("identity", "product", "sum", "dot"):
     network_kind(_kind)(_elementary)
-for _kind in ("affine_read", "affine_write"):
-    network_kind(_kind)(_affine)

@@ -59,7 +59,7 @@ READING_MUTANTS = (
            "as many cutpoints as classes", SHAPE_TESTS),
     Mutant("context-grown", "graphspec/language/networks/images.py", "return target, False",
            "return (width,), False", "a network that grows an image gives a flow a vector", (*SHAPE_TESTS, "tests/test_flows.py")),
-    Mutant("affine-channels", "graphspec/language/networks/weightless.py", "if not is_image(target) or (image is not None and image[0] != target[0]):",
+    Mutant("affine-channels", "graphspec/language/networks/affine.py", "if not is_image(target) or (image is not None and image[0] != target[0]):",
            "if not is_image(target):", "affine reads and writes may change channels", SHAPE_TESTS),
     # --- stakes
     Mutant("stake-alpha", "graphspec/describe/label_shares.py", "weighed = rate * self.weighed",

@@ -132,4 +132,10 @@ CODES: dict[str, Code] = {
         "plate that share their place in the order stand as in the file, and so do all of them where no `order` names "
         "a column: check that this is the order you mean.",
     ),
+    "GS126": Code(
+        "A window that is read elsewhere than it is painted",
+        "`affine_read` and `affine_write` of one pose look at the same window only if their `side` and `reach` agree. "
+        "Else what is read is not what is painted there, and training goes on all the same. A look at a wider window "
+        "may be meant: say so with `allow: [GS126]` on the factor that reads.",
+    ),
 }

@@ -70,7 +70,10 @@ def _phrases(kind: Any) -> list[str]:
         return [f"`{word}`" for word in get_args(kind)]
     if kind is bool:
         return ["`true`", "`false`"]
-    return ["a list"] if get_origin(kind) is tuple else [_PHRASES.get(kind, "a mapping")]
+    if get_origin(kind) is tuple:
+        entries = get_args(kind)
+        return ["a list" if Ellipsis in entries else f"a list of {len(entries)} numbers"]
+    return [_PHRASES.get(kind, "a mapping")]
 
 
 def found(node: Node | None) -> str:

@@ -69,7 +69,10 @@ def translate(errors: Iterable[ErrorDetails], document: Document) -> list[Findin
     unknown: dict[Path, Place] = {}
     for error in errors:
         place = follow(error["loc"], document)
-        if error["type"] == "missing":
+        if error["type"] == "missing" and isinstance(error["loc"][-1], int):  # of a list that has its length
+            place = follow(error["loc"][:-1], document)
+            grouped.setdefault(place.path, (place, []))[1].append(error)
+        elif error["type"] == "missing":
             missing[place.path] = place
         elif error["type"] == "extra_forbidden":
             unknown[place.path] = place
@@ -195,6 +198,10 @@ def _value(place: Place, errors: list[ErrorDetails], document: Document) -> Find
         return Finding("GS018", place.path, message, hint=_purpose(place))
     if kind == "too_short":
         message = f"`{dotted(place.path)}` needs at least one entry, found an empty list"
+        return Finding("GS012", place.path, message, hint=_purpose(place))
+    if kind in ("missing", "too_long"):
+        entries = getattr(document.node(place.path), "items", ())
+        message = f"expected {expectation(place.declared)} for `{dotted(place.path)}`, found {len(entries)}"
         return Finding("GS012", place.path, message, hint=_purpose(place))
     if kind == "finite_number":
         return Finding("GS014", place.path, f"`{dotted(place.path)}` must be a finite number")

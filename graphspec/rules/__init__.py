@@ -30,6 +30,7 @@ from graphspec.rules.recognition_rules import (
 )
 from graphspec.rules.size_rules import check_model_fits
 from graphspec.rules.training_rules import check_training
+from graphspec.rules.window_rules import check_windows
 from graphspec.text.report import Report
 
 STRUCTURE = (
@@ -57,6 +58,7 @@ TOGETHER = (
     check_scored,
     check_parents_are_read,
     check_labels_are_told,
+    check_windows,
     check_faithful,
     check_stakes,
     check_dilution,

@@ -8,20 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Discriminator, Field, Tag
 
+from graphspec.language.networks.affine import Affine, AffineRead, AffineWrite
 from graphspec.language.networks.images import Cnn, Deconv, Resnet
 from graphspec.language.networks.network_kind import Asked, LayeredKind, NetworkKind, Reading, Weighted, Work
 from graphspec.language.networks.users_own import PythonNetwork
 from graphspec.language.networks.vectors import Elementwise, Gru, Linear, Mlp
-from graphspec.language.networks.weightless import (
-    Affine,
-    AffineRead,
-    AffineWrite,
-    Dot,
-    Identity,
-    Product,
-    SumOf,
-    Weightless,
-)
+from graphspec.language.networks.weightless import Dot, Identity, Product, SumOf, Weightless
 
 __all__ = [
     "DEFAULT_NETWORK", "WEIGHTLESS", "Affine", "AffineRead", "AffineWrite", "Asked", "Cnn", "Deconv", "Dot",

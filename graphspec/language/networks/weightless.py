@@ -7,7 +7,7 @@ from pydantic import Field
 
 from graphspec.language.base import Names
 from graphspec.language.networks.network_kind import NetworkKind, Shapes
-from graphspec.language.shapes import POSE, Shape, ShapeProblem, broadcast, dot_shape, is_image, show
+from graphspec.language.shapes import Shape, ShapeProblem, broadcast, dot_shape
 
 
 class Weightless(NetworkKind):
@@ -77,45 +77,3 @@ class Dot(Weightless):
         self._exactly(2, parents)
         first, second = parents.values()
         return dot_shape(first, second)
-
-
-class Affine(Weightless):
-    """Bilinear sampling of an image at a pose."""
-
-    image: str
-    pose: str
-    names_parents: ClassVar[tuple[str, ...]] = ("image", "pose")
-
-    def direct_shape(self, parents: Shapes, target: Shape | None) -> Shape:
-        for name in parents:
-            if name not in (self.image, self.pose):
-                raise ShapeProblem(f"{self.kind} reads its image and its pose only, and {name} is neither")
-        image, pose = parents.get(self.image), parents.get(self.pose)
-        if image is not None and not is_image(image):
-            raise ShapeProblem(f"{self.kind}: the image {self.image} is {show(image)}, not [channels, height, width]")
-        if pose is not None and pose != POSE:
-            raise ShapeProblem(
-                f"{self.kind}: the pose {self.pose} is {show(pose)}, not [3]", "a pose is log-scale, x and y"
-            )
-        if target is None:
-            raise ShapeProblem(f"{self.kind} does not tell the shape", "declare it: `shape: [1, 28, 28]`", "GS065")
-        if not is_image(target) or (image is not None and image[0] != target[0]):
-            kept = f"{self.image} {show(image)}" if image else self.image
-            raise ShapeProblem(f"{self.kind} keeps the channels of {kept}, and this is {show(target)}")
-        return target
-
-
-class AffineRead(Affine):
-    """Reads a window of `image` at the affine `pose` (scale, x, y) by bilinear sampling; no weights."""
-
-    kind: Literal["affine_read"]
-    image: str = Field(description="The parent that is the image to read from.")
-    pose: str = Field(description="The parent of size 3: log-scale, x, y in [-1, 1] coordinates.")
-
-
-class AffineWrite(Affine):
-    """Places `image` on the output canvas at the affine `pose` (scale, x, y); no weights."""
-
-    kind: Literal["affine_write"]
-    image: str = Field(description="The parent that is the image to place.")
-    pose: str = Field(description="The parent of size 3: log-scale, x, y in [-1, 1] coordinates.")
