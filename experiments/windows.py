@@ -33,7 +33,8 @@ def sampled(image: Tensor, pose: tuple[float, ...], result: int, inverse: bool, 
     inputs = {"image": ParentInput("image", "identity", shape), "pose": ParentInput("pose", "identity", (3,))}
     setup = Setup(inputs, {"value": (1, result, result)}, Initializer(0, "windows", torch.float64))
     values = {"image": image[None, None], "pose": torch.tensor([pose], dtype=image.dtype)}
-    return AffineNetwork(setup, "image", "pose", inverse, **options)(values, Lead(1))["value"][0, 0]  # type: ignore[arg-type]
+    network = AffineNetwork(setup, "image", "pose", inverse, **options)  # type: ignore[arg-type]
+    return network.forward(values, Lead(1))["value"][0, 0]
 
 
 def painted(axes: Axes, picture: Tensor, pose: tuple[float, ...]) -> None:
