@@ -27,7 +27,7 @@ from graphspec.drawing.layout import LABEL_SIZE, lay_out
 from graphspec.drawing.lettering import Run, latex_run, line_width, name_runs, text_width
 from graphspec.drawing.mermaid import label
 from graphspec.drawing.picture import Node, Panel, Picture, picture_of
-from graphspec.drawing.scene import ARROW_LENGTH, MARGIN, scene_of
+from graphspec.drawing.staging import ARROW_LENGTH, MARGIN, scene_of
 from graphspec.loading import load
 from runtime.cli.app import app
 

@@ -40,7 +40,7 @@ def draw(graphs: Graphs, form: DrawingFormat, *, width: int = 80) -> bytes:
         from graphspec.drawing.dot import to_dot
 
         return to_dot(layout).encode()
-    from graphspec.drawing.scene import scene_of
+    from graphspec.drawing.staging import scene_of
 
     scene = scene_of(layout)
     if form == "png" or form == "pdf":

@@ -1,7 +1,7 @@
 """Graphviz text: one cluster per graph, rows kept. Graphviz chooses its own places within a row."""
 
 from graphspec.drawing.layout import Layout
-from graphspec.drawing.picture import HEADS, Across, Group, Panel, grouping, plate_label
+from graphspec.drawing.picture import HEADS, Across, Group, Node, Panel, grouping, plate_label
 from graphspec.drawing.scene import GREY
 
 _LOOKS = {
@@ -16,9 +16,12 @@ def to_dot(layout: Layout) -> str:
     """A digraph; names are quoted, so that no name is taken for a keyword."""
     lines = [f"digraph {quoted(layout.picture.name or 'graphspec')} {{"]
     lines += ['  node [fontname="Helvetica", fontsize=12, height=0.5, width=0.5, margin="0.1,0.05"];']
-    lines += ['  graph [fontname="Helvetica", fontsize=12, nodesep=0.5, color="gray80"];', "  edge [arrowsize=0.7];"]
+    lines += [
+        '  graph [fontname="Helvetica", fontsize=12, nodesep=0.5, color="gray80"];',
+        '  edge [arrowsize=0.7, fontname="Helvetica", fontsize=10];',
+    ]
     if layout.picture.plates:
-        lines.append("  newrank=true;")  # else a row that reaches into a box tears its nodes out of it
+        lines.append("  newrank=true; compound=true;")  # else a row that reaches into a box tears its nodes out of it
     for panel in layout.picture.panels:
         lines += _cluster(layout, panel)
     return "\n".join([*lines, "}", ""])
@@ -33,6 +36,11 @@ def _cluster(layout: Layout, panel: Panel) -> list[str]:
             lines.append("    {rank=same; " + "; ".join(same) + "}")
     lines += [_edge(layout, panel, parent, child) for parent, child in panel.edges]
     lines += [_edge(layout, panel, arrow.parent, arrow.child, *_looks(arrow)) for arrow in panel.across]
+    for count, plate in panel.counts:
+        inside = next(name for name in panel.nodes if plate in layout.picture.nodes[name].path)
+        box = quoted(f"cluster_{panel.side}_{plate}")
+        ends = f"{_id(panel, count)} -> {_id(panel, inside)}"
+        lines.append(f'    {ends} [lhead={box}, style=dotted, color="gray35", constraint=false];')
     return [*lines, "  }"]
 
 
@@ -42,7 +50,7 @@ def _nodes(layout: Layout, panel: Panel, group: Group, indent: str) -> list[str]
     for name in group.nodes:
         node = layout.picture.nodes[name]
         lines.append(
-            f"{indent}{_id(panel, name)} [label={quoted(name)}, tooltip={quoted(node.about)}, {_LOOKS[node.role]}];"
+            f"{indent}{_id(panel, name)} [label={quoted(name)}, tooltip={quoted(node.about)}, {_look(panel, node)}];"
         )
         for plate in panel.indexed.get(name, ()):
             source = _id(panel, f"{plate} of {name}")
@@ -54,6 +62,13 @@ def _nodes(layout: Layout, panel: Panel, group: Group, indent: str) -> list[str]
         lines.append(f'{indent}  label={label}; labelloc=b; labeljust=r; style=rounded; color="gray50";')
         lines += [*_nodes(layout, panel, inner, indent + "  "), f"{indent}}}"]
     return lines
+
+
+def _look(panel: Panel, node: Node) -> str:
+    """Shape and fill; what is summed out exactly has a second line around it, weights of a run have a blue one."""
+    look = _LOOKS[node.role].replace("shape=ellipse", "shape=box") if node.certain else _LOOKS[node.role]
+    look += ", peripheries=2" if node.name in panel.summed else ""
+    return look + (", color=steelblue, penwidth=2.5" if node.name in panel.weights else "")
 
 
 def _looks(arrow: Across) -> tuple[str, ...]:

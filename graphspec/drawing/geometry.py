@@ -41,6 +41,12 @@ class RoundedBox:
         return RoundedBox(self.x + dx, self.y + dy, self.half_width, self.half_height, self.radius)
 
 
+def resized(outline: RoundedBox, by: float) -> RoundedBox:
+    """The same outline, `by` further out (or in, if negative) on every side."""
+    sizes = outline.half_width + by, outline.half_height + by, max(outline.radius + by, 0.0)
+    return RoundedBox(outline.x, outline.y, *sizes)
+
+
 QUARTER = 0.5523
 """Where the inner points of a cubic piece stand that draws a quarter of a circle of radius 1 (error below 0.03 %)."""
 

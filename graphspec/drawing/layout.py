@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
+from graphspec.drawing.box_growth import grown
 from graphspec.drawing.coordinates import coordinates
+from graphspec.drawing.count_links import count_links
 from graphspec.drawing.geometry import Curve, Point, RoundedBox, crossings, polyline
 from graphspec.drawing.lettering import line_width, name_runs
 from graphspec.drawing.notes import Note, beside, corners, panel_notes
@@ -34,7 +36,8 @@ class Layout:
 
     outlines: of every node, the same in both panels. routes: for each panel, edge -> curve from outline to outline.
     boxes: of plates, around their nodes in both panels, and their labels. labels: for each panel, what is read across
-    elements, with its curve. pointers: for each panel, node -> plates whose place it reads.
+    elements, with its curve. pointers: for each panel, node -> plates whose place it reads. links: for each panel,
+    lines from a count to the box of its plate.
     """
 
     picture: Picture
@@ -47,6 +50,7 @@ class Layout:
     corners: Mapping[str, Note] = field(default_factory=dict)
     labels: tuple[Mapping[Across, Note], ...] = ({}, {})
     pointers: tuple[Mapping[str, Note], ...] = ({}, {})
+    links: tuple[Mapping[tuple[str, str], Curve], ...] = ({}, {})
 
 
 def lay_out(picture: Picture, measures: Measures | None = None) -> Layout:
@@ -97,7 +101,7 @@ def _in_boxes(
 
 
 def _with_courses(layout: Layout, grid: Lattice, places: Mapping[Item, Point], measures: Measures) -> Layout:
-    """Every arrow of both panels, and then what is written at arrows, nodes and boxes."""
+    """Every arrow of both panels, what is written, and boxes that hold all of it."""
     picture, outlines = layout.picture, layout.outlines
     band = max((outline.half_height for outline in outlines.values()), default=0.0)
     courses: list[dict[Edge, Curve]] = []
@@ -107,16 +111,30 @@ def _with_courses(layout: Layout, grid: Lattice, places: Mapping[Item, Point], m
         visible = {name: outlines[name] for name in panel.nodes}
         courses.append(routes(panel.edges, visible, bends, band))
         across.append(routes_across(panel.across, visible, bends, band, courses[-1], measures.note_width))
+    noted = _with_notes(layout, courses, across, measures)
+    boxes = grown(picture, layout.boxes, outlines, courses, noted.labels, noted.pointers, measures)
+    return noted if boxes == layout.boxes else _with_notes(replace(layout, boxes=boxes), courses, across, measures)
+
+
+def _with_notes(
+    layout: Layout, courses: list[dict[Edge, Curve]], across: list[dict[Across, Curve]], measures: Measures
+) -> Layout:
+    """What is written at arrows, nodes and boxes, and lines from counts to boxes."""
+    picture = layout.picture
     drawn = [curve for laid, found in zip(courses, across, strict=True) for curve in (*laid.values(), *found.values())]
     labelled = corners(picture, layout.boxes, drawn, measures)
-    notes = []
+    notes, links = [], []
     for panel, laid, found in zip(picture.panels, courses, across, strict=True):
-        visible = {name: outlines[name] for name in panel.nodes}
-        notes.append(panel_notes(panel, found, visible, list(laid.values()), labelled, layout.boxes, measures))
+        visible = {name: layout.outlines[name] for name in panel.nodes}
+        curves = [*laid.values(), *found.values()]
+        solid = [note.outline for note in labelled.values()]
+        links.append(count_links(panel, visible, layout.boxes, solid, curves))
+        others = [*laid.values(), *links[-1].values()]
+        notes.append(panel_notes(panel, found, visible, others, labelled, layout.boxes, measures))
     (labels, pointers), (other_labels, other_pointers) = notes
     return replace(
         layout, routes=(courses[0], courses[1]), corners=labelled,
-        labels=(labels, other_labels), pointers=(pointers, other_pointers),
+        labels=(labels, other_labels), pointers=(pointers, other_pointers), links=(links[0], links[1]),
     )  # fmt: skip
 
 
@@ -132,7 +150,7 @@ def _crossings(layout: Layout) -> int:
 def node_outline(node: Node) -> RoundedBox:
     """A circle or a square around the origin, wide enough for the name."""
     half = line_width(name_runs(node.name), LABEL_SIZE) / 2 + LABEL_PADDING
-    if node.role == "deterministic":
+    if node.square:
         return RoundedBox(0.0, 0.0, round(max(SQUARE_RADIUS, half), 1), SQUARE_RADIUS, 3.0)
     return RoundedBox(0.0, 0.0, round(max(NODE_RADIUS, half), 1), NODE_RADIUS, NODE_RADIUS)
 
@@ -160,6 +178,7 @@ def _framed(layout: Layout) -> Layout:
         notes += [*labels.values(), *pointers.values()]
     solid = [*layout.outlines.values(), *layout.boxes.values(), *(note.outline for note in notes)]
     curves = [*(curve for panel in layout.routes for curve in panel.values()), *(n.curve for n in notes if n.curve)]
+    curves += [curve for panel in layout.links for curve in panel.values()]
     points = [point for curve in curves for point in polyline(curve)]
     xs = [x for o in solid for x in (o.x - o.half_width, o.x + o.half_width)] + [x for x, _ in points]
     ys = [y for o in solid for y in (o.y - o.half_height, o.y + o.half_height)] + [y for _, y in points]
@@ -177,6 +196,10 @@ def _framed(layout: Layout) -> Layout:
         corners={plate: note.moved(-left, -top) for plate, note in layout.corners.items()},
         labels=tuple({key: note.moved(-left, -top) for key, note in found.items()} for found in layout.labels),
         pointers=tuple({key: note.moved(-left, -top) for key, note in found.items()} for found in layout.pointers),
+        links=tuple(
+            {key: tuple((x - left, y - top) for x, y in curve) for key, curve in found.items()}
+            for found in layout.links
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """Mermaid text, which many Markdown viewers draw. It has no half-grey: supervised is light grey with a dashed line."""
 
-from graphspec.drawing.picture import HEADS, Group, Panel, Picture, grouping, plate_label
+from graphspec.drawing.picture import HEADS, Group, Node, Panel, Picture, grouping, plate_label
 from graphspec.drawing.scene import GREY, INK
 
 _CLASSES = {
@@ -33,10 +33,14 @@ def _subgraph(picture: Picture, panel: Panel) -> list[str]:
     for parent, child, views, dashed in panel.across:
         shaft = f'-. "{label(views)}" .->' if dashed else f'-- "{label(views)}" -->'
         lines.append(f"    {head}_{parent} {shaft} {head}_{child}")
+    lines += [f"    {head}_{count} -.-> {_box(panel, plate)}" for count, plate in panel.counts]
     plates = dict.fromkeys(plate for name in panel.nodes for plate in picture.nodes[name].path)
     boxes = [f"  style {_box(panel, plate)} fill:none,stroke:#8a8a8a" for plate in plates]
     places = [
         f"  style {_source(panel, p, name)} fill:none,stroke:none" for name, ps in panel.indexed.items() for p in ps
+    ]
+    places += [
+        f"  style {head}_{name} stroke:#4682b4,stroke-width:3px" for name in panel.weights if name in panel.nodes
     ]
     return [*lines, "  end", f"  style {panel.side} fill:none,stroke:#a0a0a0", *boxes, *places]
 
@@ -46,7 +50,7 @@ def _nodes(picture: Picture, panel: Panel, group: Group, indent: str) -> list[st
     head, lines = HEADS[panel.side], []
     for name in group.nodes:
         role = picture.nodes[name].role
-        opening, closing = ("[", "]") if role == "deterministic" else ("([", "])") if len(name) > 3 else ("((", "))")
+        opening, closing = _brackets(panel, picture.nodes[name])
         lines.append(f'{indent}{head}_{name}{opening}"{label(name)}"{closing}:::{role}')
         for plate in panel.indexed.get(name, ()):
             lines.append(f'{indent}{_source(panel, plate, name)}["{label(plate)}"] --> {head}_{name}')
@@ -56,6 +60,15 @@ def _nodes(picture: Picture, panel: Panel, group: Group, indent: str) -> list[st
         )
         lines += [f"{indent}  {_direction(panel)}", *_nodes(picture, panel, inner, indent + "  "), f"{indent}end"]
     return lines
+
+
+def _brackets(panel: Panel, node: Node) -> tuple[str, str]:
+    """A square, a circle or a pill; what is summed out exactly has a double line."""
+    if node.square:
+        return ("[", "]")
+    if node.name in panel.summed:
+        return ("(((", ")))")
+    return ("([", "])") if len(node.name) > 3 else ("((", "))")
 
 
 def _direction(panel: Panel) -> str:

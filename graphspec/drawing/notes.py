@@ -27,9 +27,13 @@ STUB = 15.0
 """Length of the arrow from a plate's name to the node that reads the place in it."""
 COVERED = 100.0
 ARROW_COVERED = 10.0
-BORDER_COVERED = 3.0
+BORDER_COVERED = 12.0
 OFF_MIDDLE = 6.0
-"""What places of a text cost: on a node or another text, on an arrow, on a border; half an arrow off its middle."""
+END_COVERED = 15.0
+"""What places of a text cost: on a node or another text, on an arrow, on a border; half an arrow off its middle, where
+too little of the arrow's start or head is seen."""
+SHAFT_SEEN = 6.0
+HEAD_SEEN = 14.0
 ALONG = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74)
 
 
@@ -53,12 +57,14 @@ def beside(picture: Picture, rows: Mapping[str, int], measures: Measures) -> dic
     """Pixels that each node needs to its sides, beyond its outline, for what is written there."""
     room = dict.fromkeys(picture.nodes, 0.0)
     for panel in picture.panels:
+        for name, _ in panel.counts:
+            room[name] = max(room[name], STUB)
         for name, plates in panel.indexed.items():
             room[name] = max(room[name], STUB + measures.note_width(", ".join(plates)))
         for arrow in panel.across:
             width = measures.note_width(arrow.label)
             if arrow.parent == arrow.child:
-                room[arrow.child] = max(room[arrow.child], LOOP + STUB / 5 + width)
+                room[arrow.child] = max(room[arrow.child], measures.loop_room * (LOOP + STUB / 5 + width))
             elif arrow[:2] in panel.edges and rows[arrow.parent] != rows[arrow.child]:  # bulges beside that edge
                 room[arrow.child] = max(
                     room[arrow.child], width + STUB - measures.shape(picture.nodes[arrow.child]).half_width
@@ -78,7 +84,7 @@ def corners(
         y = outline.y + outline.half_height - measures.label_rise
         reach = outline.half_width - width / 2 - measures.label_inset
         spots = [_around((outline.x + side * reach, y), width, measures) for side in (1, -1)]
-        found[plate] = Note(text, min(spots, key=lambda spot: sum(clearance(path, spot) < 1 for path in paths)))
+        found[plate] = Note(text, min(spots, key=lambda spot: sum(clearance(path, spot, 1.0) < 1.0 for path in paths)))
     return found
 
 
@@ -106,13 +112,33 @@ def panel_notes(
     for arrow, curve in across.items():
         foreign = [path for other, path in paths.items() if other != curve]
         width = measures.note_width(arrow.label)
-        places = [(abs(share - 0.5), _around(_along(curve, share), width, measures)) for share in ALONG]
         if arrow.parent == arrow.child:
             places = [(0.0, _beyond(outlines[arrow.child], curve, width, measures))]
-        best = min(places, key=lambda spot: 2 * OFF_MIDDLE * spot[0] + ground.cost(spot[1], foreign))[1]
+        else:
+            places = [spot for share in ALONG for spot in _at(curve, share, width, measures)]
+        best = ground.best(places, foreign)
         labels[arrow] = Note(arrow.label, best, curve)
         ground.solid.append(best)
     return labels, pointers
+
+
+def _at(curve: Curve, share: float, width: float, measures: Measures) -> list[tuple[float, RoundedBox]]:
+    """Places of a label about a share of the way along an arrow, with their costs: on it, and to its sides."""
+    x, y = _along(curve, share)
+    (x0, y0), (x1, y1) = _along(curve, max(0.0, share - 0.05)), _along(curve, min(1.0, share + 0.05))
+    length = gap((x0, y0), (x1, y1)) or 1.0
+    across = ((y0 - y1) / length, (x1 - x0) / length)
+    off = abs(across[0]) * width / 2 + abs(across[1]) * measures.note_height / 2 + measures.beside_arrow
+    cost = 2 * OFF_MIDDLE * abs(share - 0.5)
+    on = _around((x, y), width, measures)
+    covered = sum(_nearer(end, on, room) for end, room in ((curve[0], SHAFT_SEEN), (curve[-1], HEAD_SEEN)))
+    beside = [_around((x + s * off * across[0], y + s * off * across[1]), width, measures) for s in (1, -1)]
+    return [(cost + END_COVERED * covered, on), *((cost + measures.beside_cost, spot) for spot in beside)]
+
+
+def _nearer(point: Point, outline: RoundedBox, room: float) -> bool:
+    """A point is within `room` of a text, or under it."""
+    return outline.distance(point) < room
 
 
 @dataclass
@@ -122,10 +148,20 @@ class _Ground:
     solid: list[RoundedBox]
     boxes: Mapping[str, RoundedBox]
 
+    def best(self, places: Iterable[tuple[float, RoundedBox]], paths: Sequence[Sequence[Point]]) -> RoundedBox:
+        """The cheapest place; each costs something by itself already, and what costs more than another is not tried."""
+        found: tuple[float, RoundedBox] | None = None
+        for own, spot in sorted(places, key=lambda place: place[0]):
+            if found is None or own < found[0]:
+                cost = own + self.cost(spot, paths)
+                found = (cost, spot) if found is None or cost < found[0] else found
+        assert found is not None, "every arrow has places for its label"
+        return found[1]
+
     def cost(self, outline: RoundedBox, paths: Iterable[Sequence[Point]]) -> float:
         mine = _sides(outline)
         total = COVERED * sum(boxes_meet(mine, _sides(other)) for other in self.solid)
-        total += ARROW_COVERED * sum(clearance(list(path), outline) < 1 for path in paths)
+        total += ARROW_COVERED * sum(clearance(list(path), outline, 1.0) < 1.0 for path in paths)
         return total + BORDER_COVERED * sum(_on_border(mine, _sides(other)) for other in self.boxes.values())
 
 

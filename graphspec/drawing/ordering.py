@@ -49,7 +49,8 @@ JUMP = 1.5
 class Lattice:
     """Rows of items; edges as chains of items from row to row, and level edges; one list for each side.
 
-    paths: the plates of every item that stands in one, outermost first.
+    paths: the plates of every item that stands in one, outermost first. counts: variables that count the elements of a
+    plate, with this plate.
     """
 
     rows: Rows
@@ -57,6 +58,7 @@ class Lattice:
     level: tuple[tuple[tuple[str, str], ...], ...]
     sides: dict[Item, frozenset[int]]
     paths: Mapping[Item, tuple[str, ...]] = field(default_factory=dict)
+    counts: tuple[tuple[str, str], ...] = ()
 
     @property
     def steps(self) -> tuple[tuple[tuple[Item, Item], ...], ...]:
@@ -190,7 +192,16 @@ class Judge:
                     low, high = sorted((row.index(a), row.index(b)))
                     cost += JUMP * sum(side in self.grid.sides[item] for item in row[low + 1 : high])
                     cost += LENGTH * (high - low)
+        for count, plate in self.grid.counts:
+            if count in present:
+                cost += self._apart(row, count, plate)
         return cost
+
+    def _apart(self, row: Sequence[Item], count: str, plate: str) -> float:
+        """What stands between a count and its plate."""
+        at = row.index(count)
+        steps = (abs(place - at) for place, item in enumerate(row) if plate in self.grid.paths.get(item, ()))
+        return JUMP * max(min(steps, default=1) - 1, 0)
 
     def _within(self, row: Row) -> float:
         return self._level(row) + sum(self._disorder(a, b) for spot, a in enumerate(row) for b in row[spot + 1 :])

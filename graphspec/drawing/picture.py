@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from graphspec.describe.parameter_words import network_text
+from graphspec.drawing.provenance import Provenance, sources_of_sums, summed_words, weights_of
+from graphspec.graphs.coupling import is_certain
 from graphspec.graphs.graph import Factor, Graphs, Plate, Side, Variable, View
 from graphspec.language import LearnedParameter, NetworkParameter, ParameterSpec, Role
 from graphspec.language.plates import MARK, NEIGHBOURS
@@ -34,13 +36,19 @@ HEADS: Mapping[Side, str] = {"generative": "p", "recognition": "q"}
 class Node:
     """One variable. `about` says in words what it is, such as `supervised category, 10 classes`.
 
-    path: the plates that it stands in, outermost first.
+    path: the plates that it stands in, outermost first. certain: a label that is a function of its parents.
     """
 
     name: str
     role: Role
     about: str
     path: tuple[str, ...] = ()
+    certain: bool = False
+
+    @property
+    def square(self) -> bool:
+        """Its value is a function."""
+        return self.role == "deterministic" or self.certain
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,9 @@ class Panel:
     """One graph: its nodes, its edges parent -> child, and its factors in the order they run.
 
     across: what is read across elements; an edge may stand beside it, and parent and child may be the same. indexed:
-    nodes that read the place in a plate, with these plates' names.
+    nodes that read the place in a plate, with these plates' names. counts: variables that say how many elements a
+    plate has, with this plate. summed: what is summed out exactly; its edges are from what its posterior depends on.
+    weights: nodes whose factor has the weights of a run.
     """
 
     side: Side
@@ -76,6 +86,9 @@ class Panel:
     formulas: tuple[Formula, ...]
     across: tuple[Across, ...] = ()
     indexed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    counts: tuple[tuple[str, str], ...] = ()
+    summed: tuple[str, ...] = ()
+    weights: Mapping[str, Provenance] = field(default_factory=dict)
 
     @property
     def pairs(self) -> tuple[Edge, ...]:
@@ -140,7 +153,9 @@ def picture_of(graphs: Graphs) -> Picture:
     panels = (_panel(graphs, "generative"), _panel(graphs, "recognition"))
     shown = {name for panel in panels for name in panel.nodes}
     nodes = {
-        name: Node(name, variable.role, _about_variable(variable), variable.path)
+        name: Node(
+            name, variable.role, _about_variable(variable), variable.path, is_certain(graphs.generative.get(name))
+        )
         for name, variable in graphs.variables.items()
         if name in shown
     }
@@ -150,27 +165,43 @@ def picture_of(graphs: Graphs) -> Picture:
 
 
 def _panel(graphs: Graphs, side: Side) -> Panel:
-    graph = graphs.graph(side)
+    graph, given = graphs.graph(side), sources_of_sums(graphs) if side == "recognition" else {}
     order = {name: place for place, name in enumerate(graphs.variables)}
+    summed = [(parent, child) for child, parents in given.items() for parent in parents]
     found = sorted(
-        ((parent, child) for parent, child in graph.edges if child not in graphs.views),
+        (*summed, *((parent, child) for parent, child in graph.edges if child not in graphs.views)),
         key=lambda edge: (order[edge[1]], order[edge[0]]),
     )
     views = [(graphs.views[parent].view, child) for parent, child in found if parent in graphs.views]
-    formulas = tuple(
+    present = {*given, *(parent for parent, _ in summed), *(n for n in graph if n not in graphs.views)}
+    counts = _counts(graphs, present)
+    nodes = tuple(name for name in order if name in present or any(name == count for count, _ in counts))
+    edges = tuple(edge for edge in found if edge[0] not in graphs.views)
+    formulas = (*_formulas(graphs, side), *(Formula("q", n, ps, summed_words(graphs, n)) for n, ps in given.items()))
+    return Panel(
+        side, nodes, edges, formulas, _across(views), _indexed(views), counts, tuple(given), weights_of(graphs, side)
+    )
+
+
+def _formulas(graphs: Graphs, side: Side) -> tuple[Formula, ...]:
+    weights = weights_of(graphs, side)
+    return tuple(
         Formula(
             "" if factor.deterministic else HEADS[side],
             factor.variable,
             _as_written(graphs, factor.parents),
-            _about_factor(graphs, factor),
+            ", ".join([_about_factor(graphs, factor), *(w.words for n, w in weights.items() if n == factor.variable)]),
             borrowed=factor.side != side,
         )
         for factor in graphs.order(side)
         if factor.view is None
     )
-    nodes = tuple(name for name in order if name in graph and name not in graphs.views)
-    edges = tuple(edge for edge in found if edge[0] not in graphs.views)
-    return Panel(side, nodes, edges, formulas, _across(views), _indexed(views))
+
+
+def _counts(graphs: Graphs, present: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """The counts of plates that something stands in."""
+    plates = dict.fromkeys(plate for name in present for plate in graphs.variables[name].path)
+    return tuple((plate.count, name) for name in plates if (plate := graphs.plates[name]).count is not None)
 
 
 Views = list[tuple[View | None, str]]

@@ -1,5 +1,6 @@
 """The picture for a terminal: the same layout in characters, edges as Braille dots, and the factors in words."""
 
+from dataclasses import replace
 from itertools import pairwise
 from math import atan2, ceil, floor, pi
 
@@ -31,16 +32,27 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 def to_text(picture: Picture, width: int = 80) -> str:
     """Both graphs side by side where `width` characters allow, else one above the other; then every factor. Of a large
     picture the factors alone."""
-    factors = [line for panel in picture.panels for line in ("", *_factors(panel))]
+    factors = [line for panel in picture.panels for line in ("", *_factors(panel, width))]
     if len(picture.nodes) > LARGE:
         said = f"{len(picture.nodes)} variables are too many to draw in characters: `graphspec graph -o FILE.svg` does"
         return "\n".join([said, *factors]) + "\n"
-    layout = lay_out(picture, MEASURES)
-    drawn = [_Canvas(layout, index).lines() for index in (0, 1)]
-    wide = max(len(line) for lines in drawn for line in lines)
+    drawn = _drawn(picture, MEASURES)
+    for closer in CLOSER:
+        if _widest(drawn) > width:
+            drawn = _drawn(picture, closer)
+    wide = _widest(drawn)
     fits = 2 * wide + GUTTER <= width
     blocks = _beside(drawn[0], drawn[1], wide) if fits else [*drawn[0], "", *drawn[1]]
-    return "\n".join([*blocks, "", _legend(picture), *factors]) + "\n"
+    return "\n".join([*blocks, "", *_legend(picture, width), *factors]) + "\n"
+
+
+def _drawn(picture: Picture, measures: Measures) -> list[list[str]]:
+    layout = lay_out(picture, measures)
+    return [_Canvas(layout, index).lines() for index in (0, 1)]
+
+
+def _widest(drawn: list[list[str]]) -> int:
+    return max(len(line) for lines in drawn for line in lines)
 
 
 def _label_outline(node: Node) -> RoundedBox:
@@ -49,8 +61,15 @@ def _label_outline(node: Node) -> RoundedBox:
 
 
 def _label(node: Node) -> str:
-    before, after = _MARKS[node.role]
+    before, after = _marks(node)
     return f"{before}{node.name}{after}"
+
+
+def _marks(node: Node, *, summed: bool = False) -> tuple[str, str]:
+    """The brackets of a node: square for functions, curly for what is summed out exactly."""
+    before, after = _MARKS[node.role]
+    opening, closing = ("[", "]") if node.square else ("{", "}") if summed else ("(", ")")
+    return before.replace("(", opening), after.replace(")", closing)
 
 
 def _beside(left: list[str], right: list[str], wide: int) -> list[str]:
@@ -59,15 +78,35 @@ def _beside(left: list[str], right: list[str], wide: int) -> list[str]:
     return [f"{a:<{wide + GUTTER}}{b}".rstrip() for a, b in zip(left, right, strict=True)]
 
 
-def _legend(picture: Picture) -> str:
-    present = {node.role for node in picture.nodes.values()}
-    return "   ".join(f"{before}{after} {role}" for role, (before, after) in _MARKS.items() if role in present)
+def _legend(picture: Picture, width: int) -> list[str]:
+    nodes = picture.nodes.values()
+    present = {node.role for node in nodes if not node.certain}
+    keys = [f"{before}{after} {role}" for role, (before, after) in _MARKS.items() if role in present]
+    keys += ["".join(_marks(node)) + " certain" for node in nodes if node.certain][:1]
+    keys += ["{  } exact"] if any(panel.summed for panel in picture.panels) else []
+    return _filled("", keys, "   ", width, "")
 
 
-def _factors(panel: Panel) -> list[str]:
-    """`p(x | y, z)  bernoulli, decoder: mlp [500]`, the second column aligned."""
-    wide = max((len(formula.text) for formula in panel.formulas if len(formula.text) <= WIDEST), default=0)
-    return [panel.title, *(f"  {formula.text:<{wide}}  {_about(formula)}" for formula in panel.formulas)]
+def _factors(panel: Panel, width: int) -> list[str]:
+    """`p(x | y, z)  bernoulli, decoder: mlp [500]`, the second column aligned; long lines go on in that column."""
+    texts = [formula.text for formula in panel.formulas]
+    wide = max((len(text) for text in texts if len(text) <= min(WIDEST, width // 2)), default=0)
+    lines = [panel.title]
+    for formula in panel.formulas:
+        about = _about(formula).split(", ")
+        lines += _filled(f"  {formula.text:<{wide}}  ", about, ", ", width, " " * (wide + 4))
+    return lines
+
+
+def _filled(start: str, parts: list[str], between: str, width: int, indent: str) -> list[str]:
+    """Parts in lines no wider than `width`, where they allow it; a line that is full begins afresh after `indent`."""
+    lines = [start]
+    for place, part in enumerate(parts):
+        text = part + (between if place < len(parts) - 1 else "")
+        if lines[-1].strip() and len((lines[-1] + text).rstrip()) > width and len(indent) + len(text) <= width:
+            lines.append(indent)
+        lines[-1] += text
+    return [line.rstrip() for line in lines if line.strip()]
 
 
 def _about(formula: Formula) -> str:
@@ -86,8 +125,11 @@ MEASURES = Measures(
     label_rise=0.0,
     label_inset=2.5 * CELL_WIDTH,
     shaft=2 * CELL_WIDTH,
+    beside_cost=25.0,
 )
 """Borders and labels of boxes are characters too: a label stands in its box's bottom line."""
+CLOSER = tuple(replace(MEASURES, loop_room=share, shaft=CELL_WIDTH) for share in (0.7, 0.5, 0.25))
+"""For what is too wide otherwise, one after the other."""
 
 
 class _Canvas:
@@ -109,6 +151,8 @@ class _Canvas:
             self._edge(note.curve, dashed=arrow.dashed)
         for note in layout.pointers[index].values():
             self._edge(note.curve)
+        for curve in layout.links[index].values():
+            self._edge(curve, dashed=True)
         for plate, outline in layout.boxes.items():
             if any(plate in layout.picture.nodes[name].path for name in self.panel.nodes):
                 self._box(outline, layout.corners[plate])
@@ -125,7 +169,9 @@ class _Canvas:
         return [self.panel.title, "", *rows]
 
     def _put(self, layout: Layout, name: str, *, shown: bool) -> None:
-        self._write(_label(layout.picture.nodes[name]), layout.outlines[name], shown=shown)
+        node = layout.picture.nodes[name]
+        before, after = _marks(node, summed=name in self.panel.summed)
+        self._write(f"{before}{name}{after}", layout.outlines[name], shown=shown)
 
     def _write(self, text: str, outline: RoundedBox, *, shown: bool = True) -> None:
         first, row = round(outline.x / CELL_WIDTH - len(text) / 2), self._cell(*outline.centre)[1]

@@ -20,7 +20,9 @@ class Measures:
     row to those of the next, at least. side, head, foot: from a plate's nodes to its box. between: from a box to what
     is foreign. note_width, note_height: of what is written at an arrow, a node or a box. label_rise, label_inset: from
     a box's bottom to the middle of its label, and from its side to the label's end. shaft: of a level arrow, on either
-    side of its label.
+    side of its label. beside_arrow, beside_cost: from an arrow to a label beside it, and what that costs.
+    inset: from what is drawn or written in a box to its border, at least. loop_room: share of a loop's and its label's
+    width that is kept free on both sides of its node.
     """
 
     shape: Callable[[Node], RoundedBox]
@@ -34,6 +36,10 @@ class Measures:
     label_rise: float = 11.0
     label_inset: float = 7.0
     shaft: float = 18.0
+    beside_arrow: float = 4.0
+    beside_cost: float = 5.0
+    inset: float = 6.0
+    loop_room: float = 1.0
 
 
 def row_heights(

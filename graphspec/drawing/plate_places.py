@@ -82,6 +82,8 @@ class _Page:
                 if a in row and b in row:
                     left, right = sorted((a, b), key=row.index)
                     apart = self.measures.note_width(label) + 2 * self.measures.shaft
+                    if self.grid.paths[left] != self.grid.paths[right]:  # beside the border in between, not on it
+                        apart += self.measures.side
                     yield left, right, apart + self.rooms[left].half_width + self.rooms[right].half_width
 
     def _marks(self, row: Row) -> list[Mark]:

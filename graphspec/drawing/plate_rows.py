@@ -43,7 +43,8 @@ def in_plates(grid: Lattice, picture: Picture, spans: Mapping[str, range]) -> La
         paths |= {hold: picture.plates[hold.plate].path for hold in holds}
         rows.append((*row, *holds))
     empty: dict[Item, frozenset[int]] = {item: frozenset() for row in rows for item in row if isinstance(item, Hold)}
-    return replace(grid, rows=tuple(rows), sides={**grid.sides, **empty}, paths=paths)
+    counts = tuple(dict.fromkeys(pair for panel in picture.panels for pair in panel.counts))
+    return replace(grid, rows=tuple(rows), sides={**grid.sides, **empty}, paths=paths, counts=counts)
 
 
 def _reach(picture: Picture, name: str, rank: int, spans: Mapping[str, range]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ An edge of q would best point up one row, but may also be level or point down wh
 not a law. The rows minimise the sum of such costs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from graphspec.drawing.picture import LARGE, Edge, Picture
 
@@ -22,6 +22,8 @@ LEVEL_OBSERVED = 5.0
 DOWN_FEATURE = 6.0
 LEVEL_VARIABLE = 0.1
 ABOVE_THE_BOTTOM = 0.7
+BESIDE = 0.6
+BELOW_TOP = 0.02
 CROWD = 0.06
 CROWDED = 4
 STEPS = (-1, 1, -2, 2, -3, 3)
@@ -62,7 +64,13 @@ class _Search:
         self.up = tuple(edge for edge in dict.fromkeys((*loose, *recognition.pairs)) if edge not in set(self.down))
         self.observed = frozenset(name for name, node in picture.nodes.items() if node.role == "observed")
         self.roots = self.modelled - {child for _, child in self.down}
-        self.leaves = self.observed & self.modelled - {parent for parent, _ in self.down}
+        counts = {count for panel in picture.panels for count, _ in panel.counts}
+        self.beside = tuple(dict.fromkeys(
+            (count, tuple(n for n, node in picture.nodes.items() if plate in node.path))
+            for panel in picture.panels for count, plate in panel.counts
+        ))  # fmt: skip
+        self.roots -= counts
+        self.leaves = self.observed & self.modelled - {parent for parent, _ in self.down} - counts
         pairs = [*self.down, *self.up] if len(self.names) <= LARGE else []
         self.groups: list[tuple[str, ...]] = [*((name,) for name in self.names), *pairs]
 
@@ -101,6 +109,7 @@ class _Search:
         total += sum(ROOT_BELOW_TOP * (ranks[name] - top) for name in self.roots)
         total += sum(self._upward(edge, ranks[edge[0]] - ranks[edge[1]]) for edge in self.up)
         total += sum(ABOVE_THE_BOTTOM * (bottom - ranks[name]) for name in self.leaves)
+        total += sum(_away(ranks[count], [ranks[n] for n in names]) for count, names in self.beside if names)
         rows = list(ranks.values())
         return total + sum(CROWD * max(0, rows.count(row) - CROWDED) ** 2 for row in set(rows))
 
@@ -120,6 +129,11 @@ class _Search:
         """Rows counted from 0 without empty ones."""
         used = {rank: place for place, rank in enumerate(sorted(set(ranks.values())))}
         return {name: used[ranks[name]] for name in self.names}
+
+
+def _away(rank: int, rows: Sequence[int]) -> float:
+    """A count that does not stand beside the box of its plate; near its top is best."""
+    return BESIDE * max(min(rows) - rank, rank - max(rows), 0) + BELOW_TOP * max(0, rank - min(rows))
 
 
 def _stretch(extra: int) -> float:

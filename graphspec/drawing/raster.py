@@ -5,20 +5,25 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
-from graphspec.drawing.geometry import Curve, RoundedBox, contour
+from graphspec.drawing.geometry import Curve, RoundedBox, contour, resized
 from graphspec.drawing.lettering import SUBSCRIPT, line_width
 from graphspec.drawing.scene import (
     BORDER,
     BORDER_STROKE,
-    DASH,
+    DASHES,
     GREY,
+    HALO,
+    HALO_WIDTH,
     INK,
     PAPER,
+    QUIET,
+    RING,
     RULE,
     STROKE,
     Dart,
     Fill,
     Frame,
+    Mark,
     Scene,
     Tag,
     Writing,
@@ -62,13 +67,13 @@ def _draw(axes: Axes, scene: Scene) -> None:
         for tag in panel.tags:
             _tag(axes, tag)
         for disc in panel.discs:
-            _shape(axes, disc.outline, disc.fill)
+            _shape(axes, disc.outline, disc.fill, disc.mark)
             _write(axes, disc.label)
         for writing in panel.writings:
             _write(axes, writing)
-    for outline, fill, writing in scene.legend:
-        _shape(axes, outline, fill)
-        _write(axes, writing)
+    for key in scene.legend:
+        _shape(axes, key.outline, key.fill, key.mark)
+        _write(axes, key.text)
 
 
 def _frame(axes: Axes, frame: Frame) -> None:
@@ -89,10 +94,11 @@ def _tag(axes: Axes, tag: Tag) -> None:
 def _arrow(axes: Axes, arrow: Dart) -> None:
     from matplotlib.patches import PathPatch, Polygon
 
-    dashes = (0, tuple(length / STROKE for length in DASH)) if arrow.dashed else "solid"  # in widths of the line
-    axes.add_patch(PathPatch(_path(arrow.shaft), facecolor="none", edgecolor=INK, linewidth=STROKE, capstyle="butt",
+    dash, ink = DASHES[arrow.kind], QUIET if arrow.kind == "count" else INK
+    dashes = (0, tuple(length / STROKE for length in dash)) if dash else "solid"  # in widths of the line
+    axes.add_patch(PathPatch(_path(arrow.shaft), facecolor="none", edgecolor=ink, linewidth=STROKE, capstyle="butt",
                              linestyle=dashes))  # fmt: skip
-    axes.add_patch(Polygon(arrow.head, closed=True, facecolor=INK, linewidth=0))
+    axes.add_patch(Polygon(arrow.head, closed=True, facecolor=ink, linewidth=0))
 
 
 def _path(curve: Curve) -> Any:
@@ -102,9 +108,11 @@ def _path(curve: Curve) -> Any:
     return Path(list(curve), [Path.MOVETO, *[step] * (len(curve) - 1)])
 
 
-def _shape(axes: Axes, outline: RoundedBox, fill: Fill) -> None:
+def _shape(axes: Axes, outline: RoundedBox, fill: Fill, mark: Mark) -> None:
     from matplotlib.patches import PathPatch, Rectangle
 
+    if mark == "halo":
+        axes.add_patch(PathPatch(_path(contour(resized(outline, HALO_WIDTH))), facecolor=HALO, linewidth=0))
     path = _path(contour(outline))
     ground = axes.add_patch(PathPatch(path, facecolor=GREY if fill == "full" else PAPER, linewidth=0))
     if fill == "half":
@@ -113,6 +121,8 @@ def _shape(axes: Axes, outline: RoundedBox, fill: Fill) -> None:
         axes.add_patch(half)
         half.set_clip_path(ground)
     axes.add_patch(PathPatch(path, facecolor="none", edgecolor=INK, linewidth=STROKE))
+    if mark == "ring":
+        axes.add_patch(PathPatch(_path(contour(resized(outline, -RING))), facecolor="none", edgecolor=INK, linewidth=1))
 
 
 def _write(axes: Axes, writing: Writing) -> None:

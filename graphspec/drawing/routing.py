@@ -7,6 +7,7 @@ bends, and at last one that crosses each row upright in the room its bend has ke
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import cos, sin
 
 from graphspec.drawing.geometry import (
     Curve,
@@ -35,8 +36,14 @@ DETOUR = 0.1
 LEVEL_LIFT = 34.0
 LOOP = 28.0
 """How far an arrow from a node to itself reaches to the side."""
+LOOPS = (
+    (0.0, LOOP, 28.0, 0.0), (0.9, 0.6 * LOOP, 22.0, 4.0), (-0.9, 0.6 * LOOP, 22.0, 4.5),
+    (1.4, 0.6 * LOOP, 22.0, 6.0), (-1.4, 0.6 * LOOP, 22.0, 6.5),
+)  # fmt: skip
+"""Such arrows: turned down by so many radians, how far they reach and spread, and what that costs."""
 COVERED = 20.0
-"""Cost of a label on another."""
+UNDER_LABEL = 9.0
+"""Cost of a label on another, and on an arrow."""
 TWIN = 200.0
 """Cost of a course that is not bulged, where another arrow joins the same two nodes."""
 
@@ -46,6 +53,7 @@ class _Candidate:
     curve: Curve
     path: list[Point]
     effort: float
+    side: float = 0.0  # of a loop: where its label stands
 
 
 def routes(
@@ -87,7 +95,8 @@ def routes_across(
         twin = any({*other[:2]} == {*edge} for other in (*laid, *chosen))
         half = label_width(arrow.label) / 2
         least = half + MARGIN if twin else 0.0
-        found = _loops(outlines[arrow.parent]) if edge[0] == edge[1] else None
+        foreign = [outline for name, outline in outlines.items() if name not in edge]
+        found = _loops(outlines[arrow.parent], foreign) if edge[0] == edge[1] else None
         if not found and len(outlines) > LARGE:
             chosen[arrow] = _plain(edge, outlines, bends.get(edge, ()), least)
             continue
@@ -101,6 +110,9 @@ def routes_across(
 
 def _middle(candidate: _Candidate, half: float) -> RoundedBox:
     """About where a label will stand, `half` its width."""
+    if candidate.side:
+        far = (max if candidate.side > 0 else min)(candidate.path)
+        return RoundedBox(far[0] + candidate.side * (half + 3.0), far[1], half, MARGIN, 0.0)
     x, y = (
         candidate.path[len(candidate.path) // 2]
         if len(candidate.path) > 2
@@ -117,17 +129,25 @@ def _covers(candidate: _Candidate, half: float, others: list[_Candidate], labels
     )
     path = candidate.path
     met += sum(gap(path[-1], o.path[0]) < MARGIN or gap(path[0], o.path[-1]) < MARGIN for o in others)
-    return COVERED * met + ALONG * sum(clearance(other.path, mine, 1.0) < 1.0 for other in others)
+    return COVERED * met + UNDER_LABEL * sum(clearance(other.path, mine, 1.0) < 1.0 for other in others)
 
 
-def _loops(outline: RoundedBox) -> list[_Candidate]:
-    """From a node to itself, on its right or its left."""
+def _loops(outline: RoundedBox, foreign: Sequence[RoundedBox]) -> list[_Candidate]:
+    """From a node to itself, on its right or its left: at half its height, or turned down or up a little."""
     found = []
-    for side in (1.0, -1.0):
-        near, far = outline.x + side * (outline.half_width - 8.0), outline.x + side * (outline.half_width + LOOP + 10.0)
-        curve = ((near, outline.y - 8.0), (far, outline.y - 28.0), (far, outline.y + 28.0), (near, outline.y + 8.0))
-        outside = reverse(leaving(reverse(leaving(curve, outline)), outline))
-        found.append(_Candidate(outside, polyline(outside), 0.0))
+    for turn, reach, spread, effort in LOOPS:
+        for side in (1.0, -1.0):
+            out, across = (side * cos(turn), sin(turn)), (-side * sin(turn), cos(turn))
+            near, far = outline.half_height - 8.0, outline.half_height + 10.0 + reach
+            x, y = outline.x + side * (outline.half_width - outline.half_height), outline.y
+            curve = tuple(
+                (x + ahead * out[0] + off * across[0], y + ahead * out[1] + off * across[1])
+                for ahead, off in ((near, -8.0), (far, -spread), (far, spread), (near, 8.0))
+            )
+            outside = reverse(leaving(reverse(leaving(curve, outline)), outline))
+            path = polyline(outside)
+            hit = any(clearance(path, other, 1.0) < 1.0 for other in foreign)
+            found.append(_Candidate(outside, path, effort + HIT * hit, side))
     return found
 
 

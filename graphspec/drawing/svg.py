@@ -5,21 +5,27 @@ Every node is a group with a `<title>` (what browsers show on hover) and `data-`
 
 from html import escape
 
-from graphspec.drawing.geometry import Curve, RoundedBox
+from graphspec.drawing.geometry import Curve, RoundedBox, resized
 from graphspec.drawing.lettering import SUBSCRIPT
 from graphspec.drawing.scene import (
     BORDER,
     BORDER_STROKE,
-    DASH,
+    DASHES,
     GREY,
+    HALO,
+    HALO_WIDTH,
     INK,
     PAPER,
+    QUIET,
+    RING,
     RULE,
     STROKE,
     Dart,
     Disc,
     Fill,
     Frame,
+    Key,
+    Mark,
     PanelScene,
     Scene,
     Tag,
@@ -70,12 +76,13 @@ def _edge_group(parent: str, child: str) -> str:
 
 
 def _arrow(arrow: Dart) -> str:
-    dashes = f' stroke-dasharray="{DASH[0]} {DASH[1]}"' if arrow.dashed else ""
+    dash, ink = DASHES[arrow.kind], QUIET if arrow.kind == "count" else INK
+    dashes = f' stroke-dasharray="{dash[0]} {dash[1]}"' if dash else ""
     tip, left, right = (f"{number(x)},{number(y)}" for x, y in arrow.head)
     return (
         f"{_edge_group(*arrow.edge)}"
-        f'<path d="{path(arrow.shaft)}" fill="none" stroke="{INK}" stroke-width="{STROKE}"{dashes}/>'
-        f'<polygon points="{tip} {left} {right}" fill="{INK}"/></g>'
+        f'<path d="{path(arrow.shaft)}" fill="none" stroke="{ink}" stroke-width="{STROKE}"{dashes}/>'
+        f'<polygon points="{tip} {left} {right}" fill="{ink}"/></g>'
     )
 
 
@@ -89,16 +96,18 @@ def path(curve: Curve) -> str:
 
 def _disc(disc: Disc) -> str:
     about = escape("\n".join(disc.about))
-    shape = _shape(disc.outline, disc.fill)
+    shape = _shape(disc.outline, disc.fill, disc.mark)
     return f'<g class="node" data-name="{escape(disc.name)}"><title>{about}</title>{shape}{_writing(disc.label)}</g>'
 
 
-def _shape(outline: RoundedBox, fill: Fill) -> str:
+def _shape(outline: RoundedBox, fill: Fill, mark: Mark) -> str:
     line = f'stroke="{INK}" stroke-width="{STROKE}"'
+    rim = _rectangle(resized(outline, HALO_WIDTH), f'fill="{HALO}"') if mark == "halo" else ""
+    ring = _rectangle(resized(outline, -RING), f'fill="none" stroke="{INK}" stroke-width="1"') if mark == "ring" else ""
     if fill != "half":
-        return _rectangle(outline, f'fill="{GREY if fill == "full" else PAPER}" {line}')
+        return rim + _rectangle(outline, f'fill="{GREY if fill == "full" else PAPER}" {line}') + ring
     half = f'<path d="{_left_half(outline)}" fill="{GREY}"/>'
-    return _rectangle(outline, f'fill="{PAPER}"') + half + _rectangle(outline, f'fill="none" {line}')
+    return rim + _rectangle(outline, f'fill="{PAPER}"') + half + _rectangle(outline, f'fill="none" {line}') + ring
 
 
 def _rectangle(outline: RoundedBox, style: str) -> str:
@@ -143,6 +152,5 @@ def _rule(scene: Scene) -> str:
     return f'<line {ends} stroke="{RULE}" stroke-width="1"/>'
 
 
-def _legend_entry(entry: tuple[RoundedBox, Fill, Writing]) -> str:
-    outline, fill, writing = entry
-    return _shape(outline, fill) + _writing(writing)
+def _legend_entry(key: Key) -> str:
+    return _shape(key.outline, key.fill, key.mark) + _writing(key.text)

@@ -71,7 +71,7 @@ def exact_sums(graphs: Graphs) -> tuple[ExactSum, ...]:
         return ()
     groups: list[tuple[set[str], set[str]]] = [({name}, set()) for name in graphs.exact]
     for name, axes in touched(graphs).items():
-        bases = {_base(graphs, axis) for axis in axes}
+        bases = {base_of(graphs, axis) for axis in axes}
         joined = [group for group in groups if group[0] & bases]
         groups = [group for group in groups if group not in joined]
         groups.append((set().union(*(g[0] for g in joined)), {name}.union(*(g[1] for g in joined))))
@@ -94,19 +94,19 @@ def _sum_of(graphs: Graphs, names: set[str], factors: set[str], own: Iterable[st
     return ExactSum(ordered, tuple(n for n in graphs.generative if n in factors), tuple(own), plates, chains)
 
 
-def _base(graphs: Graphs, axis: str) -> str:
+def base_of(graphs: Graphs, axis: str) -> str:
     """The exact variable that an axis has the values of."""
     view = graphs.views[axis].view if axis in graphs.views else None
     return axis if view is None else view.base
 
 
 def _bases(graphs: Graphs, axes: Axes) -> set[str]:
-    return {_base(graphs, axis) for axis in axes}
+    return {base_of(graphs, axis) for axis in axes}
 
 
 def joint_values(graphs: Graphs, axes: Iterable[str]) -> int:
     """Joint values of exact variables (`c@previous` counts beside c)."""
-    variables = (graphs.variables[_base(graphs, axis)] for axis in axes)
+    variables = (graphs.variables[base_of(graphs, axis)] for axis in axes)
     return prod((variable.support or 1) ** prod(variable.shape) for variable in variables)
 
 
@@ -116,7 +116,7 @@ def largest_table(graphs: Graphs, found: ExactSum) -> tuple[int, Axes]:
     factors = touched(graphs)
     tables = [factors[name] for name in found.factors]
     before = frozenset(axis for axes in tables for axis in axes if axis in graphs.views)
-    carried = frozenset(_base(graphs, axis) for axis in before)
+    carried = frozenset(base_of(graphs, axis) for axis in before)
     tables += [before] if before else []
     largest, over = max((joint_values(graphs, axes), axes) for axes in tables)
     left = frozenset().union(*tables) - carried
