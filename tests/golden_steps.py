@@ -18,6 +18,8 @@ from golden_numbers import KeyedNoise, in_one, original, philox, sketches
 from torch import Tensor
 
 from compiler import Model, compile_spec
+from compiler.symbolic.lowering import label_without_count
+from compiler.symbolic.program import Pattern
 from compiler.symbolic.schedules import ObjectiveWeights, Rates
 from graphspec import Graphs, load
 from graphspec.graphs.graph import Variable
@@ -87,6 +89,7 @@ def cases_of(graphs: Graphs) -> dict[str, tuple[Rows, list[int]]]:
     subsets = [subset for size in range(len(names), -1, -1) for subset in combinations(names, size)]
     cases: dict[str, tuple[Rows, list[int]]] = {}
     first = 0
+    subsets = [subset for subset in subsets if label_without_count(graphs, Pattern(subset)) is None]
     for subset in [*subsets[: SUBSETS - 1], *subsets[SUBSETS - 1 :][-1:]]:
         for in_part in (False, True):
             holes = [name for name in graphs.variables if in_part and _may_have_holes(graphs, name, subset)]

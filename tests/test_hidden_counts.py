@@ -16,9 +16,12 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from compiler.emission import emit
+from compiler.symbolic.explanation import explain
 from compiler.tensors.noise import Noise
 from graphspec.loading import check_graphs, load
 from runtime.cli.app import app
+from runtime.data import Rows
+from runtime.measures.evaluation import measure
 
 ROWS = 4
 
@@ -55,6 +58,21 @@ recognition:
 networks: {default: {kind: mlp, hidden: [5], activation: tanh}}
 objective: {alpha: {ALPHAy: 2}, samples: 2, free_bits: {z: 0.5}, beta: {y: 0.8}}
 """
+
+
+def test_the_bound_of_an_element_needs_the_count() -> None:
+    """Hidden from the model as it is: told counts are counted, and nothing is said where some row has none."""
+    for role in ("supervised", "latent"):
+        model = model_of(digits(role))
+        x, k = torch.randn(6, 4, dtype=DOUBLE), torch.tensor([1.0, 2, 3, 3, 2, 1], dtype=DOUBLE)
+        values = {"x": x, "y": torch.zeros(6, 3, dtype=torch.long)} | ({"k": k} if role == "supervised" else {})
+        report = measure(model, Rows(values, torch.arange(6)), latents=False).report
+        if role == "latent":
+            assert "elbo_per_element" not in report
+            continue
+        assert report["elbo_per_element"] == {"digits": pytest.approx(report["elbo"] * 6 / 12)}
+        k[2] = torch.nan
+        assert "elbo_per_element" not in measure(model, Rows(values, torch.arange(6)), latents=False).report
 
 
 def digits(role: str) -> str:
@@ -203,3 +221,12 @@ def test_scenes_of_any_number_of_parts_train_and_are_measured(tmp_path, monkeypa
     assert result.exit_code == 0, result.output
     for line in csv.DictReader((tmp_path / "drawn.csv").read_text().splitlines()):
         assert [line[f"y[{place}]"] != "" for place in range(3)] == [place < int(line["k"]) for place in range(3)]
+
+
+def test_explain_tells_only_patterns_that_rows_can_have() -> None:
+    """A label of an element implies the count, in part too."""
+    explanation = explain(load("-", text=digits("supervised")))
+    assert [str(p.program.pattern) for p in explanation.patterns] == [
+        "rows without labels", "rows with k", "rows with k and y", "rows with k, and any part of y",
+    ]  # fmt: skip
+    assert explanation.skipped == 0

@@ -15,7 +15,7 @@ from graphspec.loading import load
 from runtime.data import Rows
 from runtime.measures.evaluation import measure
 from runtime.measures.latent_use import LatentUse
-from runtime.measures.shortcomings import TrainingRows, shortcomings
+from runtime.measures.shortcomings import ChosenEpoch, TrainingRows, shortcomings
 
 SPEC = """\
 graphspec: 1
@@ -103,6 +103,19 @@ def test_a_label_at_chance_is_said_with_figures_and_advice() -> None:
     assert "all 300 training rows have it, so perhaps it does not follow from x" in whole
     assert "12 of 300" in found and "objective: {alpha: 500}" in found and "auto" not in found
     assert shortcomings(model.graphs, report_of(model, 5.0, LABELS), TrainingRows(300, 12, {"y": 12})) == []
+
+
+def test_dead_latents_of_an_early_epoch_that_a_label_chose_are_said_to_be() -> None:
+    model = model_of()
+    follow(model, "z", 0.0)
+    report, rows = report_of(model, 5.0, LABELS, latents=True), TrainingRows(300, 12, {"y": 12})
+    *_, dead, why = shortcomings(model.graphs, report, rows, ChosenEpoch(3, 40, "y.error"))
+    assert "carries nothing" in dead
+    assert "weights of epoch 3 of 40, the best by y.error" in why and "--checkpoint last" in why
+    for other in (None, ChosenEpoch(3, 40, "elbo"), ChosenEpoch(30, 40, "y.error")):
+        assert not any("weights of epoch" in found for found in shortcomings(model.graphs, report, rows, other))
+    assert ChosenEpoch.of({"best_epoch": 3, "epochs": 40, "select": "last"}) is None
+    assert ChosenEpoch.of({"best_epoch": 3, "epochs": 40, "select": "elbo"}) == ChosenEpoch(3, 40, "elbo")
 
 
 def test_under_auto_the_shared_trunk_is_named_and_the_advice_is_a_legal_spec() -> None:

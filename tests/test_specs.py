@@ -86,6 +86,19 @@ def test_made_up_tables_can_be_made_again(tmp_path: Path) -> None:
     runpy.run_path(str(folder / "tables.py"))["write"](tmp_path)
     for name in ("patients.csv", "animals.csv", "survey.csv", "activities.csv", "orbits.csv"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
-    with np.load(tmp_path / "cells.npz") as made, np.load(folder / "cells.npz") as kept:
-        assert made.files == kept.files
-        assert all((made[name] == kept[name]).all() for name in made.files)
+    assert_same_arrays(tmp_path / "cells.npz", folder / "cells.npz")
+
+
+def test_made_up_pictures_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What specs/pictures.py writes is what is committed."""
+    folder = Path(__file__).parents[1] / "specs"
+    monkeypatch.syspath_prepend(folder)
+    runpy.run_path(str(folder / "pictures.py"))["write"](tmp_path)
+    for name in ("scenes", "votes", "clouds", "documents"):
+        assert_same_arrays(tmp_path / f"{name}.npz", folder / f"{name}.npz")
+
+
+def assert_same_arrays(made: Path, kept: Path) -> None:
+    with np.load(made) as one, np.load(kept) as other:
+        assert one.files == other.files
+        assert all((one[name] == other[name]).all() for name in one.files)

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 
 from compiler.symbolic.agreement import Agreement, agreements
 from compiler.symbolic.cost import Cost, program_cost
 from compiler.symbolic.derivation import derive
 from compiler.symbolic.exact_text import sum_lines
-from compiler.symbolic.lowering import every_pattern, given_in_part, lower, one_program_for_all
+from compiler.symbolic.lowering import every_pattern, given_in_part, label_without_count, lower, one_program_for_all
 from compiler.symbolic.notation import UNICODE, Notation
 from compiler.symbolic.objective import Objective
 from compiler.symbolic.printing import contribution_lines, observed_text
@@ -77,9 +76,27 @@ def explain(graphs: Graphs) -> Explanation:
     whole, vectors = every_pattern(graphs), given_in_part(graphs)
     if one_program_for_all(graphs):
         return Explanation(graphs, tuple(_explain_pattern(graphs, pattern) for pattern in whole), 0, one_for_all=True)
-    patterns = [*reversed(whole), *([Pattern((), masked=vectors)] if vectors else [])]
-    possible = prod(3 if name in vectors else 2 for name in graphs.supervised)
-    return Explanation(graphs, tuple(_explain_pattern(graphs, p) for p in patterns), possible - len(patterns))
+    patterns = [*reversed(whole), *([_in_part(graphs, vectors)] if vectors else [])]
+    return Explanation(graphs, tuple(_explain_pattern(graphs, p) for p in patterns), _possible(graphs) - len(patterns))
+
+
+def _in_part(graphs: Graphs, names: tuple[str, ...]) -> Pattern:
+    """Rows with part of some labels, and with the counts that labels of elements imply."""
+    pattern = Pattern((), masked=names)
+    while (lacking := label_without_count(graphs, pattern)) is not None:
+        labels = {*pattern.labels, lacking[1]}
+        pattern = Pattern(tuple(name for name in graphs.supervised if name in labels), masked=names)
+    return pattern
+
+
+def _possible(graphs: Graphs) -> int:
+    """Patterns that rows can have: of each label all, none, or part of its elements."""
+    found = [Pattern(())]
+    for name in graphs.supervised:
+        whole = [Pattern((*each.labels, name), masked=each.masked) for each in found]
+        part = [Pattern(each.labels, masked=(*each.masked, name)) for each in found]
+        found += [*whole, *(part if name in given_in_part(graphs) else [])]
+    return sum(label_without_count(graphs, pattern) is None for pattern in found)
 
 
 def _explain_pattern(graphs: Graphs, pattern: Pattern) -> PatternExplanation:

@@ -20,22 +20,22 @@ def measure(run: "Run", model: "Model", data: "PreparedData", *, test: bool = Tr
     if not (test and len(data.test)):
         return None
     report = {"run": str(run.folder), "split": "test", "checkpoint": "best", "samples": 1, "seed": 0}
-    report |= {"data": data.fingerprint, "same_data": True} | _measured(model, data, data.test)
+    report |= {"data": data.fingerprint, "same_data": True} | _measured(run, model, data, data.test)
     write_object(run.folder / "evaluation-test.json", report)
     return report
 
 
-def shortcomings_of(model: "Model", data: "PreparedData", report: dict[str, Any] | None) -> list[str]:
+def shortcomings_of(run: "Run", model: "Model", data: "PreparedData", report: dict[str, Any] | None) -> list[str]:
     """What the model does not do, by the test rows if they are measured, else by the validation rows."""
     if report is None and not len(data.validation):
         return []
-    found: list[str] = (report or _measured(model, data, data.validation))["warnings"]
+    found: list[str] = (report or _measured(run, model, data, data.validation))["warnings"]
     return found
 
 
-def _measured(model: "Model", data: "PreparedData", rows: "Rows") -> dict[str, Any]:
+def _measured(run: "Run", model: "Model", data: "PreparedData", rows: "Rows") -> dict[str, Any]:
     from runtime.measures.evaluation import measure as measured
-    from runtime.measures.shortcomings import TrainingRows, shortcomings
+    from runtime.measures.shortcomings import ChosenEpoch, TrainingRows, shortcomings
 
     report = measured(
         model, rows, units=data.units, binarize=data.binarize, latents=True, training=data.training
@@ -44,7 +44,7 @@ def _measured(model: "Model", data: "PreparedData", rows: "Rows") -> dict[str, A
     for name, figures in report["variables"].items():
         figures["training_labels"] = counts[name]
     training = TrainingRows(len(data.training), len(data.labelled), counts)
-    return report | {"warnings": shortcomings(model.graphs, report, training)}
+    return report | {"warnings": shortcomings(model.graphs, report, training, ChosenEpoch.of(run.manifest()))}
 
 
 def draw(run: "Run", model: "Model", data: "PreparedData") -> list[str]:

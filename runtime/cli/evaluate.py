@@ -49,7 +49,7 @@ def evaluate(
     """
     from runtime.cli.evaluation_tables import print_report
     from runtime.measures.evaluation import measure
-    from runtime.measures.shortcomings import TrainingRows, shortcomings
+    from runtime.measures.shortcomings import ChosenEpoch, TrainingRows, shortcomings
 
     wanted = chosen_metrics(metrics)
     opened = open_for_questions(run, checkpoint, data_dir, allow_python)
@@ -67,14 +67,16 @@ def evaluate(
         by=by,
         compared=by is None,
     )
-    labelled = opened.run.manifest().get("labelled") or {}
+    manifest = opened.run.manifest()
+    labelled = manifest.get("labelled") or {}
     counts = {name: len(kept) for name, kept in labelled.items()}
     for name, figures in found.report["variables"].items():
         figures["training_labels"] = counts.get(name, 0)
     report = {"run": str(run), "split": split, "checkpoint": checkpoint, "samples": samples, "seed": seed}
     report |= {"data": opened.data.fingerprint, "same_data": not opened.data_changed} | found.report
     training = TrainingRows(len(opened.data.training), len(set().union(*labelled.values())), counts)
-    report["warnings"] = shortcomings(opened.model.graphs, found.report, training)
+    chosen = ChosenEpoch.of(manifest) if checkpoint == "best" else None
+    report["warnings"] = shortcomings(opened.model.graphs, found.report, training, chosen)
     if interventions:
         report |= _interventions(opened, rows, seed)
     name = split if not opened.data_changed else f"{split}-{opened.data.fingerprint[:8]}"

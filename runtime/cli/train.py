@@ -149,7 +149,7 @@ def _conclude(run: "Run", model: "Model", data: "PreparedData", as_json: bool, n
     """Measure, draw, tell."""
     try:
         report = measure(run, model, data, test=not no_test)
-        warnings = shortcomings_of(model, data, report)
+        warnings = shortcomings_of(run, model, data, report)
         pictures, undrawn = ([], None) if no_figures else _drawn(run, model, data)
     except UnwritableError as error:
         evaluate = shlex.join(["graphspec", "evaluate", str(run.folder)])

@@ -5,7 +5,6 @@ Not here: drawing, tables, or reading runs.
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -116,7 +115,7 @@ def _measure(
     generator = torch.Generator(device).manual_seed(seed)
     pixels = torch.Generator(rows.device).manual_seed(seed)
     weights = ObjectiveWeights.at(graphs, None, math.inf).plain()
-    total, greys, elements = 0.0, set[str](), Counter[str]()
+    total, greys, elements = 0.0, set[str](), dict[str, float]()
     codes: dict[str, list[Tensor]] = {}
     use = LatentUse(model, seed) if latents and graphs.latent else None
     change = UnitChange(graphs, units)
@@ -128,7 +127,8 @@ def _measure(
         noise = Noise(generator, len(positions))
         evaluation = model.evaluate(seen, weights=weights, noise=noise, samples=samples)
         total += float(evaluation.bound.double().sum())
-        elements.update(_elements(graphs, seen, len(positions)))
+        for name, count in _elements(graphs, batch, len(positions)).items():
+            elements[name] = elements.get(name, 0) + count
         if fits is not None:
             fits.take_in(seen, evaluation)
             change.take_in(seen)
@@ -218,21 +218,30 @@ def compare_codes(
     return compare(code_columns(codes, discrete), factor_columns(factors), metrics, seed)
 
 
-def _elements(graphs: Graphs, seen: Mapping[str, Tensor], rows: int) -> dict[str, int]:
-    """How many elements of each plate some rows have."""
-    masks = presence(graphs, seen)
-    found = {}
+def _elements(graphs: Graphs, batch: Mapping[str, Tensor], rows: int) -> dict[str, float]:
+    """How many elements of each plate some rows have; NaN where a row is not told its count, hidden as that may be."""
+    counts = {plate.count for plate in graphs.plates.values()}
+    masks = presence(graphs, {name: values for name, values in batch.items() if name in counts})
+    for name in list(masks):
+        outer, count = graphs.ragged(graphs.plates[name].path[:-1]), graphs.plates[name].count
+        blank = ~given_elements(batch[str(count)], discrete=True)
+        there = None if outer is None else masks.get(outer.name, torch.ones_like(blank))
+        if bool((blank if there is None else blank & there).any()):
+            del masks[name]
+    found: dict[str, float] = {}
     for name, plate in graphs.plates.items():
         ragged = graphs.ragged((name,))
-        around = masks[ragged.name].sum() if ragged is not None and ragged.name in masks else rows
+        around = rows if ragged is None else int(masks[ragged.name].sum()) if ragged.name in masks else math.nan
         inner = plate.path[0 if ragged is None else len(ragged.path) :]
-        found[name] = int(around) * math.prod(graphs.plates[each].size for each in inner)
+        found[name] = around * math.prod(graphs.plates[each].size for each in inner)
     return found
 
 
-def _by_element(elements: Mapping[str, int], total: float) -> dict[str, Any]:
-    """`{elbo_per_element: {plate: nats}}`: the bound of all rows over how many elements they have of each plate."""
-    shares = {name: total / count if count else math.nan for name, count in elements.items()}
+def _by_element(elements: Mapping[str, float], total: float) -> dict[str, Any]:
+    """`{elbo_per_element: {plate: nats}}`: the bound of all rows over how many elements they have of each plate; none of
+    a plate whose count is not told."""
+    known = {name: count for name, count in elements.items() if not math.isnan(count)}
+    shares = {name: total / count if count else math.nan for name, count in known.items()}
     return {"elbo_per_element": shares} if shares else {}
 
 

@@ -27,19 +27,48 @@ class TrainingRows:
     labels: Mapping[str, int]
 
 
-def shortcomings(graphs: Graphs, report: Mapping[str, Any], training: TrainingRows) -> list[str]:
-    """Labels that are not clearly better than the commonest class (or the mean), latents that follow no row, and a
-    bound below what columns give by themselves.
+@dataclass(frozen=True)
+class ChosenEpoch:
+    """The epoch whose weights are measured, of how many, and the figure of validation rows that chose it."""
 
-    report: of held-out rows; its latents may be missing.
+    epoch: int
+    epochs: int
+    by: str
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> "ChosenEpoch | None":
+        """Of a run's manifest; None where the last weights stand."""
+        best, chosen_by = manifest.get("best_epoch"), manifest.get("select", "last")
+        return None if best is None or chosen_by == "last" else cls(best, manifest["epochs"], chosen_by)
+
+
+def shortcomings(
+    graphs: Graphs, report: Mapping[str, Any], training: TrainingRows, chosen: ChosenEpoch | None = None
+) -> list[str]:
+    """Labels that are not clearly better than the commonest class (or the mean), latents that follow no row, and a
+    bound below what columns give by themselves, which may be those of an early epoch that some label's error chose.
+
+    report: of held-out rows; its latents may be missing. chosen: None for the last weights.
     """
     found = []
     for name, figures in report["variables"].items():
         if figures.get("error") is not None and not figures["clearly_better"]:
             compared = _of_classes(name, figures) if "majority_error" in figures else _of_numbers(name, figures)
             found.append(f"{compared}. {_advice(graphs, name, figures, training)}")
-    found += [_dead(graphs, name, use) for name, use in report.get("latents", {}).items() if use["in_use"] == 0]
-    return found + _below_columns(graphs, report)
+    unlearnt = [_dead(graphs, name, use) for name, use in report.get("latents", {}).items() if use["in_use"] == 0]
+    unlearnt += _below_columns(graphs, report)
+    return found + unlearnt + (_chosen_early(chosen) if unlearnt and chosen is not None else [])
+
+
+def _chosen_early(chosen: ChosenEpoch) -> list[str]:
+    """A label's error on few rows is as good by chance after one epoch, when p has hardly begun."""
+    if chosen.by == "elbo" or 2 * chosen.epoch > chosen.epochs:
+        return []
+    return [
+        f"these are the weights of epoch {chosen.epoch} of {chosen.epochs}, the best by {chosen.by} on validation rows, "
+        "and what is said above is of them: see what the last ones do, `graphspec evaluate RUN --checkpoint last`; "
+        "training: {select: elbo} (or last) keeps others"
+    ]
 
 
 def _of_classes(name: str, figures: Mapping[str, Any]) -> str:
