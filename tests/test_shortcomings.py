@@ -111,9 +111,9 @@ def test_dead_latents_of_an_early_epoch_that_a_label_chose_are_said_to_be() -> N
     report, rows = report_of(model, 5.0, LABELS, latents=True), TrainingRows(300, 12, {"y": 12})
     *_, dead, why = shortcomings(model.graphs, report, rows, ChosenEpoch(3, 40, "y.error"))
     assert "carries nothing" in dead
-    assert "weights of epoch 3 of 40, the best by y.error" in why and "--checkpoint last" in why
+    assert "weights are of epoch 3 of 40, best by y.error" in why and "--checkpoint last" in why
     for other in (None, ChosenEpoch(3, 40, "elbo"), ChosenEpoch(30, 40, "y.error")):
-        assert not any("weights of epoch" in found for found in shortcomings(model.graphs, report, rows, other))
+        assert not any("weights are of epoch" in found for found in shortcomings(model.graphs, report, rows, other))
     assert ChosenEpoch.of({"best_epoch": 3, "epochs": 40, "select": "last"}) is None
     assert ChosenEpoch.of({"best_epoch": 3, "epochs": 40, "select": "elbo"}) == ChosenEpoch(3, 40, "elbo")
 

@@ -238,8 +238,8 @@ def _elements(graphs: Graphs, batch: Mapping[str, Tensor], rows: int) -> dict[st
 
 
 def _by_element(elements: Mapping[str, float], total: float) -> dict[str, Any]:
-    """`{elbo_per_element: {plate: nats}}`: the bound of all rows over how many elements they have of each plate; none of
-    a plate whose count is not told."""
+    """`{elbo_per_element: {plate: nats}}`: the bound of all rows over how many elements they have of each plate; not
+    of a plate whose count is not told."""
     known = {name: count for name, count in elements.items() if not math.isnan(count)}
     shares = {name: total / count if count else math.nan for name, count in known.items()}
     return {"elbo_per_element": shares} if shares else {}

@@ -65,8 +65,8 @@ def _chosen_early(chosen: ChosenEpoch) -> list[str]:
     if chosen.by == "elbo" or 2 * chosen.epoch > chosen.epochs:
         return []
     return [
-        f"these are the weights of epoch {chosen.epoch} of {chosen.epochs}, the best by {chosen.by} on validation rows, "
-        "and what is said above is of them: see what the last ones do, `graphspec evaluate RUN --checkpoint last`; "
+        f"these weights are of epoch {chosen.epoch} of {chosen.epochs}, best by {chosen.by} on validation rows: "
+        "see what the last ones do, `graphspec evaluate RUN --checkpoint last`; "
         "training: {select: elbo} (or last) keeps others"
     ]
 
