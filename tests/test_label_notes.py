@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from graphspec.loading import load
 from runtime.cli.app import app
-from runtime.data.stream.label_counts import dilution_notes
+from runtime.data.stream.label_counts import dilution_notes, few_unlabelled_notes
 from runtime.measures.shortcomings import TrainingRows, shortcomings
 
 
@@ -35,6 +35,31 @@ def test_a_class_without_a_training_row_is_told(tmp_path: Path) -> None:
     said = " ".join(notes_of(tmp_path, np.arange(400) % 2))
     assert "no training row has class 2 of 'y'" in said
     assert "no training row" not in " ".join(notes_of(tmp_path, np.arange(400) % 3))
+
+
+FEW = "20 of 400 training rows have no label at all: "
+EPOCH = "an epoch is one pass over these, 1 step with 128 labelled rows of 380 (ask for 3 times the epochs, or label fewer rows)"
+WEIGHT = "each of them weighs as 19 labelled rows, by rho 0.5 (`objective: {rho: 0.95}` weighs all alike)"
+
+
+@pytest.mark.parametrize(
+    ("blanks", "overrides", "told"),
+    [
+        (20, (), [f"{FEW}{EPOCH}; {WEIGHT}"]),
+        (20, ("objective.gamma=1",), [f"{FEW}{EPOCH}"]),
+        (20, ("training.labelled_batch_size=400",), [f"{FEW}{WEIGHT}"]),
+        (20, ("training.labelled_batch_size=400", "objective.rho=0.95"), []),
+        (150, (), []),
+        (0, (), []),
+    ],
+)
+def test_few_rows_without_labels_are_told(blanks: int, overrides: tuple[str, ...], told: list[str]) -> None:
+    assert few_unlabelled_notes(load("-", overrides, text=LABELS), blanks, 400 - blanks) == told
+
+
+def test_data_with_few_blanks_say_so(tmp_path: Path) -> None:
+    said = [" ".join(notes_of(tmp_path, np.where(np.arange(400) % blank, np.arange(400) % 3, -1))) for blank in (20, 3)]
+    assert ["training rows have no label at all" in notes for notes in said] == [True, False]
 
 
 @pytest.mark.parametrize(("labels", "few"), [(400, False), (100, True), (0, False)])

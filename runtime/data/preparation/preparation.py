@@ -33,7 +33,7 @@ from runtime.data.read.table import Table, whole
 from runtime.data.read.unpacked_copies import Tell
 from runtime.data.stream.column_store import Held, Mapped, Selection, Stored, scaled
 from runtime.data.stream.known_rows import SourceRows, TrainedRows, cell_hashes
-from runtime.data.stream.label_counts import dilution_notes, label_notes
+from runtime.data.stream.label_counts import dilution_notes, few_unlabelled_notes, label_notes
 from runtime.data.stream.patterns import count_given, given_elements
 from runtime.data.stream.ragged_store import Ragged, flat_rows
 from runtime.data.stream.rows import PreparedData, Rows, Units, positive_log
@@ -120,10 +120,14 @@ def prepare(
     prepared = _assemble(graphs, data, columns, table, values, splits, (kept, of_elements), notes, source, units or {})
     rows = {"training": len(prepared.training), "validation": len(prepared.validation), "test": len(prepared.test)}
     per_label = {name: len(given) for name, given in prepared.label_rows.items()}
-    diluted = dilution_notes(graphs, per_label, len(prepared.labelled))
+    labelled = len(prepared.labelled)
+    weighed = (
+        *dilution_notes(graphs, per_label, labelled),
+        *few_unlabelled_notes(graphs, len(prepared.unlabelled), labelled),
+    )
     copied = copied_labels(graphs, columns, values, splits, kept, of_elements)
     return replace(
-        prepared, notes=(*prepared.notes, *label_notes(graphs, prepared.label_counts, rows), *diluted, *copied)
+        prepared, notes=(*prepared.notes, *label_notes(graphs, prepared.label_counts, rows), *weighed, *copied)
     )
 
 

@@ -5,12 +5,12 @@ Not here: which labels there are (`preparation`), how sure an error is (`measure
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 from typing import Any
 
 import torch
 
-from graphspec.describe.label_shares import dilution, stakes
+from graphspec.describe.label_shares import dilution, stakes, two_digits
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.language.data import FEW_LABELS
 from graphspec.reading.suggestions import counted
@@ -20,6 +20,8 @@ from runtime.data.stream.patterns import as_wide, given_elements
 
 FEW_ROWS = 10
 """Training rows below which hardly anything can be learnt."""
+MANY_LABELLED = 4
+"""Labelled rows for each row without labels, from where on those without are few."""
 MOST_CLASSES = 12
 """Classes that the table lists one by one."""
 
@@ -135,6 +137,28 @@ def dilution_notes(graphs: Graphs, label_rows: Mapping[str, int], labelled: int)
         if not graphs.told("GS123", stake.name)
     ]
     return ["; ".join(each) for each in found if each is not None]
+
+
+def few_unlabelled_notes(graphs: Graphs, unlabelled: int, labelled: int) -> list[str]:
+    """Rows without labels that are few beside those with some: they alone say how long an epoch is, and by rho they may
+    weigh much more. A row with a label of one element is a labelled one, so a share of the elements may leave few."""
+    training, rho = graphs.spec.training, graphs.spec.objective.labelled_share(labelled, unlabelled)
+    if not unlabelled or labelled < MANY_LABELLED * unlabelled:
+        return []
+    steps = ceil(unlabelled / training.batch_size)
+    seen = steps * min(training.labelled_batch_size or training.batch_size, labelled)
+    consequences = []
+    if seen < labelled:
+        consequences.append(
+            f"an epoch is one pass over these, {counted(steps, 'step')} with {counted(seen, 'labelled row')} of "
+            f"{labelled} (ask for {ceil(labelled / seen)} times the epochs, or label fewer rows)"
+        )
+    weight = (1 - rho) / unlabelled * labelled / rho
+    if weight >= MANY_LABELLED:
+        alike = f"`objective: {{rho: {labelled / (unlabelled + labelled):.2g}}}` weighs all alike"
+        consequences.append(f"each of them weighs as {two_digits(weight)} labelled rows, by rho {rho:.2g} ({alike})")
+    few = f"{unlabelled} of {unlabelled + labelled} training rows have no label at all"
+    return [f"{few}: {'; '.join(consequences)}"] if consequences else []
 
 
 def _unmeasured(label: LabelCounts, split_rows: Mapping[str, int]) -> list[str]:
