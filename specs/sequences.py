@@ -49,12 +49,12 @@ def tunes(count: int = 240) -> dict[str, np.ndarray]:
     return {"notes": np.array(beats), "beats": np.array(lengths, np.int16)}
 
 
-def gestures(count: int = 200, room: int = 16) -> dict[str, np.ndarray]:
+def gestures(count: int = 600, room: int = 16) -> dict[str, np.ndarray]:
     """One recording a row, padded to `room` steps: how a hand moves [count, room, 2], NaN behind the end, what gesture
     it makes [count, room], -1 behind the end, and how many steps there are [count]. A gesture is in how the direction
     turns: one step by itself says nothing of it."""
     draws = Draws(8)
-    moves = np.full((count, room, 2), np.nan, dtype=np.float32)
+    moves = np.full((count, room, 2), np.nan, dtype=np.float16)
     kinds = np.full((count, room), -1, dtype=np.int8)
     steps = np.array([8 + int((room - 7) * draws.uniform()) for _ in range(count)], dtype=np.int16)
     for row, length in enumerate(steps):
@@ -65,7 +65,7 @@ def gestures(count: int = 200, room: int = 16) -> dict[str, np.ndarray]:
             side = -side
             angle += (0.6, -0.6, 0.8 * side, 0.0)[kind] + draws.normal(0, 0.12)
             speed = math.exp(draws.normal(0, 0.1))
-            moves[row, step] = [speed * math.cos(angle), speed * math.sin(angle)]
+            moves[row, step] = [round(speed * part, 2) for part in (math.cos(angle), math.sin(angle))]
             kinds[row, step] = kind
     return {"moves": moves, "gesture": kinds, "steps": steps}
 
