@@ -35,7 +35,8 @@ ROOMS = {
         "symbolic", "tensors", "kernels", "networks", "families", "factors", "plan", "model", "emission",
     ),
     "runtime": (
-        "errors", "data", "measures", "runs", "training", "answering", "probing", "figures", "sweeping", "cli",
+        "errors", "data", "measures", "runs", "training", "answering", "predicting", "probing", "figures", "sweeping",
+        "cli",
     ),
     "runtime.data": ("randomness", "read", "stream", "preparation"),
     "runtime.training": ("processes", "speed", "step", "loop"),

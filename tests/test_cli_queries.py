@@ -9,15 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_runs import make_run
 from typer.testing import CliRunner, Result
 
-from compiler import compile_spec
-from graphspec import load
-from graphspec.describe.resolved import spec_as_yaml
 from runtime.cli.app import app
 from runtime.cli.run_options import fitting_widths
 from runtime.data import prepare
-from runtime.runs.checkpoints import save_weights
 from runtime.runs.run_folder import Run
 
 SPEC = """
@@ -48,21 +45,6 @@ data:
   variables: {v: {columns: [a, b], standardize: true}, s: {column: s, standardize: true}}
   factors: {side: side}
 """
-
-
-def make_run(folder: Path, spec: Path) -> Run:
-    """A run folder as `train` leaves it, with untrained weights."""
-    run = Run(folder)
-    model = compile_spec(load(str(spec)))
-    data = prepare(model.graphs, spec_path=spec)
-    resolved = spec_as_yaml(model.graphs.spec)
-    for file in (run.last_file, run.best_file):
-        save_weights(file, model.state_dict(), resolved, {"epoch": 1})
-    run.spec_file.write_text(spec.read_text())
-    run.resolved_file.write_text(resolved)
-    manifest = {"format": 1, "name": "tiny", "status": "finished", "spec": str(spec), **data.manifest()}
-    run.manifest_file.write_text(json.dumps(manifest))
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """A small model of small data, trained in a blink: what the tests of training, checkpoints and runs share."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,10 @@ import numpy as np
 
 from compiler import compile_spec
 from compiler.model.model import Model
+from graphspec.describe.resolved import spec_as_yaml
 from graphspec.loading import load
+from runtime.data import prepare
+from runtime.runs.checkpoints import save_weights
 from runtime.runs.run_folder import Run
 from runtime.training.loop.fitting import fit
 
@@ -63,3 +67,18 @@ def train_tiny(folder: Path, *overrides: str, out: str = "run", seed: int = 0, *
     """Train a fresh tiny model into folder/out, silently."""
     options = {"progress": False, "device": "cpu", **options}
     return fit(tiny_model(folder, *overrides, seed=seed), out=folder / out, **options)
+
+
+def make_run(folder: Path, spec: Path) -> Run:
+    """A run folder as `train` leaves it, with untrained weights."""
+    run = Run(folder)
+    model = compile_spec(load(str(spec)))
+    data = prepare(model.graphs, spec_path=spec)
+    resolved = spec_as_yaml(model.graphs.spec)
+    for file in (run.last_file, run.best_file):
+        save_weights(file, model.state_dict(), resolved, {"epoch": 1})
+    run.spec_file.write_text(spec.read_text())
+    run.resolved_file.write_text(resolved)
+    manifest = {"format": 1, "name": "tiny", "status": "finished", "spec": str(spec), **data.manifest()}
+    run.manifest_file.write_text(json.dumps(manifest))
+    return run

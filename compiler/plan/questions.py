@@ -45,8 +45,14 @@ def plan_posterior(program: Program, name: str, features: Sequence[str] = ()) ->
     """
     planner = SumAnswers(program, features)
     planner.take_steps()
+    return planner.finished({"posterior": planner.rows_first(name, posterior_of(planner, name))})
+
+
+def posterior_of(planner: SumAnswers, name: str) -> Value:
+    """The lines of `plan_posterior`, on the axes of the variable's plates."""
+    program = planner.program
     if name in program.exact or name in program.own:
-        return planner.finished({"posterior": planner.rows_first(name, planner.posterior(name))})
+        return planner.posterior(name)
     factor, variable = planner.steps["q", name].factor, program.graphs.variables[name]
     rank, finite = len(variable.shape), variable.support is not None
     if name not in program.upstream:
@@ -57,8 +63,7 @@ def plan_posterior(program: Program, name: str, features: Sequence[str] = ()) ->
         value = planner.write("class_weights", f"classes_of_{name}", inputs, rank=rank + 1, variable=name)
     else:
         value = planner.value(name)
-    mean = planner.average(Measure(program.weighing_labels()), value, f"mean_{name}")
-    return planner.finished({"posterior": planner.rows_first(name, mean)})
+    return planner.average(Measure(program.weighing_labels()), value, f"mean_{name}")
 
 
 class Walk(FactorWriter):

@@ -111,6 +111,16 @@ def _rows(path: Path, dialect: Dialect, lines: _Lines) -> Iterator[list[str]]:
         raise SourceError(f"{path.name} cannot be read ({error})") from error
 
 
+def separator_in(path: Path, dialect: Dialect = PLAIN_DIALECT) -> str:
+    """The sign between the cells of a table, as `csv_rows` takes it. Raises SourceError for what is no text."""
+    try:
+        head = list(islice(_Lines(path), SNIFFED_LINES))
+    except (UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
+        raise SourceError(f"{path.name} cannot be read ({error})") from error
+    told = _SEP_LINE.fullmatch(head[0]) if head else None
+    return dialect.separator or (told.group(1) if told is not None else separator_of(path, head))
+
+
 def _uneven(path: Path, line: int, row: list[str], header: list[str]) -> SourceError:
     hint = 'quote cells that hold the separator, or name it: data: {separator: ";"}'
     if len(header) == 1 and header[0].startswith("#"):

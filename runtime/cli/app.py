@@ -20,6 +20,7 @@ VERBS = (
     "compile",
     "train",
     "evaluate",
+    "predict",
     "sample",
     "reconstruct",
     "traverse",

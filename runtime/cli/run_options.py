@@ -107,14 +107,9 @@ class Opened:
 
 def open_for_questions(folder: Path, checkpoint: Weights, data_dir: Path | None, allow_python: bool = False) -> Opened:
     """The trained model of a run folder; RunError (or SpecError) says why it cannot be opened."""
-    from runtime.runs.records import understood
-    from runtime.runs.run_folder import find_run, open_run
+    from runtime.runs.named_model import open_with_names
 
-    run = find_run(folder)
-    file = run.checkpoint if checkpoint == "best" else run.last_file
-    model = open_run(file, allow_python=allow_python)
-    with understood(run.manifest_file):
-        model.graphs = model.graphs.with_names(run.manifest().get("class_names") or {})
+    run, model = open_with_names(folder, checkpoint, allow_python=allow_python)
     return Opened(run, model, data_dir)
 
 

@@ -47,6 +47,8 @@ class _Facts(BaseModel):
     units: dict[str, _Scale] | None = None
     class_names: dict[str, list[str]] | None = None
     starts: dict[str, dict[str, Any]] | None = None
+    columns: dict[str, list[str]] | None = None
+    seen: dict[str, dict[str, Any]] | None = None
     starts_from: list[dict[str, Any]] | None = None
     choices: dict[str, str | None] | None = None
     given: dict[str, Any] | None = None

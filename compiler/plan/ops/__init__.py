@@ -8,8 +8,11 @@ from compiler.plan.ops.batches import BATCHES
 from compiler.plan.ops.drawing_values import VALUES
 from compiler.plan.ops.gradients import GRADIENTS
 from compiler.plan.ops.scoring import DENSITIES
+from compiler.plan.ops.spreading import SPREADS
 from compiler.plan.ops.summing_out import SUMS
 
-OPERATIONS: Operations = {**VALUES, **DENSITIES, **ARITHMETIC, **GRADIENTS, **ACROSS, **WALKS, **SUMS, **BATCHES}
+OPERATIONS: Operations = {
+    **VALUES, **DENSITIES, **ARITHMETIC, **GRADIENTS, **ACROSS, **WALKS, **SUMS, **SPREADS, **BATCHES,
+}  # fmt: skip
 
 __all__ = ["OPERATIONS"]

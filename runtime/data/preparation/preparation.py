@@ -37,6 +37,7 @@ from runtime.data.stream.label_counts import dilution_notes, few_unlabelled_note
 from runtime.data.stream.patterns import count_given, given_elements
 from runtime.data.stream.ragged_store import Ragged, flat_rows
 from runtime.data.stream.rows import PreparedData, Rows, Units, positive_log
+from runtime.data.stream.seen_values import seen_in
 from runtime.errors import DataError
 
 BLOCKED_BYTES, BLOCK_BYTES = 2**34, 2**22
@@ -246,6 +247,7 @@ def _assemble(
         plates=tuple(graphs.plates.values()),
         block_rows=_block_rows(stored),
         weights={name: read.weights[splits.training] for name, read in values.items() if read.weights is not None},
+        seen=seen_in({n: graphs.variables[n] for n in values}, training.selection),
         may_be_blank=frozenset(name for name in values if name in graphs.supervised or graphs.variables[name].missing),
     )
 

@@ -47,35 +47,45 @@ class Values:
         return self.stored.tensor
 
 
-def read_values(variable: Variable, spec: ColumnSpec, table: Table, numbers: NumberFormat = PLAIN_NUMBERS) -> Values:
+def read_values(
+    variable: Variable,
+    spec: ColumnSpec,
+    table: Table,
+    numbers: NumberFormat = PLAIN_NUMBERS,
+    *,
+    whole_source: bool = True,
+) -> Values:
     """Read, shape and check one variable. A large observed one stays in its file and is only checked now.
 
-    numbers: how cells of text write them.
+    numbers: how cells of text write them. whole_source: the table is all there is, and what only all cells together
+    tell is asked too: whether -1 could be a value, whether bytes are levels of grey.
     """
     if spec.soft:
-        return _read_weights(variable, spec, table, numbers)
+        return _read_weights(variable, spec, table, numbers, whole_source)
     variable = with_source_classes(variable, spec, table)
     columns = [table.columns[name] for name in spec.names]
     if len(columns) == 1 and isinstance(columns[0], Parts) and variable.role == "observed":
         return _read_mapped(variable, spec, columns[0], table)
     cells = [whole(column) for column in columns]
     place = Place(spec.names, where=table.where)
-    for name, column in zip(spec.names, cells, strict=True):
+    for name, column in zip(spec.names, cells, strict=True) if whole_source else ():
         signs = SignsSeen(read_as(variable, spec))
         signs.look_at(column, spec.missing_in(name))
         signs.refuse(Place((name,)))
     array = _converted(variable, spec, cells, place, numbers)
-    for name, column in zip(spec.names, cells, strict=True):
+    for name, column in zip(spec.names, cells, strict=True) if whole_source else ():
         _refuse_dark(name, _brightest(variable, spec, column))
     present = rows_present(variable, place, array)
     array = _small(array) if variable.role == "observed" else array
     return Values(Held(torch.from_numpy(np.ascontiguousarray(array))), present)
 
 
-def _read_weights(variable: Variable, spec: ColumnSpec, table: Table, numbers: NumberFormat) -> Values:
+def _read_weights(
+    variable: Variable, spec: ColumnSpec, table: Table, numbers: NumberFormat, whole_source: bool
+) -> Values:
     """A soft label: a row that lacks a weight has no label."""
     plain = spec.model_copy(update={"soft": False})
-    read = read_values(read_as(variable, spec), plain, table, numbers)
+    read = read_values(read_as(variable, spec), plain, table, numbers, whole_source=whole_source)
     blank = read.tensor.isnan().any(dim=1)
     likeliest = read.tensor.nan_to_num().argmax(dim=1).masked_fill(blank, BLANK)
     return Values(Held(likeliest), np.asarray(~blank.numpy()), read.tensor.nan_to_num())

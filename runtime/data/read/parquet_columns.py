@@ -23,10 +23,10 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Table:
             raise DataError(f"column {name!r} of {path.name} holds no single numbers or texts", OBJECTS_HINT)
     with opened_parquet(path) as file:
         read = file.read(columns=list(columns))
-        return make_table(path.name, {name: _array(read.column(name)) for name in columns})
+        return make_table(path.name, {name: array_of(read.column(name)) for name in columns})
 
 
-def _array(column: Any) -> Array:
+def array_of(column: Any) -> Array:
     """One column. Whole numbers with nulls become floats, whose blanks are NaN."""
     from pyarrow import types
 

@@ -20,6 +20,7 @@ from runtime.data.stream.element_lengths import Lengths, describe_lengths, lengt
 from runtime.data.stream.known_rows import SourceRows
 from runtime.data.stream.label_counts import LabelCounts, count_labels, describe_labels
 from runtime.data.stream.patterns import Given, count_given, count_patterns, describe_blanks, describe_splits
+from runtime.data.stream.seen_values import Seen
 
 Batch = dict[str, Tensor]
 
@@ -126,7 +127,8 @@ class PreparedData:
     weights: [N, K] of each soft label, per training row and class.
     block_rows: rows that training reads together, where the data are much too large for memory; else 0.
     rows_of_source: all rows, as other data may know them again. labels: the supervised variables, with class names.
-    starts: of variables whose values are far from where their factors would start. plates: of the spec.
+    starts: of variables whose values are far from where their factors would start. plates: of the spec. seen: what
+    training rows hold of each variable.
     """
 
     source: str
@@ -149,6 +151,7 @@ class PreparedData:
     labels: Mapping[str, Variable] = field(default_factory=dict)
     starts: Mapping[str, Start] = field(default_factory=dict)
     plates: tuple[Plate, ...] = ()
+    seen: Mapping[str, Seen] = field(default_factory=dict)
 
     def augment(self, batch: Mapping[str, Tensor], generator: torch.Generator, portion: Portion | None = None) -> Batch:
         """The batch with its images changed as `augment` says; for training only. generator: on the batch's device.
@@ -268,6 +271,8 @@ class PreparedData:
                 for name, units in self.units.items()
             },
             "starts": {name: start.to_json() for name, start in self.starts.items()},
+            "columns": {name: list(spec.names) for name, spec in self.columns.items()},
+            "seen": {name: seen.to_json() for name, seen in self.seen.items()},
             "fingerprint": self.fingerprint,
             "notes": list(self.notes),
         }

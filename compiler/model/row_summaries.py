@@ -1,0 +1,48 @@
+"""What q says of every hidden variable of a row, in one run of its networks."""
+
+from collections.abc import Collection, Mapping
+from functools import partial
+
+from torch import Tensor
+
+from compiler.families.entry import FamilyEntry
+from compiler.model.model import Model
+from compiler.model.queries import Asked
+from compiler.plan.summaries import Levels, plan_summaries
+from compiler.symbolic.program import Pattern
+from compiler.tensors.noise import Noise
+
+
+def summarize_rows(
+    model: Model,
+    rows: Mapping[str, Tensor],
+    names: Collection[str],
+    *,
+    samples: int,
+    noise: Noise,
+    levels: Levels | None = None,
+    deviations: Collection[str] = (),
+) -> dict[str, Tensor]:
+    """Answers about hidden variables from the observed ones and the labels in `rows` {name: [B, *shape]}.
+
+    `posterior NAME` is what `Model.predict` gives: probabilities [B, *shape, K], or the mean [B, *shape]. Of numbers
+    `low NAME` and `high NAME` [B, *shape]: below them lies as much as `levels` say, half of the rest each; of the names
+    in `deviations` the standard deviation instead, `deviation NAME`. NaN where a row has the label as a whole.
+    samples: draws of what is neither enumerated nor read off a distribution.
+    """
+    prepared = model.prepare(rows)
+    modules = model.compiled.modules
+    wanted = {name for name in names if name not in model.graphs.exact}
+
+    def planned(pattern: Pattern) -> Asked | None:
+        hidden = tuple(name for name in names if name not in pattern.labels)
+        if not hidden:
+            return None
+        program, _ = model.compiled.program(pattern, samples)
+        entries: dict[str, FamilyEntry | None] = {
+            name: modules.family(f"recognition.{name}")[0] if name in wanted else None for name in hidden
+        }
+        key = ("summaries", hidden, samples, levels, tuple(deviations))
+        return key, partial(plan_summaries, program, entries, model.compiled.features, levels, tuple(deviations))
+
+    return model.by_pattern(prepared, planned, noise)

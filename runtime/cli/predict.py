@@ -1,0 +1,76 @@
+"""`graphspec predict`: what a run says of rows that it has never seen."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphspec.language.base import LARGEST_SEED
+from runtime.cli.common import AllowPythonOption, DataDirOption, RunArgument, console, error_console, tell
+from runtime.cli.run_options import CheckpointOption
+
+
+def predict(
+    run: RunArgument,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="A .csv, .tsv (or .gz), .parquet or .npz file, a folder of pictures, a known set, or - for a table on "
+            "standard input.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="A .csv, .tsv (or .gz), .parquet or .npz file.")
+    ],
+    latents: Annotated[
+        str, typer.Option("--latents", metavar="mean|draws|none", help="Latents as means with deviations, or one draw.")
+    ] = "mean",
+    interval: Annotated[
+        float, typer.Option("--interval", min=0.01, max=0.999, help="What `.low` and `.high` of a number enclose.")
+    ] = 0.9,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the input's own columns as they are; answers go into `v.predicted`.")
+    ] = False,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--threshold",
+            metavar="V=NAME:SHARE",
+            help="Say class NAME of v from this probability on, for classes of unequal cost (repeatable).",
+        ),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option("--samples", min=1, metavar="S", help="Draws of what can be neither summed nor computed.")
+    ] = 100,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, metavar="N", help="Of every draw.")] = 0,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, metavar="N", help="Rows of one call.")] = 500,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    checkpoint: CheckpointOption = "best",
+    data_dir: DataDirOption = None,
+    allow_python: AllowPythonOption = False,
+) -> None:
+    """Answer for new rows: labels with probabilities, numbers with intervals, latents; in the data's units and names.
+
+    Example:  graphspec predict runs/table new-patients.csv -o answers.csv
+
+    Columns may stand in any order; those that the model does not know stay. A label that a row has is used for the
+    others, and a column that is there already is filled where it is blank. Rows are read as in training, by what the
+    run folder says; its own data are not needed.
+    """
+    from runtime.predicting.predict_rows import predict_file
+    from runtime.predicting.settings import asked_for
+    from runtime.predicting.used_run import use_run
+    from runtime.training.processes.devices import resolve_device
+
+    used = use_run(
+        run, checkpoint=checkpoint, device=resolve_device(device), data_dir=data_dir, allow_python=allow_python
+    )
+    asked = asked_for(used, latents, interval, keep, threshold or (), samples, seed)
+    from runtime.cli.row_progress import row_progress
+
+    with row_progress(error_console) as progress:
+        found = predict_file(used, source, output, asked, batch_rows=batch_size, tell=tell, progress=progress)
+    for note in found.notes:
+        tell(f"note: {note}")
+    console.print(f"{output}  ({found.rows} rows)", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,56 @@
+"""What a person asks of predictions, in words, as `AskedFor`."""
+
+import re
+from collections.abc import Sequence
+
+from graphspec.reading.suggestions import did_you_mean, few
+from runtime.errors import RunError
+from runtime.predicting.row_answers import AskedFor, Latents
+from runtime.predicting.used_run import UsedRun
+
+LATENTS: tuple[Latents, ...] = ("mean", "draws", "none")
+
+
+def asked_for(
+    used: UsedRun, latents: str, interval: float, keep: bool, thresholds: Sequence[str], samples: int, seed: int
+) -> AskedFor:
+    """RunError for what cannot be asked. thresholds: `v=NAME:0.3` each."""
+    latents = "mean" if latents == "means" else latents
+    chosen = next((each for each in LATENTS if each == latents), None)
+    if chosen is None:
+        raise RunError(f"--latents {latents}: {did_you_mean(latents, LATENTS)}".rstrip(": "), "mean, draws or none")
+    found: dict[str, dict[int, float]] = {}
+    for text in thresholds:
+        name, index, share = _threshold(used, text)
+        found.setdefault(name, {})[index] = share
+    return AskedFor(chosen, interval, keep, found, samples, seed)
+
+
+def _threshold(used: UsedRun, text: str) -> tuple[str, int, float]:
+    match = re.fullmatch(r"\s*(.+?)\s*=\s*(.+)\s*:\s*([0-9.eE+-]+)\s*", text)
+    if match is None:
+        raise RunError(f"cannot read --threshold {text!r}", "write VARIABLE=CLASS:SHARE, such as diagnosis=severe:0.3")
+    called, label, number = match.groups()
+    graphs = used.graphs
+    names = {each: name for name in graphs.supervised for each in (used.called(name), name)}
+    if called not in names:
+        raise RunError(
+            f"--threshold {text}: no supervised variable or column is called {called!r}",
+            f"{did_you_mean(called, names)} there are: {few(dict.fromkeys(names))}".strip(),
+        )
+    variable = graphs.variables[names[called]]
+    if variable.support is None:
+        raise RunError(f"--threshold {text}: {called} has no classes", "a threshold is of a class")
+    classes = variable.value_names
+    if label.strip() not in classes:
+        raise RunError(
+            f"--threshold {text}: {label!r} is no class of {called}",
+            f"{did_you_mean(label, classes)} classes: {few(classes)}".strip(),
+        )
+    try:
+        share = float(number)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise RunError(f"--threshold {text}: {number} is no probability", "write a number between 0 and 1")
+    return variable.name, classes.index(label.strip()), share

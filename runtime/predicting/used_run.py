@@ -1,0 +1,140 @@
+"""A run opened to be used on other data: its model, and how its training read each variable.
+
+Everything here comes from the run folder: names, columns, units, sizes of pictures. The data that it was trained on
+need not be there any more.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from compiler.model.model import Model
+from graphspec.graphs.graph import Graphs
+from graphspec.headers import Dialect
+from graphspec.headers.element_tables import layouts_of
+from graphspec.headers.sources import dialect_of
+from graphspec.language import ColumnSpec, DataSection
+from graphspec.language.data import is_pattern
+from graphspec.reading.suggestions import few
+from runtime.data import Units
+from runtime.data.preparation.picture_wishes import picture_readings
+from runtime.data.read.column_patterns import with_patterns
+from runtime.data.read.picture_decoding import PictureReading
+from runtime.data.stream.seen_values import Seen
+from runtime.errors import DataError, RunError
+from runtime.runs.named_model import open_with_names
+from runtime.runs.recorded_units import recorded_units
+from runtime.runs.records import understood
+from runtime.runs.run_folder import Run
+
+
+@dataclass(frozen=True)
+class UsedRun:
+    """columns: how each observed and supervised variable is read, patterns written out. units: of standardized ones.
+    seen: what training rows hold, as far as the run tells."""
+
+    run: Run
+    model: Model
+    data: DataSection
+    columns: Mapping[str, ColumnSpec]
+    units: Mapping[str, Units]
+    seen: Mapping[str, Seen]
+    data_dir: Path | None
+
+    @property
+    def graphs(self) -> Graphs:
+        """The model's graphs for whoever reads data."""
+        return self.model.graphs.by_row
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """How the training's tables of text are written."""
+        return dialect_of(self.data)
+
+    @cached_property
+    def readings(self) -> Mapping[str, PictureReading]:
+        """By column, how picture files are read."""
+        return picture_readings(self.graphs, self.data)
+
+    def may_be_blank(self, name: str) -> bool:
+        """Rows may lack values of a variable."""
+        variable = self.graphs.variables[name]
+        return variable.missing or variable.role == "supervised"
+
+    def called(self, name: str) -> str:
+        """What a variable is called in tables: its data column where it has one, else as in the spec."""
+        spec = self.columns.get(name)
+        return name if spec is None or spec.column is None or spec.soft else spec.column
+
+    def elements(self, name: str) -> tuple[str, ...]:
+        """What each element of a variable is called: its own column, else `v`, `v[0]`, `v[0,1]`."""
+        variable, spec = self.graphs.variables[name], self.columns.get(name)
+        if not variable.shape:
+            return (spec.names[0] if spec is not None and len(spec.names) == 1 else name,)
+        count = torch.Size(variable.shape).numel()
+        if spec is not None and spec.columns is not None and not spec.soft and len(spec.names) == count:
+            return spec.names
+        places = torch.cartesian_prod(*map(torch.arange, variable.shape)).reshape(count, -1).tolist()
+        return tuple(f"{self.called(name)}[{','.join(map(str, place))}]" for place in places)
+
+
+def use_run(
+    folder: Path | str,
+    *,
+    checkpoint: Literal["best", "last"] = "best",
+    device: torch.device | str = "cpu",
+    data_dir: Path | None = None,
+    allow_python: bool = False,
+) -> UsedRun:
+    """The run in `folder`. RunError, DataError or SpecError says why it cannot be used."""
+    run, model = open_with_names(Path(folder), checkpoint, allow_python=allow_python)
+    graphs, data = model.graphs, model.graphs.spec.data
+    if data is None:
+        raise RunError(f"{folder} was trained without a `data` section", "nothing tells how its variables are read")
+    _refuse_plates(graphs, run)
+    manifest = run.manifest()
+    with understood(run.manifest_file):
+        seen = {name: Seen.from_json(plain) for name, plain in (manifest.get("seen") or {}).items()}
+    columns = _columns(run, graphs, data, manifest.get("columns") or {}, data_dir)
+    units = recorded_units(run, graphs.by_row.variables)
+    return UsedRun(run, model.to(device), data, columns, units, seen, data_dir)
+
+
+def _refuse_plates(graphs: Graphs, run: Run) -> None:
+    """Rows whose elements stand apart, or of which some have fewer than others, cannot be given back yet."""
+    layouts = layouts_of(graphs.spec)
+    for name, plate in graphs.plates.items():
+        if plate.count is not None or layouts.kinds.get(name, "padded") != "padded":
+            where = f"{run.spec_path}, plates.{name}"
+            why = f"counted by {plate.count}" if plate.count is not None else "with a line for each"
+            raise RunError(
+                f"{where}: rows with {name} {why} cannot be predicted yet",
+                "`graphspec evaluate` and `reconstruct` answer for the rows of the run's own data",
+            )
+
+
+def _columns(
+    run: Run, graphs: Graphs, data: DataSection, recorded: Mapping[str, list[str]], data_dir: Path | None
+) -> dict[str, ColumnSpec]:
+    """How each variable is read. Patterns stand for the columns that training found, whatever an input has."""
+    found = {name: data.variables[name] for name in (*graphs.observed, *graphs.supervised) if name in data.variables}
+    patterned = {name for name, spec in found.items() if any(map(is_pattern, spec.columns or ()))}
+    for name in patterned & recorded.keys():
+        found[name] = found[name].model_copy(update={"columns": tuple(recorded[name])})
+    unknown = patterned - recorded.keys()
+    if not unknown:
+        return found
+    try:
+        written = with_patterns(found, data, layouts_of(graphs.spec), dialect_of(data), run.spec_path, data_dir)
+    except DataError:
+        written = found
+    if any(any(map(is_pattern, written[name].columns or ())) for name in unknown):
+        raise RunError(
+            f"{run.folder} does not say which columns {few(sorted(unknown))} stands for, and its data are not there",
+            "bring the data back, or train again with this version, which keeps the names",
+        )
+    return written
