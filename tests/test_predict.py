@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from runtime import open_run
 from runtime.cli.app import app
 from runtime.data import prepare
 from runtime.predicting import predict_rows
-from runtime.predicting.input_values import InputReader
-from runtime.predicting.row_answers import AskedFor
+from runtime.predicting.input_tables import open_input
+from runtime.predicting.input_values import InputReader, batch_of
+from runtime.predicting.row_answers import AskedFor, as_rows
+from runtime.predicting.row_noise import RowNoise, keys_of_contents
 from runtime.predicting.used_run import use_run
 from runtime.runs.run_folder import Run
 
@@ -147,7 +150,8 @@ def test_bit_for_bit_what_evaluate_sees_at_equal_batches(digits: Run, tmp_path: 
     pixels = data.test.values["x"]
     np.savez(tmp_path / "new.npz", image=pixels.numpy())
     predict(digits.folder, tmp_path / "new.npz", "-o", tmp_path / "out.npz")
-    found = np.load(tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as archive:
+        found = dict(archive)
     with torch.no_grad():
         own = model.predict("y", {"x": pixels}, noise=Noise(0, len(pixels)))
     assert np.array_equal(found["label.probabilities"], own.numpy())
@@ -188,6 +192,27 @@ def test_neither_batch_nor_order_nor_format_nor_process_changes_a_number(birds: 
     for row in again:
         assert row["kind"] == expected[row["key"]]["kind"]
         assert row["mass"] == pytest.approx(float(expected[row["key"]]["mass"]), rel=1e-6)
+
+
+def test_labels_are_answered_as_the_spec_says(tmp_path: Path) -> None:
+    (tmp_path / "birds.yaml").write_text(BIRDS + "objective: {answers: {species: both}}\n")
+    write_csv(tmp_path / "birds.csv", [bird(number) for number in range(60)])
+    run = make_run(tmp_path / "run", tmp_path / "birds.yaml")
+    rows = [bird(number) | {"mass": "3500"} for number in range(6)]
+    predict(run.folder, write_csv(tmp_path / "new.csv", rows), "-o", tmp_path / "out.csv")
+    used = use_run(run.folder)
+    table = open_input(str(tmp_path / "new.csv"), used, print, ExitStack())
+    values = InputReader(used, table).read(next(table.parts(6)))
+    held = as_rows(used, batch_of(values, slice(0, 6), torch.float32))
+    noise = RowNoise(0, 6, lambda: keys_of_contents(held))
+    with torch.no_grad():
+        q, both = (
+            used.model.predict("species", held, samples=100, noise=noise, by=by) for by in ("recognition", "both")
+        )
+    found = numbers(read(tmp_path / "out.csv"), "kind=Adelie", "kind=Gentoo", "kind=Chinstrap")
+    hidden = [number for number, row in enumerate(rows) if not row["kind"]]
+    assert len(hidden) == 2 and np.abs(found[hidden] - both.numpy()[hidden]).max() < 1e-6
+    assert np.abs(found[hidden] - q.numpy()[hidden]).max() > 1e-3
 
 
 # --- columns ------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from compiler.families.entry import FamilyEntry
@@ -25,7 +26,8 @@ def summarize_rows(
 ) -> dict[str, Tensor]:
     """Answers about hidden variables from the observed ones and the labels in `rows` {name: [B, *shape]}.
 
-    `posterior NAME` is what `Model.predict` gives: probabilities [B, *shape, K], or the mean [B, *shape]. Of numbers
+    `posterior NAME` is what `Model.predict` gives, by q or by the bound as the spec says: probabilities [B, *shape, K], or
+    the mean [B, *shape]. Of numbers
     `low NAME` and `high NAME` [B, *shape]: below them lies as much as `levels` say, half of the rest each; of the names
     in `deviations` the standard deviation instead, `deviation NAME`. NaN where a row has the label as a whole.
     samples: draws of what is neither enumerated nor read off a distribution.
@@ -45,4 +47,11 @@ def summarize_rows(
         key = ("summaries", hidden, samples, levels, tuple(deviations))
         return key, partial(plan_summaries, program, entries, model.compiled.features, levels, tuple(deviations))
 
-    return model.by_pattern(prepared, planned, noise)
+    found = model.by_pattern(prepared, planned, noise)
+    for name in names:
+        answered = found.get(f"posterior {name}")
+        if answered is not None and model.graphs.spec.objective.answers.get(name, "recognition") != "recognition":
+            found[f"posterior {name}"] = torch.where(
+                answered.isnan(), answered, model.predict(name, rows, samples=samples, noise=noise)
+            )
+    return found
