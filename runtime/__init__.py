@@ -3,10 +3,11 @@
 TYPE_CHECKING = False  # typing itself takes longer to load than all else before a Ctrl-C can be answered in words
 
 if TYPE_CHECKING:
+    from runtime.predicting.predictor import Predictor, open_predictor
     from runtime.runs.run_folder import Run, open_run
     from runtime.training.loop.fitting import fit
 
-__all__ = ["Run", "fit", "open_run"]
+__all__ = ["Predictor", "Run", "fit", "open_predictor", "open_run"]
 
 
 def __getattr__(name: str) -> object:
@@ -15,6 +16,10 @@ def __getattr__(name: str) -> object:
         from runtime.training.loop.fitting import fit
 
         return fit
+    if name in ("Predictor", "open_predictor"):
+        from runtime.predicting import predictor
+
+        return getattr(predictor, name)
     if name in ("Run", "open_run"):
         from runtime.runs import run_folder
 

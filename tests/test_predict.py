@@ -14,9 +14,10 @@ from tiny_runs import make_run
 from typer.testing import CliRunner, Result
 
 from compiler.tensors.noise import Noise
-from runtime import open_run
+from runtime import open_predictor, open_run
 from runtime.cli.app import app
 from runtime.data import prepare
+from runtime.errors import DataError, RunError
 from runtime.predicting import predict_rows
 from runtime.predicting.input_tables import open_input
 from runtime.predicting.input_values import InputReader, batch_of
@@ -430,3 +431,105 @@ def test_a_large_table_is_read_answered_and_written_part_by_part(
     )
     assert seen == [60, 60, 60, 60, 10] and found.rows == len(read(tmp_path / "out.csv")) == 250
     assert told == [(60, None), (120, None), (180, None), (240, None), (250, None)]
+
+
+# --- blanks -------------------------------------------------------------------------------------------------------
+
+
+def test_blanks_are_imputed_in_place_and_in_data_units(birds: Run, tmp_path: Path) -> None:
+    rows = [bird(number) for number in range(14)]
+    file = write_csv(tmp_path / "new.csv", rows)
+    predict(birds.folder, file, "-o", tmp_path / "out.csv", "--impute", "--latents", "none", "--samples", 200)
+    found = read(tmp_path / "out.csv")
+    assert list(found[0])[-5:] == ["bill.low", "bill.high", "wing.low", "wing.high", "eggs.probability"]
+    for before, after in zip(rows, found, strict=True):
+        assert after["island"] == before["island"]
+        for name in ("bill", "wing"):
+            if before[name] in ("", "unknown"):
+                assert float(after[f"{name}.low"]) < float(after[name]) < float(after[f"{name}.high"])
+                assert 20 < float(after[name]) < 300, "data units"
+            else:
+                assert after[name] == before[name] and not after[f"{name}.low"]
+        blank = before["eggs"] == "-1"
+        assert after["eggs"] in "0123" and (after["eggs"] == before["eggs"] or blank)
+        assert (float(after["eggs.probability"] or 0) > 0) == blank
+    predict(birds.folder, file, "-o", tmp_path / "b.csv", "--impute", "--latents", "none", "--samples", 200,
+            "--batch-size", 3)  # fmt: skip
+    again = read(tmp_path / "b.csv")
+    for first, second in zip(found, again, strict=True):
+        assert float(first["bill"]) == pytest.approx(float(second["bill"]), rel=1e-5) or first["bill"] == second["bill"]
+
+
+def test_joint_draws_go_together_and_by_seed_and_place(birds: Run, tmp_path: Path) -> None:
+    rows = [bird(1) | {"kind": "", "mass": "", "bill": "", "eggs": ""}] * 2 + [bird(2)]
+    file = write_csv(tmp_path / "new.csv", rows)
+    predict(birds.folder, file, "-o", tmp_path / "a.csv", "--draws", 3, "--seed", 5)
+    predict(birds.folder, file, "-o", tmp_path / "b.csv", "--draws", 4, "--seed", 5, "--batch-size", 1)
+    first, second = read(tmp_path / "a.csv"), read(tmp_path / "b.csv")
+    assert list(first[0]) == ["draw", *HEADER, "z[0]", "z[1]"]
+    assert [row["draw"] for row in first] == ["1"] * 3 + ["2"] * 3 + ["3"] * 3 and len(second) == 12
+    assert len({row["bill"] for row in first[:3]}) == 3 and all(row["kind"] and row["mass"] for row in first)
+    key = [(row["draw"], row["kind"], round(float(row["mass"]), 2), round(float(row["bill"]), 3)) for row in first]
+    other = {(row["draw"], row["kind"], round(float(row["mass"]), 2), round(float(row["bill"]), 3)) for row in second}
+    assert set(key) <= other, "neither the batch nor the number of draws changes the first ones"
+    assert {row["bill"] for row in first if row["wing"] == rows[2]["wing"]} == {rows[2]["bill"]}
+
+
+def test_nothing_to_impute_is_said(digits: Run, tmp_path: Path) -> None:
+    error = predict(digits.folder, "digits", "-o", tmp_path / "out.csv", "--impute", code=1).output
+    assert "no observed variable that may be blank" in error
+
+
+# --- from Python --------------------------------------------------------------------------------------------------
+
+
+def test_a_predictor_gives_what_the_command_writes(birds: Run, tmp_path: Path) -> None:
+    rows = [bird(number) for number in range(8)]
+    file = write_csv(tmp_path / "new.csv", rows)
+    predict(birds.folder, file, "-o", tmp_path / "out.csv")
+    predictor, written = open_predictor(birds.folder), read(tmp_path / "out.csv")
+    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in HEADER}
+    for name in ("wing", "mass"):
+        columns[name] = [float(cell) if cell else None for cell in columns[name]]
+    for found in (predictor.predict(file), predictor.predict(columns)):
+        assert list(found) == list(written[0])
+        assert list(found["kind"]) == [row["kind"] for row in written]
+        assert np.allclose(np.array(found["kind=Gentoo"]), numbers(written, "kind=Gentoo")[:, 0], atol=1e-6)
+        assert np.allclose(np.array(found["mass"], dtype=float), numbers(written, "mass")[:, 0], rtol=1e-6)
+    assert list(predictor.latents(columns)) == ["z[0]", "z[0].sd", "z[1]", "z[1].sd"]
+    filled = predictor.impute(columns)
+    assert np.isfinite(np.array(filled["wing"], dtype=float)).all() and filled["bill"][3] != "unknown"
+    assert len(predictor.impute(columns, draws=2)["draw"]) == 16
+    pyarrow = pytest.importorskip("pyarrow")
+    assert list(predictor.predict(pyarrow.table(columns))["kind"]) == [row["kind"] for row in written]
+
+
+def test_a_predictor_reads_a_frame_by_the_interchange(birds: Run) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    rows = [bird(number) for number in range(4)]
+
+    class Frame:
+        def __init__(self) -> None:
+            self.table = pyarrow.table({name: [row[name] for row in rows] for name in HEADER})
+
+        def __dataframe__(self, nan_as_null: bool = False, allow_copy: bool = True) -> Any:
+            return self.table.__dataframe__()
+
+    predictor = open_predictor(birds.folder)
+    assert len(predictor.predict(Frame())["kind"]) == 4
+    with pytest.raises(DataError, match="a list is no table with named columns"):
+        predictor.predict([1, 2])
+
+
+def test_a_predictor_samples_rows_in_data_units(birds: Run) -> None:
+    predictor = open_predictor(birds.folder)
+    found = predictor.sample(20, given={"kind": "Gentoo", "island": "Dream", "mass": 4000})
+    assert set(found["kind"]) == {"Gentoo"} and set(found["island"]) == {"Dream"}
+    assert np.allclose(np.array(found["mass"], dtype=float), 4000, rtol=1e-5)
+    assert 100 < float(np.mean(found["wing"])) < 300 and len(set(found["wing"])) == 20
+    with pytest.raises(RunError, match="'Emperor' is no value of species"):
+        predictor.sample(2, given={"kind": "Emperor"})
+    with pytest.raises(RunError, match="size is held in part"):
+        predictor.sample(2, given={"bill": 4, "island": "Dream"})
+    with pytest.raises(RunError, match="needs a value for 'island'"):
+        predictor.sample(2)

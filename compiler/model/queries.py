@@ -173,7 +173,7 @@ class Queries(nn.Module):
         Labels below a drawn variable are accounted for by resampling the S draws by their weights.
         """
         repeated = {n: v.repeat_interleave(samples, dim=0) for n, v in self.prepare(rows).items()}
-        inner = Noise(_forked(noise), noise.batch * samples)
+        inner = noise.repeated(samples)
         labels = self._labels(repeated)
         runner = self.compiled.runner(("draws", labels), lambda: plan_draws(self.graphs, labels))
         found = runner.results(self._context(repeated, inner), self._given(repeated).of(runner.plan))
@@ -276,19 +276,19 @@ class Queries(nn.Module):
         return ObjectiveWeights.at(self.graphs, self.rates, float("inf"))
 
 
-def _forked(noise: Noise) -> torch.Generator:
-    """A generator of its own."""
-    seed = int(torch.randint(2**62, (1,), generator=noise.generator, device=noise.generator.device).item())
-    return torch.Generator(device=noise.generator.device).manual_seed(seed)
-
-
 def _resample(log_weights: Tensor, noise: Noise) -> Tensor:
     """[B, S] indices of draws, with probability proportional to their weights; in order where all are equal."""
     count = log_weights.shape[1]
-    if bool((log_weights == log_weights[:, :1]).all()):
-        return torch.arange(count, device=log_weights.device).expand(len(log_weights), count)
+    even = (log_weights == log_weights[:, :1]).all(1, keepdim=True)
+    as_they_are = torch.arange(count, device=log_weights.device).expand(len(log_weights), count)
+    if bool(even.all()):
+        return as_they_are
     probabilities = torch.softmax(log_weights, dim=1)
-    return torch.multinomial(probabilities, count, replacement=True, generator=_forked(noise))
+    if noise.in_order:
+        return torch.multinomial(probabilities, count, replacement=True, generator=noise.forked())
+    drawn = noise.uniform("which draws", (count,), (), probabilities.dtype).T.contiguous()
+    chosen = torch.searchsorted(probabilities.cumsum(1), drawn).clamp_max(count - 1)
+    return torch.where(even, as_they_are, chosen)
 
 
 def _pick(values: Tensor, chosen: Tensor) -> Tensor:

@@ -26,10 +26,9 @@ def summarize_rows(
 ) -> dict[str, Tensor]:
     """Answers about hidden variables from the observed ones and the labels in `rows` {name: [B, *shape]}.
 
-    `posterior NAME` is what `Model.predict` gives, by q or by the bound as the spec says: probabilities [B, *shape, K], or
-    the mean [B, *shape]. Of numbers
-    `low NAME` and `high NAME` [B, *shape]: below them lies as much as `levels` say, half of the rest each; of the names
-    in `deviations` the standard deviation instead, `deviation NAME`. NaN where a row has the label as a whole.
+    `posterior NAME` is what `Model.predict` gives, by q or by the bound as the spec says: probabilities [B, *shape, K],
+    or the mean [B, *shape]. Of numbers `low NAME` and `high NAME` [B, *shape]: below them lies as much as `levels` say;
+    of the names in `deviations` the standard deviation instead, `deviation NAME`. NaN where a row has the whole label.
     samples: draws of what is neither enumerated nor read off a distribution.
     """
     prepared = model.prepare(rows)

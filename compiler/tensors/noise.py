@@ -35,6 +35,16 @@ class Noise:
         )
         return drawn.clamp_min(torch.finfo(dtype).tiny)
 
+    def repeated(self, times: int) -> "Noise":
+        """Noise for every row so many times over, the copies of a row side by side, each with draws of its own."""
+        return Noise(self.forked(), self.batch * times)
+
+    def forked(self) -> torch.Generator:
+        """A generator of its own."""
+        device = self.generator.device
+        seed = int(torch.randint(2**62, (1,), generator=self.generator, device=device).item())
+        return torch.Generator(device=device).manual_seed(seed)
+
     def select(self, rows: slice | Tensor) -> "Noise":
         """Noise for some of the rows: side by side in the batch, or at positions [n]."""
         return Noise(self.generator, rows.stop - rows.start if isinstance(rows, slice) else len(rows))

@@ -40,6 +40,21 @@ def predict(
             help="Say class NAME of v from this probability on, for classes of unequal cost (repeatable).",
         ),
     ] = None,
+    impute: Annotated[
+        bool,
+        typer.Option(
+            "--impute", help="Fill blanks of observed variables too: mean or likeliest class, with intervals."
+        ),
+    ] = False,
+    draws: Annotated[
+        int,
+        typer.Option(
+            "--draws",
+            min=0,
+            metavar="N",
+            help="N joint draws of all that rows lack instead (multiple imputation), one below the other, by `draw`.",
+        ),
+    ] = 0,
     samples: Annotated[
         int, typer.Option("--samples", min=1, metavar="S", help="Draws of what can be neither summed nor computed.")
     ] = 100,
@@ -66,7 +81,7 @@ def predict(
     used = use_run(
         run, checkpoint=checkpoint, device=resolve_device(device), data_dir=data_dir, allow_python=allow_python
     )
-    asked = asked_for(used, latents, interval, keep, threshold or (), samples, seed)
+    asked = asked_for(used, latents, interval, keep, threshold or (), samples, seed, impute, draws)
     from runtime.cli.row_progress import row_progress
 
     with row_progress(error_console) as progress:

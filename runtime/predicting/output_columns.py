@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphspec.graphs.graph import Variable
+from runtime.predicting.imputing import imputed
 from runtime.predicting.input_tables import InputPart, InputTable
 from runtime.predicting.row_answers import Answer, AskedFor
 from runtime.predicting.used_run import UsedRun
 
 Array = NDArray[Any]
+DRAW = "draw"
+"""The column that tells draws apart, in front of all others."""
 Kind = Literal["best", "probability", "class", "low", "high", "deviation"]
 
 
@@ -45,20 +48,23 @@ class AnswerColumn:
 
 @dataclass(frozen=True)
 class OutputLayout:
-    """own: columns of the input that are kept, by place; filled: those that get answers where they are blank."""
+    """own: columns of the input that are kept, by place; filled: those that get answers where they are blank.
+    first: what stands in front of them."""
 
     used: UsedRun
     own: tuple[tuple[int, str], ...]
     filled: Mapping[str, AnswerColumn]
     added: tuple[AnswerColumn, ...]
+    first: tuple[str, ...] = ()
 
     @property
     def header(self) -> tuple[str, ...]:
         """Names of all columns, in order."""
-        return (*(name for _, name in self.own), *(column.name for column in self.added))
+        return (*self.first, *(name for _, name in self.own), *(column.name for column in self.added))
 
-    def cells(self, part: InputPart, answers: Sequence[Answer]) -> Iterator[Cells]:
-        """Every column of some rows, in order."""
+    def cells(self, part: InputPart, answers: Sequence[Answer], draw: int = 1) -> Iterator[Cells]:
+        """Every column of some rows, in order. draw: the number of the draw that they are, from 1."""
+        yield from (Cells(name, np.full(part.rows, draw)) for name in self.first)
         found = {answer.variable.name: answer for answer in answers}
         for place, name in self.own:
             own, column = part.own[place], self.filled.get(name)
@@ -74,7 +80,8 @@ class OutputLayout:
 def layout_of(used: UsedRun, table: InputTable, asked: AskedFor) -> OutputLayout:
     """The columns that answers to an input have."""
     graphs = used.graphs
-    names = [*graphs.supervised, *(() if asked.latents == "none" else graphs.latent)]
+    blanks = imputed(used) if asked.impute or asked.draws else ()
+    names = [*graphs.supervised, *(() if asked.latents == "none" else graphs.latent), *blanks]
     own = {name: place for place, name in enumerate(table.header)} if not table.arrays else {}
     filled: dict[str, AnswerColumn] = {}
     added: list[AnswerColumn] = []
@@ -82,15 +89,16 @@ def layout_of(used: UsedRun, table: InputTable, asked: AskedFor) -> OutputLayout
         for element, called in enumerate(used.elements(name)):
             best = AnswerColumn(called, name, element, "best")
             here = called in own and called in used.columns[name].names if name in used.columns else False
-            if here and not asked.keep:
+            if here and (not asked.keep or name in blanks):
                 filled[called] = best
             else:
                 shown = f"{called}.predicted" if here else called
                 added.append(AnswerColumn(shown, name, element, "best"))
-            added += _beside(graphs.variables[name], called, element, latent=name in graphs.latent, asked=asked)
+            if not asked.draws:
+                added += _beside(graphs.variables[name], called, element, latent=name in graphs.latent, asked=asked)
     anew = {column.name for column in added}
     kept = tuple((place, name) for place, name in enumerate(table.header) if name not in anew)
-    return OutputLayout(used, kept, filled, tuple(added))
+    return OutputLayout(used, kept, filled, tuple(added), (DRAW,) if asked.draws else ())
 
 
 def _beside(variable: Variable, called: str, element: int, *, latent: bool, asked: AskedFor) -> list[AnswerColumn]:
@@ -103,7 +111,8 @@ def _beside(variable: Variable, called: str, element: int, *, latent: bool, aske
             AnswerColumn(f"{called}={each}", name, element, "class", index)
             for index, each in enumerate(variable.value_names)
         ]
-        return [AnswerColumn(f"{called}.probability", name, element, "probability"), *classes]
+        sure = AnswerColumn(f"{called}.probability", name, element, "probability")
+        return [sure] if variable.role == "observed" else [sure, *classes]
     if latent:
         return [AnswerColumn(f"{called}.sd", name, element, "deviation")]
     if variable.domain == "direction":
@@ -152,6 +161,9 @@ class ArrayLayout:
     @property
     def header(self) -> tuple[str, ...]:
         """Names of all arrays."""
+        return (*self.table.first, *self._own_and_answers())
+
+    def _own_and_answers(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*(name for _, name in self.table.own), *self._answers())))
 
     def _answers(self) -> dict[str, tuple[str, Kind]]:
@@ -168,11 +180,12 @@ class ArrayLayout:
                     found[called] = name, kind
         return found
 
-    def cells(self, part: InputPart, answers: Sequence[Answer]) -> Iterator[Cells]:
+    def cells(self, part: InputPart, answers: Sequence[Answer], draw: int = 1) -> Iterator[Cells]:
         """Every array of some rows, in the order of `header`."""
+        yield from (Cells(name, np.full(part.rows, draw)) for name in self.table.first)
         found, anew = {answer.variable.name: answer for answer in answers}, self._answers()
         own = {name: part.own[place] for place, name in self.table.own}
-        for name in self.header:
+        for name in self._own_and_answers():
             if name not in anew:
                 yield Cells(name, own[name])
                 continue

@@ -1,15 +1,17 @@
 """From a run and an input to a file of predictions: read a part, answer it batch by batch, write it, and so on."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from runtime.errors import RunError
 from runtime.measures.evaluation import placement
+from runtime.predicting.imputing import draw_whole_rows, impute_rows
 from runtime.predicting.input_tables import InputPart, InputTable, open_input
 from runtime.predicting.input_values import InputReader, batch_of
 from runtime.predicting.output_columns import ArrayLayout, layout_of
@@ -56,8 +58,9 @@ def predict_file(
         refuse_foreign(output, shown.header, table.header)
         done, decimal = 0, used.data.decimal or "."
         with opened_output(output, shown.header, table.separator, decimal) as file:
-            for part, answers in answered_parts(used, table, reader, asked, batch_rows):
-                file.write(shown.cells(part, answers))
+            for part, draws in answered_parts(used, table, reader, asked, batch_rows):
+                for number, answers in enumerate(draws, start=1):
+                    file.write(shown.cells(part, answers, number))
                 done += part.rows
                 progress(done, table.rows)
         return Predicted(done, tuple(reader.notes(done)))
@@ -75,16 +78,23 @@ def _refuse_input(output: Path, table: InputTable) -> None:
 
 def answered_parts(
     used: UsedRun, table: InputTable, reader: InputReader, asked: AskedFor, batch_rows: int
-) -> Iterator[tuple[InputPart, list[Answer]]]:
-    """Parts of an input with the answers to their rows."""
+) -> Iterator[tuple[InputPart, list[list[Answer]]]]:
+    """Parts of an input with the answers to their rows; of each joint draw, where such are asked for."""
     dtype = placement(used.model)[1]
     for part in table.parts(batch_rows * max(1, PART_ROWS // batch_rows)):
         values = reader.read(part)
         found = []
         for start in range(0, part.rows, batch_rows):
             batch = batch_of(values, slice(start, start + batch_rows), dtype)
-            found.append(answer_rows(used, batch, asked, part.first + start))
-        yield part, joined_answers(found)
+            found.append(_answered(used, batch, asked, part.first + start))
+        yield part, [joined_answers(each) for each in zip(*found, strict=True)]
+
+
+def _answered(used: UsedRun, batch: Mapping[str, Tensor], asked: AskedFor, first: int) -> list[list[Answer]]:
+    """Answers to one batch: once, or for each joint draw."""
+    if asked.draws:
+        return draw_whole_rows(used, batch, asked.draws, asked.seed, first)
+    return [[*answer_rows(used, batch, asked, first), *(impute_rows(used, batch, asked) if asked.impute else ())]]
 
 
 def joined_answers(batches: Sequence[list[Answer]]) -> list[Answer]:

@@ -31,7 +31,8 @@ Thresholds = Mapping[str, Mapping[int, float]]
 @dataclass(frozen=True)
 class AskedFor:
     """What is to be answered. interval: the share that low and high enclose. keep: answers to given labels too, as if
-    they were not given. samples: draws of what can be neither summed nor read off a distribution."""
+    they were not given. samples: draws of what can be neither summed nor read off a distribution.
+    impute: blanks of observed variables too. draws: so many joint draws of all that rows lack, and nothing else."""
 
     latents: Latents = "mean"
     interval: float = 0.9
@@ -39,6 +40,8 @@ class AskedFor:
     thresholds: Thresholds = field(default_factory=dict)
     samples: int = 100
     seed: int = 0
+    impute: bool = False
+    draws: int = 0
 
     @property
     def levels(self) -> tuple[float, float]:
@@ -109,15 +112,15 @@ def _answer(
     count = len(next(iter(held.values())))
     elements = int(np.prod(variable.shape, dtype=np.int64))
     value = torch.full((count, *variable.shape), torch.nan) if told is None else told
-    given = _flat(given_elements(value, variable.discrete), elements).astype(np.bool_)
+    given = flat_elements(given_elements(value, variable.discrete), elements).astype(np.bool_)
     if variable.support is not None:
         return _of_classes(variable, found.get(f"posterior {name}"), value, given, asked.thresholds.get(name, {}))
 
     def numbers(kind: str) -> Array | None:
         tensor = found.get(f"{kind} {name}")
-        return None if tensor is None else _in_data_units(tensor, units, elements)
+        return None if tensor is None else in_data_units(tensor, units, elements)
 
-    mean, own = numbers("posterior"), _in_data_units(value, units, elements)
+    mean, own = numbers("posterior"), in_data_units(value, units, elements)
     best = own if mean is None else np.where(given, own, mean)
     ends = [None if each is None else np.where(given, own, each) for each in (numbers("low"), numbers("high"))]
     if mean is None and name in used.graphs.supervised and variable.domain != "direction":
@@ -129,7 +132,7 @@ def _of_classes(
     variable: Variable, posterior: Tensor | None, told: Tensor, given: Array, thresholds: Mapping[int, float]
 ) -> Answer:
     classes, elements = variable.support or 0, given.shape[1]
-    index = _flat(told, elements) - variable.minimum
+    index = flat_elements(told, elements) - variable.minimum
     certain = (np.where(given, index, -1)[..., None] == np.arange(classes)).astype(np.float64)
     if posterior is None:
         return Answer(variable, np.where(given, index, np.nan), given, certain)
@@ -171,21 +174,23 @@ def _unheld(
 def _drawn(used: UsedRun, held: Mapping[str, Tensor], seed: int, first: int) -> list[Answer]:
     """One joint draw of every latent in each row."""
     count = len(next(iter(held.values())))
-    noise = RowNoise(seed, count, lambda: keys_of_places(first, count), placement(used.model)[0])
+    noise = RowNoise(seed, count, lambda: keys_of_places(first, count), placement(used.model)[0], first)
     drawn = used.model.infer(held, noise=noise)
     answers = []
     for name in used.graphs.latent:
         variable = used.graphs.variables[name]
         elements = int(np.prod(variable.shape, dtype=np.int64))
-        values = _flat(drawn[name][0], elements).astype(np.float64)
+        values = flat_elements(drawn[name][0], elements).astype(np.float64)
         values = values - variable.minimum if variable.support is not None else values
         answers.append(Answer(variable, values, np.zeros(values.shape, dtype=np.bool_)))
     return answers
 
 
-def _in_data_units(values: Tensor, units: Units | None, elements: int) -> Array:
-    return _flat(values if units is None else units.to_data(values), elements)
+def in_data_units(values: Tensor, units: Units | None, elements: int) -> Array:
+    """[B, n] of values [B, *shape] in the model's units."""
+    return flat_elements(values if units is None else units.to_data(values), elements)
 
 
-def _flat(values: Tensor, elements: int) -> Array:
+def flat_elements(values: Tensor, elements: int) -> Array:
+    """[B, n] of values [B, *shape]."""
     return np.asarray(values.cpu().numpy().reshape(len(values), elements))

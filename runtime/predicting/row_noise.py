@@ -17,13 +17,17 @@ Keys = NDArray[np.uint64]
 
 
 class RowNoise(Noise):
-    """Draws by seed, name and the key of a row. keys: [B], found when something is drawn at all."""
+    """Draws by seed, name and the key of a row. keys: [B], found when something is drawn at all. stream: of the
+    generator, for what still draws from it: exact sums.
+    """
 
     in_order = False
 
-    def __init__(self, seed: int, rows: int, keys: Callable[[], Keys], device: torch.device | str = "cpu") -> None:
-        super().__init__(torch.Generator(device=device).manual_seed(derived_seed(seed, "rows")), rows)
-        self.seed, self._found_by = seed, keys
+    def __init__(
+        self, seed: int, rows: int, keys: Callable[[], Keys], device: torch.device | str = "cpu", stream: int = 0
+    ) -> None:
+        super().__init__(torch.Generator(device=device).manual_seed(derived_seed(seed, "rows", stream)), rows)
+        self.seed, self._found_by, self.stream = seed, keys, stream
 
     @cached_property
     def keys(self) -> Keys:
@@ -44,7 +48,13 @@ class RowNoise(Noise):
         """Noise for some of the rows."""
         chosen = rows if isinstance(rows, slice) else rows.cpu().numpy()
         count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
-        return RowNoise(self.seed, count, lambda: self.keys[chosen], self.generator.device)
+        return RowNoise(self.seed, count, lambda: self.keys[chosen], self.generator.device, self.stream)
+
+    def repeated(self, times: int) -> "RowNoise":
+        """The first draws are the same, however many there are."""
+        copies = drawn_numbers(np.arange(times, dtype=np.uint64))
+        keys: Callable[[], Keys] = lambda: drawn_numbers(self.keys[:, None] ^ copies).reshape(-1)  # noqa: E731
+        return RowNoise(self.seed, self.batch * times, keys, self.generator.device, self.stream)
 
     def _uniforms(self, kind: str, name: str, lead: Sequence[int], event: Sequence[int]) -> Tensor:
         purpose = np.array([derived_seed(self.seed, kind, name)], dtype=np.uint64)

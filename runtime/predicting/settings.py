@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from graphspec.reading.suggestions import did_you_mean, few
 from runtime.errors import RunError
+from runtime.predicting.imputing import imputed
 from runtime.predicting.row_answers import AskedFor, Latents
 from runtime.predicting.used_run import UsedRun
 
@@ -12,7 +13,15 @@ LATENTS: tuple[Latents, ...] = ("mean", "draws", "none")
 
 
 def asked_for(
-    used: UsedRun, latents: str, interval: float, keep: bool, thresholds: Sequence[str], samples: int, seed: int
+    used: UsedRun,
+    latents: str = "mean",
+    interval: float = 0.9,
+    keep: bool = False,
+    thresholds: Sequence[str] = (),
+    samples: int = 100,
+    seed: int = 0,
+    impute: bool = False,
+    draws: int = 0,
 ) -> AskedFor:
     """RunError for what cannot be asked. thresholds: `v=NAME:0.3` each."""
     latents = "mean" if latents == "means" else latents
@@ -23,7 +32,14 @@ def asked_for(
     for text in thresholds:
         name, index, share = _threshold(used, text)
         found.setdefault(name, {})[index] = share
-    return AskedFor(chosen, interval, keep, found, samples, seed)
+    if draws and keep:
+        raise RunError("--draws fills what is blank, and --keep leaves it", "take one of them")
+    if impute and not draws and not imputed(used):
+        raise RunError(
+            "--impute: this model has no observed variable that may be blank and that p models",
+            "say `missing: true` of the variables with blanks, and train again",
+        )
+    return AskedFor(chosen, interval, keep, found, samples, seed, impute, draws)
 
 
 def _threshold(used: UsedRun, text: str) -> tuple[str, int, float]:
