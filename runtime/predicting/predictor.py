@@ -78,9 +78,7 @@ class Predictor:
             numbers = values if units is None else units.to_data(values)
             flat = numbers.double().cpu().numpy().reshape(count, -1)
             for element, column in enumerate(self.used.elements(name)):
-                found[column] = _values(
-                    variable.value_names if variable.names else (), variable.minimum, flat[:, element]
-                )
+                found[column] = _values(variable, flat[:, element])
         return _as_frame(found)
 
     def _held(self, given: Mapping[str, Any], count: int) -> dict[str, torch.Tensor]:
