@@ -29,6 +29,7 @@ ROOMS = {
         "rules",
         "including",
         "drawing",
+        "drafting",
         "loading",
     ),
     "compiler": (

@@ -22,6 +22,10 @@ def sweep(
     seeds: Annotated[
         str, typer.Option("--seeds", metavar="N", help="How many seeds (0 to N-1), or a list: 3,7,9. One: 3,")
     ] = "1",
+    folds: Annotated[
+        int | None,
+        typer.Option("--folds", min=2, metavar="K", help="Test every labelled row once: K trainings, one error."),
+    ] = None,
     baseline: Annotated[
         list[str] | None,
         typer.Option(
@@ -72,6 +76,7 @@ def sweep(
     Example:  graphspec sweep specs/digits.yaml --over data.labels.y.per_class=5,10,30 --seeds 5
               graphspec sweep specs/digits.yaml --over data.labels.y.per_class=10 --seeds 5 --baseline labels-only
               graphspec sweep specs/digits.yaml --over objective.rho=0.1,0.5 --variant "no style: objective.beta.z=9"
+              graphspec sweep mine.yaml --folds 5
               graphspec sweep specs/digits.yaml --search 30 --over "training.learning_rate=log(1e-4,1e-2)"
 
     A seed sets data.seed and training.seed, so that the labelled rows vary with it. Ctrl-C stops and saves; the same
@@ -82,10 +87,12 @@ def sweep(
     names on the validation rows; only the best trial is measured on the test rows, at the end.
     """
     from graphspec.reading.spec_files import read_text
+    from runtime.sweeping.folds import fold_field
     from runtime.sweeping.sweep_plan import build_plan
     from runtime.sweeping.swept_values import read_fields, read_seeds, read_variants
 
     _check_options(spec, search, storage, [*(baseline or ()), *(variant or ())], list_only)
+    _check_folds(folds, over or (), search, measure)
     text, numbers, sets = read_text(spec), read_seeds(seeds), overrides or ()
     if search is not None:
         from runtime.sweeping.ranges import read_ranges
@@ -95,6 +102,7 @@ def sweep(
         plan = check_ranges(spec, text, sets, ranges, numbers, data_dir)
     else:
         fields, variants = read_fields(over or ()), read_variants(variant or ())
+        fields = fields if folds is None else (*fields, fold_field(folds))
         plan = build_plan(spec, text, sets, fields, numbers, variants, _baselines(baseline or ()), data_dir)
     if list_only:
         from runtime.cli.sweep_run import print_runs
@@ -123,6 +131,17 @@ def _check_options(spec: str, search: int | None, storage: str | None, models: S
         raise RunError("--search compares values, not models", "leave out --baseline and --variant")
     if search is not None and list_only:
         raise RunError("--list shows the runs of a grid; a search chooses as it goes", "leave one of them out")
+
+
+def _check_folds(folds: int | None, over: Sequence[str], search: int | None, measure: str) -> None:
+    if folds is None:
+        return
+    if search is not None:
+        raise RunError("--search chooses on validation rows, --folds tests", "leave one of them out")
+    if measure == "validation":
+        raise RunError("--folds measures test rows, and --measure validation never looks at them", "leave one out")
+    if any(text.split("=")[0].strip().startswith("data.test") for text in over):
+        raise RunError("--folds says which rows are tested, and so does --over data.test", "leave one of them out")
 
 
 def _baselines(texts: Sequence[str]) -> "tuple[Baseline, ...]":

@@ -11,6 +11,7 @@ from typing import Any
 
 from runtime.errors import RunError
 from runtime.runs.atomic_files import write_text
+from runtime.sweeping.folds import over_folds
 from runtime.sweeping.results import Failure, rows_of
 from runtime.sweeping.run_commands import RunCommand, SweepOptions, failure_of, to_train
 from runtime.sweeping.run_pool import Pool, cores
@@ -127,6 +128,8 @@ def conclude(
         "machine": dict(machine),
         "rows": rows,
     }
+    if folds := over_folds(plan, rows):
+        summary["folds"] = folds
     write_text(folder.path / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     write_text(folder.path / "table.txt", as_text(table))
     write_text(folder.path / "table.md", as_markdown(table))

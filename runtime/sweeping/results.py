@@ -155,12 +155,20 @@ def column_figures(
 
 def _seed(graphs: Graphs, seed: int, run: str, figures: Mapping[str, Any], splits: Sequence[str]) -> dict[str, Any]:
     errors = {
-        name: {f"{split}_error": in_table_units(graphs, name, figures[split]) for split in splits}
+        name: {
+            **{f"{split}_error": in_table_units(graphs, name, figures[split]) for split in splits},
+            **{f"{split}_rows": _labelled_rows(name, figures[split]) for split in splits},
+        }
         for name in graphs.supervised
     }
     elbos = {f"{split}_elbo": (figures[split] or {}).get("elbo") for split in splits}
     rest = {name: figures[name] for name in ("seconds", "epochs", "best_epoch")}
     return {"seed": seed, "variables": errors, **elbos, **rest, "run": run}
+
+
+def _labelled_rows(name: str, report: Mapping[str, Any] | None) -> int | None:
+    rows = ((report or {}).get("variables") or {}).get(name, {}).get("rows")
+    return None if rows is None else int(rows)
 
 
 def _first(seed: dict[str, Any], graphs: Graphs) -> dict[str, Any]:

@@ -1,0 +1,153 @@
+"""`graphspec new --from`: what columns are taken for, and drafts that are specs without a mistake."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from graphspec.drafting import draft_from
+from graphspec.drafting.guesses import Guess, guess
+from graphspec.drafting.yaml_words import plain
+from graphspec.headers.columns import Column
+from graphspec.headers.numbers import NumberFormat
+from graphspec.loading import check_file, load
+
+
+def guessed(*cells: str, name: str = "c", label: bool = False, numbers: NumberFormat | None = None) -> Guess:
+    counts = Counter(cells)
+    column = Column(name, "text", (), values=tuple(counts), counts=tuple(counts.values()), complete=True)
+    return guess(column, numbers or NumberFormat(), label=label)
+
+
+def test_numbers_classes_and_blanks_are_told_apart() -> None:
+    assert guessed("1.5", "2", "3", "", "NA").kind == "number"
+    assert guessed("1.5", "2", "3", "", "NA").marks == ("NA",) and guessed("1.5", "2", "3", "", "NA").blanks == 2
+    assert guessed("red", "blue", "red", "green").names == ("blue", "green", "red")
+    assert guessed("f", "m", "m", "?").kind == "binary" and guessed("f", "m", "m", "?").marks == ("?",)
+    assert guessed("0", "1", "1").names == () and guessed("1", "2", "2.0").names == ("1", "2")
+    assert guessed("none", "gas", "oil").names == ("gas", "none", "oil")
+    assert guessed("1", "2", "none", "7").marks == ("none",)
+
+
+def test_a_repeated_negative_number_among_others_is_a_blank() -> None:
+    assert guessed("-99", "-99", "3", "4").marks == ("-99",)
+    assert guessed("-99", "3", "4").marks == () and guessed("-99", "-99", "-3", "4").marks == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "why"),
+    [
+        ("id", [str(i) for i in range(7, 40, 3)], "names the rows"),
+        ("c", [str(i) for i in range(30)], "counts the rows"),
+        ("c", ["a", "a"], "same in every row"),
+        ("c", ["", "NA"], "no value"),
+        ("c", [f"name {i}" for i in range(30)], "another text"),
+        ("c", ["2024-01-02", "2024-01-03", "2023-05-06"], "date"),
+        ("c", ["5 kg", "6 kg", "7.5 kg"], "unit"),
+    ],
+)
+def test_what_no_start_can_use_is_left_out_with_a_reason(name: str, cells: list[str], why: str) -> None:
+    found = guessed(*cells, name=name)
+    assert found.kind == "left out" and why in found.why
+
+
+def test_labels_are_never_left_out() -> None:
+    assert guessed("3", "1", "2", "1", label=True).names == ("1", "2", "3")
+    assert guessed("-1", "1", label=True).names == ("-1", "1")
+    assert guessed(*(str(i) for i in range(30)), label=True).kind == "number"
+    assert guessed("cat", "dog", "unknown", label=True).marks == ("unknown",)
+    with pytest.raises(ValueError, match="one value only"):
+        guessed("a", "a", label=True)
+    with pytest.raises(ValueError, match="210 different texts"):
+        guessed(*(f"t{i}" for i in range(210)), label=True)
+
+
+def test_words_come_back_from_yaml_as_they_are() -> None:
+    from yaml import safe_load
+
+    for word in ("a b", "no", "1.5", "x: y", "a, b", "#a", "a #b", "'", '"', "ä", "-", "[a", "null", "on", "a.b", " a"):
+        assert safe_load(f"[{plain(word)}]") == [word], word
+
+
+TABLE = """id;Körper größe;weight (kg);Sex;town;born;smoker;note
+{rows}
+"""
+
+
+def german(tmp_path: Path) -> Path:
+    rows = [
+        f"{100 + 7 * i};{150 + i},{i % 10};{60 + i}.{i:03d},5;{'fm'[i % 2]};{['Ulm', 'Bonn', 'no'][i % 3]};1.2.19{10 + i};"
+        f"{['yes', 'no', '?'][i % 3]};{'fine' if i < 30 else ''}"
+        for i in range(40)
+    ]
+    path = tmp_path / "people.csv"
+    path.write_text(TABLE.format(rows="\n".join(rows)), encoding="utf-8")
+    return path
+
+
+def test_a_draft_is_a_spec_that_reads_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(german(tmp_path).parent)
+    text = draft_from("mine", "people.csv", ["smoker"])
+    assert not check_file("mine.yaml", text=text)
+    spec = load("mine.yaml", text=text).spec
+    assert spec.data is not None and spec.data.decimal == "," and spec.data.thousands == "."
+    assert spec.data.variables["numbers"].names == ("Körper größe", "weight (kg)")
+    assert spec.data.variables["smoker"].missing == ("?",)
+    assert "# left out: id counts or names the rows" in text and "left out: born" in text
+    assert spec.data.test == 0 and "graphspec sweep mine.yaml --folds 5" in text
+    assert spec.objective.answers == {"smoker": "both"}
+
+
+def test_labels_may_be_numbers_or_several_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(german(tmp_path).parent)
+    for labels in (["weight (kg)"], ["smoker", "Körper größe", "town"], []):
+        text = draft_from("mine", "people.csv", labels)
+        assert not [found for found in check_file("mine.yaml", text=text) if found.severity == "error"], labels
+        assert len(load("mine.yaml", text=text).supervised) == len(labels)
+
+
+def test_what_cannot_be_drafted_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(german(tmp_path).parent)
+    with pytest.raises(ValueError, match="did you mean `smoker`"):
+        draft_from("mine", "people.csv", ["smokr"])
+    (tmp_path / "bare.csv").write_text("y,a\n1,x\n2,x\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="no column is left to learn from: a is the same in every row"):
+        draft_from("mine", "bare.csv", ["y"])
+
+
+def test_enough_labels_are_held_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{i % 7}.5,{'ab'[i % 2]}" for i in range(300)]
+    Path("many.csv").write_text("x,y\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    text = draft_from("mine", "many.csv", ["y"])
+    assert not check_file("mine.yaml", text=text) and "test: 0.2  # every class" in text
+
+
+@pytest.mark.parametrize("sizes", [((12, 10), (12, 10)), ((80, 90), (50, 70))])
+def test_a_folder_of_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: tuple[tuple[int, int], ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place, kind in enumerate(("cat", "dog", "unlabelled")):
+        folder = tmp_path / "pics" / kind
+        folder.mkdir(parents=True)
+        for i in range(4):
+            Image.new("RGB" if i % 2 else "L", sizes[i % 2], 10 * place).save(folder / f"{i}.png")
+    text = draft_from("mine", "pics", [])
+    assert not check_file("mine.yaml", text=text)
+    graphs = load("mine.yaml", text=text)
+    assert graphs.variables["y"].names == ("cat", "dog")
+    assert graphs.variables["x"].shape == (3, *((10, 12) if sizes[0] == sizes[1] else (32, 32)))
+    with pytest.raises(ValueError, match="class folder"):
+        draft_from("mine", "pics", ["label"])
+
+
+def test_a_parquet_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    monkeypatch.chdir(tmp_path)
+    table = arrow.table({"a": [1.5, None, 3.0] * 5, "b": ["u", "v", "w"] * 5, "y": ["p", "q", None] * 5})
+    parquet.write_table(table, "t.parquet")
+    text = draft_from("mine", "t.parquet", ["y"])
+    assert not [found for found in check_file("mine.yaml", text=text) if found.severity == "error"]
+    assert "p 5, q 5; 5 cells are blank: rows without a label" in text
