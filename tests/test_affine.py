@@ -9,6 +9,7 @@ from test_networks import DOUBLE, network, random, run
 from torch import Tensor
 
 from compiler.networks import VALUE, Network, ParentInput
+from graphspec.loading import load
 
 CANVAS, CROP = (2, 18, 25), (2, 8, 6)
 
@@ -148,3 +149,36 @@ def test_what_vanishes_leaves_no_ink_and_what_lies_outside_is_not_painted() -> N
     vanished, outside = write(crop, pose)
     assert vanished.sum() < 1e-6 and outside.abs().max() == 0
     assert read(torch.ones(2, *CANVAS, dtype=DOUBLE), pose)[1].abs().max() == 0
+
+
+CANVASES = """
+graphspec: 1
+variables:
+  x: {role: observed, domain: unit, shape: [1, 20, 20]}
+  coarse: {role: observed, domain: unit, shape: [1, 10, 10]}
+  a: {role: latent, size: 3}
+  b: {role: latent, size: 3}
+  part: {role: deterministic, domain: unit, shape: [1, 8, 8]}
+  placed: {role: deterministic, shape: [1, 20, 20]}
+  dab: {role: deterministic, shape: [1, 10, 10]}
+  glimpse: {role: deterministic, shape: [1, 8, 8]}
+generative:
+  a: {}
+  b: {}
+  part: {parents: [b]}
+  placed: {parents: [part, a], network: {kind: affine_write, image: part, pose: a, side: [8, 10], reach: 6}}
+  dab: {parents: [part, a], network: {kind: affine_write, image: part, pose: a, side: [4, 5], reach: 3}}
+  x: {parents: [placed], distribution: normal, network: {kind: identity}, parameters: {scale: 1}}
+  coarse: {parents: [dab], distribution: normal, network: {kind: identity}, parameters: {scale: 1}}
+recognition:
+  a: {parents: [x, coarse]}
+  glimpse: {parents: [a, x], network: {kind: affine_read, image: x, pose: a, side: SIDE, reach: 6}}
+  b: {parents: [glimpse, a, coarse, x]}
+"""
+
+
+@pytest.mark.parametrize(("side", "warned"), [("[8, 10]", False), ("[4, 10]", True)])
+def test_a_pose_may_paint_on_several_canvases(side: str, warned: bool) -> None:
+    """It is read as it paints on one of them."""
+    found = load("-", text=CANVASES.replace("SIDE", side)).warnings
+    assert [each.code for each in found] == ["GS126"] * warned, found

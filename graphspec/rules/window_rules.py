@@ -10,14 +10,15 @@ from graphspec.text.report import Report
 
 
 def check_windows(graphs: Graphs, report: Report) -> None:
-    """GS126: `affine_read` and `affine_write` of one pose have the same `side` and `reach`."""
-    painted = {base_of(network.pose): (factor, network) for factor, network in _windows(graphs, AffineWrite)}
+    """GS126: `affine_read` and `affine_write` of one pose have the same `side` and `reach`; one that paints on several
+    canvases is read as it paints on one of them."""
     for factor, network in _windows(graphs, AffineRead):
-        writer, written = painted.get(base_of(network.pose), (factor, network))
-        told, meant = _told(network), _told(written)
-        if told == meant or silenced(graphs.spec, "GS126", factor.variable):
+        pose, told = base_of(network.pose), _told(network)
+        painted = {_told(own): by for by, own in _windows(graphs, AffineWrite) if base_of(own.pose) == pose}
+        if not painted or told in painted or silenced(graphs.spec, "GS126", factor.variable):
             continue
-        pose, at = base_of(network.pose), (factor.side, factor.variable, "network")
+        meant, writer = next(iter(painted.items()))
+        at = (factor.side, factor.variable, "network")
         message = f"by one pose {pose}, {factor.variable} reads at {told}, and {writer.variable} paints at {meant}"
         hint = "write both alike, or `allow: [GS126]` on the factor if it looks at another window on purpose"
         report.warning("GS126", at, message, hint=hint)
