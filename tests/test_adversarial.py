@@ -274,6 +274,18 @@ def test_rows_without_numbers_to_move_are_refused_at_check(parents: str) -> None
     assert ("x (binary)" if parents == "[x]" else "nothing observed") in found.message
 
 
+def test_rows_that_no_gradient_reaches_are_refused_at_check() -> None:
+    wanted = "objective.consistency={y: {weight: 1, adversarial: 2}}"
+    stopped = M2.replace("y: {parents: [x]}", "y: {parents: [x], stop_gradient: [x]}")
+    (found,) = [d for d in found_in(stopped, wanted) if d.code == "GS070"]
+    assert pointed_at(found) == "2" and "a stop_gradient stands on every way from x to y" in found.message
+    another = stopped.replace("recognition:", "recognition:\n  h: {parents: [x]}").replace(
+        "y: {parents: [x], stop", "y: {parents: [x, h], stop"
+    )
+    another = another.replace("variables:", "variables:\n  h: {role: deterministic}")
+    assert [d for d in found_in(another, wanted) if d.code == "GS070"] == []
+
+
 def test_a_moved_row_differs_from_the_clean_one() -> None:
     text = M2 + "data: {source: digits, variables: {x: image, y: label}, labels: {y: 20}}\n"
     text = text.replace("classes: 3", "classes: 10")

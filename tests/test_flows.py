@@ -13,9 +13,10 @@ from distributions import Flow
 from graph_specs import codes_in, graphs_of
 from row_noise import RowNoise
 from torch import Tensor
+from zuko.flows.autoregressive import MaskedAutoregressiveTransform
 
 from compiler.families import ENTRIES
-from compiler.families.flow_maps import FlowMap, flow_pass
+from compiler.families.flow_maps import FlowMap, flow_pass, undone
 from compiler.families.flows import flow_blueprint
 from compiler.model.model import compile_spec
 from compiler.networks.initialization import Initializer
@@ -168,6 +169,40 @@ def test_an_inverse_autoregressive_flow_never_runs_backwards_for_its_own_draws(m
     assert not backwards
     plan = model.compiled.plan(Pattern(("y",)))
     assert [line.op for line in plan.lines].count("flow_draw") == 1
+
+
+@pytest.mark.parametrize("name", [name for name in FLOWS if name != "continuous"])
+@pytest.mark.parametrize("gain", [1.0, 4.0])
+def test_maps_are_undone_as_zuko_undoes_them_in_fewer_passes(
+    name: str, gain: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values in reach and far out of it, weights small and large; a row does not depend on the others."""
+    flow, passes = flow_map(name, 6, spread=gain).eval(), [0]
+    counted = MaskedAutoregressiveTransform.meta
+
+    def meta(self: MaskedAutoregressiveTransform, *given: Tensor) -> object:
+        passes[0] += 1
+        return counted(self, *given)
+
+    with torch.no_grad():
+        transform, given = flow.inner(random(5, 2)), random(5, 6) * torch.tensor([[1.0], [3.0], [1.0], [1e3], [0.1]])
+        expected = transform.inv(given)
+        alone = undone(flow.inner(random(5, 2)[1:2]), given[1:2])
+        monkeypatch.setattr(MaskedAutoregressiveTransform, "meta", meta)
+        found = undone(flow.inner(random(5, 2)), given)
+    torch.testing.assert_close(found[:3], expected[:3], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found[3:], expected[3:], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(alone, found[1:2], rtol=0, atol=1e-9)
+    assert passes[0] <= 30 or gain > 1  # Newton's method does not always arrive there
+
+
+@pytest.mark.parametrize("name", ["sum_of_squares", "neural_autoregressive"])
+def test_where_newtons_method_does_not_arrive_passes_take_over(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.families.flow_maps.NEWTON_STEPS", 1)
+    flow = flow_map(name, 3).eval()
+    with torch.no_grad():
+        transform, given = flow.inner(random(4, 2)), random(4, 3)
+        torch.testing.assert_close(undone(transform, given), transform.inv(given), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", FLOWS)

@@ -63,12 +63,12 @@ def last_layers(module: nn.Module) -> list[nn.Module]:
 def solved_inverse(transform: Any, given: Tensor) -> tuple[Tensor, Tensor]:
     """x with transform(x) = given, and log |d given / d x| there.
 
-    Solved without derivatives, then one Newton step through which they flow (implicit function theorem) and which makes
-    a bisection exact. The transform itself is taken at a constant: zuko's integrals (1.6) count a weight twice where
+    Solved without derivatives, then one Newton step through which they flow (implicit function theorem). The transform
+    itself is taken at a constant: zuko's integrals (1.6) count a weight twice where
     their end depends on it too.
     """
     with torch.no_grad():
-        solved: Tensor = transform.inv(given)
+        solved = undone(transform, given)
     point = solved.detach().requires_grad_(torch.is_grad_enabled())
     reached, log_slope = transform.call_and_ladj(point)
     if not torch.is_grad_enabled():
@@ -79,6 +79,48 @@ def solved_inverse(transform: Any, given: Tensor) -> tuple[Tensor, Tensor]:
         return found, log_slope
     (steepening,) = torch.autograd.grad(log_slope.sum(), point, retain_graph=True, allow_unused=True)
     return found, log_slope if steepening is None else log_slope + ((found - solved) * steepening).sum(-1)
+
+
+NEWTON_STEPS, SOLVED = 50, 1e-6
+"""Steps of Newton's method at most; an element is solved when the next step moves it by less than this."""
+
+
+def undone(transform: Any, given: Tensor) -> Tensor:
+    """x with transform(x) = given, [rows, features], without derivatives: one part after the other, the last first.
+
+    zuko undoes an autoregressive map in as many passes as there are elements. Here passes end with the first that
+    changes nothing, since every further one would do the same; where no formula inverts an element, which zuko bisects
+    in every pass, Newton's method on all elements at once comes first, and passes only where it does not arrive.
+    """
+    for part in reversed(getattr(transform, "transforms", (transform,))):
+        if not hasattr(part, "meta"):
+            given = part.inv(given)
+            continue
+        found, solved = newton(part, given)
+        for _ in range(0 if solved.all() else part.passes):
+            before, found = found, torch.where(solved, found, part.meta(found).inv(given))
+            if torch.equal(before, found):
+                break
+        given = found
+    return given
+
+
+def newton(part: Any, given: Tensor) -> tuple[Tensor, Tensor]:
+    """x with part(x) = given within the bound that zuko bisects in, zeros where a formula inverts each element; and
+    whether it is, [rows, 1]. A row's answer does not depend on the others."""
+    from zuko.transforms import MonotonicTransform
+
+    found, moves = torch.zeros_like(given), given.new_full((len(given), 1), math.inf)
+    layer = part.meta(found).base
+    bounds = [m.bound for m in getattr(layer, "transforms", (layer,)) if isinstance(m, MonotonicTransform)]
+    for _ in range(NEWTON_STEPS if bounds else 0):
+        reached, log_slope = part.meta(found).base.call_and_ladj(found)
+        nearer = (found + (given - reached) * torch.exp(-log_slope)).clamp(-bounds[0], bounds[0])
+        nearer = torch.where(moves < SOLVED, found, nearer)
+        moves, found = (nearer - found).abs().amax(-1, keepdim=True), nearer
+        if not (moves >= SOLVED).any():
+            break
+    return found, ~(moves >= SOLVED)  # what is no number is not looked for
 
 
 @contextmanager

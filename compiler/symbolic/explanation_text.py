@@ -18,6 +18,7 @@ from compiler.symbolic.shared_features_text import shared_features_lines
 from compiler.symbolic.step_memory import byte_text, memory_lines, savings, step_memory
 from compiler.symbolic.weight_cost_text import weight_cost_lines, weight_costs
 from graphspec.describe.parameter_words import parameter_origins
+from graphspec.graphs.flow_times import slow_flows
 from graphspec.graphs.graph import SIDES
 from graphspec.reading.suggestions import amount
 
@@ -132,6 +133,8 @@ def total_lines(explanation: Explanation) -> list[str]:
         lines.append(f"draws     S = {count} {draws} per row of what is not summed; E_g is their mean")
     heads = ("memory    ", "          ")
     lines += [head + line for head, line in zip(heads, memory_lines(graphs, step_memory(graphs)), strict=False)]
+    slow = [flow for flow in slow_flows(graphs) if flow.seconds >= 0.1]
+    lines += [f"time      {flow.factor.key}: {flow.text}; less with {flow.savings}" for flow in slow]
     lines += [f"auto      {line}" for line in shared_features_lines(graphs)]
     lines += answer_lines(graphs)
     lines += weight_cost_lines(graphs)

@@ -98,6 +98,15 @@ CODES: dict[str, Code] = {
         "the same in every row. With `recognition: auto` this follows from `generative`: a variable that shows in "
         "nothing observed cannot be told from it.",
     ),
+    "GS119": Code(
+        "A flow that makes every step slow",
+        "A flow is fast one way, from values to noise or back; the other way it solves for one element after the "
+        "other. `inverse_autoregressive` is slow to score what it did not draw (an observed variable, a label); the "
+        "others are slow to draw, as recognition does with a label in every row that lacks it. The time grows with the "
+        "square of the elements, and is longest where an element is solved for by iteration (`sum_of_squares`, "
+        "`neural_autoregressive`, `unconstrained_neural_autoregressive`). The prediction is rough. "
+        "`allow: [GS119]` on the variable silences the warning.",
+    ),
     "GS121": Code(
         "Labels that do not differ",
         "Every label of the column has one value, so there is nothing to tell apart and an error of 0 says nothing; or "

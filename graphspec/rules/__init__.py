@@ -13,6 +13,7 @@ from graphspec.rules.certain_rules import check_certain
 from graphspec.rules.count_rules import check_counts, check_ragged, check_scored
 from graphspec.rules.data_rules import check_data
 from graphspec.rules.exact_rules import check_exact, check_exact_sums
+from graphspec.rules.flow_rules import check_flow_times
 from graphspec.rules.graph_rules import check_allowances, check_cycles, check_names, check_roles, check_unused_variables
 from graphspec.rules.gru_rules import check_grus
 from graphspec.rules.label_leak_rules import check_labels_are_told
@@ -63,6 +64,7 @@ TOGETHER = (
     check_stakes,
     check_dilution,
     check_model_fits,
+    check_flow_times,
 )
 
 

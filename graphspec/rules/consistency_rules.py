@@ -31,15 +31,25 @@ def check_consistency(spec: Spec, variables: dict[str, Variable], graphs: Graphs
             continue
         above = nx.ancestors(graphs.graph("recognition"), name)
         if wanted.adversarial:
-            _check_that_rows_can_move(graphs, name, above, report)
+            _check_that_rows_can_move(graphs, name, report)
         elif spec.data is not None and not allowed(spec, name, "GS115"):
             _check_that_rows_differ(spec.data, graphs, name, above, report)
 
 
-def _check_that_rows_can_move(graphs: Graphs, name: str, above: set[str], report: Report) -> None:
-    """What q(name | .) depends on must hold numbers that a small step changes."""
+def _check_that_rows_can_move(graphs: Graphs, name: str, report: Report) -> None:
+    """What q(name | .) depends on must hold numbers that a small step changes, on a way that lets gradients through."""
+    ways = nx.DiGraph(graphs.graph("recognition"))
+    above = nx.ancestors(ways, name)
+    stopped = [(p, f.variable) for f in graphs.order("recognition") for p in f.stop_gradient]
+    ways.remove_edges_from(stopped)
     observed = [n for n in graphs.observed if n in above]
-    if any(graphs.variables[n].info.movable for n in observed):
+    movable = [n for n in observed if graphs.variables[n].info.movable]
+    if any(n in nx.ancestors(ways, name) for n in movable):
+        return
+    if movable:
+        message = f"no row can be moved: a stop_gradient stands on every way from {' and '.join(movable)} to {name}"
+        hint = "adversarial follows the gradient of q's answer: leave it out, or let the gradient through on one way"
+        report.error("GS070", ("objective", "consistency", name, "adversarial"), message, hint=hint)
         return
     domains = ", ".join(f"{n} ({graphs.variables[n].domain})" for n in observed) or "nothing observed"
     message = f"no row can be moved: q({name} | ...) reads {domains}"

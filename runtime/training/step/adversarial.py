@@ -54,7 +54,8 @@ def move(rows: MovedRows, answers: Answers, agreement: Agreement, lacking: Tenso
     with torch.enable_grad():
         said = answers(values | probes, noise, rows.patterns)[label]
         nats, _ = disagreement(said, reference.exp(), lacking, 0.0)
-        found = torch.autograd.grad(nats.sum(), list(probes.values()), allow_unused=True)
+        among = list(probes.values())
+        found = torch.autograd.grad(nats.sum(), among, allow_unused=True) if nats.requires_grad else [None] * len(names)
     gradients = {
         name: torch.zeros_like(values[name]) if gradient is None else gradient  # 0 where blank
         for name, gradient in zip(names, found, strict=True)
