@@ -220,6 +220,19 @@ def test_a_reader_that_goes_away_is_no_error():
     assert process.wait() == 0
 
 
+@pytest.mark.parametrize("ending", ["svg", "png", "pdf", "html", "dot", "mmd", "tex", "txt"])
+def test_a_drawing_replaces_a_drawing_and_nothing_else(ending, tmp_path):
+    path = tmp_path / f"paper.{ending}"
+    path.write_bytes(b"ten years of work")
+    refused = CliRunner().invoke(app, ["graph", str(GOOD), "-o", str(path)])
+    assert refused.exit_code == 1 and "graphspec did not write it" in refused.output, refused.output
+    assert path.read_bytes() == b"ten years of work"
+    path.unlink()
+    for _ in range(2):
+        done = CliRunner().invoke(app, ["graph", str(GOOD), "-o", str(path)])
+        assert done.exit_code == 0, done.output
+
+
 def test_check_loads_nothing_heavy():
     code = (
         "import sys; import graphspec; assert 'pydantic' not in sys.modules;"

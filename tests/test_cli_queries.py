@@ -133,6 +133,19 @@ def test_pictures_go_to_the_runs_figures_and_the_place_is_said(digits_run: Run, 
         assert image.format == "PNG"
 
 
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "pdf", "csv"])
+def test_only_what_graphspec_wrote_is_overwritten(digits_run: Run, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"mine.{ending}"
+    path.write_bytes(b"a photograph of the harbour")
+    refused = call("sample", digits_run.folder, "--count", 1, "-o", path)
+    assert refused.exit_code == 1 and "graphspec did not write it" in refused.stderr, refused.output
+    assert path.read_bytes() == b"a photograph of the harbour"
+    path.unlink()
+    for seed in "12":
+        done = call("sample", digits_run.folder, "--count", 1, "--seed", seed, "-o", path)
+        assert done.exit_code == 0, done.output
+
+
 def test_options_reach_the_query(digits_run: Run, tmp_path: Path) -> None:
     sizes = {}
     for name, options in {

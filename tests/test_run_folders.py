@@ -389,7 +389,7 @@ def test_a_table_that_graphspec_did_not_write_is_never_overwritten(finished: Pat
     rows = "a,b\n1,2\n"
     Path("mine.csv").write_text(rows)
     result = graphspec("sample", str(finished), "--count", "2", "-o", "mine.csv")
-    assert result.exit_code == 1 and "is no table that graphspec wrote" in result.stderr, result.output
+    assert result.exit_code == 1 and "graphspec did not write it" in result.stderr, result.output
     assert Path("mine.csv").read_text() == rows
     for _ in range(2):
         assert graphspec("sample", str(finished), "--count", "2", "-o", "drawn.csv").exit_code == 0

@@ -173,9 +173,30 @@ def judge_run(folder: Path, case: int, found: dict[str, Any]) -> None:
     what = damage_run(run, draw)
     if draw.random() < 0.2:
         what += f" and {damage_run(run, draw)}" if any(path.is_file() for path in run.rglob("*")) else ""
-    judged(f"case {case}: {what}", lambda: _open_and_resume(folder, run, 4 if case % TRAINED_EVERY == 0 else 3), found)
+    epochs = 4 if case % TRAINED_EVERY == 0 else 3
+    illegal = epochs == 4 and _other_tensors(folder / "whole", run)
+
+    def look() -> None:
+        _open_and_resume(folder, run, epochs)
+        assert not illegal, "a state with tensors of another shape or type was taken as it is"
+
+    judged(f"case {case}: {what}", look, found)
     if case % VERBS_EVERY == 0:
         _through_the_verbs(f"case {case}: {what}", folder, found)
+
+
+def _other_tensors(whole: Path, run: Path) -> bool:
+    """The state of `run` reads, and a tensor that both have is of another shape or type there."""
+    kinds = []
+    for folder in (whole, run):
+        try:
+            content = (folder / "checkpoints" / "state.safetensors").read_bytes()
+            length = int.from_bytes(content[:8], "little")
+            header = json.loads(content[8 : 8 + length])
+            kinds.append({n: (t["dtype"], tuple(t["shape"])) for n, t in header.items() if n != "__metadata__"})
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return False
+    return any(kind != kinds[1].get(name, kind) for name, kind in kinds[0].items())
 
 
 def _open_and_resume(folder: Path, run: Path, epochs: int) -> None:

@@ -78,6 +78,8 @@ def full_at_operations(folder: Path, expected: dict[str, bytes], operations: Seq
         tally.goes += 1
         if outcome.code and not (outcome.code == 1 and outcome.in_words and "no space left" in outcome.output.lower()):
             tally.wrong.append(f"full at {operation}: exit {outcome.code}: {outcome.output[-400:]}")
+        if ".part" in outcome.output:
+            tally.wrong.append(f"full at {operation} names a file that nobody knows: {outcome.output[-400:]}")
         files = [path for path in (folder / "run").rglob("*") if path.is_file() and path.name != ".lock"]
         remains = [path.name for path in files if path.suffix == ".part" or not path.stat().st_size]
         if remains:

@@ -32,6 +32,8 @@ from graphspec.drawing.scene import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+WRITTEN_BY = "written by graphspec"
+"""Stands in every picture, so that only what graphspec wrote is overwritten."""
 SCALE = 2.5
 """PNG pixels for one pixel of the scene."""
 _UNITS_PER_INCH = 72
@@ -50,9 +52,9 @@ def to_raster(scene: Scene, kind: Literal["png", "pdf"]) -> bytes:
     axes.set_axis_off()
     _draw(axes, scene)
     file = BytesIO()
-    nothing = {"CreationDate": None} if kind == "pdf" else {"Software": None}
+    known = {"CreationDate": None, "Keywords": WRITTEN_BY} if kind == "pdf" else {"Software": WRITTEN_BY}
     with matplotlib.rc_context({"pdf.fonttype": 42, "font.family": "DejaVu Sans"}):
-        figure.savefig(file, format=kind, dpi=SCALE * _UNITS_PER_INCH, metadata=nothing)
+        figure.savefig(file, format=kind, dpi=SCALE * _UNITS_PER_INCH, metadata=known)
     return file.getvalue()
 
 

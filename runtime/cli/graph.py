@@ -11,7 +11,7 @@ from graphspec.loading import load
 from graphspec.reading.suggestions import did_you_mean
 from runtime.cli.common import DataDirOption, SetOption, SpecArgument, console, print_diagnostics
 from runtime.runs.atomic_files import write_bytes
-from runtime.runs.protected import refuse_users_own
+from runtime.runs.protected import refuse_foreign, refuse_users_own
 
 OutputOption = Annotated[
     Path | None,
@@ -46,6 +46,7 @@ def graph(
     drawn = draw(graphs, chosen, width=console.width)
     if output is not None:
         refuse_users_own(output, graphs, Path(spec), data_dir)
+        refuse_foreign(output)
         write_bytes(output, drawn, make_folder=False)
         typer.echo(f"wrote {output}", err=True)
     elif chosen in ("png", "pdf"):

@@ -116,11 +116,12 @@ def open_for_questions(folder: Path, checkpoint: Weights, data_dir: Path | None,
 def answer(opened: Opened, panel: "Panel", output: Path | None, verb: str) -> None:
     """Write a panel where the user wants it and say where; panels that are no picture are also printed."""
     from runtime.figures.panel_files import default_path, is_picture, write_panel
-    from runtime.runs.protected import refuse_users_own
+    from runtime.runs.protected import refuse_foreign, refuse_users_own
 
     graphs = opened.model.graphs.by_row
     if output is not None:
         refuse_users_own(output, graphs, opened.run.spec_path, opened.data_dir)
+        refuse_foreign(output)
     path = output or default_path(panel, graphs, opened.run.figures, verb)
     write_panel(panel, graphs, path, opened.units)
     if not is_picture(panel, graphs):

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from graphspec.drawing.raster import WRITTEN_BY
 from graphspec.graphs.graph import Graphs
 from runtime.answering.panels import Panel, picture_shape
 from runtime.data import Units
@@ -15,7 +18,6 @@ from runtime.runs.atomic_files import replacing
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".pdf")
 TABLE = ".csv"
-TABLE_BEGINS = b"row,column,cell"
 
 
 def is_picture(panel: Panel, graphs: Graphs) -> bool:
@@ -39,21 +41,25 @@ def write_panel(panel: Panel, graphs: Graphs, path: Path, units: Mapping[str, Un
             f"{panel.shown} has shape {shape}, which is not a picture",
             "write a table: -o FILE.csv (pictures are [1, H, W], [3, H, W], [H, W] or square vectors in [0, 1])",
         )
-    if ending == TABLE:
-        _refuse_foreign_table(path)
     with replacing(path) as temporary:
         if ending == TABLE:
             write_csv(panel, graphs, temporary, units)
         else:
             drawn = draw_panel(panel, graphs.variables[panel.shown], (units or {}).get(panel.shown))
-            drawn.save(temporary, format=Image.registered_extensions()[ending])
+            drawn.save(temporary, format=Image.registered_extensions()[ending], **_marked(ending))
     return path
 
 
-def _refuse_foreign_table(path: Path) -> None:
-    """RunError where a table is there that is no panel's: a user's rows, perhaps of another spec."""
-    if path.is_file() and path.stat().st_size:
-        with path.open("rb") as file:
-            ours = file.read(len(TABLE_BEGINS)) == TABLE_BEGINS
-        if not ours:
-            raise RunError(f"{path} is there, and is no table that graphspec wrote", "name another file")
+def _marked(ending: str) -> dict[str, Any]:
+    """What tells later that graphspec wrote the picture, in the words of its format."""
+    match ending:
+        case ".png":
+            known = PngInfo()
+            known.add_text("Software", WRITTEN_BY)
+            return {"pnginfo": known}
+        case ".webp":
+            return {"xmp": WRITTEN_BY.encode()}
+        case ".pdf":
+            return {"keywords": WRITTEN_BY}
+        case _:
+            return {"comment": WRITTEN_BY}

@@ -1,11 +1,41 @@
-"""What a user must never lose to an output: the spec, and the data that it reads."""
+"""What a user must never lose to an output: the spec, the data that it reads, and any file that we did not write."""
 
 from pathlib import Path
 
+from graphspec.drawing.raster import WRITTEN_BY
 from graphspec.graphs.graph import Graphs
 from graphspec.headers import expand
 from graphspec.headers.sources import FileSource, find_file, resolve_source
 from runtime.errors import RunError
+
+MARKS = (
+    WRITTEN_BY.encode(),
+    WRITTEN_BY.encode("utf-16-be"),
+    b"row,column,cell",
+    b": generative and recognition graph",
+    b"subgraph cluster_generative",
+    b"subgraph cluster_recognition",
+    b"subgraph generative[",
+    b"subgraph recognition[",
+    b"generative graph p",
+    b"recognition graph q",
+)
+"""One of these stands at either end of everything that is written with -o: pictures, tables, drawings as text."""
+_LOOKED_AT = 8000
+"""Bytes of either end."""
+
+
+def refuse_foreign(path: Path) -> None:
+    """RunError where a file is there that graphspec did not write, be it a picture or a text: it is a user's own. What
+    graphspec wrote is replaced, and so is an empty file."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("rb") as file:
+        begins = file.read(_LOOKED_AT)
+        file.seek(max(0, path.stat().st_size - _LOOKED_AT))
+        ends = file.read()
+    if not any(mark in begins or mark in ends for mark in MARKS):
+        raise RunError(f"{path} is there, and graphspec did not write it", "name another file, or remove this one")
 
 
 def refuse_users_own(path: Path, graphs: Graphs, spec_path: Path | None, data_dir: Path | None = None) -> None:
