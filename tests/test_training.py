@@ -277,10 +277,10 @@ recognition: {y: {parents: [x]}, w: {parents: [x]}}
     ("labelled", "name", "said"),
     [
         ({"y": 30, "w": 40}, "y.error and w.error", ""),
-        ({"y": 29, "w": 40}, "y.log_loss and w.error", "29 validation rows ties: the log loss"),
-        ({"y": 9, "w": 40}, "elbo", "9 validation rows is luck: the elbo"),
+        ({"y": 29, "w": 40}, "y.log_loss and w.error", "29 validation labels ties: the log loss"),
+        ({"y": 9, "w": 40}, "elbo", "9 validation labels is luck: the elbo"),
         ({"y": 0, "w": 40}, "w.error", "no validation row has y"),
-        ({"y": 1, "w": 0}, "elbo", "no validation row has w: only y can choose; an error measured on 1 validation row"),
+        ({"y": 1, "w": 0}, "elbo", "no validation row has w: only y can choose; an error measured on 1 validation label"),
         ({"y": 0, "w": 0}, "last", "cannot be measured: no validation row has the label. The last epoch is kept"),
     ],
 )
@@ -291,11 +291,32 @@ def test_what_was_measured_on_few_rows_or_none_does_not_choose(labelled: dict[st
     assert ("patience never ends" in Criterion.of(patient, 60, labelled).note) == (name == "last")
 
 
+STEPS = """
+graphspec: 1
+plates: {time: {size: 5}}
+variables:
+  x: {role: observed, domain: binary, plate: time}
+  y: {role: supervised, domain: binary, plate: time}
+generative: {y: {}, x: {parents: [y], network: {kind: linear}}}
+recognition: {y: {parents: [x], network: {kind: linear}}}
+data: {source: steps.npz, variables: {x: x, y: y}, labels: {y: 20}, validation: 12, test: 12}
+training: {epochs: 1}
+"""
+
+
+def test_elements_of_a_plate_are_as_many_labels_when_weights_are_chosen(tmp_path: Path) -> None:
+    cells = np.random.default_rng(0).integers(0, 2, (60, 5))
+    np.savez(tmp_path / "steps.npz", x=cells, y=cells ^ (np.arange(300).reshape(60, 5) % 7 == 0))
+    graphs = load(str(tmp_path / "steps.yaml"), text=STEPS)
+    run = fit(compile_spec(graphs), out=tmp_path / "run", progress=False, device="cpu")
+    assert run.manifest()["select"] == "y.error", "12 rows with 60 labels"
+
+
 def test_a_figure_that_the_spec_names_is_kept_and_told_to_be_unsure() -> None:
     graphs = load("faces.yaml", ["training.select=y.error"], text=FACES)
     assert Criterion.of(graphs, 60, {"y": 40}).note == ""
     few = Criterion.of(graphs, 60, {"y": 3})
-    assert few.name == "y.error" and "measured on 3 validation rows" in few.note
+    assert few.name == "y.error" and "measured on 3 validation labels" in few.note
     none = Criterion.of(graphs, 60, {"y": 0})
     assert none.name == "last" and "y.error cannot be measured" in none.note
     assert Criterion.of(load("faces.yaml", text=FACES), 60, {"y": 9, "w": 9}, "y.error").name == "y.error", (

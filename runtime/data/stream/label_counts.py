@@ -38,6 +38,11 @@ class LabelCounts:
     classes: Mapping[str, Mapping[str, int]]
     elements: Mapping[str, int] | None = None
 
+    @property
+    def measured(self) -> Mapping[str, int]:
+        """By split, of how many labels an error is the share: of elements where the label stands in a plate."""
+        return self.rows if self.elements is None else self.elements
+
     def to_json(self) -> dict[str, Any]:
         """`{rows: {split: n}, classes: {class: {split: n}}}`, and `elements: {split: n}` of a label in a plate."""
         plain = {label: dict(counts) for label, counts in self.classes.items()}
@@ -163,7 +168,7 @@ def few_unlabelled_notes(graphs: Graphs, unlabelled: int, labelled: int) -> list
 
 def _unmeasured(label: LabelCounts, split_rows: Mapping[str, int]) -> list[str]:
     """A note about splits on which an error says little."""
-    given, unit = (label.rows, "rows") if label.elements is None else (label.elements, "elements")
+    given, unit = label.measured, "rows" if label.elements is None else "elements"
     few = {split: given[split] for split in ("validation", "test") if split_rows[split]}
     few = {split: number for split, number in few.items() if number < FEW_LABELS}
     if not few:

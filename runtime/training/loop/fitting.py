@@ -248,7 +248,7 @@ def _plan(model: Model, data: "PreparedData", options: Options) -> RunPlan:
         criterion=Criterion.of(
             model.graphs,
             len(data.validation.source),
-            {counts.name: counts.rows["validation"] for counts in data.label_counts},
+            {counts.name: counts.measured["validation"] for counts in data.label_counts},
             before,
         ),
         spec=spec_as_yaml(spec),

@@ -1,7 +1,7 @@
 """Which epoch's weights are the best, by what the validation rows say, and when to stop waiting for better ones.
 
-A figure that few rows measure ties or jumps: below `FEW_LABELS` labelled validation rows another one chooses, and where
-no row measures anything, nothing does.
+A figure that few labels measure ties or jumps: below `FEW_LABELS` of them in the validation rows another one chooses,
+and where no row measures anything, nothing does.
 """
 
 import math
@@ -17,7 +17,7 @@ from runtime.errors import RunError
 from runtime.measures.label_figures import figure_named
 
 FEWEST_LABELS = 10
-"""Below so many labelled rows even their log loss is a matter of luck."""
+"""Below so many labels even their log loss is a matter of luck."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,9 @@ class Criterion:
 
     @classmethod
     def of(cls, graphs: Graphs, validation_rows: int, labelled: Mapping[str, int], before: str = "") -> "Criterion":
-        """Read `training.select`. labelled: validation rows that have each label; before: the name of what has chosen
-        so far in a run that is resumed. Raises RunError for no figure."""
+        """Read `training.select`. labelled: how many labels of each variable the validation rows have, elements counted
+        in a plate; before: the name of what has chosen so far in a run that is resumed. Raises RunError for no
+        figure."""
         select = graphs.spec.training.select
         if select == "last" or validation_rows == 0:
             return cls("last")
@@ -101,11 +102,11 @@ def _asked(graphs: Graphs, select: str, labelled: Mapping[str, int]) -> Criterio
         hint = f"use one of {few([*of, 'elbo', 'last'])}"
         raise RunError(f"training.select is {select!r}, which names no figure", hint)
     variable, _, figure = select.partition(".")
-    rows = labelled.get(variable, 0)
-    if rows == 0:
+    given = labelled.get(variable, 0)
+    if given == 0:
         return _nothing(graphs, f"{select} cannot be measured: no validation row has the label")
-    unsure = f"{select} is measured on {counted(rows, 'validation row')}: it ties and jumps; `select: elbo` would not"
-    return Criterion(select, ((variable, figure),), unsure if rows < FEW_LABELS else "")
+    unsure = f"{select} is measured on {counted(given, 'validation label')}: it ties and jumps; `select: elbo` would not"
+    return Criterion(select, ((variable, figure),), unsure if given < FEW_LABELS else "")
 
 
 def _by_itself(graphs: Graphs, labelled: Mapping[str, int]) -> Criterion:
@@ -115,13 +116,13 @@ def _by_itself(graphs: Graphs, labelled: Mapping[str, int]) -> Criterion:
     if not measured:
         return _nothing(graphs, f"the error of {', '.join(left)} cannot be measured: no validation row has the label")
     notes = [f"no validation row has {', '.join(left)}: only {', '.join(measured)} can choose"] if left else []
-    rows = min(labelled[name] for name in measured)
-    measured_on = f"an error measured on {counted(rows, 'validation row')}"
-    if rows < FEWEST_LABELS and any(name in graphs.generative for name in graphs.observed):
+    given = min(labelled[name] for name in measured)
+    measured_on = f"an error measured on {counted(given, 'validation label')}"
+    if given < FEWEST_LABELS and any(name in graphs.generative for name in graphs.observed):
         notes.append(f"{measured_on} is luck: the elbo of all of them chooses the weights")
         return Criterion("elbo", note="; ".join(notes), waits_for=_log_losses(graphs, labelled))
     kinds = dict.fromkeys(measured, "error")
-    if rows < FEW_LABELS:
+    if given < FEW_LABELS:
         kinds |= {name: "log_loss" for name in measured if graphs.variables[name].support is not None}
     if "log_loss" in kinds.values():
         notes.append(f"{measured_on} ties: the log loss chooses the weights")
