@@ -54,7 +54,6 @@ def answers(model: Model, rows: Rows) -> dict[str, Tensor]:
     found = {f"p of {k}": v for k, v in model.log_prob("generative", rows | drawn).items()}
     found |= {f"label {name}": model.predict(name, unlabelled, noise=noise) for name in model.graphs.supervised}
     found |= {f"mean of {k}": v for k, v in model.posterior_means(unlabelled, noise=noise).items()}
-    (plate,) = model.graphs.plates.values()
     given = {name: rows[name] for name in model.graphs.observed if name not in model.graphs.generative}
     return found | {f"made {k}": v for k, v in model.generate(given, len(LENGTHS), noise=noise).items()}
 
@@ -82,7 +81,9 @@ def test_a_row_is_what_it_is_alone_in_no_more_room_than_it_needs(name: str) -> N
     whole = model.bound(rows, noise=RowNoise(3, range(len(LENGTHS))))
     for row, length in enumerate(LENGTHS):
         alone = {n: cells[row : row + 1] for n, cells in rows_of(model, max(length, 1)).items()}
-        torch.testing.assert_close(model.bound(alone, noise=RowNoise(3, [row])), whole[row : row + 1], atol=1e-10, rtol=0)
+        torch.testing.assert_close(
+            model.bound(alone, noise=RowNoise(3, [row])), whole[row : row + 1], atol=1e-10, rtol=0
+        )
 
 
 @pytest.mark.parametrize("name", RAGGED)

@@ -280,7 +280,11 @@ recognition: {y: {parents: [x]}, w: {parents: [x]}}
         ({"y": 29, "w": 40}, "y.log_loss and w.error", "29 validation labels ties: the log loss"),
         ({"y": 9, "w": 40}, "elbo", "9 validation labels is luck: the elbo"),
         ({"y": 0, "w": 40}, "w.error", "no validation row has y"),
-        ({"y": 1, "w": 0}, "elbo", "no validation row has w: only y can choose; an error measured on 1 validation label"),
+        (
+            {"y": 1, "w": 0},
+            "elbo",
+            "no validation row has w: only y can choose; an error measured on 1 validation label",
+        ),
         ({"y": 0, "w": 0}, "last", "cannot be measured: no validation row has the label. The last epoch is kept"),
     ],
 )
