@@ -22,6 +22,7 @@ SHARED = (
     "compiler.tensors.blanks",
     "compiler.tensors.views",
     "compiler.tensors.exact_chains",
+    "compiler.tensors.matching",
     "compiler.families.numerics",
     "compiler.families.sphere",
     "compiler.families.flow_maps",

@@ -1,6 +1,6 @@
 """What a trained model answers: posteriors of hidden variables, draws from either graph; each a plan."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
@@ -11,8 +11,8 @@ from compiler.model.bound_answers import answered_by_bound
 from compiler.model.compiled import Compiled
 from compiler.model.evaluation import Group
 from compiler.model.given import GivenTensors
+from compiler.model.label_assignment import Asked, at_places, label_places
 from compiler.plan.exact_answers import plan_chosen, plan_exact_densities
-from compiler.plan.plan import Plan
 from compiler.plan.questions import plan_densities, plan_draws, plan_generation, plan_means, plan_own, plan_posterior
 from compiler.plan.running import Context
 from compiler.symbolic.program import Pattern
@@ -21,8 +21,6 @@ from compiler.tensors import blanks, presence
 from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import Graphs, Side
 from graphspec.language.objective import AnswerBy
-
-Asked = tuple[Hashable, Callable[[], Plan]]
 
 
 class Queries(nn.Module):
@@ -61,6 +59,17 @@ class Queries(nn.Module):
         masks = presence.presence(graphs, found)
         presence.check_counts(graphs, masks, known)
         return {name: presence.legal_where_absent(graphs, masks, name, values) for name, values in found.items()}
+
+    def label_places(self, rows: Mapping[str, Tensor], *, samples: int = 1, noise: Noise) -> dict[str, Tensor]:
+        """{label: [B, n]}: of labels that are a set (`order: unknown`), which of a row's each element has: those that q
+        finds likeliest, over `samples` draws of what is hidden above them."""
+        return label_places(self.compiled, self.by_pattern, self.prepare(rows), samples, noise)
+
+    def _assigned(self, rows: Mapping[str, Tensor], samples: int, noise: Noise) -> dict[str, Tensor]:
+        """Prepared rows, labels that are a set at their elements."""
+        places = self.label_places(rows, samples=samples, noise=noise)
+        prepared = self.prepare(rows)
+        return prepared | {name: at_places(prepared[name], found) for name, found in places.items()}
 
     def unlabelled(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What rows show where their labels are hidden: the observed variables. Of a model that has none, blank labels,
@@ -172,7 +181,8 @@ class Queries(nn.Module):
 
         Labels below a drawn variable are accounted for by resampling the S draws by their weights.
         """
-        repeated = {n: v.repeat_interleave(samples, dim=0) for n, v in self.prepare(rows).items()}
+        prepared = self._assigned(rows, samples, noise)
+        repeated = {n: v.repeat_interleave(samples, dim=0) for n, v in prepared.items()}
         inner = noise.repeated(samples)
         labels = self._labels(repeated)
         runner = self.compiled.runner(("draws", labels), lambda: plan_draws(self.graphs, labels))
@@ -187,7 +197,7 @@ class Queries(nn.Module):
     def posterior_means(self, rows: Mapping[str, Tensor], *, noise: Noise) -> dict[str, Tensor]:
         """q's mean (discrete: likeliest class) of every hidden variable [B, *shape], parents at theirs, labels
         clamped."""
-        prepared = self.prepare(rows)
+        prepared = self._assigned(rows, 1, noise)
         labels = self._labels(prepared)
         runner = self.compiled.runner(("means", labels), lambda: plan_means(self.graphs, labels))
         found = runner.results(self._context(prepared, noise), self._given(prepared).of(runner.plan))

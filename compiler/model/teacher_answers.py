@@ -9,8 +9,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from compiler.model.label_assignment import Asked
 from compiler.model.model import Model
-from compiler.model.queries import Asked
 from compiler.plan.questions import plan_answers
 from compiler.symbolic.program import Pattern
 from compiler.tensors.noise import Noise

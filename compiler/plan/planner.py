@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from compiler.plan.element_sums import ElementSums
 from compiler.plan.elimination_writer import axes_name
+from compiler.plan.label_sets import SetWriter
 from compiler.plan.plan import Given, Plan, Value, needed_lines
 from compiler.plan.sum_writer import SumWriter, own_mean
 from compiler.plan.verify import verify
@@ -29,6 +29,7 @@ from compiler.symbolic.objective import (
     LogDensity,
     LogEvidence,
     LogMean,
+    LogOrders,
     LogSum,
     Measure,
     Negative,
@@ -79,7 +80,7 @@ def plan_objective(
     return Planner(program, features).plan(objective, answers)
 
 
-class Planner(ElementSums):
+class Planner(SetWriter):
     """Every method that gives a value has written the lines it needs."""
 
     def __init__(self, program: Program, features: Sequence[str] = ()) -> None:
@@ -158,6 +159,8 @@ class Planner(ElementSums):
                 return self._own_mean(latents, inner, wanted)
             case LogSum(labels=labels):
                 return self.log_sum(term, labels)
+            case LogOrders(plate):
+                return self.log_orders(plate)
             case LogMean(inner):
                 return self._log_mean(inner)
             case Weighted(weight, inner):
@@ -460,6 +463,9 @@ class LeaveOneOut(Planner):
 
     def mask(self, name: str) -> Value:
         return self._leaf(self.whole.mask(name))
+
+    def log_orders(self, plate: str) -> Value:
+        return self._leaf(self.whole.log_orders(plate))
 
     def there(self, plates: Iterable[str]) -> Value | None:
         found = self.whole.there(plates)

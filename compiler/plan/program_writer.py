@@ -270,7 +270,7 @@ class ProgramWriter(FactorWriter):
         for name in self.program.exact:
             self.note(f"{name} takes all its values: it is summed out of p")
             self.hold(name, self.write("support", name, (), (name,), rank=self.rank(name), rows=False, variable=name))
-        for step in (*self.program.recognition, *self.program.generative):
+        for step in self.in_order():
             name = step.factor.variable
             if step.action in ("clamp", "score") or name in self.features or name in self._values:
                 continue
@@ -278,6 +278,10 @@ class ProgramWriter(FactorWriter):
                 self.hold(name, self._value(step))
             elif not self.features.issuperset(step.loop.members):
                 self.write_walk(step.loop, partial(self._take_element, step.loop))
+
+    def in_order(self) -> Sequence[Step]:
+        """The steps, in the order in which they are taken."""
+        return (*self.program.recognition, *self.program.generative)
 
     def _take_element(self, loop: Loop, inner: "ProgramWriter") -> None:
         """What one element has of each member of a walk."""

@@ -20,7 +20,7 @@ from compiler.symbolic.axis_names import plates_in
 from compiler.symbolic.objective import Measure
 from compiler.symbolic.program import Program
 from graphspec.graphs.exact_sums import varying
-from graphspec.graphs.graph import Factor, Graphs, Side
+from graphspec.graphs.graph import Factor, Graphs, Side, plate_axis
 
 
 def plan_features(graphs: Graphs, names: Sequence[str]) -> Plan:
@@ -35,6 +35,18 @@ def plan_answers(program: Program, names: Sequence[str], features: Sequence[str]
     planner = Planner(reduced(program, names), features)
     planner.take_steps()
     return planner.finished({f"answer {name}": planner.answer(name) for name in names})
+
+
+def plan_assignments(program: Program, features: Sequence[str] = ()) -> Plan:
+    """`assignment PLATE` [B, n]: which label of a row each element has, of plates whose labels are a set."""
+    planner, found = Planner(program, features), dict[str, Value]()
+    planner.take_steps()
+    for plate in program.sets:
+        places = planner.write("as_numbers", f"places_in_{plate}", (planner.assignment(plate),))
+        axes = (plate_axis(plate),)
+        found[f"assignment {plate}"] = planner.write("rows_first", f"{places.name}_by_row", (places,), (), rank=1,
+                                                     along=axes)  # fmt: skip
+    return planner.finished(found)
 
 
 def plan_posterior(program: Program, name: str, features: Sequence[str] = ()) -> Plan:

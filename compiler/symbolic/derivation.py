@@ -14,6 +14,7 @@ Not here: any number, any tensor.
 """
 
 from collections.abc import Sequence
+from itertools import starmap
 
 from compiler.symbolic.axis_names import canonical, without_plates
 from compiler.symbolic.objective import (
@@ -25,6 +26,7 @@ from compiler.symbolic.objective import (
     LogDensity,
     LogEvidence,
     LogMean,
+    LogOrders,
     LogSum,
     Measure,
     Negative,
@@ -73,6 +75,7 @@ class _Derivation:
             *(part for name in outside for part in self._divergences(name)),
             *self._importance(),
             *self._label_terms(),
+            *starmap(self._orders, self.program.sets.items()),
         ]
         return Objective(self.program.pattern, tuple(contributions))
 
@@ -248,6 +251,12 @@ class _Derivation:
             return Expectation(measure, Sum(tuple(self._label(name) for name in labels)))
         axes = self.program.label_axes()
         return Sum(tuple(self._expected(name, self._label(name), axes[name], measure) for name in labels))
+
+    def _orders(self, plate: str, labels: tuple[str, ...]) -> Contribution:
+        """What it costs that labels are a set: one of the ways to give them to elements is looked at, and all are alike
+        beforehand."""
+        term = Negative(LogOrders(plate, labels))
+        return Contribution(f"orders {plate}", term, term)
 
     def _label_terms(self) -> list[Contribution]:
         """alpha_j times label j's part: its own term under `jensen`, else log q^(y_1..j) - log q^(y_1..j-1)."""

@@ -116,6 +116,12 @@ def _note(program: Program, name: str, axes: tuple[str, ...]) -> VariableNote:
 
 
 def _action(program: Program, name: str) -> tuple[str, str]:
+    plate = next((plate for plate, labels in program.sets.items() if name in labels), None)
+    action, reason = _taken(program, name)
+    return action, reason if plate is None else f"{reason}; one of a set, it goes to the element that q finds likeliest"
+
+
+def _taken(program: Program, name: str) -> tuple[str, str]:
     graphs = program.graphs
     role = graphs.variables[name].role
     if role == "observed":

@@ -20,6 +20,7 @@ from compiler.symbolic.weight_cost_text import weight_cost_lines, weight_costs
 from graphspec.describe.parameter_words import parameter_origins
 from graphspec.graphs.flow_times import slow_flows
 from graphspec.graphs.graph import SIDES
+from graphspec.graphs.label_sets import sets_of_labels
 from graphspec.reading.suggestions import amount
 
 LEGEND = (
@@ -71,6 +72,12 @@ def _legend(explanation: Explanation) -> list[str]:
             elements = f"up to {plate.size} elements{inside} of plate {plate.name}"
             added = f"adds up those that are there, of which {plate.count} says how many"
         lines.append(f"@{plate.name} is the axis of {elements}; Σ_{plate.name} {added}.")
+    for name in sets_of_labels(explanation.graphs):
+        lines.append(
+            f"Labels of {name} are a set: each goes to one element, where the sum of E[log q] of all is the largest, "
+            "chosen anew each time, without a gradient. Other assignments count nothing, and all are alike beforehand: "
+            "a bound with labels is lower by the log of how many there are."
+        )
     for variable, axes in sorted(_summed_together(programs).items()):
         each = ", ".join(axes[:2]) + (", .." if len(axes) > 2 else "")
         lines.append(f"{variable} is the axis of one element's values; {each} are those of all, summed together.")

@@ -135,6 +135,14 @@ class LogSum:
 
 
 @dataclass(frozen=True)
+class LogOrders:
+    """log of how many ways there are to give the labels of a row, which are a set, to the elements of a plate."""
+
+    plate: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class LogMean:
     """log of the mean under g of exp(term): the importance weighted bound (Burda et al. 2016)."""
 
@@ -186,6 +194,7 @@ Term: TypeAlias = (
     | LogEvidence
     | OwnMean
     | LogSum
+    | LogOrders
     | LogMean
     | Weighted
     | FreeBits

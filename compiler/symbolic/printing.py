@@ -12,6 +12,7 @@ from compiler.symbolic.objective import (
     LogDensity,
     LogEvidence,
     LogMean,
+    LogOrders,
     LogSum,
     Negative,
     Objective,
@@ -58,6 +59,8 @@ class TermWriter:
                 return rf"{n.kl}({left}{n.divergence}{right}){end}"
             case LogAggregate(name, form):
                 return self._aggregate(name, form)
+            case LogOrders(plate, labels):
+                return n.log + self._orders(plate, labels)
             case LogMean(inner):
                 return self._log_mean(inner)
             case Negative(inner):
@@ -101,6 +104,14 @@ class TermWriter:
             return self.write(inner)
         under = " ".join(self.n.conditional("q", name, self._parents[name]) for name in names)
         return self.n.mean(under, self.write(inner))
+
+    def _orders(self, plate: str, labels: Sequence[str]) -> str:
+        """`k!`: how many ways there are to give a set of labels to the elements that are there."""
+        entry, masked = self.program.graphs.plates[plate], self.program.pattern.masked
+        several = self.n.variable(entry.count) if entry.count is not None else str(entry.size)
+        if not all(label in masked for label in labels):
+            return f"{several}!"
+        return rf"\frac{{{several}!}}{{({several} - m)!}}" if self.n.latex else f"({several}!/({several} − m)!)"
 
     def _aggregate(self, name: str, form: str) -> str:
         variable, elements = self.n.variable(name), r"\textstyle\sum_d " if self.n.latex else "Σ_d "

@@ -16,6 +16,7 @@ from compiler.symbolic.joint_axes import JointAxes
 from graphspec.diagnostics import InternalError
 from graphspec.graphs.exact_sums import ExactSum, exact_sums
 from graphspec.graphs.graph import Factor, Graphs, plate_axis
+from graphspec.graphs.label_sets import sets_of_labels
 from graphspec.graphs.walks import Loop
 from graphspec.language.plates import shown
 
@@ -220,6 +221,13 @@ class Program:
         return path
 
     @cached_property
+    def sets(self) -> Mapping[str, tuple[str, ...]]:
+        """{plate: its labels that rows of this pattern have}, where the labels of its elements are a set."""
+        sets = sets_of_labels(self.graphs)
+        held = {plate: tuple(name for name in self.labelled if name in names) for plate, names in sets.items()}
+        return {plate: names for plate, names in held.items() if names}
+
+    @cached_property
     def loops(self) -> tuple[Loop, ...]:
         """The walks, in the order in which they run."""
         steps = (*self.recognition, *self.generative)
@@ -228,6 +236,7 @@ class Program:
     def __str__(self) -> str:
         lines = [f"{self.pattern}:"]
         lines += [f"  q  {'sum out':<15}{', '.join(each.over.variables)}{axes_text(each.axes)}" for each in self.sums]
+        lines += [f"  q  {'assign':<15}{', '.join(names)} to {plate}" for plate, names in self.sets.items()]
         for letter, steps in (("q", self.recognition), ("p", self.generative)):
             last: Loop | None = None
             for step in steps:

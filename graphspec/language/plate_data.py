@@ -27,7 +27,8 @@ class PlateColumns(Section):
     source: str | None = Field(default=None, description="File with a line an element; left out, the rows' own source.")
     order: str | None = Field(
         default=None,
-        description="Column of numbers or ISO dates that elements are sorted by; left out, the order of the file.",
+        description="Column of numbers or ISO dates that elements are sorted by; left out, the order of the file. "
+        "`unknown`: a row's labels of these elements are a set, and each goes where q finds it likeliest.",
     )
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from graphspec.rules.flow_rules import check_flow_times
 from graphspec.rules.graph_rules import check_allowances, check_cycles, check_names, check_roles, check_unused_variables
 from graphspec.rules.gru_rules import check_grus
 from graphspec.rules.label_leak_rules import check_labels_are_told
+from graphspec.rules.label_set_rules import check_label_sets
 from graphspec.rules.label_share_rules import check_dilution, check_stakes
 from graphspec.rules.name_rules import check_own_name
 from graphspec.rules.network_rules import check_named_networks, check_unused_networks
@@ -52,6 +53,7 @@ STRUCTURE = (
 )
 TOGETHER = (
     check_exact_sums,
+    check_label_sets,
     check_informed_latents,
     check_estimators_are_quiet,
     check_enumerations,

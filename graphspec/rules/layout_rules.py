@@ -1,4 +1,4 @@
-"""GS028: `data.plates` says of each plate where its elements stand, in one way that can be followed. GS090: no order.
+"""GS028: `data.plates` says of each plate where its elements stand, in one way that can be followed.
 
 What the spec alone tells; the files are held against it in `layout_file_rules`.
 """
@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from graphspec.graphs.reading_across import variable_path
 from graphspec.headers.element_tables import Layouts, layouts_of
 from graphspec.language import DataSection, PlateColumns, Spec
-from graphspec.language.plate_data import UNKNOWN_ORDER
 from graphspec.language.plates import path_of
 from graphspec.reading.suggestions import counted, did_you_mean, few, listed
 from graphspec.text.report import Report
@@ -21,13 +20,6 @@ Finding = tuple[Path, str, str]
 def check_layouts(spec: Spec, report: Report) -> Layouts | None:
     """Where elements stand; None where that is not clear, and has been reported."""
     assert spec.data is not None
-    for name, entry in spec.data.plates.items():
-        if entry.order == UNKNOWN_ORDER:
-            message = f"labels of {name} as a set (`order: unknown`) are not matched to its elements yet"
-            hint = (
-                "where the labels can be sorted, the label of element i belongs to element i: sort them, leave it out"
-            )
-            report.error("GS090", ("data", "plates", name, "order"), message, key=True, hint=hint)
     problems = [*_problems(spec, spec.data)]
     for path, message, hint in problems:
         report.error("GS028", path, message, key=True, hint=hint)

@@ -22,6 +22,12 @@ def print_report(report: dict[str, Any]) -> None:
     _print_classes({name: figures for name, figures in measured.items() if "log_loss" in figures})
     _print_numbers({name: figures for name, figures in measured.items() if "rmse" in figures})
     _print_angles({name: figures for name, figures in measured.items() if "angle_rms" in figures})
+    for name, figures in measured.items():
+        if "sets_right" in figures:
+            share = _percent(figures["sets_right"])
+            console.print(
+                f"{name}: all labels are right, as a set, in {share} of {figures['rows']} rows", highlight=False
+            )
     _print_latents(report.get("latents", {}))
     if "disentanglement" in report:
         print_disentanglement(report["disentanglement"])

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from compiler.model.label_assignment import at_places
 from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
@@ -28,6 +29,7 @@ from runtime.measures.error_interval import few_rows_note
 from runtime.measures.label_figures import Prediction, summarize
 from runtime.measures.latent_use import LatentUse
 from runtime.measures.metrics import Floats
+from runtime.measures.set_figures import set_figures
 from runtime.measures.unit_change import UnitChange
 
 Batch = dict[str, Tensor]
@@ -119,6 +121,7 @@ def _measure(
     codes: dict[str, list[Tensor]] = {}
     use = LatentUse(model, seed) if latents and graphs.latent else None
     change = UnitChange(graphs, units)
+    sets: dict[str, list[Tensor]] = {}
     factors = known_factors(graphs, rows) if disentanglement and len(rows) else {}
     for positions in _batches(len(rows), batch_size):
         batch = rows.batch(positions, dtype)
@@ -133,6 +136,9 @@ def _measure(
             fits.take_in(seen, evaluation)
             change.take_in(seen)
         answers.take_in(seen, samples, noise)
+        known = {name: value.to(device) for name, value in batch.items()}
+        for name, places in model.label_places(known, samples=samples, noise=noise).items():
+            sets.setdefault(name, []).append(at_places(known[name], places).cpu())
         if factors:
             for name, value in model.posterior_means(seen, noise=noise).items():
                 if not graphs.variables[name].plates:
@@ -143,12 +149,13 @@ def _measure(
     predicted: dict[str, Prediction] = {}
     variables: dict[str, dict[str, Any]] = {}
     for name in (name for name in graphs.supervised if len(rows) and name in rows.values):
+        labels = torch.cat(sets[name]) if name in sets else rows.values[name].cpu()
         found = {
-            way: _prediction(graphs.by_row.variables[name], told, rows.values[name].cpu(), units.get(name))
+            way: _prediction(graphs.by_row.variables[name], told, labels, units.get(name))
             for way, told in answers.of(name).items()
         }
         predicted[name] = found[answers.by(name)]
-        variables[name] = summarize(predicted[name])
+        variables[name] = summarize(predicted[name]) | (set_figures(predicted[name]) if name in sets else {})
         if len(found) > 1:
             variables[name] |= {"by": answers.by(name), "answers": compared_ways(found)}
     report: dict[str, Any] = {
