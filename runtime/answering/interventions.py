@@ -74,12 +74,16 @@ def filled(labels: Tensor, inferred: Tensor) -> Tensor:
     return torch.where(labels.isnan(), inferred.to(labels.dtype), labels)
 
 
-def generate(model: Model, given: Mapping[str, Tensor], count: int, seed: int, *, means: bool = True) -> Values:
-    """Every stochastic variable of p for `count` rows, those in `given` as they are."""
+def generate(
+    model: Model, given: Mapping[str, Tensor], count: int, seed: int, *, means: bool = True, function: str = ""
+) -> Values:
+    """Every stochastic variable of p for `count` rows, those in `given` as they are, and one `function`."""
     graphs = model.graphs.by_row
     made = model.generate(given, count, noise=noise_for(model, count, seed), means=means)
     values = {**made, **given}
-    names = [name for name, variable in graphs.variables.items() if variable.role != "deterministic"]
+    names = [
+        name for name, variable in graphs.variables.items() if variable.role != "deterministic" or name == function
+    ]
     return {name: _numbers(model, name, values[name]) for name in names if name in values}
 
 

@@ -28,6 +28,7 @@ class Panel:
     captions: [R][C] short texts above the cells, or (); marked: (row, column) of captions to notice.
     inputs: leading columns that are data, set apart.
     band: rows that belong together (input above reconstruction), set apart from the next; 0: all.
+    parts: a variable whose elements are the parts that the shown picture is made of.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Panel:
     marked: frozenset[tuple[int, int]] = frozenset()
     inputs: int = 0
     band: int = 0
+    parts: str = ""
 
     def __post_init__(self) -> None:
         for name, value in self.values.items():
@@ -167,8 +169,17 @@ def shown_variable(graphs: Graphs, name: str | None = None) -> Variable:
             "p models no observed variable, so there is nothing to show",
             "give an observed variable an entry in `generative`, such as x: {parents: [z]}",
         )
-    pictures = [v for v in modelled if picture_shape(graphs.variables[v]) is not None]
+    pictures = [v for v in modelled if picture_shape(graphs.variables[v].of_one) is not None]
     return graphs.variables[(pictures or modelled)[0]]
+
+
+def parts_of(graphs: Graphs, image: Variable) -> str:
+    """A variable whose elements p adds up to a picture, each of them one itself; empty if there is none."""
+    if picture_shape(image) is None or image.row_axes:
+        return ""
+    views = (graphs.views[parent].view for parent in graphs.generative[image.name].parents if parent in graphs.views)
+    pooled = (view.base for view in views if view is not None)
+    return next((name for name in pooled if graphs.variables[name].of_element == image.shape), "")
 
 
 def conditioned(graphs: Graphs) -> tuple[str, ...]:

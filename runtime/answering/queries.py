@@ -13,7 +13,16 @@ from torch import Tensor
 from compiler.model.model import Model
 from graphspec.graphs.graph import Graphs, Variable
 from runtime.answering.interventions import Values, context, filled, generate, infer, intervene, take
-from runtime.answering.panels import Panel, Target, finite_values, parse_target, reaches, shown_variable, value_name
+from runtime.answering.panels import (
+    Panel,
+    Target,
+    finite_values,
+    parse_target,
+    parts_of,
+    reaches,
+    shown_variable,
+    value_name,
+)
 from runtime.answering.scales import headings
 from runtime.data import Rows
 from runtime.errors import RunError
@@ -40,23 +49,29 @@ def sample(
     """
     image = shown_variable(model.graphs.by_row, shown)
     label = default_label(model.graphs.by_row, image)
-    what = "means" if means else "draws"
+    what, parts = "means" if means else "draws", parts_of(model.graphs.by_row, image)
     with torch.no_grad():
         if label is None:
             total = count * columns
-            made = generate(model, context(model, rows, total, seed), total, seed, means=means)
+            made = generate(model, context(model, rows, total, seed), total, seed, means=means, function=parts)
             values = {name: value.unflatten(0, (count, columns)).cpu() for name, value in made.items()}
-            return Panel(f"Samples from p: {what} of {image.name}", image.name, values, ("",) * count, ("",) * columns)
+            title = f"Samples from p: {what} of {image.name}"
+            return Panel(title, image.name, values, ("",) * count, ("",) * columns, parts=parts)
         given = context(model, rows, count, seed)
         settings = sweep_values(label)
         sheets = [
             generate(
-                model, given | {label.variable.name: _full(label.variable, value, count)}, count, seed, means=means
+                model,
+                given | {label.variable.name: _full(label.variable, value, count)},
+                count,
+                seed,
+                means=means,
+                function=parts,
             )
             for value in settings
         ]
     title = f"Samples from p: each row shares its latents, each column sets {label}{_cut(label)}"
-    return Panel(title, image.name, side_by_side(sheets), ("",) * count, headings(label, settings, {}))
+    return Panel(title, image.name, side_by_side(sheets), ("",) * count, headings(label, settings, {}), parts=parts)
 
 
 def reconstruct(
@@ -74,7 +89,8 @@ def reconstruct(
     columns = -(-len(positions) // bands)
     with torch.no_grad():
         data = take(model, rows, positions)
-        made = generate(model, infer(model, data, seed, keep_labels=False), len(positions), seed)
+        parts = parts_of(graphs, image)
+        made = generate(model, infer(model, data, seed, keep_labels=False), len(positions), seed, function=parts)
     values = {
         name: torch.stack([data.get(name, torch.full_like(value, float("nan"))), value], dim=1)
         for name, value in made.items()
@@ -94,6 +110,7 @@ def reconstruct(
         captions,
         wrong_captions(captions),
         band=2,
+        parts=parts,
     )
 
 

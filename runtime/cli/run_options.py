@@ -114,8 +114,8 @@ def open_for_questions(folder: Path, checkpoint: Weights, data_dir: Path | None,
 
 
 def answer(opened: Opened, panel: "Panel", output: Path | None, verb: str) -> None:
-    """Write a panel where the user wants it and say where; panels that are no picture are also printed."""
-    from runtime.figures.panel_files import default_path, is_picture, write_panel
+    """Write a panel where the user wants it and say where; tables of numbers are also printed."""
+    from runtime.figures.panel_files import default_path, is_read, write_panel
     from runtime.runs.protected import refuse_foreign, refuse_users_own
 
     graphs = opened.model.graphs.by_row
@@ -124,7 +124,7 @@ def answer(opened: Opened, panel: "Panel", output: Path | None, verb: str) -> No
         refuse_foreign(output)
     path = output or default_path(panel, graphs, opened.run.figures, verb)
     write_panel(panel, graphs, path, opened.units)
-    if not is_picture(panel, graphs):
+    if is_read(panel, graphs, path):
         _print_table(opened, panel)
     console.print(f"{path}", highlight=False, markup=False, soft_wrap=True)
 

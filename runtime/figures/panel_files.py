@@ -12,8 +12,10 @@ from graphspec.graphs.graph import Graphs
 from runtime.answering.panels import Panel, picture_shape
 from runtime.data import Units
 from runtime.errors import RunError
+from runtime.figures.film_strips import film_strips, has_strips
 from runtime.figures.panel_grid import draw_panel
 from runtime.figures.panel_tables import write_csv
+from runtime.figures.sequence_curves import draw_curves_of, has_curves
 from runtime.runs.atomic_files import replacing
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".pdf")
@@ -21,8 +23,24 @@ TABLE = ".csv"
 
 
 def is_picture(panel: Panel, graphs: Graphs) -> bool:
-    """The variable the panel shows has the shape of an image."""
-    return picture_shape(graphs.variables[panel.shown]) is not None
+    """The variable the panel shows has the shape of an image, or its elements have, or they are numbers along time."""
+    variable = graphs.variables[panel.shown]
+    flat = picture_shape(variable) is not None and not variable.row_axes
+    return flat or has_strips(panel, graphs) or has_curves(panel, graphs)
+
+
+def is_read(panel: Panel, graphs: Graphs, path: Path) -> bool:
+    """A table of numbers, which a person may want to see at once; pixels are not."""
+    return path.suffix.lower() == TABLE and picture_shape(graphs.variables[panel.shown].of_one) is None
+
+
+def _drawn(panel: Panel, graphs: Graphs, units: Mapping[str, Units] | None) -> Image.Image:
+    scale = (units or {}).get(panel.shown)
+    if has_strips(panel, graphs):
+        return draw_panel(*film_strips(panel, graphs), scale)
+    if has_curves(panel, graphs):
+        return draw_curves_of(panel, graphs, scale)
+    return draw_panel(panel, graphs.variables[panel.shown], scale)
 
 
 def default_path(panel: Panel, graphs: Graphs, folder: Path, name: str) -> Path:
@@ -45,7 +63,7 @@ def write_panel(panel: Panel, graphs: Graphs, path: Path, units: Mapping[str, Un
         if ending == TABLE:
             write_csv(panel, graphs, temporary, units)
         else:
-            drawn = draw_panel(panel, graphs.variables[panel.shown], (units or {}).get(panel.shown))
+            drawn = _drawn(panel, graphs, units)
             drawn.save(temporary, format=Image.registered_extensions()[ending], **_marked(ending))
     return path
 

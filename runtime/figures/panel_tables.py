@@ -10,6 +10,7 @@ from torch import Tensor
 from graphspec.graphs.graph import Graphs, Variable
 from runtime.answering.panels import Panel, elements, value_name
 from runtime.data import Units
+from runtime.figures.plate_lines import element_numbers, plates_of
 
 FEW_ELEMENTS = 20
 
@@ -18,20 +19,45 @@ def panel_table(
     panel: Panel, graphs: Graphs, units: Mapping[str, Units] | None = None
 ) -> tuple[list[str], Iterator[list[str]]]:
     """Header and lines. `row` and `column` count from 0; `cell` is the cell's name where rows or columns have one.
-    Standardized variables are given in data units; a blank is empty. Pixels come last: they would hide all else."""
-    variables = sorted((graphs.variables[name] for name in panel.values), key=lambda v: prod(v.shape) > FEW_ELEMENTS)
+    Standardized variables are given in data units; a blank is empty. Pixels come last: they would hide all else.
+
+    With plates a line is an element that is there: its number in each plate (from 0) in a column of the plate's name,
+    and what belongs to the row again on every line. Plates side by side have lines one after the other.
+    """
+    names = [name for name in panel.values if name != panel.parts]
+    variables = sorted((graphs.variables[n] for n in names), key=lambda v: prod(v.of_element) > FEW_ELEMENTS)
     values = {v.name: in_data_units(panel.values[v.name], (units or {}).get(v.name)) for v in variables}
-    header = ["row", "column", "cell", *(str(target) for v in variables for target in elements(v))]
+    inside = {v.name: plates_of(graphs, v.name) for v in variables}
+    plates = [name for name in graphs.plates if any(name in path for path in inside.values())]
+    targets = (str(target) for v in variables for target in elements(v.of_one))
+    header = ["row", "column", "cell", *(_free(name, graphs) for name in plates), *targets]
 
     def lines() -> Iterator[list[str]]:
         for row, row_name in enumerate(panel.rows):
             for column, column_name in enumerate(panel.columns):
                 name = " ".join(part for part in (row_name.replace("\n", " "), column_name) if part)
                 name = name.replace("\N{MINUS SIGN}", "-")  # of a number, which a program may want to read
-                cells = [_field(v, number) for v in variables for number in values[v.name][row, column].flatten()]
-                yield [str(row), str(column), name, *cells]
+                cell = {each: value[row, column] for each, value in values.items()}
+                for path, index in element_numbers(cell, variables, inside, graphs):
+                    at = dict(zip(path, index, strict=True))
+                    fields = [f for v in variables for f in _fields(v, cell[v.name], inside[v.name], at)]
+                    numbers = [str(at[plate]) if plate in at else "" for plate in plates]
+                    yield [str(row), str(column), name, *numbers, *fields]
 
     return header, lines()
+
+
+def _free(plate: str, graphs: Graphs) -> str:
+    """The column of a plate; `name number` if a variable is called so too, which no spec allows today."""
+    return plate if plate not in graphs.variables else f"{plate} number"
+
+
+def _fields(variable: Variable, value: Tensor, path: tuple[str, ...], at: Mapping[str, int]) -> list[str]:
+    """A variable on the line of an element: empty where it stands in a plate that the element does not."""
+    if not set(path) <= at.keys():
+        return [""] * prod(variable.of_element)
+    own = value[tuple(at[plate] for plate in path)]
+    return [_field(variable, number) for number in own.flatten()]
 
 
 def write_csv(panel: Panel, graphs: Graphs, path: Path, units: Mapping[str, Units] | None = None) -> None:
