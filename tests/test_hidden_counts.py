@@ -19,6 +19,9 @@ from compiler.emission import emit
 from compiler.symbolic.explanation import explain
 from compiler.tensors.noise import Noise
 from graphspec.loading import check_graphs, load
+from runtime.answering.interventions import infer, intervene
+from runtime.answering.panels import Target
+from runtime.answering.traversal import traverse
 from runtime.cli.app import app
 from runtime.data import Rows
 from runtime.measures.evaluation import measure
@@ -230,3 +233,30 @@ def test_explain_tells_only_patterns_that_rows_can_have() -> None:
         "rows without labels", "rows with k", "rows with k and y", "rows with k, and any part of y",
     ]  # fmt: skip
     assert explanation.skipped == 0
+
+
+def test_another_count_keeps_the_elements_that_were_there() -> None:
+    model = model_of(digits("supervised")).eval()
+    k = Target(model.graphs.by_row.variables["k"], ())
+    data = {"x": torch.randn(3, 4, dtype=DOUBLE), "k": torch.tensor([1.0, 2, 3], dtype=DOUBLE)}
+    with torch.no_grad():
+        held = infer(model, data, 0, keep_labels=True)
+        made = {count: intervene(model, held, {k: torch.tensor(float(count))}, 0) for count in (1, 3)}
+    for name in ("y", "z"):
+        assert held[name].isnan().any(), "rows lack elements"
+        assert torch.equal(made[1][name][:, 0], held[name][:, 0]) and made[1][name][:, 1:].isnan().all()
+        there = ~held[name].isnan()
+        assert torch.equal(made[3][name][there], held[name][there]) and made[3][name].isfinite().all()
+
+
+def test_traverse_moves_elements_that_the_row_has() -> None:
+    """Within the values of the rows that have them."""
+    model = model_of(digits("supervised")).eval()
+    rows = Rows({"x": torch.randn(40, 4, dtype=DOUBLE)}, torch.arange(40))
+    with torch.no_grad():
+        has = infer(model, {"x": rows.values["x"]}, 0, keep_labels=False)["k"]
+    assert len(has.unique()) > 1
+    few = int(has.argmin())
+    names = traverse(model, rows, row=few, steps=3, count=20).rows
+    assert names and all("?" not in name for name in names)
+    assert len(names) == 2 * int(has[few])

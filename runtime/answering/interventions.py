@@ -3,7 +3,8 @@
 Setting y where p has y -> x only: the latents stay as they are. Where a latent depends on y (y -> z -> x), keeping z
 would change nothing, and drawing z anew would lose the row. Then the *noise* of z is kept: for a family with a
 location and a scale, e = (z - loc(y)) / scale(y) is read off the row and z' = loc(y') + scale(y') e; for any other
-family z' is drawn from p(z | y') with the same random numbers in every column.
+family z' is drawn from p(z | y') with the same random numbers in every column. Setting how many elements a plate has
+keeps those that were there.
 """
 
 from collections.abc import Mapping
@@ -127,7 +128,23 @@ def intervene(model: Model, held: Mapping[str, Tensor], changes: Mapping[Target,
     counts = set(counting(graphs)) - changed.keys()  # a row keeps its elements
     moved = (below(graphs, changed) | counted_by(graphs, changed)) - counts
     kept = {name: value for name, value in held.items() if name not in moved} | changed
+    kept |= _elements_kept(model, held, kept, counted_by(graphs, changed) - below(graphs, changed), seed)
     return generate(model, {**kept, **_carried(model, held, kept, moved)}, count, seed)
+
+
+def _elements_kept(
+    model: Model, held: Mapping[str, Tensor], kept: Values, counted: frozenset[str], seed: int
+) -> Values:
+    """Elements of plates that got another count: those that were there as they were, others drawn together, the same
+    for every count. All are drawn anew where one reads others, which would not follow from what was kept."""
+    graphs = model.graphs.by_row
+    parents = {parent for name in counted if name in graphs.generative for parent in graphs.generative[name].parents}
+    views = [graphs.views[parent].view for parent in parents if parent in graphs.views]
+    if not counted or any(view is not None and view.base in counted for view in views):
+        return {}
+    drawn = generate(model, kept, len(next(iter(held.values()))), seed)
+    told = [name for name in counted if name in held and name in drawn]
+    return {name: torch.where(held[name].isnan() | drawn[name].isnan(), drawn[name], held[name]) for name in told}
 
 
 def _carried(model: Model, held: Mapping[str, Tensor], kept: Values, moved: frozenset[str]) -> Values:

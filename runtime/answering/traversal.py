@@ -82,9 +82,10 @@ class Survey:
     draws: Values
 
     def activity(self, target: Target) -> float:
-        """Variance over rows of the mean, in units of the draws' variance: 0 for an element that ignores the data."""
+        """Variance over rows of the mean, in units of the draws' variance: 0 for an element that ignores the data, or
+        that hardly a row has."""
         of_means, of_draws = (_column(values, target).var(correction=0) for values in (self.means, self.draws))
-        return float(activity(of_means, of_draws))
+        return 0.0 if of_draws.isnan() else float(activity(of_means, of_draws))
 
     def range(self, target: Target) -> tuple[float, float]:
         """Between which values most inferred ones lie."""
@@ -189,7 +190,7 @@ def _elements(scene: TraversalScene, count: int, row: int) -> Panel:
     free = [
         t
         for t in most_active(scene.model.graphs.by_row, scene.image, scene.survey, MOST_TARGETS)
-        if t not in scene.fixed
+        if t not in scene.fixed and bool(held[t.variable.name][t.index].isfinite().all())
     ]
     targets = free[:count]
     sweeps = [scene.settings(target) for target in targets]
@@ -239,4 +240,6 @@ def _grid(scene: TraversalScene, targets: tuple[Target, Target], row: int) -> Pa
 
 
 def _column(values: Values, target: Target) -> Tensor:
-    return values[target.variable.name][target.index].double()
+    """Of the rows that have the element."""
+    column = values[target.variable.name][target.index].double()
+    return column[~column.isnan()]
