@@ -30,15 +30,17 @@ class ExactTwin(PlateTwin):
         self.q = {f.variable: f for f in self.graphs.order("recognition") if not f.deterministic}
         self.program, _ = model.program(model.group(model.prepare(rows))[0][0])
         self.choices = self.program.choices
-        self.certain: set[str] = set()  # none in these specs
+        self.certain = {n for n, f in self.q.items() if f.family.name == "certain"}
         self.clamped = {*self.program.clamped, *self.program.pattern.masked}
-        self.hidden = [node for n in self.q for node in self.nodes(n) if not self.whole(node)]
+        self.hidden = [node for n in self.q if n not in self.certain for node in self.nodes(n) if not self.whole(node)]
+        self.labels = [
+            node for n in self.q for node in self.nodes(n) if n in self.rows and bool(self.given(node).any())
+        ]
         self.exact = [node for n in self.graphs.exact for node in self.nodes(n)]
         own = {name for each in self.program.sums for name in each.over.own}
         summed = [node for node in self.hidden if self.kind(node) == "enumerate"]
         outer, inner = ([n for n in summed if (n[0] in own) == is_own] for is_own in (False, True))
-        drawn = any(self.kind(node) != "enumerate" for node in self.hidden)
-        self.samples = self.section.samples if drawn else 1
+        self.samples = self.section.samples if self.draws() else 1
         tables = {node: self.fillings(node) for node in (*outer, *self.exact, *inner)}
         sizes = [math.prod(len(tables[n]) for n in nodes) for nodes in (outer, self.exact, inner)]
         self.shape = (self.samples, *sizes)
@@ -158,10 +160,15 @@ class ExactTwin(PlateTwin):
             found[name] = self.log_z(each, [*before, name]) - self.log_z(each, before)
         return found
 
-    def bound(self) -> Tensor:
-        log_g = self.outside(torch.full((self.count,), -math.log(self.samples), dtype=self.model.dtype))
+    def log_measure(self, without: int | None = None) -> Tensor:
+        """log g of what is drawn or summed outside of exact sums."""
+        log_g = self.outside(self.log_samples(without))
         for node in self.outer:
-            log_g = log_g + self.outside(self.log_density(self.q[node[0]], node, "hidden"))
+            log_g = log_g + self.outside(self.log_mass(node))
+        return log_g
+
+    def bound(self, without: int | None = None) -> Tensor:
+        log_g = self.log_measure(without)
         log_w = self.log_weights({}, log_g)
         log_all = sum(log_w.values(), torch.zeros_like(log_g))
         weights = torch.softmax(log_g + log_all, 0)
@@ -180,8 +187,11 @@ class ExactTwin(PlateTwin):
                 continue
             elsewhere = node[0] in inside
             gain = -self.log_density(self.q[node[0]], node, "hidden") if elsewhere else self.gain(node)
-            floor = torch.tensor(-self.weights.number("free_bits", node[0]), dtype=total.dtype)
-            total = total + self.weight(node[0]) * torch.minimum((weights * self.outside(gain)).sum(), floor)
+            gain = (weights * self.outside(gain)).sum()
+            if node[0] in self.section.free_bits:
+                share = (weights * self.outside(self.there(node))).sum()
+                gain = torch.minimum(gain, -self.weights.number("free_bits", node[0]) * share)
+            total = total + self.weight(node[0]) * gain
         evidence = [torch.logsumexp(log_g + sum(list(log_w.values())[:n], torch.zeros_like(log_g)), 0)
                     for n in range(len(log_w) + 1)]  # fmt: skip
         total = total + evidence[-1]
@@ -191,9 +201,7 @@ class ExactTwin(PlateTwin):
 
     def posterior(self, name: str) -> dict[Node, Tensor]:
         """Of each element of an exact variable the probabilities of its classes, given the row's labels."""
-        log_g = self.outside(torch.full((self.count,), -math.log(self.samples), dtype=self.model.dtype))
-        for node in self.outer:
-            log_g = log_g + self.outside(self.log_density(self.q[node[0]], node, "hidden"))
+        log_g = self.log_measure()
         log_w = self.log_weights({}, log_g)
         weights = torch.softmax(log_g + sum(log_w.values(), torch.zeros_like(log_g)), 0)
         each = next(e for e in self.program.sums if name in e.over.variables)

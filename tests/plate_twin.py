@@ -44,8 +44,7 @@ class PlateTwin:
         self.labels = [
             node for n in self.q for node in self.nodes(n) if n in self.rows and bool(self.given(node).any())
         ]
-        drawn = any(self.kind(node) != "enumerate" for node in self.hidden)
-        self.samples = self.section.samples if drawn else 1
+        self.samples = self.section.samples if self.draws() else 1
         summed = [node for node in self.hidden if self.kind(node) == "enumerate"]
         tables = [self.fillings(node) for node in summed]
         worlds = list(product(range(self.samples), *(range(len(table)) for table in tables)))
@@ -96,6 +95,9 @@ class PlateTwin:
 
     def kind(self, node: Node) -> str:
         return self.choices[node[0]].estimator
+
+    def draws(self) -> bool:
+        return any(self.kind(node) not in ("enumerate", "mean") for node in self.hidden)
 
     def told(self, node: Node) -> Tensor:
         """What the row says of one element, blanks as they are: [*shape]."""
@@ -284,9 +286,14 @@ class PlateTwin:
             return made[:, 0][self.sample]
 
         if self.kind(node) == "relax":
-            value = relaxed(distribution, ask, self.weights.number("temperature", name), hard=False)
+            asked = self.section.estimators.get(name)
+            hard = asked is not None and asked.straight_through
+            value = relaxed(distribution, ask, self.weights.number("temperature", name), hard=hard)
+        elif self.kind(node) == "mean":
+            value = torch.sigmoid(distribution["logits"])
         else:
             value = draw(distribution, ask)
+            value = value.detach() if self.kind(node) == "score_function" else value
         value, here = self.everywhere(value), self.given(node)
         if not bool(here.any()):
             return value
@@ -313,7 +320,7 @@ class PlateTwin:
                 wrong = (self.result(factor, node) - value).abs() > 0.5
                 return self.total(torch.where(wrong, -1e9, 0.0).to(self.model.dtype), kept)
         else:
-            value, soft = self.at(node), self.kind(node) == "relax"
+            value, soft = self.at(node), self.kind(node) in ("relax", "mean")
         each = self.distribution(factor, node).log_prob_each(value, relaxed=soft)
         return torch.where(there, self.total(each, kept), 0.0)
 
@@ -326,7 +333,9 @@ class PlateTwin:
         name = node[0]
         q, p = self.q[name], self.graphs.generative[name]
         closed = (
-            self.kind(node) != "enumerate" and (q.family.name, p.family.name) in DIVERGENCES and not self.weighed(name)
+            self.kind(node) not in ("enumerate", "mean")
+            and (q.family.name, p.family.name) in DIVERGENCES
+            and not self.weighed(name)
         )
         if closed and not any(self.after(n) & self.sources(p, n) for n in self.every_node(name)):
             each = divergence(self.distribution(q, node), self.distribution(p, node))
@@ -397,9 +406,29 @@ class PlateTwin:
         """A label below it weighs its draws."""
         return bool(self.below(name) & self.clamped)
 
-    def bound(self) -> Tensor:
+    def log_samples(self, without: int | None) -> Tensor:
+        """log of what each world's draw counts, before sums: [worlds]. without: a sample that does not count."""
+        if without is None:
+            return torch.full((self.count,), -math.log(self.samples), dtype=self.model.dtype)
+        log = torch.full((self.count,), -math.log(self.samples - 1), dtype=self.model.dtype)
+        return log.masked_fill(self.sample == without, -math.inf)
+
+    def scored_bound(self) -> Tensor:
+        """The bound, with a gradient through draws that have no pathwise one: that of each log q, times what the bound
+        is more than the same estimate from the other samples (docs/objective.md, The score function)."""
+        found, scored = self.bound(), [node for node in self.hidden if self.kind(node) == "score_function"]
+        log_q = torch.zeros(self.count, dtype=self.model.dtype)
+        for node in scored:
+            log_q = log_q + self.log_density(self.q[node[0]], node, "hidden")
+        for sample in range(self.samples) if scored else ():
+            others_say = self.bound(sample).detach() if self.samples > 1 else 0.0
+            own = log_q[self.sample == sample][0]
+            found = found + (found.detach() - others_say) * (own - own.detach())
+        return found
+
+    def bound(self, without: int | None = None) -> Tensor:
         zero = torch.zeros(self.count, dtype=self.model.dtype)
-        log_g = torch.full_like(zero, -math.log(self.samples))
+        log_g = self.log_samples(without)
         for node in self.summed:
             log_g = log_g + self.log_mass(node)
         log_w: dict[str, Tensor] = {}
@@ -441,7 +470,8 @@ def assert_written_out(
     count = len(next(iter(rows.values())))
     found = model.bound(rows, noise=RowNoise(3, range(count)))
     expected = torch.stack([
-        twin(model, {n: v[row : row + 1] for n, v in rows.items()}, RowNoise(3, [row])).bound() for row in range(count)
+        twin(model, {n: v[row : row + 1] for n, v in rows.items()}, RowNoise(3, [row])).scored_bound()
+        for row in range(count)
     ])  # fmt: skip
     torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-11, msg=lambda said: f"{said}\n{text}")
     scale = torch.arange(1, count + 1, dtype=torch.float64)

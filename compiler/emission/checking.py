@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from compiler.emission.emission_plan import EmissionPlan
 from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights
+from compiler.tensors import presence
 from compiler.tensors.noise import Noise
 from graphspec.diagnostics import InternalError
 from graphspec.graphs.graph import Variable
@@ -82,6 +83,9 @@ def _rows(plan: EmissionPlan, random_rows: Callable[[int, torch.Generator], dict
             together = plan.graphs.indivisible(name)
             if part or (name in plan.graphs.supervised and name not in pattern.labels):
                 _blank(variable, rows[name][at], whole=not part, together=together)
+    for name in plan.graphs.supervised:
+        while (alone := presence.uncounted(plan.graphs, rows, name)) is not None:
+            rows[name][alone[1]] = -1 if plan.graphs.variables[name].discrete else math.nan
     return rows
 
 

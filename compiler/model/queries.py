@@ -58,6 +58,7 @@ class Queries(nn.Module):
         found = {name: blanks.as_value(variables[name], values, self.dtype) for name, values in room.items()}
         masks = presence.presence(graphs, found)
         presence.check_counts(graphs, masks, known)
+        presence.check_labels(graphs, found)
         return {name: presence.legal_where_absent(graphs, masks, name, values) for name, values in found.items()}
 
     def label_places(self, rows: Mapping[str, Tensor], *, samples: int = 1, noise: Noise) -> dict[str, Tensor]:

@@ -306,29 +306,62 @@ class Planner(SetWriter):
     def _label_factors(self, labels: Sequence[str], axes: Axes) -> list[Value]:
         """log of what labels weigh a term on `axes` by. Those of a row weigh all; so do those of elements, added up,
         but where elements are independent a label weighs the term of its own element only."""
-        found, inside = list[Value](), dict[Axes, list[Value]]()
+        inside: dict[Axes, list[Value]] = {}
         for name in labels:
-            plates = self.program.plates_of(name)
-            density = self.label_density(name)
-            found += [] if plates else [density]
-            if plates:
-                inside.setdefault(plates, []).append(density)
-        for plates, each in inside.items():
-            found += self._factors_of_elements(plates, each, axes)
+            inside.setdefault(self._path_of(name), []).append(self.label_density(name))
+        found = inside.pop((), [])
+        related = closure(
+            canonical(axis for each in inside.values() for v in each for axis in v.axes), self.axes_of_sum
+        )
+        opened = {self._standing(axis) for axis in axes if axis in related} - {()}
+        if self.apart:
+            for path, each in inside.items():
+                found = [*found, *self._factors_of_element(path, each, axes, bool(opened))]
+            return found
+        return [*found, *self._factors_of_plates(inside, (), opened)]
+
+    def _path_of(self, name: str) -> Axes:
+        """The plates over which a label's term is added up, outermost first."""
+        left = self.program.plates_of(name)
+        return tuple(axis for axis in self.graphs.variables[name].plate_axes if axis in left)
+
+    def _standing(self, axis: str) -> Axes:
+        """The plates of a variable that is summed within its element; none of what is summed outside."""
+        return self.graphs.variables[axis].plate_axes if self._within_element(axis) else ()
+
+    def _factors_of_plates(self, inside: Mapping[Axes, list[Value]], outer: Axes, opened: set[Axes]) -> list[Value]:
+        """Of the elements inside those of `outer`, from the innermost outwards: what is summed within an element is
+        summed there, then elements are added up. inside: densities of labels, by the plates in which they stand.
+        opened: plates in whose elements a term varies over what is summed there: it is weighed by the element's own
+        share of the whole."""
+        found = list[Value]()
+        for path in dict.fromkeys(plates[: len(outer) + 1] for plates in inside if plates[: len(outer)] == outer):
+            if path == outer:
+                continue
+            here = inside.get(path, [])
+            element = self._summed_within([*here, *self._factors_of_plates(inside, path, set())], path)
+            found += self.of_all_elements(element, path[-1:])
+            if any(plates[: len(path)] == path for plates in opened):
+                found += [*here, *self._factors_of_plates(inside, path, opened), self.negative(element)]
         return found
 
-    def _factors_of_elements(self, plates: Axes, each: list[Value], axes: Axes) -> list[Value]:
-        start = canonical(axis for density in each for axis in density.axes)
-        own = [axis for axis in closure(start, self.axes_of_sum) if self._within_element(axis)]
-        factors = self.aligned([*each, *(self.log_axis(axis) for axis in own)])
-        keep = canonical(axis for factor in factors for axis in factor.axes if axis not in own)
-        element = self.eliminate(factors, keep, f"log_labels_{axes_name(plates)}")
-        missing = tuple(axis for axis in plates if axis not in axes) if self.apart else plates
+    def _factors_of_element(self, path: Axes, each: list[Value], axes: Axes, opened: bool) -> list[Value]:
+        """Where elements are independent: what a term of one, or of several that it does not tell apart, is weighed
+        by."""
+        missing = tuple(axis for axis in path if axis not in axes)
         if not missing:
             return each
+        element = self._summed_within(each, path)
         whole = self.of_all_elements(element, missing)
-        # a term that varies over what is summed within the element is weighed by the element's own share of the whole
-        return [*each, *whole, self.negative(element)] if set(own) & set(axes) else whole
+        return [*each, *whole, self.negative(element)] if opened else whole
+
+    def _summed_within(self, each: Sequence[Value], path: Axes) -> Value:
+        """What is summed within an element of plates, summed out of factors."""
+        start = canonical(axis for value in each for axis in value.axes)
+        own = [axis for axis in closure(start, self.axes_of_sum) if self._standing(axis) == path]
+        factors = self.aligned([*each, *(self.log_axis(axis) for axis in own)])
+        keep = canonical(axis for factor in factors for axis in factor.axes if axis not in own)
+        return self.eliminate(factors, keep, f"log_labels_{axes_name(canonical(path))}")
 
     def _within_element(self, axis: str) -> bool:
         """Values of one element of a plate, which are summed where the element is."""
@@ -451,6 +484,12 @@ class LeaveOneOut(Planner):
         total = self.total(replace(objective, contributions=tuple(kept)), {})
         plan = Plan("all samples but one", self.given, tuple(self.lines), {"total": total})
         return replace(plan, lines=needed_lines(plan))
+
+    def value(self, name: str) -> Value:
+        return self._leaf(self.whole.value(name))
+
+    def legal(self, name: str) -> Value:
+        return self._leaf(self.whole.legal(name))
 
     def log_density(self, side: str, name: str, part: Part = "all") -> Value:
         return self._leaf(self.whole.log_density(side, name, part))

@@ -108,7 +108,8 @@ def laid_out(inputs: Sequence[Value], onto: Axes, run: Run, *, every: bool = Fal
         return run
 
     def with_changes(context: Context, *tensors: Tensor) -> Any:
-        return run(context, *(t if c is None else c(t) for t, c in zip(tensors, changes, strict=True)))
+        # as code a standard prior has no parameters, which come last
+        return run(context, *(t if c is None else c(t) for t, c in zip(tensors, changes, strict=False)))
 
     return with_changes
 

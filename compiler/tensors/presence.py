@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from compiler.tensors.blanks import filler
+from compiler.tensors.blanks import filler, given
 from compiler.tensors.views import there_by_row
 from graphspec.graphs.graph import Graphs, Plate, Variable
 
@@ -93,6 +93,29 @@ def check_counts(graphs: Graphs, masks: Masks, rows: Mapping[str, Tensor]) -> No
         most = int((counts if there is None else torch.where(there, counts, 0.0)).max())
         if most > room:
             raise ValueError(f"{plate.count} says that a row has {most} {plate.name}, and there is room for {room}")
+
+
+def uncounted(graphs: Graphs, rows: Mapping[str, Tensor], name: str) -> tuple[str, Tensor] | None:
+    """A label's elements that have a value, and no count that says that they are there: bool as its values, and the
+    count. None where there are none."""
+    values = rows[name]
+    for plate in (graphs.plates[own] for own in graphs.variables[name].path):
+        count = plate.count
+        if count is None or count not in rows or graphs.variables[count].role == "observed":
+            continue
+        unknown = ~given(graphs, count, rows[count])
+        wrong = given(graphs, name, values) & over(unknown, values.dim() - unknown.dim())
+        if bool(wrong.any()):
+            return count, wrong
+    return None
+
+
+def check_labels(graphs: Graphs, rows: Mapping[str, Tensor]) -> None:
+    """Raises ValueError where an element has a label and no count says that it is there. Of rows on another device it
+    is not asked, as in `check_counts`."""
+    for name in graphs.supervised:
+        if name in rows and rows[name].device.type == "cpu" and (found := uncounted(graphs, rows, name)) is not None:
+            raise ValueError(f"a row has a label of {name} and none of {found[0]}, which says how many there are")
 
 
 def _room(graphs: Graphs, plate: Plate, rows: Mapping[str, Tensor]) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.graph import Graphs
 from graphspec.rules.certain_rules import check_certain
-from graphspec.rules.count_rules import check_counts, check_ragged, check_scored
+from graphspec.rules.count_rules import check_counts, check_nested, check_ragged, check_scored
 from graphspec.rules.data_rules import check_data
 from graphspec.rules.exact_rules import check_exact, check_exact_sums
 from graphspec.rules.flow_rules import check_flow_times
@@ -59,6 +59,7 @@ TOGETHER = (
     check_enumerations,
     check_coupled,
     check_scored,
+    check_nested,
     check_parents_are_read,
     check_labels_are_told,
     check_windows,

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 import networkx as nx
 
+from graphspec.graphs.coupling import coupling_reader
 from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.graph import SIDES, Graphs, Side
 from graphspec.graphs.network_choice import network_of
 from graphspec.graphs.plate_counts import count_fits, counts_along, counts_elements
 from graphspec.graphs.reading_across import variable_path
 from graphspec.language import FactorSpec, NetworkParameter, NetworkSpec, Spec, VariableSpec
+from graphspec.language.plates import shown
 from graphspec.reading.suggestions import did_you_mean
 from graphspec.rules.refusals import refuse
 from graphspec.text.report import Report
@@ -118,6 +120,21 @@ def check_scored(graphs: Graphs, report: Report) -> None:
             what = f"the score function of {name} beside {hidden[0]}, a count that may be hidden"
             instead = "a family whose draws have a gradient, or a count with `max`"
             refuse(report, ("recognition", name), what, "values of the count are summed, not drawn", instead)
+
+
+def check_nested(graphs: Graphs, report: Report) -> None:
+    """GS096: a plate inside another, whose counts are summed for each element of the outer one by itself."""
+    for plate in graphs.plates.values():
+        count = plate.count
+        if count is None or len(plate.path) == 1 or graphs.variables[count].role == "observed":
+            continue
+        reader = coupling_reader(graphs, count)
+        if reader is not None:
+            outer = plate.path[-2]
+            what = f"{count}, a count of each of {outer} that may be hidden, beside {shown(reader)}"
+            because = f"it ties {outer} together, and the values of all their counts would be summed at once"
+            instead = f"make {count} observed, or read {plate.name} within their own element of {outer} only"
+            refuse(report, ("recognition", count), what, because, instead, key=True)
 
 
 def check_ragged(outline: Outline, report: Report) -> None:
