@@ -141,6 +141,19 @@ def test_a_rare_class_that_is_ranked_right_is_said_to_be() -> None:
     assert "are found" not in found and "What may help" in found
 
 
+def test_free_nats_of_a_plate_are_those_of_one_element() -> None:
+    text = SPEC.replace("variables:", "plates: {visits: {size: 9}}\nvariables:").replace(
+        "size: 2}", "size: 4, plate: visits}"
+    )
+    text = text.replace("x: {role: observed, domain: real, size: 3}", "x: {role: observed, size: 3, plate: visits}")
+    graphs = load(
+        "spec.yaml", text=text.replace("RECOGNITION", WRITTEN.replace("{parents: [x]}", "{parents: [x@mean]}"))
+    )
+    use = {"variables": {}, "latents": {"z": {"in_use": 0, "elements": 36, "nats": 0.01}}}
+    (found,) = shortcomings(graphs, use, TrainingRows(300, 12, {"y": 12}))
+    assert "none of its 36 elements follows" in found and "free_bits: {z: 2} in each element of visits;" in found
+
+
 def test_a_dead_latent_is_said_and_the_advice_is_a_legal_spec() -> None:
     model = model_of()
     for name in ("c", "d"):

@@ -6,6 +6,7 @@ From: what `measure` reports, and the spec. To: one text each, for a person. Not
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from graphspec.describe.label_shares import undiluted_alpha
@@ -139,7 +140,9 @@ def _more_weight(graphs: Graphs, name: str, rows: int, labelled: int) -> str:
 def _dead(graphs: Graphs, name: str, use: Mapping[str, Any]) -> str:
     epochs, elements = max(1, graphs.spec.training.epochs // 5), use["elements"]
     begin = f"start without its divergence, objective: {{beta: {{{name}: {{from: 0, to: 1, epochs: {epochs}}}}}}}"
-    free = f"leave it some nats free, free_bits: {{{name}: {max(1, elements // 2)}}}"
+    variable = graphs.variables[name]
+    free = f"leave it some nats free, free_bits: {{{name}: {max(1, prod(variable.of_element) // 2)}}}"
+    free += f" in each element of {variable.plates[-1][0]}" if variable.plates else ""
     beta = graphs.spec.objective.beta.get(name, 1.0)
     less = f"beta: {{{name}: {beta / 10:g}}}" if isinstance(beta, float) else f"a smaller beta of {name}"
     follow = f"none of its {elements} elements follows" if elements > 1 else "it does not follow"

@@ -105,7 +105,9 @@ def _asked(graphs: Graphs, select: str, labelled: Mapping[str, int]) -> Criterio
     given = labelled.get(variable, 0)
     if given == 0:
         return _nothing(graphs, f"{select} cannot be measured: no validation row has the label")
-    unsure = f"{select} is measured on {counted(given, 'validation label')}: it ties and jumps; `select: elbo` would not"
+    unsure = (
+        f"{select} is measured on {counted(given, 'validation label')}: it ties and jumps; `select: elbo` would not"
+    )
     return Criterion(select, ((variable, figure),), unsure if given < FEW_LABELS else "")
 
 
