@@ -521,6 +521,18 @@ def test_a_predictor_reads_a_frame_by_the_interchange(birds: Run) -> None:
         predictor.predict([1, 2])
 
 
+def test_the_bare_model_refuses_rows_that_are_not_standardized(birds: Run, tmp_path: Path) -> None:
+    model = open_run(birds.folder)
+    rows = {"size": torch.tensor([[38.0, 190.0]] * 3), "island": torch.zeros(3), "eggs": torch.ones(3)}
+    with pytest.raises(ValueError, match="rows of 'size' are not in the units that the model was trained in"):
+        model.predict("species", rows, noise=Noise(0, 3))
+    with torch.no_grad():
+        assert model.predict("species", rows | {"size": torch.zeros(3, 2)}, noise=Noise(0, 3)).shape == (3, 3)
+    foreign = write_csv(tmp_path / "new.csv", [{"a": "1", "b": "2"}], ("a", "b"))
+    error = predict(birds.folder, foreign, "-o", tmp_path / "out.csv", code=1).output
+    assert "new.csv has none of the columns that the run reads: bill, wing, island, eggs" in error
+
+
 def test_a_predictor_samples_rows_in_data_units(birds: Run) -> None:
     predictor = open_predictor(birds.folder)
     found = predictor.sample(20, given={"kind": "Gentoo", "island": "Dream", "mass": 4000})

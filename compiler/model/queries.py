@@ -24,7 +24,8 @@ from graphspec.language.objective import AnswerBy
 
 
 class Queries(nn.Module):
-    """Questions to one model, by rows as the user has them. rates: how many training rows carry labels, if known."""
+    """Questions to one model, by rows as the user has them. rates: how many training rows carry labels, if known.
+    ranges: of standardized variables, if known, between which values [elements] rows must lie that can be meant."""
 
     compiled: Compiled
 
@@ -32,6 +33,7 @@ class Queries(nn.Module):
         super().__init__()
         self.graphs, self.dtype = graphs, dtype
         self.rates: Rates | None = None
+        self.ranges: Mapping[str, tuple[Tensor, Tensor]] = {}
 
     def prepare(self, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rows as the modules expect them; labels that are not there at all are blank.
@@ -107,6 +109,7 @@ class Queries(nn.Module):
         as `objective.answers` says unless told: q (recognition), the bound (`bound_answers`), or the mean of both.
         """
         prepared = self.prepare(rows)
+        self._refuse_other_units(prepared)
         for hidden in (name, *self._labels_counted_by(name)):
             if (told := prepared.get(hidden)) is not None:
                 prepared[hidden] = blanks.blank(self.graphs.variables[hidden], len(told), self.dtype, told.device)
@@ -129,6 +132,18 @@ class Queries(nn.Module):
         if by == "both":
             found = (found + answered_by_bound(self.compiled, self.rates, name, prepared, samples, noise)) / 2
         return found
+
+    def _refuse_other_units(self, rows: Mapping[str, Tensor]) -> None:
+        """Raises ValueError where most rows of a standardized variable lie where none can that is standardized."""
+        for name, (low, high) in self.ranges.items():
+            if name in rows and len(rows[name]):
+                values = rows[name].reshape(len(rows[name]), -1)
+                far = ((values < low.to(values)) | (values > high.to(values))).any(1)
+                if float(far.double().mean()) > 0.5:
+                    raise ValueError(
+                        f"rows of {name!r} are not in the units that the model was trained in, which are standardized: "
+                        "`runtime.open_predictor(RUN).predict(table)` takes values as the data have them"
+                    )
 
     def _labels_counted_by(self, name: str) -> list[str]:
         """Labels of the elements that a variable counts."""

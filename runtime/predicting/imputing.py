@@ -90,7 +90,7 @@ def _imputed(
         best = np.where(given, flat_elements(values, elements) - variable.minimum, np.nan_to_num(classes).argmax(-1))
         return Answer(variable, best, given, np.where(given[..., None], np.nan, classes))
     own = in_data_units(values, units, elements)
-    mean, low, high = (np.full(own.shape, np.nan) for _ in range(3))
+    mean, low, high = (np.full(own.shape, np.nan, own.dtype) for _ in range(3))
     if rows.any():
         each = [in_data_units(draw, units, elements) for draw in drawn[name]]
         expected = [in_data_units(draw, units, elements) for draw in means[name]]
@@ -115,4 +115,4 @@ def _drawn_answer(used: UsedRun, name: str, drawn: Tensor, told: Tensor | None) 
 def _numbers(used: UsedRun, variable: Variable, values: Tensor, elements: int) -> Array:
     if variable.support is not None:
         return flat_elements(values, elements).astype(np.float64) - variable.minimum
-    return in_data_units(values, used.units.get(variable.name), elements).astype(np.float64)
+    return in_data_units(values, used.units.get(variable.name), elements)

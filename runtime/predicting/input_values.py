@@ -57,6 +57,13 @@ class InputReader:
             name: [column for column in spec.names if column not in self.table.readable]
             for name, spec in self.used.columns.items()
         }
+        observed = [name for name in self.used.columns if self.used.graphs.variables[name].role == "observed"]
+        wanted = [column for name in observed for column in self.used.columns[name].names]
+        if wanted and not set(wanted) & set(self.table.readable):
+            raise DataError(
+                f"{self.table.name} has none of the columns that the run reads: {few(wanted)}",
+                f"columns: {few(self.table.readable)}",
+            )
         for name, columns in self.absent.items():
             if columns and not self.used.may_be_blank(name):
                 raise self._missing(name, columns)

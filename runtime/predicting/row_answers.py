@@ -180,8 +180,8 @@ def _drawn(used: UsedRun, held: Mapping[str, Tensor], seed: int, first: int) -> 
     for name in used.graphs.latent:
         variable = used.graphs.variables[name]
         elements = int(np.prod(variable.shape, dtype=np.int64))
-        values = flat_elements(drawn[name][0], elements).astype(np.float64)
-        values = values - variable.minimum if variable.support is not None else values
+        values = flat_elements(drawn[name][0], elements)
+        values = values.astype(np.float64) - variable.minimum if variable.support is not None else values
         answers.append(Answer(variable, values, np.zeros(values.shape, dtype=np.bool_)))
     return answers
 

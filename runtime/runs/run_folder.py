@@ -17,11 +17,15 @@ from runtime.runs.records import read_object, read_records, understood
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from torch import Tensor
+
     from compiler.model.model import Model
     from graphspec.graphs.graph import Graphs
     from graphspec.graphs.start import Start
 
 _STATE = "state.safetensors"
+_BEYOND = 3.0
+"""Ranges of training's standardized values, beyond the last of them, where no row lies that is standardized."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,23 @@ def open_run(folder: Path | str, *, allow_python: bool = False) -> "Model":
     if checkpoint.facts.get("rates"):
         with understood(file):
             model.rates = Rates(**checkpoint.facts["rates"])
+    if run is not None:
+        with understood(run.manifest_file):
+            model.ranges = _ranges(run.manifest())
     return model.eval()
+
+
+def _ranges(manifest: "Mapping[str, Any]") -> "dict[str, tuple[Tensor, Tensor]]":
+    """Of each standardized variable, far beyond the outermost values that training rows have."""
+    import torch
+
+    found, units = {}, manifest.get("units") or {}
+    for name, seen in (manifest.get("seen") or {}).items():
+        if name in units and "low" in seen:
+            low, high, spread = (torch.tensor(seen[key], dtype=torch.float64) for key in ("low", "high", "spread"))
+            reach = _BEYOND * (high - low + spread)
+            found[name] = (low - reach, high + reach)
+    return found
 
 
 def starts_in(facts: "Mapping[str, Any]") -> "dict[str, Start]":
