@@ -86,8 +86,10 @@ def as_rows(used: UsedRun, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
     device, dtype = placement(used.model)
     found = {}
     for name, values in rows.items():
-        known = given_elements(values, used.graphs.variables[name].discrete)
-        found[name] = values.to(dtype).masked_fill(~known, float("nan")).to(device)
+        found[name] = values.to(dtype).to(device)
+        if used.may_be_blank(name):  # all others were refused where they are blank
+            known = given_elements(values, used.graphs.variables[name].discrete)
+            found[name] = found[name].masked_fill(~known.to(device), float("nan"))
     for name, spec in used.columns.items():
         if spec.binarize == "dynamic":
             keys = partial(keys_of_contents, {"grey": found[name]})
