@@ -139,7 +139,8 @@ CODES: dict[str, Code] = {
         "Keys or an order that may not be what is meant",
         "Keys that differ only by case or spaces are different keys, and probably one row. Elements of an ordered "
         "plate that share their place in the order stand as in the file, and so do all of them where no `order` names "
-        "a column: check that this is the order you mean.",
+        "a column: check that this is the order you mean. Where no two lines share a key, every row has one element: "
+        "the key may be a number of lines.",
     ),
     "GS126": Code(
         "A window that is read elsewhere than it is painted",

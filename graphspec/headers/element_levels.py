@@ -19,6 +19,8 @@ from graphspec.reading.suggestions import counted, few
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ENOUGH = 10
+"""Elements from which on it is no accident that no row has two."""
 Texts = Mapping[str, Sequence[str]]
 
 
@@ -81,7 +83,9 @@ def levels_of(
             outer_names = _of_table(table.key, outer)
         above = len(rows) if table is long else len(outer.keys)
         for plate, level in zip(table.plates, found, strict=True):
-            check_lengths(capacity_of(spec, plate), level.lengths(above), outer_names)
+            lengths, most = level.lengths(above), capacity_of(spec, plate)
+            check_lengths(most, lengths, outer_names)
+            notes += _alone(table, plate, len(level)) if most != 1 and lengths.max(initial=0) == 1 else []
             notes += _order_notes(table, plate, level, spec.plates[plate].ordered)
             plates[plate] = level
             above = len(level)
@@ -141,6 +145,15 @@ def _alike(column: str, names: Sequence[str]) -> list[Remark]:
     shown = few((f"{first!r} and {second!r}" for first, second in pairs), 3)
     message = f"column {column} holds keys that differ by case or spaces only, and are rows of their own: {shown}"
     return [Remark(message, "write one key in one way")]
+
+
+def _alone(table: LineTable, plate: str, elements: int) -> list[Remark]:
+    """A column that numbers the lines looks like a key; what belongs together is then apart, in splits too."""
+    if elements < ENOUGH:
+        return []
+    keys = " and ".join(table.key)
+    message = f"no two lines share their {keys}: every row has one element of {plate} at most"
+    return [Remark(message, "name the column that lines of one row share; or leave the plate out if there is none")]
 
 
 def _order_notes(table: LineTable, plate: str, level: Units, ordered: bool) -> list[Remark]:
