@@ -363,6 +363,12 @@ def test_budgets_that_cannot_be_met(folder: Path, labels: dict[str, Any], said: 
         rows_of(folder, labels=labels)
 
 
+def test_a_budget_of_a_label_that_no_row_has_is_told(tmp_path: Path) -> None:
+    write_npz(tmp_path / "rows.npz", x=np.zeros((30, 2)), y=np.full(30, -1))
+    with pytest.raises(DataError, match="no training row has a label of y"):
+        rows_of(tmp_path, labels={"y": 1.0})
+
+
 def test_per_class_needs_classes(folder: Path) -> None:
     with pytest.raises(DataError, match="w has no classes"):
         rows_of(folder, {"x": REALS, "w": REAL_LABEL}, labels={"w": {"per_class": 2}})

@@ -104,6 +104,9 @@ class Budgets:
             return self._by_rule(name, budget, available, asking)
         there = int(available.sum())
         count = int(budget * there + 0.5) if isinstance(budget, float) else budget
+        if not there:
+            hint = f"what its column holds is blank in all of them: label some rows, or leave {name} out of `labels`"
+            raise DataError(f"no training row has a label of {name}, and `labels` asks for {budget:g}", hint)
         if count == 0:
             raise DataError(f"labels: {{{name}: {budget:g}}} keeps no row of {there}", "ask for a larger share")
         if count > there:
