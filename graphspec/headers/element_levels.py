@@ -85,7 +85,7 @@ def levels_of(
         for plate, level in zip(table.plates, found, strict=True):
             lengths, most = level.lengths(above), capacity_of(spec, plate)
             check_lengths(most, lengths, outer_names)
-            notes += _alone(table, plate, len(level)) if most != 1 and lengths.max(initial=0) == 1 else []
+            notes += _alone(table, plate, len(level)) if most.size > 1 and lengths.max(initial=0) == 1 else []
             notes += _order_notes(table, plate, level, spec.plates[plate].ordered)
             plates[plate] = level
             above = len(level)
