@@ -19,6 +19,7 @@ from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
 from compiler.tensors.presence import presence
 from graphspec.graphs.graph import Factor, Graphs, Variable
+from graphspec.graphs.label_sets import sets_of_labels
 from graphspec.language.objective import AnswerBy
 from runtime.data import Rows, Units
 from runtime.data.stream.patterns import given_elements
@@ -136,9 +137,10 @@ def _measure(
             fits.take_in(seen, evaluation)
             change.take_in(seen)
         answers.take_in(seen, samples, noise)
-        known = {name: value.to(device) for name, value in batch.items()}
-        for name, places in model.label_places(known, samples=samples, noise=noise).items():
-            sets.setdefault(name, []).append(at_places(known[name], places).cpu())
+        if sets_of_labels(graphs):
+            known = {name: value.to(device) for name, value in batch.items()}
+            for name, places in model.label_places(known, samples=samples, noise=noise).items():
+                sets.setdefault(name, []).append(at_places(known[name], places).cpu())
         if factors:
             for name, value in model.posterior_means(seen, noise=noise).items():
                 if not graphs.variables[name].plates:
