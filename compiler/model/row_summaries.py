@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from compiler.families.entry import FamilyEntry
-from compiler.model.model import Model
 from compiler.model.label_assignment import Asked
+from compiler.model.model import Model
 from compiler.plan.summaries import Levels, plan_summaries
 from compiler.symbolic.program import Pattern
 from compiler.tensors.noise import Noise
