@@ -127,6 +127,14 @@ def test_a_report_compares_the_ways_and_counts_the_one_that_is_asked_for() -> No
     assert len({figures["log_loss"] for figures in whole["answers"].values()}) == 3
 
 
+@pytest.mark.parametrize(("size", "compared"), [(16, True), (17, False)])
+def test_ways_are_compared_only_where_few_bounds_tell(size: int, compared: bool) -> None:
+    """Two values of each of 17 elements are 34 bounds a batch; of 400 elements `evaluate` would take minutes."""
+    model = model_of(PLATE.replace("size: 3", f"size: {size}"))
+    rows = Rows({"x": torch.zeros(4, size).double(), "y": torch.arange(4 * size).reshape(4, size) % 2}, torch.arange(4))
+    assert ("answers" in measure(model, rows, compared=True).report["variables"]["y"]) == compared
+
+
 def test_what_the_bound_cannot_answer_is_said() -> None:
     text = LATENT.replace("count, min: 2, max: 4", "real")
     rows = Rows({"x": torch.zeros(4, 4).double(), "y": torch.zeros(4).double()}, torch.arange(4))

@@ -1,6 +1,7 @@
 """Labels answered by recognition, by the bound, and by the mean of both, over a split."""
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import torch
@@ -12,13 +13,16 @@ from graphspec.graphs.answerable import why_bound_cannot_tell
 from graphspec.language.objective import AnswerBy
 from runtime.measures.label_figures import Prediction, summarize
 
+MOST_BOUNDS = 32
+"""Evaluations of the bound that a comparison nobody asked for may take: one for each value of each element."""
 FIGURES = ("error", "log_loss", "calibration")
 
 
 class LabelAnswers:
     """What a model answers for each label of a split, batch by batch.
 
-    by: instead of what the spec says; where the bound cannot answer, q does. compared: all ways where the bound can.
+    by: instead of what the spec says; where the bound cannot answer, q does. compared: all ways where the bound can, in
+    few evaluations.
     """
 
     def __init__(self, model: Model, by: AnswerBy | None, compared: bool) -> None:
@@ -38,7 +42,9 @@ class LabelAnswers:
         return [f"{name} is answered by recognition, not by {asked}: {text}" for name, text in why.items() if text]
 
     def _wanted(self, name: str, compared: bool) -> tuple[AnswerBy, ...]:
-        if compared and not why_bound_cannot_tell(self.model.graphs, name):
+        variable = self.model.graphs.variables[name]
+        bounds = prod(variable.row_shape) * (variable.support or 1)
+        if compared and bounds <= MOST_BOUNDS and not why_bound_cannot_tell(self.model.graphs, name):
             return ("recognition", "bound")
         return ("recognition", "bound") if self.by(name) == "both" else (self.by(name),)
 
