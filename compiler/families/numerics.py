@@ -44,11 +44,19 @@ def polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
 
 def stirling_rest(x: Tensor) -> Tensor:
     """log Gamma(x + 1) - (x log x - x): 0 at 0; log(2 pi x) / 2 + 1 / (12 x) - ... if x is large (Stirling)."""
-    few, reciprocal = x.clamp_max(64), 1 / x.clamp_min(64)
+    few = x.clamp_max(64)
     direct = torch.lgamma(few + 1) + few * (1 - above_zero(few).log())
+    if surely_few(x):
+        return direct
+    reciprocal = 1 / x.clamp_min(64)
     square = reciprocal * reciprocal
     series = reciprocal * (1 / 12 - square * (1 / 360 - square * (1 / 1260)))
     return torch.where(x > 64, series - 0.5 * torch.log(reciprocal * (0.5 / math.pi)), direct)
+
+
+def surely_few(x: Tensor) -> bool:
+    """No number is above 64. Asked of data and constants only, and where an answer need not be waited for."""
+    return x.device.type == "cpu" and not x.requires_grad and not bool((x > 64).any())
 
 
 def log_one_plus(x: Tensor) -> Tensor:
@@ -71,8 +79,11 @@ def log_ratio(above: Tensor, below: Tensor) -> Tensor:
 
 def half_step(x: Tensor) -> Tensor:
     """log Gamma(x + 1/2) - log Gamma(x) - log(x) / 2: about -1 / (8 x) where x is large."""
-    few, reciprocal = x.clamp_max(64), 1 / x.clamp_min(64)
+    few = x.clamp_max(64)
     direct = torch.lgamma(few + 0.5) - torch.lgamma(few) - 0.5 * few.log()
+    if surely_few(x):
+        return direct
+    reciprocal = 1 / x.clamp_min(64)
     square = reciprocal * reciprocal
     return torch.where(x > 64, -reciprocal * (1 / 8 - square * (1 / 192 - square / 640)), direct)
 

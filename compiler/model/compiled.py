@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from compiler.model.given import GivenTensors
+from compiler.plan.hoisting import with_inputs_entered
 from compiler.plan.joining import Part, join
 from compiler.plan.modules import Modules
 from compiler.plan.plan import Plan
@@ -76,7 +77,7 @@ class Compiled:
     def runner(self, key: Hashable, plan: Callable[[], Plan]) -> Runner:
         """A plan bound to the modules; key: what tells it from others."""
         if key not in self._runners:
-            self._runners[key] = Runner(plan(), self.modules)
+            self._runners[key] = Runner(with_inputs_entered(plan(), self.modules), self.modules)
         return self._runners[key]
 
     def for_pattern(self, pattern: Pattern, samples: int | None, answers: Answers = ()) -> Runner:

@@ -30,9 +30,11 @@ class GivenTensors:
 
     def tensor(self, given: Given) -> Tensor:
         """One of them, for the whole batch."""
-        if given not in self._found:
-            self._found[given] = elements_first(self.graphs.variables[given.variable], self._made(given))
-        return self._found[given]
+        found = self._found.get(given)
+        if found is None:
+            found = elements_first(self.graphs.variables[given.variable], self._made(given))
+            self._found[given] = found
+        return found
 
     def _made(self, given: Given) -> Tensor:
         name = given.variable

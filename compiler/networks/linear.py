@@ -83,6 +83,7 @@ class ParentSum(nn.Module):
     ) -> None:
         super().__init__()
         fan_in = total_width(inputs.values()) if fan_in is None else fan_in
+        self.inputs = dict(inputs)
         maps = {f"from_{n}": ParentMap(inputs[n], width, fan_in, start.at(n), gain) for n in sorted(inputs)}
         self.maps = by_name(maps)
         self.bias: Tensor = start.uniform("bias", (width,), fan_in, gain)
@@ -94,8 +95,8 @@ class ParentSum(nn.Module):
 
     def enter_all(self, values: Mapping[str, Tensor], layout: Lead) -> dict[str, Tensor]:
         """Several parents' `shares`."""
-        inputs = {each.parent.name: each.parent for each in self.maps.values()}
-        return shares(inputs, lambda name: self.maps[f"from_{name}"].weight, values, layout)
+        maps = self.maps
+        return shares(self.inputs, lambda name: maps[f"from_{name}"].weight, values, layout)
 
     def parts(self, entered: Mapping[str, Tensor]) -> list[Tensor]:
         """What is added up: the bias [width] and each parent's share."""
