@@ -62,7 +62,8 @@ def _compare(text: str, options: str, rows: dict[str, Tensor], expected: dict[st
     apart.compiled.modules = replace(apart.compiled.modules, independent=frozenset())
     calls = {name: (_calls(together.factors[name]), _calls(apart.factors[name])) for name in expected}
     weights = ObjectiveWeights.at(together.graphs, None, 0.0)
-    ours, theirs = (m.evaluate(rows, weights=weights, noise=BatchNoise(5, len(rows["x"]))) for m in (together, apart))
+    count = len(next(iter(rows.values())))
+    ours, theirs = (m.evaluate(rows, weights=weights, noise=BatchNoise(5, count)) for m in (together, apart))
     torch.testing.assert_close(ours.bound, theirs.bound, rtol=1e-12, atol=1e-12)
     assert ours.terms.keys() == theirs.terms.keys()
     for name, term in ours.terms.items():
@@ -98,6 +99,24 @@ def test_small_networks_without_rows_of_their_own() -> None:
     text = text.replace("  z: {role: latent", "  w: {role: observed, domain: binary, size: 4}\n  z: {role: latent")
     rows = _rows() | {"w": (torch.arange(4 * ROWS).reshape(ROWS, 4) % 3 == 0).double()}
     _compare(text, "", rows, {"generative--x": (1, 4), "generative--w": (1, 4)})
+
+
+def test_what_no_row_has_a_part_in_is_read_among_rows_that_do() -> None:
+    """z's divergence given a hidden y is the same for every row, and its q is computed beside that of known labels."""
+    text = """
+graphspec: 1
+variables:
+  y: {role: supervised, domain: category, classes: 3, size: 2}
+  t: {role: supervised, domain: binary}
+  z: {role: latent, domain: binary, size: 4}
+generative: {y: {}, t: {}, z: {parameters: {logits: learned}}}
+recognition: {t: {}, y: {parameters: {logits: learned}}, z: {parents: [y]}}
+networks: {default: {kind: mlp, hidden: [4]}}
+"""
+    label = torch.arange(ROWS) % 3
+    rows = {"y": torch.where(label > 0, -1, label)[:, None].repeat(1, 2), "t": torch.ones(ROWS, dtype=torch.float64)}
+    rows["t"][::2] = torch.nan
+    _compare(text, "", rows, {"recognition--z": (1, 4)})
 
 
 def test_small_networks_of_labels_given_in_part() -> None:

@@ -167,12 +167,13 @@ class _Joiner:
         whole = line.op == "noise" and len(groups) > 1  # a row's noise is its own, whatever its group
         inputs, entered = self._inputs(node, grids, whole)
         options = {**line.options, "entered": entered} if entered else line.options
+        by_row = len(groups) > 1 and any(value.rows for value in inputs)  # read among rows that differ, if not by these
         outputs = []
         for place, first in enumerate(line.outputs):
             own = tuple(each.outputs[place] for each in node.lines.values())
             name = self._fresh(first.name if whole else f"{first.name}.{'+'.join(map(str, groups))}")
             axes = () if folded else first.axes
-            value = replace(first, name=name, axes=axes, rows=whole or folded or any(each.rows for each in own))
+            value = replace(first, name=name, axes=axes, rows=whole or folded or by_row or any(e.rows for e in own))
             home = _Home(value) if whole else _Home(value, groups, grids, own)
             self._homes |= {(group, mine.name): home for group, mine in zip(groups, own, strict=True)}
             outputs.append(value)
