@@ -222,8 +222,14 @@ def test_scenes_of_any_number_of_parts_train_and_are_measured(tmp_path, monkeypa
     assert report["elements"] > report["rows"] and math.isfinite(report["log_loss"])
     result = runner.invoke(app, ["sample", "run", "-o", "drawn.csv"])
     assert result.exit_code == 0, result.output
+    scenes: dict[tuple[str, str], list[dict[str, str]]] = {}
     for line in csv.DictReader((tmp_path / "drawn.csv").read_text().splitlines()):
-        assert [line[f"y[{place}]"] != "" for place in range(3)] == [place < int(line["k"]) for place in range(3)]
+        scenes.setdefault((line["row"], line["column"]), []).append(line)
+    assert {int(lines[0]["k"]) for lines in scenes.values()} == {0, 1, 2, 3}
+    for lines in scenes.values():
+        there = [str(place) for place in range(int(lines[0]["k"]))]
+        assert [line["parts number"] for line in lines] == (there or [""])
+        assert all((line["y"] != "") == bool(there) for line in lines)
 
 
 def test_explain_tells_only_patterns_that_rows_can_have() -> None:
