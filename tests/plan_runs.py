@@ -10,6 +10,7 @@ from compiler.plan.plan import Plan
 from compiler.plan.run import Runner
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
+from compiler.tensors.presence import rooms
 
 
 def values_of(model: Model, rows: Mapping[str, Tensor], noise: Noise, plan: Plan | None = None) -> dict[str, Tensor]:
@@ -19,5 +20,7 @@ def values_of(model: Model, rows: Mapping[str, Tensor], noise: Noise, plan: Plan
     plan = model.compiled.plan(pattern) if plan is None else plan
     everything = replace(plan, results={**plan.results, **{value.name: value for value in plan.values()}})
     weights = ObjectiveWeights.at(model.graphs, model.rates, float("inf"))
-    context = model.compiled.context(noise, weights, next(iter(prepared.values())).device)
+    context = model.compiled.context(
+        noise, weights, next(iter(prepared.values())).device, rooms(model.graphs, prepared)
+    )
     return Runner(everything, model.compiled.modules).run(context, model.compiled.given(prepared, context).of(plan))

@@ -624,3 +624,6 @@ def test_rows_that_move_take_their_own_elements_along(tmp_path: Path) -> None:
             rows = torch.arange(len(part))
             torch.testing.assert_close(moved.take(rows), chosen[name], equal_nan=True)
             assert torch.equal(moved.there(rows), torch.arange(6) < part.values["n"][:, None])
+            some = rows[:2]
+            most = int(part.values["n"][some].max())
+            torch.testing.assert_close(moved.take_short(some), chosen[name][some][:, :most], equal_nan=True)

@@ -181,7 +181,7 @@ def test_images_start_by_channel_and_blanks_read_as_the_mean(tmp_path: Path) -> 
     model = compile_spec(graphs.with_starts({"x": start}))
     blank, mean = torch.full((1, 2, 2, 3), torch.nan), torch.zeros(1, 2, 2, 3)
     mean[:, 0] = start.center[0]
-    shown = [model.compiled.given({"x": x}, model.compiled.context(Noise(0, 1), model._final_weights, x.device))
+    shown = [model.compiled.given({"x": x}, model.compiled.context(Noise(0, 1), model._final_weights, x.device, {}))
              for x in (blank, mean)]  # fmt: skip
     entered = [model.factors["recognition--y"].entrances["of_x"](given.tensor(Given("x", "value"))) for given in shown]
     assert float(entered[0].abs().max()) < 1e-6 and torch.equal(*entered)

@@ -84,6 +84,10 @@ class CodedContext:
         self.top.extras.add(size)
         return Expression(size)
 
+    def room(self, axis: str, size: int) -> int:
+        """A file computes all elements that a plate has, as its rows hold them."""
+        return size
+
     def number(self, kind: str, variable: str) -> Expression:
         """A number of the objective."""
         known: NumberKind = kind  # type: ignore[assignment]

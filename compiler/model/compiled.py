@@ -23,6 +23,7 @@ from compiler.symbolic.objective import Objective
 from compiler.symbolic.program import Pattern, Program
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
+from graphspec.graphs.graph import plate_axis
 
 Answers = tuple[str, ...]
 
@@ -93,9 +94,12 @@ class Compiled:
 
         return self.runner(("patterns", tuple(patterns), samples, answers), joint)
 
-    def context(self, noise: Noise, numbers: ObjectiveWeights, device: torch.device) -> Context:
-        """One run with these weights."""
-        return Context(noise, numbers, self.modules.dtype, device)
+    def context(
+        self, noise: Noise, numbers: ObjectiveWeights, device: torch.device, rooms: Mapping[str, int]
+    ) -> Context:
+        """One run with these weights. rooms: of plates with a count, how many elements the rows hold."""
+        axes = {plate_axis(name): room for name, room in rooms.items()}
+        return Context(noise, numbers, self.modules.dtype, device, axes)
 
     def given(self, rows: Mapping[str, Tensor], context: Context) -> GivenTensors:
         """What plans are given of prepared rows, features included."""

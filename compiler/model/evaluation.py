@@ -14,6 +14,7 @@ from compiler.plan.running import Context, Rows, joined_rows
 from compiler.symbolic.program import Pattern
 from compiler.symbolic.schedules import ObjectiveWeights, Rates
 from compiler.tensors.noise import Noise
+from compiler.tensors.presence import for_every_place, rooms
 
 Group = tuple[Pattern, Rows | None]
 
@@ -43,19 +44,24 @@ class Evaluator:
     ) -> None:  # fmt: skip
         self.compiled, self.rates, self.weights = compiled, rates, weights
         self.samples, self.answers = samples, answers
+        self._rooms: Mapping[str, int] = {}
 
     def evaluate(self, rows: Mapping[str, Tensor], groups: Sequence[Group], noise: Noise) -> Evaluation:
         """The objective of prepared rows; groups: where the rows of each pattern are."""
+        found, variables = self._evaluated(rows, groups, noise), self.compiled.graphs.variables
+        return replace(found, answers={n: for_every_place(variables[n], each) for n, each in found.answers.items()})
+
+    def _evaluated(self, rows: Mapping[str, Tensor], groups: Sequence[Group], noise: Noise) -> Evaluation:
         device = next(iter(rows.values())).device
-        whole = self.compiled.context(noise, self.weights, device)
+        self._rooms = rooms(self.compiled.graphs, rows)
+        whole = self.compiled.context(noise, self.weights, device, self._rooms)
         given = self.compiled.given(rows, whole)
         patterns, where = [pattern for pattern, _ in groups], [rows_of for _, rows_of in groups if rows_of is not None]
         if not where:
             part = self._of_group(patterns[0], given, self._context(patterns[0], noise, device), None)
             return replace(part, terms={name: values.detach() for name, values in part.terms.items()})
         contexts = [self._context(p, noise.select(rows_of), device) for p, rows_of in zip(patterns, where, strict=True)]
-        if noise.in_order or self.compiled.graphs.plates:
-            # draws that depend on what was drawn before come group by group, and joined calls know no plates yet
+        if noise.in_order:  # draws that depend on what was drawn before come group by group
             parts = list(map(self._of_group, patterns, repeat(given), contexts, where))
         else:
             whole.parts, whole.rows = contexts, where
@@ -63,7 +69,7 @@ class Evaluator:
         return _put_together(parts, where)
 
     def _context(self, pattern: Pattern, noise: Noise, device: torch.device) -> Context:
-        context = self.compiled.context(noise, self.weights, device)
+        context = self.compiled.context(noise, self.weights, device, self._rooms)
         context.rows_of_data = None if self.rates is None else self.rates.stands_for(pattern)
         return context
 

@@ -36,7 +36,8 @@ class Queries(nn.Module):
         self.ranges: Mapping[str, tuple[Tensor, Tensor]] = {}
 
     def prepare(self, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rows as the modules expect them; labels that are not there at all are blank.
+        """Rows as the modules expect them; labels that are not there at all are blank, and of plates with a count there
+        are as many elements as the longest of the rows has.
 
         Raises ValueError naming an observed variable that is missing, or any that is misshapen.
         """
@@ -45,9 +46,12 @@ class Queries(nn.Module):
                 raise ValueError(f"rows lack the observed variable {name!r}; they have {sorted(rows)}")
         prepared = self._as_values(rows)
         like = prepared[self.graphs.observed[0]] if self.graphs.observed else next(iter(prepared.values()))
+        sizes = presence.rooms(self.graphs, prepared)
         for name in self.graphs.supervised:
             if name not in prepared:
-                prepared[name] = blanks.blank(self.graphs.variables[name], len(like), self.dtype, like.device)
+                variable = self.graphs.variables[name]
+                blank = blanks.blank(variable, len(like), self.dtype, like.device)
+                prepared[name] = presence.resized(variable, blank, sizes)
         return prepared
 
     def _as_values(self, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -56,10 +60,10 @@ class Queries(nn.Module):
         variables, ragged = graphs.variables, any(plate.count is not None for plate in graphs.plates.values())
         if not ragged:
             return {name: blanks.as_value(variables[name], values, self.dtype) for name, values in known.items()}
-        room = {name: presence.padded(graphs, variables[name], values) for name, values in known.items()}
-        found = {name: blanks.as_value(variables[name], values, self.dtype) for name, values in room.items()}
+        sizes = presence.needed_rooms(graphs, known)
+        room = {name: presence.resized(variables[name], values, sizes) for name, values in known.items()}
+        found = {name: blanks.as_value(variables[name], values, self.dtype, sizes) for name, values in room.items()}
         masks = presence.presence(graphs, found)
-        presence.check_counts(graphs, masks, known)
         presence.check_labels(graphs, found)
         return {name: presence.legal_where_absent(graphs, masks, name, values) for name, values in found.items()}
 
@@ -108,16 +112,18 @@ class Queries(nn.Module):
         beyond_count: where rows do not tell the count all elements, each as if it was there. by: what answers a label,
         as `objective.answers` says unless told: q (recognition), the bound (`bound_answers`), or the mean of both.
         """
-        prepared = self.prepare(rows)
-        self._refuse_other_units(prepared)
+        known = dict(rows)
         for hidden in (name, *self._labels_counted_by(name)):
-            if (told := prepared.get(hidden)) is not None:
-                prepared[hidden] = blanks.blank(self.graphs.variables[hidden], len(told), self.dtype, told.device)
+            if (told := rows.get(hidden)) is not None:
+                known[hidden] = blanks.blank(self.graphs.variables[hidden], len(told), self.dtype, told.device)
+        prepared = self.prepare(known)
+        self._refuse_other_units(prepared)
 
         found = self._answered(by or self.graphs.spec.objective.answers.get(name), name, prepared, samples, noise)
         counts = {} if beyond_count else self._likeliest_counts(name, prepared, samples, noise)
         masks = presence.presence(self.graphs, {**prepared, **counts})
-        return presence.blank_where_absent(self.graphs, masks, name, found)
+        found = presence.blank_where_absent(self.graphs, masks, name, found)
+        return presence.for_every_place(self.graphs.variables[name], found)
 
     def _answered(
         self, by: AnswerBy | None, name: str, prepared: Mapping[str, Tensor], samples: int, noise: Noise
@@ -137,7 +143,7 @@ class Queries(nn.Module):
         """Raises ValueError where most rows of a standardized variable lie where none can that is standardized."""
         for name, (low, high) in self.ranges.items():
             if name in rows and len(rows[name]):
-                values = rows[name].reshape(len(rows[name]), -1)
+                values = presence.for_every_place(self.graphs.variables[name], rows[name]).reshape(len(rows[name]), -1)
                 far = ((values < low.to(values)) | (values > high.to(values))).any(1)
                 if float(far.double().mean()) > 0.5:
                     raise ValueError(
@@ -155,13 +161,13 @@ class Queries(nn.Module):
         self, name: str, prepared: Mapping[str, Tensor], samples: int, noise: Noise
     ) -> dict[str, Tensor]:
         """Of the counts of a variable's plates that rows may lack: what rows have, else the likeliest value."""
-        found, graphs = dict[str, Tensor](), self.graphs
+        found, graphs, rooms = dict[str, Tensor](), self.graphs, presence.rooms(self.graphs, prepared)
         for plate in (graphs.plates[plate] for plate in graphs.variables[name].path):
             count = graphs.variables.get(plate.count or "")
             if count is None or count.role == "observed":
                 continue
             likeliest = self.predict(count.name, prepared, samples=samples, noise=noise).nan_to_num().argmax(-1)
-            likeliest = likeliest.to(self.dtype) + count.minimum
+            likeliest = presence.resized(count, likeliest.to(self.dtype) + count.minimum, rooms)
             told = prepared.get(count.name, torch.full_like(likeliest, torch.nan))
             found[count.name] = torch.where(told >= 0, told, likeliest)
         return found
@@ -224,8 +230,9 @@ class Queries(nn.Module):
 
     def _of_those_there(self, found: dict[str, Tensor], rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Answers without those of elements that are not there by the counts of rows."""
-        masks = presence.presence(self.graphs, rows)
-        return {n: presence.blank_where_absent(self.graphs, masks, n, value) for n, value in found.items()}
+        masks, variables = presence.presence(self.graphs, rows), self.graphs.variables
+        answers = {n: presence.blank_where_absent(self.graphs, masks, n, value) for n, value in found.items()}
+        return {n: presence.for_every_place(variables[n], value) for n, value in answers.items()}
 
     def _with_exact(
         self, rows: Mapping[str, Tensor], found: Mapping[str, Tensor], noise: Noise, *, draws: bool
@@ -294,7 +301,7 @@ class Queries(nn.Module):
 
     def _context(self, rows: Mapping[str, Tensor], noise: Noise) -> Context:
         device = next((value.device for value in rows.values()), noise.generator.device)
-        return self.compiled.context(noise, self._final_weights, device)
+        return self.compiled.context(noise, self._final_weights, device, presence.rooms(self.graphs, rows))
 
     @property
     def _final_weights(self) -> ObjectiveWeights:

@@ -12,6 +12,7 @@ from compiler.model.model import Model
 from compiler.plan.summaries import Levels, plan_summaries
 from compiler.symbolic.program import Pattern
 from compiler.tensors.noise import Noise
+from compiler.tensors.presence import for_every_place
 
 
 def summarize_rows(
@@ -46,7 +47,10 @@ def summarize_rows(
         key = ("summaries", hidden, samples, levels, tuple(deviations))
         return key, partial(plan_summaries, program, entries, model.compiled.features, levels, tuple(deviations))
 
-    found = model.by_pattern(prepared, planned, noise)
+    found = {
+        told: for_every_place(model.graphs.variables[told.split(" ", 1)[1]], value)
+        for told, value in model.by_pattern(prepared, planned, noise).items()
+    }
     for name in names:
         answered = found.get(f"posterior {name}")
         if answered is not None and model.graphs.spec.objective.answers.get(name, "recognition") != "recognition":

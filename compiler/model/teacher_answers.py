@@ -14,6 +14,7 @@ from compiler.model.model import Model
 from compiler.plan.questions import plan_answers
 from compiler.symbolic.program import Pattern
 from compiler.tensors.noise import Noise
+from compiler.tensors.presence import for_every_place
 
 
 class Answers:
@@ -33,7 +34,9 @@ class Answers:
             return (("answers", hidden), plan) if hidden else None
 
         found = self.model.by_pattern(self.model.prepare(rows), planned, noise, patterns)
-        return {name.removeprefix("answer "): value for name, value in found.items()}
+        variables = self.model.graphs.variables
+        said = {told.removeprefix("answer "): value for told, value in found.items()}
+        return {name: for_every_place(variables[name], value) for name, value in said.items()}
 
 
 def disagreement(log_q: Tensor, target: Tensor, lacking: Tensor, confidence: float) -> tuple[Tensor, Tensor]:

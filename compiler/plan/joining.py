@@ -22,6 +22,11 @@ CALLS = ("parameters", "function", "enter")
 """Operations that call a factor's module."""
 ROW_BY_ROW = (*CALLS, "noise", "reparameterize", "log_prob", "kl")
 """Operations of a factor that come to the same for the rows of several groups at once."""
+ALONG_ROWS = (
+    "gru", "loop", "chain_log_sum", "state_before", "table", "across", "elements_there", "as_numbers", "class_weights",
+    "numbers", "spread", "only_there",
+)  # fmt: skip
+"""Operations on the elements of plates, which treat each row alone: loops take as long for many rows as for few."""
 
 Grids = tuple[Axes, ...]
 """Of each of some groups, the axes whose places are rows of their own."""
@@ -113,15 +118,29 @@ class _Joiner:
         """What is equal for lines that are made together; None for those that never are."""
         key = line.options.get("factor") or line.options.get("q")
         told = (line.op, *line.options.items())
-        if not line.inputs and any(value.rows for value in line.outputs):
-            return None
-        if not line.inputs:  # the same for every row
-            return (told, tuple(self._lengths(group, value.axes) for value in line.outputs))
         if line.op == "noise":
             return told
+        if not line.inputs:  # the same for every row
+            rows = any(value.rows for value in line.outputs)
+            return None if rows else (told, tuple(self._lengths(group, value.axes) for value in line.outputs))
+        if line.op in ALONG_ROWS:
+            return self._of_elements(line, group)
         if line.op not in ROW_BY_ROW or key not in self.modules.independent:
             return None
         return (told, len(line.inputs), None if key in self.modules.light else self._spans(group, line))
+
+    def _of_elements(self, line: Line, group: int) -> Any:
+        """The same of an operation on elements; of a walk, whose body may be that of other groups too."""
+        body: Plan | None = line.options.get("body")
+        lines = (line,) if body is None else body.lines
+        calls = {each.options["factor"] for each in lines if "factor" in each.options}
+        if not calls <= self.modules.independent:
+            return None
+        told = {name: option for name, option in line.options.items() if name != "body"}
+        inside = () if body is None else (tuple(map(str, body.lines)), tuple(map(str, body.given)), str(body.results))
+        outputs = tuple((value.name, value.rank) for value in line.outputs)
+        ranks = tuple(value.rank for value in line.inputs)  # a label is no draw's class weights here
+        return (line.op, *told.items(), inside, outputs, ranks, self._spans(group, line))
 
     def _spans(self, group: int, line: Line) -> Any:
         """Over which axes, of which lengths, each of a line's inputs varies."""
@@ -131,13 +150,17 @@ class _Joiner:
         return tuple(self.parts[group].sizes[axis] for axis in axes)
 
     def _in_order(self, nodes: Sequence[_Node]) -> list[_Node]:
-        """Every node after those whose values it reads; else as the groups have them."""
+        """Every node after those whose values it reads; else as the groups have them. Where groups call factors in
+        different orders, which labels that cut walks can bring about, one that waits for itself is taken apart."""
         maker = {(g, v.name): i for i, node in enumerate(nodes) for g, line in node.lines.items() for v in line.outputs}
         read = [{(g, v.name) for g, line in node.lines.items() for v in line.inputs} for node in nodes]
         needs = [{maker[value] for value in values if value in maker} for values in read]
-        order = [nodes[place] for (place,) in in_order(needs, [None] * len(nodes))]
-        assert len(order) == len(nodes), "factors are called in one order in every pattern"
-        return order
+        order = [place for (place,) in in_order(needs, [None] * len(nodes))]
+        if len(order) == len(nodes):
+            return [nodes[place] for place in order]
+        stuck = next(place for place, node in enumerate(nodes) if place not in order and len(node.lines) > 1)
+        single = [_Node({group: line}) for group, line in nodes[stuck].lines.items()]
+        return self._in_order([*nodes[:stuck], *single, *nodes[stuck + 1 :]])
 
     def _note_shared(self, order: Sequence[_Node]) -> None:
         """Parents that are there for the whole batch and that several calls of the same factor read."""
@@ -177,7 +200,8 @@ class _Joiner:
             home = _Home(value) if whole else _Home(value, groups, grids, own)
             self._homes |= {(group, mine.name): home for group, mine in zip(groups, own, strict=True)}
             outputs.append(value)
-        group = groups[0] if len(groups) == 1 and line.inputs else None
+        of_rows = line.inputs or any(value.rows for value in line.outputs)
+        group = groups[0] if len(groups) == 1 and of_rows else None
         self.lines.append(replace(line, outputs=tuple(outputs), inputs=tuple(inputs), options=options, group=group))
 
     def _inputs(self, node: _Node, grids: Grids, whole: bool) -> tuple[list[Value], tuple[tuple[int, int], ...]]:
@@ -251,7 +275,8 @@ class _Joiner:
             whole: Value = self._known[given]
             letter, name = factor[0].replace("g", "p").replace("r", "q"), factor.split(".", 1)[1]
             wanted = f"{whole.name}_in_{letter}_{name}"
-            entered = tuple(Value(self._fresh(wanted)) for _ in range(self.modules.shared(factor, place)))
+            names = [self._fresh(wanted) for _ in range(self.modules.shared(factor, place))]
+            entered = tuple(Value(name, whole.axes) for name in names)
             self.lines.append(Line("enter", entered, (whole,), {"factor": factor, "place": place}))
             return entered
 

@@ -1,7 +1,7 @@
 """What the operations need when a plan runs, and how values are laid on each other's axes."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -22,6 +22,7 @@ Rows = slice | Tensor
 class Context:
     """One run. noise: for the rows at hand; batch: how many they are. numbers: the objective's weights.
 
+    rooms: of plates with a count (by axis), how many elements the batch holds: as many as its longest row has.
     rows_of_data: training rows that these stand for (total correlation); None: the batch is all there is.
     importance: normalised weights of the draws, for the doubly reparameterised gradient, once they are known.
     choosing: in place of a sum's logarithm, one whose gradient is a draw from what is summed (`plan.choosing`).
@@ -32,6 +33,7 @@ class Context:
     numbers: ObjectiveWeights
     dtype: torch.dtype
     device: torch.device
+    rooms: Mapping[str, int] = field(default_factory=dict)
     rows_of_data: int | None = None
     importance: Tensor | None = None
     choosing: Callable[[Tensor, int], Tensor] | None = None
@@ -53,6 +55,10 @@ class Context:
     def batch(self) -> int:
         """Rows."""
         return self.noise.batch
+
+    def room(self, axis: str, size: int) -> int:
+        """How many elements of a plate of some size the batch holds."""
+        return self.rooms.get(axis, size)
 
     def number(self, kind: str, variable: str) -> float:
         """A weight of the objective, or a temperature."""

@@ -5,7 +5,8 @@ continuous domain. A relaxed discrete value has a trailing axis of class probabi
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -72,9 +73,13 @@ def entering(variable: Variable, values: Tensor, mask: Tensor, dtype: torch.dtyp
     return weights * mask.unsqueeze(-1)
 
 
-def as_value(variable: Variable, values: Tensor, dtype: torch.dtype) -> Tensor:
-    """Rows [B, *row shape] as the modules expect them. Raises ValueError when the shape is not the variable's."""
-    if tuple(values.shape[1:]) != variable.row_shape:
+def as_value(
+    variable: Variable, values: Tensor, dtype: torch.dtype, sizes: Mapping[str, int] = MappingProxyType({})
+) -> Tensor:
+    """Rows [B, *row shape] as the modules expect them; sizes: of plates of which rows hold fewer elements. Raises
+    ValueError when the shape is not the variable's."""
+    plates = tuple(sizes.get(name, size) for name, size in variable.plates)
+    if tuple(values.shape[1:]) != (*plates, *variable.shape):
         expected = ["B", *variable.row_shape]
         raise ValueError(f"variable {variable.name!r} takes values of shape {expected}, got {list(values.shape)}")
     if variable.domain == "category":

@@ -20,11 +20,11 @@ Masks = Mapping[str, Tensor]
 
 def presence(graphs: Graphs, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The masks of rows, of plates whose count they have (or may have)."""
-    found: dict[str, Tensor] = {}
-    for plate in sorted(graphs.plates.values(), key=lambda plate: len(plate.path)):
+    found, sizes = dict[str, Tensor](), rooms(graphs, rows)
+    for plate in outermost_first(graphs):
         if plate.count is None or plate.count not in rows:
             continue
-        mask = there_by_row(rows[plate.count], plate.size)
+        mask = there_by_row(rows[plate.count], sizes[plate.name])
         outer = graphs.ragged(plate.path[:-1])
         if outer is not None and outer.name in found:
             mask = mask & over(found[outer.name], len(plate.path) - len(outer.path))
@@ -62,37 +62,84 @@ def blank_where_absent(graphs: Graphs, masks: Masks, name: str, values: Tensor) 
     """Answers [B, *plates, ...] of a variable without those of absent elements: NaN, or -1 of class indices."""
     variable = graphs.variables[name]
     mask = of_variable(graphs, masks, variable, values.dim() - 1 - len(variable.plates))
-    return values if mask is None else torch.where(mask, values, torch.nan if values.is_floating_point() else -1)
+    return values if mask is None else torch.where(mask, values, _blank_of(values))
 
 
-def padded(graphs: Graphs, variable: Variable, values: Tensor) -> Tensor:
-    """Values [B, n, *shape] of n elements, fewer than a plate with a count has room for, with room for all."""
+def for_every_place(variable: Variable, values: Tensor) -> Tensor:
+    """Answers [B, *plates, ...] as long as the plates, however few elements the rows had room for: blank behind."""
+    return resized(variable, values, dict(variable.plates), _blank_of(values))
+
+
+def _blank_of(values: Tensor) -> float:
+    return torch.nan if values.is_floating_point() else -1
+
+
+def resized(variable: Variable, values: Tensor, sizes: Mapping[str, int], cell: float = 0) -> Tensor:
+    """Values [B, *plates, ...] with as many elements of some plates as `sizes` says: some fewer, or more cells."""
     amounts: list[int] = []
-    for axis, (name, size) in enumerate(variable.plates, start=1):
-        lacking = size - values.shape[axis] if axis < values.dim() else 0
-        ragged = graphs.plates[name].count is not None
-        amounts += [lacking if ragged and lacking > 0 else 0, 0]  # pairs (behind, ahead), turned around below
+    for axis, (name, _) in enumerate(variable.plates[: values.dim() - 1], start=1):
+        lacking = sizes[name] - values.shape[axis] if name in sizes else 0
+        if lacking < 0:
+            values = values.narrow(axis, 0, sizes[name])
+        amounts += [max(lacking, 0), 0]  # pairs (behind, ahead), turned around below
     if not any(amounts):
         return values
-    amounts += [0, 0] * (values.dim() - 1 - len(variable.plates))
-    return F.pad(values, amounts[::-1])
+    amounts += [0, 0] * (values.dim() - 1 - len(amounts) // 2)
+    return F.pad(values, amounts[::-1], value=cell)
 
 
-def check_counts(graphs: Graphs, masks: Masks, rows: Mapping[str, Tensor]) -> None:
-    """Raises ValueError where the count of an element that is there is larger than what rows hold of a plate.
+def outermost_first(graphs: Graphs) -> list[Plate]:
+    """All plates, each behind those that it is inside of."""
+    return sorted(graphs.plates.values(), key=lambda plate: len(plate.path))
 
-    Of rows on another device it is not asked: an answer would stop every step, and data are checked when they are read.
-    """
+
+def rooms(graphs: Graphs, rows: Mapping[str, Tensor]) -> dict[str, int]:
+    """Of each plate with a count, how many elements the rows hold at most; of one of which they hold no variable, all
+    that it has."""
+    found: dict[str, int] = {}
     for plate in graphs.plates.values():
-        counts = rows.get(plate.count or "")
-        if counts is None or counts.device.type != "cpu" or not counts.numel():
-            continue
-        room, count = _room(graphs, plate, rows), graphs.variables[plate.count or ""]
-        counts = torch.nan_to_num(padded(graphs, count, counts).double(), nan=0.0)
-        there = of_variable(graphs, masks, count)
-        most = int((counts if there is None else torch.where(there, counts, 0.0)).max())
-        if most > room:
-            raise ValueError(f"{plate.count} says that a row has {most} {plate.name}, and there is room for {room}")
+        if plate.count is not None:
+            inside = [name for name in rows if (v := graphs.variables.get(name)) and plate.name in v.path]
+            held = [_width(graphs.variables[name], rows[name], plate) for name in inside]
+            found[plate.name] = min((plate.size, *held))
+    return found
+
+
+def _width(variable: Variable, values: Tensor, plate: Plate) -> int:
+    axis = 1 + variable.path.index(plate.name)
+    return values.shape[axis] if axis < values.dim() else plate.size
+
+
+FEWEST = 2
+"""Elements that rows have room for at least: one alone looks like what is the same for all."""
+
+
+def needed_rooms(graphs: Graphs, rows: Mapping[str, Tensor]) -> dict[str, int]:
+    """Of each plate with a count, how many elements some row has: what is computed of more is thrown away. All that the
+    plate has where some row lacks its count; what rows hold where they are on a device that had to be waited for.
+
+    Raises ValueError where the count of an element that is there is larger than what rows hold of a plate.
+    """
+    held = rooms(graphs, rows)
+    rows = {n: resized(graphs.variables[n], values, held) for n, values in rows.items() if n in graphs.variables}
+    masks = presence(graphs, rows)
+    return {name: _needed(graphs, masks, graphs.plates[name], rows, held[name]) for name in held}
+
+
+def _needed(graphs: Graphs, masks: Masks, plate: Plate, rows: Mapping[str, Tensor], room: int) -> int:
+    count = graphs.variables[plate.count or ""]
+    counts = rows.get(count.name)
+    if counts is None or (counts.device.type != "cpu" and count.role != "observed"):
+        return plate.size
+    if counts.device.type != "cpu" or not counts.numel():
+        return room
+    there = of_variable(graphs, masks, count)
+    counts = counts if there is None else torch.where(there, counts, 0)
+    most = int(torch.nan_to_num(counts.double(), nan=0.0).max())
+    if most > room:
+        raise ValueError(f"{plate.count} says that a row has {most} {plate.name}, and there is room for {room}")
+    known = bool((counts >= 0).all())  # a blank is NaN or -1
+    return max(most, min(FEWEST, plate.size)) if known else plate.size
 
 
 def uncounted(graphs: Graphs, rows: Mapping[str, Tensor], name: str) -> tuple[str, Tensor] | None:
@@ -112,18 +159,7 @@ def uncounted(graphs: Graphs, rows: Mapping[str, Tensor], name: str) -> tuple[st
 
 def check_labels(graphs: Graphs, rows: Mapping[str, Tensor]) -> None:
     """Raises ValueError where an element has a label and no count says that it is there. Of rows on another device it
-    is not asked, as in `check_counts`."""
+    is not asked: an answer would stop every step."""
     for name in graphs.supervised:
         if name in rows and rows[name].device.type == "cpu" and (found := uncounted(graphs, rows, name)) is not None:
             raise ValueError(f"a row has a label of {name} and none of {found[0]}, which says how many there are")
-
-
-def _room(graphs: Graphs, plate: Plate, rows: Mapping[str, Tensor]) -> int:
-    """How many elements of a plate the rows hold at most."""
-    room = plate.size
-    for name, values in rows.items():
-        variable = graphs.variables.get(name)
-        plates = () if variable is None else variable.path
-        if plate.name in plates and values.dim() > 1 + plates.index(plate.name):
-            room = min(room, values.shape[1 + plates.index(plate.name)])
-    return room

@@ -125,7 +125,7 @@ def _measure(
     sets: dict[str, list[Tensor]] = {}
     factors = known_factors(graphs, rows) if disentanglement and len(rows) else {}
     for positions in _batches(len(rows), batch_size):
-        batch = rows.batch(positions, dtype)
+        batch = rows.batch(positions, dtype, short=bool(graphs.plates))
         batch = binarize(batch, pixels) if binarize is not None else batch
         seen = {name: value.to(device) for name, value in model.unlabelled(batch).items()}
         noise = Noise(generator, len(positions))

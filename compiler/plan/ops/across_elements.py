@@ -85,29 +85,34 @@ def numbers(line: Line, modules: Modules) -> Run:
 
 def spread(line: Line, modules: Modules) -> Run:
     """The same for every element of a plate."""
-    place, size = line.outputs[0].axes.index(line.options["axis"]), line.options["size"]
-    return lambda context, value: value.unsqueeze(place).repeat_interleave(size, dim=place)
+    axis, size = line.options["axis"], line.options["size"]
+    place = line.outputs[0].axes.index(axis)
+    return lambda context, value: value.unsqueeze(place).repeat_interleave(context.room(axis, size), dim=place)
 
 
 def place(line: Line, modules: Modules) -> Run:
     """The places in a plate as classes, [n, 1]."""
-    size = line.options["size"]
-    return lambda context: applied(views.places_of, size, context.device)
+    axis, size = line.options["axis"], line.options["size"]
+    return lambda context: applied(views.places_of, context.room(axis, size), context.device)
 
 
 def there(line: Line, modules: Modules) -> Run:
     """1 where an element has a neighbour, [n, 1]."""
-    step, size = -1 if line.options["kind"] == "previous" else 1, line.options["size"]
-    return lambda context: applied(views.has_neighbour, size, step, context.device, context.dtype)
+    step, axis, size = -1 if line.options["kind"] == "previous" else 1, line.options["axis"], line.options["size"]
+
+    def run(context: Context) -> Tensor:
+        return applied(views.has_neighbour, context.room(axis, size), step, context.device, context.dtype)
+
+    return run
 
 
 def elements_there(line: Line, modules: Modules) -> Run:
     """Which elements of a plate are there, by their count; none of an outer element that is not there itself."""
-    onto, size = line.outputs[0].axes, line.options["size"]
-    behind = len(onto) - onto.index(line.options["axis"])
+    onto, axis, size = line.outputs[0].axes, line.options["axis"], line.options["size"]
+    behind = len(onto) - onto.index(axis)
 
     def run(context: Context, count: Tensor, outer: Tensor | None = None) -> Tensor:
-        inside = applied(views.elements_below, count, size, behind)
+        inside = applied(views.elements_below, count, context.room(axis, size), behind)
         return inside if outer is None else inside & outer
 
     return laid_out(line.inputs, onto, run, every=True)

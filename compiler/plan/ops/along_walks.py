@@ -30,7 +30,8 @@ def gru(line: Line, modules: Modules) -> Run:
     def run(context: Context, *tensors: Tensor) -> Tensor:
         layout, there = Layout(len(onto) + 1, context.noise), tensors[-1] if counted else None
         values = dict(zip(names, tensors, strict=not counted))
-        return module.along(values, layout, place, options["size"], there, back=back)
+        steps = context.room(options["axis"], options["size"])
+        return module.along(values, layout, place, steps, there, back=back)
 
     return laid_out(line.inputs, onto, run, every=True)
 
@@ -38,17 +39,17 @@ def gru(line: Line, modules: Modules) -> Run:
 def loop(line: Line, modules: Modules) -> Run:
     """One element after the other: what stands outside is taken apart, what an element hands on goes to the next, and
     what comes out is put together."""
-    body, size = line.options["body"], line.options["size"]
-    shape = LoopShape.of(line, body.plan)
-    order = range(size) if line.options["kind"] == "previous" else range(size - 1, -1, -1)
+    body, axis, size = (line.options[name] for name in ("body", "axis", "size"))
+    shape, back = LoopShape.of(line, body.plan), line.options["kind"] == "next"
 
     def run(context: Context, *inputs: Tensor) -> tuple[Tensor, ...]:
+        steps = context.room(axis, size)
         inner = replace(context, noise=ElementNoise(context.noise, size))
         noise: ElementNoise = inner.noise  # type: ignore[assignment]
         apart = [t if p is None else t.unbind(p) for t, p in zip(inputs, shape.places, strict=True)]
         given: dict[str, Any] = {name: context.full(0.0, sizes) for name, sizes in shape.starts}
-        found: list[Any] = [None] * size
-        for element in order:
+        found: list[Any] = [None] * steps
+        for element in reversed(range(steps)) if back else range(steps):
             noise.element = element
             for name, whole, place in zip(shape.names, apart, shape.places, strict=True):
                 given[name] = whole if place is None else whole[element]

@@ -1,5 +1,6 @@
 """Between the rows of a batch and those of its groups."""
 
+from collections.abc import Callable
 from math import prod
 
 import torch
@@ -9,14 +10,15 @@ from compiler.plan.modules import Modules
 from compiler.plan.operation import Operation, Operations, union
 from compiler.plan.plan import Line
 from compiler.plan.running import Context, Run, on, some_rows, stacked
+from compiler.symbolic.axis_names import is_plate
 from compiler.symbolic.program import Axes
 from compiler.tensors import blanks
 
 
 def rows_of(line: Line, modules: Modules) -> Run:
     """Rows of some groups, one group after the other; those of a grid once for every place on it."""
-    groups, dim, places = line.options["groups"], len(line.outputs[0].axes), _places(line)
-    return lambda context, value: some_rows(value, context.joined(groups, places), dim)
+    groups, dim, lengths = line.options["groups"], len(line.outputs[0].axes), _lengths(line)
+    return lambda context, value: some_rows(value, context.joined(groups, _places(lengths(context))), dim)
 
 
 def together(line: Line, modules: Modules) -> Run:
@@ -30,7 +32,7 @@ def together(line: Line, modules: Modules) -> Run:
 
     def run(context: Context, *values: Tensor) -> Tensor:
         found = []
-        for value, group, is_index, grid, lay in zip(values, groups, hot, lengths, spread, strict=True):
+        for value, group, is_index, grid, lay in zip(values, groups, hot, lengths(context), spread, strict=True):
             if is_index:
                 assert variable is not None and variable.support is not None
                 like = next(other for other, index in zip(values, hot, strict=True) if not index)
@@ -50,7 +52,7 @@ def together(line: Line, modules: Modules) -> Run:
 
 def apart(line: Line, modules: Modules) -> Run:
     """Each group's rows of each input, those of a grid on its axes: views whose gradients come together in one pass."""
-    groups, axis, lengths, places = line.options["groups"], len(line.inputs[0].axes), _lengths(line), _places(line)
+    groups, axis, lengths_of = line.options["groups"], len(line.inputs[0].axes), _lengths(line)
 
     def run(context: Context, *values: Tensor) -> tuple[Tensor, ...]:
         if len(values) > 1:
@@ -59,10 +61,10 @@ def apart(line: Line, modules: Modules) -> Run:
         return split(context, values[0], axis)
 
     def split(context: Context, value: Tensor, axis: int) -> tuple[Tensor, ...]:
-        lead, event = value.shape[:axis], value.shape[axis + 1 :]
+        lead, event, lengths = value.shape[:axis], value.shape[axis + 1 :], lengths_of(context)
         if value.shape[axis] == 1:  # the same for all
             return tuple(value.reshape(*lead, *(1,) * len(grid), 1, *event) for grid in lengths)
-        sizes = [context.parts[group].batch for group in groups]
+        sizes, places = [context.parts[group].batch for group in groups], _places(lengths)
         counts = sizes if places is None else [count * size for count, size in zip(places, sizes, strict=True)]
         parts: tuple[Tensor, ...] = value.split(counts, dim=axis)
         if places is None:
@@ -78,14 +80,22 @@ def _grids(line: Line) -> tuple[Axes, ...]:
     return found
 
 
-def _lengths(line: Line) -> tuple[tuple[int, ...], ...]:
-    found: tuple[tuple[int, ...], ...] = line.options.get("lengths") or ((),) * len(line.options["groups"])
-    return found
+Lengths = tuple[tuple[int, ...], ...]
 
 
-def _places(line: Line) -> tuple[int, ...] | None:
+def _lengths(line: Line) -> Callable[[Context], Lengths]:
+    """Of each group's axes whose places are rows, as the batch has them."""
+    found: Lengths = line.options.get("lengths") or ((),) * len(line.options["groups"])
+    grids = _grids(line)
+    if not any(is_plate(axis) for grid in grids for axis in grid):
+        return lambda context: found
+    pairs = [*zip(grids, found, strict=True)]
+    return lambda context: tuple(tuple(map(context.room, grid, sizes)) for grid, sizes in pairs)
+
+
+def _places(lengths: Lengths) -> tuple[int, ...] | None:
     """How often each group has all of its rows; None: once."""
-    return tuple(map(prod, line.options["lengths"])) if "lengths" in line.options else None
+    return tuple(map(prod, lengths)) if any(lengths) else None
 
 
 def joined_law(line: Line) -> Axes:

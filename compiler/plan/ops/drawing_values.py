@@ -28,9 +28,11 @@ def _call(line: Line, modules: Modules) -> Callable[..., Any]:
     counts: dict[int, int] = dict(line.options.get("entered", ()))
     reads = frozenset(module.reads)
     dims, drawn = len(onto) + 1, tuple(place for place, axis in enumerate(onto) if axis == SAMPLES or is_plate(axis))
+    of_plates = {plate.axis: plate.size for plate in modules.graphs.plates.values()}
+    sizes = tuple((place, of_plates[onto[place]]) for place in drawn if onto[place] != SAMPLES)
 
     def run(context: Context, *tensors: Tensor) -> Any:
-        layout, given = Layout(dims, context.noise, drawn), iter(tensors)
+        layout, given = Layout(dims, context.noise, drawn, sizes), iter(tensors)
         values: dict[str, Tensor] = {}
         entered: dict[str, Entered] = {}
         for place, name in enumerate(names):
@@ -87,7 +89,12 @@ def noise(line: Line, modules: Modules) -> Run:
     entry, extras = modules.family(key)
 
     def run(context: Context, *parameters: Tensor) -> Tensor:
-        return entry.noise(context.noise, name, lead, parameters or (context.floating,), extras)
+        # a row's draws are the same however long the others are
+        drawn = entry.noise(context.noise, name, lead, parameters or (context.floating,), extras)
+        for place, (axis, size) in enumerate(plates, len(lead) - len(plates)):
+            room = context.room(axis, size)
+            drawn = drawn if room == size else drawn.narrow(place, 0, room)
+        return drawn
 
     return run
 

@@ -88,10 +88,14 @@ def marginals(line: Line, modules: Modules) -> Run:
     runner, zeros = line.options["sum"], line.options["zeros"]
     names = [value.name for value in line.inputs]
 
+    def zeros_for(context: Context, axes: Axes, sizes: tuple[int, ...]) -> Tensor:
+        lead = map(context.room, axes, sizes)
+        return context.full(0.0, (*lead, context.batch)).requires_grad_()
+
     def run(context: Context, *values: Tensor) -> tuple[Tensor, ...]:
         inner = replace(context, choosing=_choosing(context) if line.options["draws"] else None)
         with torch.enable_grad():
-            added = {name: context.full(0.0, (*sizes, context.batch)).requires_grad_() for name, _, sizes in zeros}
+            added = {name: zeros_for(context, axes, sizes) for name, axes, sizes in zeros}
             given = dict(zip(names, (value.detach() for value in values), strict=True)) | added
             total = runner.results(inner, given)["total"].sum()
             return torch.autograd.grad(total, list(added.values()))

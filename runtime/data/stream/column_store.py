@@ -47,6 +47,9 @@ class Stored(Protocol):
 class Apart(Stored, Protocol):
     """Rows of which some places hold nothing: elements of a plate that are held apart from each other."""
 
+    def take_short(self, rows: Tensor) -> Tensor:
+        """`take` with no more places than one of the rows [B] fills."""
+
     def there(self, rows: Tensor) -> Tensor:
         """[B, *plates] which places of the rows [B] hold an element."""
 
@@ -145,9 +148,10 @@ class Selection(Mapping[str, Tensor]):
     stored: Mapping[str, Stored]
     rows: Tensor
 
-    def take(self, name: str, positions: Tensor) -> Tensor:
-        """Rows at `positions` [B] of this selection."""
-        return self.stored[name].take(self.rows[positions.to(self.rows.device)])
+    def take(self, name: str, positions: Tensor, *, short: bool = False) -> Tensor:
+        """Rows at `positions` [B] of this selection; short: with no more places for elements than one of them fills."""
+        rows, stored = self.rows[positions.to(self.rows.device)], self.stored[name]
+        return stored.take_short(rows) if short and isinstance(stored, Apart) else stored.take(rows)
 
     def chunks(self, name: str) -> Iterator[Tensor]:
         """All rows of one variable, some at a time, in order."""

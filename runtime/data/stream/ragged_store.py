@@ -4,6 +4,7 @@ From: elements [total, *shape] and which row has which. To: rows [B, *sizes, *sh
 there blank (bytes, which have no blank, 0): nobody takes them for a label, and the model fills them before it computes.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -84,19 +85,25 @@ class Ragged:
         """Where rows are taken from."""
         return self.elements.device
 
-    def raw(self, rows: Tensor) -> Tensor:
-        """The rows [B, *sizes, *shape] in the type that elements are held in."""
+    def raw(self, rows: Tensor, *, short: bool = False) -> Tensor:
+        """The rows [B, *sizes, *shape] in the type that elements are held in. short: with places up to the last that
+        one of these rows fills."""
         elements, within = self.of_rows.of(rows)
-        values = self.elements.raw(elements)
-        places = self.of_rows.places[elements].to(values.device)
+        values, places, sizes = self.elements.raw(elements), self.of_rows.places[elements], self.of_rows.sizes
+        if short:
+            places, sizes = fewer_places(places, sizes)
         blank = float("nan") if values.is_floating_point() else 0 if values.dtype == torch.uint8 else -1
-        padded = values.new_full((len(rows), self.of_rows.room, *self.elements.shape), blank)
-        padded[within.to(values.device), places] = values
-        return padded.reshape(len(rows), *self.shape)
+        padded = values.new_full((len(rows), math.prod(sizes), *self.elements.shape), blank)
+        padded[within.to(values.device), places.to(values.device)] = values
+        return padded.reshape(len(rows), *sizes, *self.elements.shape)
 
     def take(self, rows: Tensor) -> Tensor:
         """The rows; whole numbers as int64."""
         return widened(self.raw(rows))
+
+    def take_short(self, rows: Tensor) -> Tensor:
+        """The same with places up to the last that one of these rows fills."""
+        return widened(self.raw(rows, short=True))
 
     def there(self, rows: Tensor) -> Tensor:
         """[B, *sizes] which places hold an element."""
@@ -114,6 +121,17 @@ class Ragged:
 
     def __len__(self) -> int:
         return len(self.of_rows)
+
+
+def fewer_places(places: Tensor, sizes: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:
+    """Places [n], counted through plates of these sizes, counted through as few of the innermost as they reach; and the
+    sizes then. (Of plates outside an element without any inside shows nothing.)"""
+    *outer, size = sizes
+    if not len(places):
+        return places, sizes
+    inside = places % size
+    fewer = int(inside.max()) + 1
+    return places // size * fewer + inside, (*outer, fewer)
 
 
 def flat_rows(variable: Variable, stored: Stored, rows: Tensor) -> tuple[Variable, Selection]:

@@ -93,14 +93,17 @@ class Rows:
         """Bytes that all rows take in memory."""
         return self.selection.nbytes
 
-    def batch(self, positions: Tensor, dtype: torch.dtype, device: torch.device | str | None = None) -> Batch:
+    def batch(
+        self, positions: Tensor, dtype: torch.dtype, device: torch.device | str | None = None, *, short: bool = False
+    ) -> Batch:
         """Rows at `positions` [B] of this split: floats in `dtype`, images in [0, 1], discrete values int64.
 
-        device: where to; bytes travel as bytes and are converted there. Left out, they stay where they are.
+        device: where to; bytes travel as bytes and are converted there. Left out, they stay where they are. short: of
+        elements that are held apart from their rows no more places than one of these rows fills.
         """
         chosen, batch = self.selection, {}
         for name in chosen:
-            values = chosen.take(name, positions)
+            values = chosen.take(name, positions, short=short)
             batch[name] = as_numbers(values if device is None else values.to(device, non_blocking=True), dtype)
         return batch
 
@@ -190,6 +193,13 @@ class PreparedData:
                 black = draw_rows(torch.rand, tuple(grey.shape), 0, portion, **options) < grey
                 result[name] = torch.where(grey.isnan(), grey, black.to(grey.dtype))
         return self._cut(result)
+
+    @cached_property
+    def may_be_short(self) -> bool:
+        """Batches of training may have no more places for elements than a row fills: there are plates with a count, and
+        no column is augmented or binarized anew, by draws for the batch as it is."""
+        drawn = any(spec.augment is not None or spec.binarize == "dynamic" for spec in self.columns.values())
+        return not drawn and any(plate.count is not None for plate in self.plates)
 
     def rates(self) -> Rates:
         """Rows with a label, rows without, and rows per label; a label given in part counts as one."""

@@ -116,8 +116,8 @@ class Stepper:
 
     def _clean(self, share: Share) -> dict[str, Tensor]:
         """This process's rows on the device, as they are in the data."""
-        rows: dict[str, Tensor] = self.data.training.batch(share.positions, self.model.dtype, self.accelerator.device)
-        return rows
+        data, device = self.data, self.accelerator.device
+        return data.training.batch(share.positions, self.model.dtype, device, short=data.may_be_short)
 
     def _inputs(self, share: Share, step: BatchRows, clean: Mapping[str, Tensor]) -> dict[str, Any]:
         """The rows augmented and binarized as the spec says, with weights and noise."""
