@@ -35,6 +35,7 @@ from compiler.emission.emission_plan import make_plan
 from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights, Rates
 from compiler.tensors.noise import Noise
+from compiler.tensors.presence import uncounted
 from graphspec.diagnostics import InternalError, SpecError
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.loading import load
@@ -101,6 +102,9 @@ def rows_of(graphs: Graphs, count: int, seed: int) -> dict[str, torch.Tensor]:
         if variable.domain in ("direction", "simplex"):
             missing[:] = missing[:, :1]
         rows[name][torch.tensor(missing)] = -1 if variable.discrete else math.nan
+    for name in graphs.supervised:  # a label of an element implies the count
+        if (found := uncounted(graphs, rows, name)) is not None:
+            rows[name][found[1]] = -1 if graphs.variables[name].discrete else math.nan
     return rows
 
 
@@ -140,7 +144,8 @@ def compare(graphs: Graphs, *, count: int = 9, seed: int = 0, training: bool = F
         blank = (rows[name] == -1) if graphs.variables[name].discrete else rows[name].isnan()
         for plate, size in graphs.variables[name].plates:
             if (counted := graphs.plates[plate].count) is not None:
-                blank = blank | (torch.arange(size) >= rows[counted].unsqueeze(-1))
+                absent = torch.arange(size) >= rows[counted].unsqueeze(-1)
+                blank = blank | absent.reshape(*absent.shape, *[1] * (blank.dim() - absent.dim()))
         labelled |= ~blank.flatten(1).all(1) if blank.dim() > 1 else ~blank
     expected = -ours.mean()
     if labelled.any() and not labelled.all():

@@ -26,6 +26,7 @@ KNOWN_BY_NAME = {
     "graphspec/language/families.py": "the rows",
     "graphspec/language/domains.py": "the family of a factor that names none",
     "graphspec/rules/estimator_rules.py": "whose mean may stand for a draw",
+    "graphspec/graphs/flow_times.py": "how long the slow way of a flow was measured to take; of others nothing is said",
     "compiler/factors/factor_modules.py": "which way of a flow's map is fast",
 }
 """Files outside of compiler/families in which a family's name stands, and why."""

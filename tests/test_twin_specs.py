@@ -13,6 +13,7 @@ from test_golden_steps import SMALL_SPECS
 from test_specs import SPECS, made_up
 
 from compiler import compile_spec
+from compiler.tensors.presence import uncounted
 from graphspec.loading import load
 
 PATTERNS = 6
@@ -51,6 +52,9 @@ def some_rows(graphs) -> dict[str, torch.Tensor]:
                 gone[row] = torch.rand(value[row].shape, generator=generator) < 0.5
         value[gone] = -1 if graphs.variables[name].discrete else torch.nan
         rows[name] = value
+    for name in names:  # a label of an element implies the count
+        if (found := uncounted(graphs, rows, name)) is not None:
+            rows[name][found[1]] = -1 if graphs.variables[name].discrete else torch.nan
     return rows
 
 
@@ -67,7 +71,13 @@ def sums_exactly(path: Path) -> bool:
     return ": exact" in path.read_text()
 
 
-CASES = [pytest.param(path, id=path.stem) for path in (*SPECS, *SMALL_SPECS) if not sums_exactly(path)]
+TOO_LARGE = {"multi-mnist", "multi-mnist-nested"}
+"""The twin's list of worlds takes minutes and gigabytes: tests/test_hidden_counts.py has such graphs of other sizes."""
+CASES = [
+    pytest.param(path, id=path.stem)
+    for path in (*SPECS, *SMALL_SPECS)
+    if not sums_exactly(path) and path.stem not in TOO_LARGE
+]
 
 
 @pytest.mark.parametrize("path", CASES)

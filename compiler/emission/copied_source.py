@@ -62,7 +62,7 @@ SINGLE = {
 OWN = ("compiler", "graphspec")
 OWN_WORDS = {"broadcast_pair(": "torch.broadcast_tensors(", "broadcast_shape(": "torch.broadcast_shapes("}
 """Helpers of the compiler that only give torch's functions types or speed."""
-OWN_METHODS = {"shareable", "select"}
+OWN_METHODS = {"shareable", "select", "repeated", "forked"}
 """What only the compiler calls."""
 
 

@@ -17,7 +17,7 @@ from compiler.model.label_assignment import at_places
 from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
-from compiler.tensors.presence import presence
+from compiler.tensors.presence import for_every_place, presence
 from graphspec.graphs.graph import Factor, Graphs, Variable
 from graphspec.graphs.label_sets import sets_of_labels
 from graphspec.language.objective import AnswerBy
@@ -140,7 +140,8 @@ def _measure(
         if sets_of_labels(graphs):
             known = {name: value.to(device) for name, value in batch.items()}
             for name, places in model.label_places(known, samples=samples, noise=noise).items():
-                sets.setdefault(name, []).append(at_places(known[name], places).cpu())
+                told = for_every_place(graphs.variables[name], at_places(known[name], places))
+                sets.setdefault(name, []).append(told.cpu())
         if factors:
             for name, value in model.posterior_means(seen, noise=noise).items():
                 if not graphs.variables[name].plates:
