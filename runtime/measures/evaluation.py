@@ -140,8 +140,8 @@ def _measure(
         if sets_of_labels(graphs):
             known = {name: value.to(device) for name, value in batch.items()}
             for name, places in model.label_places(known, samples=samples, noise=noise).items():
-                told = for_every_place(graphs.variables[name], at_places(known[name], places))
-                sets.setdefault(name, []).append(told.cpu())
+                whole = for_every_place(graphs.variables[name], at_places(known[name], places))
+                sets.setdefault(name, []).append(whole.cpu())
         if factors:
             for name, value in model.posterior_means(seen, noise=noise).items():
                 if not graphs.variables[name].plates:
