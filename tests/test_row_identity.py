@@ -38,6 +38,7 @@ data: {source: rows.npz, variables: {x: {column: x, standardize: true}, y: y}, t
 training: {epochs: 1, batch_size: 20}
 """
 AGAIN = "training.initialize={from: first, factors: [recognition.y]}"
+SPECS = Path(__file__).parents[1] / "specs"
 
 
 @pytest.fixture(autouse=True)
@@ -233,3 +234,28 @@ def test_weights_from_other_data_move_nothing() -> None:
     write_table(seed=6)
     started, plain = data_of(TABLE, AGAIN), prepare(load("spec.yaml", text=TABLE), spec_path=Path("spec.yaml"))
     assert started.test.source.tolist() == plain.test.source.tolist() and started.notes == plain.notes
+
+
+@pytest.mark.parametrize("changed", ["other order", "one patient less"])
+def test_a_patients_visits_stay_together_whatever_the_lines(tmp_path: Path, changed: str) -> None:
+    """Of two tables by key: a row is known by its key, and all its lines go where it goes."""
+
+    def held_out(folder: Path) -> dict[str, set[str]]:
+        patients = [line.split(",")[0] for line in (folder / "clinic.csv").read_text().splitlines()[1:]]
+        manifest = prepare(load(folder / "visits.yaml"), spec_path=folder / "visits.yaml", tell=str).manifest()
+        return {split: {patients[row] for row in manifest[split]} for split in ("validation", "test")}
+
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder in (before, after):
+        folder.mkdir()
+        for name in ("visits.yaml", "clinic.csv", "visits.csv"):
+            shutil.copy(SPECS / name, folder / name)
+    gone = (after / "clinic.csv").read_text().splitlines()[7].split(",")[0]
+    for name in ("clinic.csv", "visits.csv"):
+        head, *lines = (after / name).read_text().splitlines()
+        lines = lines[::-1] if changed == "other order" else [line for line in lines if not line.startswith(gone + ",")]
+        (after / name).write_text("\n".join([head, *lines]) + "\n")
+    known, found = held_out(before), held_out(after)
+    for split in ("validation", "test"):
+        moved = known[split] ^ found[split]
+        assert not moved if changed == "other order" else len(moved) <= 2, (split, moved)
