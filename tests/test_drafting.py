@@ -8,10 +8,10 @@ from PIL import Image
 
 from graphspec.drafting import draft_from
 from graphspec.drafting.guesses import Guess, guess
-from graphspec.drafting.yaml_words import plain
 from graphspec.headers.columns import Column
 from graphspec.headers.numbers import NumberFormat
 from graphspec.loading import check_file, load
+from graphspec.text.yaml_words import plain
 
 
 def guessed(*cells: str, name: str = "c", label: bool = False, numbers: NumberFormat | None = None) -> Guess:

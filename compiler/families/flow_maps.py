@@ -64,8 +64,7 @@ def solved_inverse(transform: Any, given: Tensor) -> tuple[Tensor, Tensor]:
     """x with transform(x) = given, and log |d given / d x| there.
 
     Solved without derivatives, then one Newton step through which they flow (implicit function theorem). The transform
-    itself is taken at a constant: zuko's integrals (1.6) count a weight twice where
-    their end depends on it too.
+    itself is taken at a constant: zuko's integrals (1.6) count a weight twice where their end depends on it too.
     """
     with torch.no_grad():
         solved = undone(transform, given)

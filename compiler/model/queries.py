@@ -74,8 +74,8 @@ class Queries(nn.Module):
 
     def _assigned(self, rows: Mapping[str, Tensor], samples: int, noise: Noise) -> dict[str, Tensor]:
         """Prepared rows, labels that are a set at their elements."""
-        places = self.label_places(rows, samples=samples, noise=noise)
         prepared = self.prepare(rows)
+        places = label_places(self.compiled, self.by_pattern, prepared, samples, noise)
         return prepared | {name: at_places(prepared[name], found) for name, found in places.items()}
 
     def unlabelled(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ the walk adds to it what it makes of the element before, as torch's own gru does
 from dataclasses import dataclass, field, replace
 
 from compiler.plan.modules import Modules
-from compiler.plan.plan import Given, Line, Plan, Value
+from compiler.plan.plan import Given, Line, Plan, Value, entered_name, fresh_name
 from compiler.plan.verify import verify
 
 IN_WALKS = ("parameters", "function")
@@ -71,18 +71,11 @@ class _Walk:
 
     def _enter(self, factor: str, place: int, whole: Value, own: Value) -> list[tuple[Value, Value]]:
         if (factor, place) not in self.made:
-            side, name = factor.split(".", 1)
-            wanted = f"{own.name}_in_{'q' if side == 'recognition' else 'p'}_{name}"
-            named = [self._fresh(wanted) for _ in range(self.modules.shared(factor, place))]
+            wanted = entered_name(own, factor)
+            named = [fresh_name(wanted, self.names) for _ in range(self.modules.shared(factor, place))]
             outputs = tuple(Value(each, whole.axes, whole.rows) for each in named)
             options = {"factor": factor, "place": place}
             self.before.append(Line("enter", outputs, (whole,), options, group=self.line.group))
-            ones = [Value(self._fresh(f"one_{each.name}"), own.axes, own.rows) for each in outputs]
+            ones = [Value(fresh_name(f"one_{each.name}", self.names), own.axes, own.rows) for each in outputs]
             self.made[factor, place] = [*zip(outputs, ones, strict=True)]
         return self.made[factor, place]
-
-    def _fresh(self, wanted: str) -> str:
-        while wanted in self.names:
-            wanted += "_"
-        self.names.add(wanted)
-        return wanted

@@ -14,7 +14,7 @@ from typing import Any
 
 from compiler.plan.modules import Modules
 from compiler.plan.ordering import in_order, with_small_ones_together
-from compiler.plan.plan import Given, Line, Plan, Value
+from compiler.plan.plan import Given, Line, Plan, Value, entered_name, fresh_name
 from compiler.plan.verify import verify
 from compiler.symbolic.program import Axes
 
@@ -273,8 +273,7 @@ class _Joiner:
 
         def write() -> tuple[Value, ...]:
             whole: Value = self._known[given]
-            letter, name = factor[0].replace("g", "p").replace("r", "q"), factor.split(".", 1)[1]
-            wanted = f"{whole.name}_in_{letter}_{name}"
+            wanted = entered_name(whole, factor)
             names = [self._fresh(wanted) for _ in range(self.modules.shared(factor, place))]
             entered = tuple(Value(name, whole.axes) for name in names)
             self.lines.append(Line("enter", entered, (whole,), {"factor": factor, "place": place}))
@@ -310,7 +309,4 @@ class _Joiner:
 
     def _fresh(self, wanted: str) -> str:
         """A name that nothing was called by before."""
-        while wanted in self._names:
-            wanted += "_"
-        self._names.add(wanted)
-        return wanted
+        return fresh_name(wanted, self._names)

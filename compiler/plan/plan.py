@@ -147,3 +147,17 @@ def with_needed_outputs(line: Line, wanted: Collection[str]) -> Line:
     body = replace(body, results=results)
     outputs = tuple(output for output in line.outputs if output.name in wanted)
     return replace(line, outputs=outputs, options={**line.options, "body": replace(body, lines=needed_lines(body))})
+
+
+def fresh_name(wanted: str, taken: set[str]) -> str:
+    """`wanted`, with underscores behind it until nothing is called so; then it is taken."""
+    while wanted in taken:
+        wanted += "_"
+    taken.add(wanted)
+    return wanted
+
+
+def entered_name(parent: Value, factor: str) -> str:
+    """What a parent is called behind the first layers of a factor (by its key): `x_in_q_z`."""
+    side, name = factor.split(".", 1)
+    return f"{parent.name}_in_{'q' if side == 'recognition' else 'p'}_{name}"

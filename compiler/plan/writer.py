@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from compiler.plan.plan import Given, Line, Value
+from compiler.plan.plan import Given, Line, Value, fresh_name
 from compiler.symbolic.axis_names import SAMPLES, canonical
 from compiler.symbolic.program import Axes
 
@@ -98,11 +98,7 @@ class Writer:
 
     def fresh(self, wanted: str) -> str:
         """A name that no other value has."""
-        name = wanted
-        while name in self._names:
-            name += "_"
-        self._names.add(name)
-        return name
+        return fresh_name(wanted, self._names)
 
     # sums with signs: what only changes a sign is no line of its own until something else reads it
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from graphspec.headers.automatic_names import one_name
 from graphspec.headers.cell_reader import looks_blank
 from graphspec.headers.columns import Column
 from graphspec.headers.numbers import NumberFormat, look_alike
@@ -96,7 +97,7 @@ class _Cells:
             return self._guess("category", why, None)
         counts: dict[str, int] = {}
         for cell, count in self.cells.items():
-            name = _plain(self.numbers[cell]) if cell in self.numbers else cell
+            name = one_name(cell, self.numbers.get(cell))
             counts[name] = counts.get(name, 0) + count
         names = sorted(counts, key=float) if self.numbers else sorted(counts)
         plain = kind == "binary" and names == ["0", "1"]
@@ -144,10 +145,6 @@ class _Cells:
         if whole and different == self.rows > 10 and values[-1] - values[0] == different - 1:
             return self._guess("left out", "counts the rows")
         return self._guess("number")
-
-
-def _plain(number: float) -> str:
-    return str(int(number)) if number.is_integer() else repr(number)
 
 
 def told_blanks(guesses: list[Guess]) -> str:

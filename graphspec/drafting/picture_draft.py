@@ -2,11 +2,11 @@
 
 from pathlib import PurePath
 
-from graphspec.drafting.yaml_words import flow_list, plain
 from graphspec.headers import Table
 from graphspec.headers.cell_reader import looks_blank
 from graphspec.headers.columns import Column
 from graphspec.reading.suggestions import amount, counted, few
+from graphspec.text.yaml_words import flow_list, plain
 
 LARGEST_SIDE, SIDE = 64, 32
 """Pictures of more pixels a side, or of many sizes, are made small as they are read."""

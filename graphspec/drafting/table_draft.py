@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from graphspec.drafting.guesses import Guess, guess, told_blanks
-from graphspec.drafting.yaml_words import flow_list, plain
 from graphspec.headers import Table
 from graphspec.headers.numbers import NumberFormat
 from graphspec.reading.suggestions import amount, counted, did_you_mean, few, listed
+from graphspec.text.yaml_words import flow_list, plain
 
 FORMATS = (NumberFormat(), NumberFormat(","), NumberFormat(",", "."), NumberFormat(".", ","))
 FEW_LABELS = 200

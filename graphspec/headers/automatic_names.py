@@ -95,7 +95,7 @@ def _classes(
         report.error("GS083", place, message, hint=hint)
         return ()
     numbers = {cell: reader.number(cell) for cell in cells if not reader.is_blank(cell)}
-    names = {_plain(cell, number) for cell, number in numbers.items()}
+    names = {one_name(cell, number) for cell, number in numbers.items()}
     if not 2 <= len(names) <= MOST_CLASSES:
         told = few(sorted(names)) if len(names) < 2 else f"{len(names)} different values"
         hint = "choose another column" if len(names) < 2 else f"up to {MOST_CLASSES} classes are read; is it a number?"
@@ -111,7 +111,7 @@ def _classes(
     return tuple(sorted(names))
 
 
-def _plain(cell: str, number: float | None) -> str:
+def one_name(cell: str, number: float | None) -> str:
     """One name for 3, 3.0 and 03."""
     return cell.strip() if number is None else str(int(number)) if number.is_integer() else repr(number)
 

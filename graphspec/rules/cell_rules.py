@@ -1,9 +1,6 @@
 """Whether cells of a column can be values of a variable, as far as declarations and first rows tell."""
 
-import json
 import math
-import re
-from collections.abc import Iterable
 
 from graphspec.graphs.graph import Variable
 from graphspec.headers.cell_reader import CellReader, looks_blank, read_as, signs_problem
@@ -12,6 +9,7 @@ from graphspec.headers.numbers import NumberFormat, is_integer, look_alike
 from graphspec.language import ColumnSpec, Domain
 from graphspec.reading.suggestions import did_you_mean, few
 from graphspec.rules.class_folder_rules import listed_folders, problem_with_class_folders, with_folder_names
+from graphspec.text.yaml_words import cell_list
 
 Problem = tuple[str, str]
 READABLE: dict[Domain, tuple[Domain, ...]] = {
@@ -147,7 +145,7 @@ def _values_hint(variable: Variable, given: list[str], wrong: list[str], entry: 
         if words and words == wrong:
             return blank.removeprefix("; ")
         if len(values) == variable.support:
-            return f"declare `names: {flow_list(sorted(values))}`, in the order you want{blank}"
+            return f"declare `names: {cell_list(sorted(values))}`, in the order you want{blank}"
         if len(values) > MOST_NAMES:
             return f"the column has {len(values)} different values; if they are numbers, use another domain{blank}"
         return f"the column has {len(values)} different values: {few(sorted(values))}{blank}"
@@ -171,16 +169,4 @@ def _code_of_blank(variable: Variable, wrong: list[str], classes: int) -> list[s
 
 def _missing(entry: ColumnSpec, cells: list[str]) -> str:
     place = f"column: {entry.column}" if entry.column is not None else "columns: ..."
-    return f"{{{place}, missing: {flow_list(cells)}}}"
-
-
-def flow_list(words: Iterable[str]) -> str:
-    """`[red, "1.5"]`: texts as a list of YAML, in quotes where they would be read as something else."""
-    plain = [
-        word if _PLAIN.fullmatch(word) and word.lower() not in _READ_OTHERWISE else json.dumps(word) for word in words
-    ]
-    return f"[{', '.join(plain)}]"
-
-
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_ -]*|[0-9]+")
-_READ_OTHERWISE = ("true", "false", "null", "nan", "inf")
+    return f"{{{place}, missing: {cell_list(cells)}}}"

@@ -43,8 +43,6 @@ def new(
         fail("--template and --from are two ways to begin", "leave one of them out")
     if source is None and label:
         fail("--label names a column of the data that --from gives", "add --from DATA")
-    if path.exists():
-        fail(f"{path} is already there and stays as it is", "choose another name, or remove the file first")
     text = _from_template(path.stem, template or "m2") if source is None else _from_data(path, source, label or [])
     try:
         with path.open("x", encoding="utf-8") as stream:

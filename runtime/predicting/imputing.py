@@ -12,7 +12,7 @@ from torch import Tensor
 from graphspec.graphs.graph import Variable
 from runtime.data.stream.patterns import given_elements
 from runtime.measures.evaluation import placement
-from runtime.predicting.row_answers import Answer, Array, AskedFor, as_rows, flat_elements, in_data_units
+from runtime.predicting.row_answers import Answer, Array, AskedFor, as_rows, flat_elements, in_data_units, which_given
 from runtime.predicting.row_noise import RowNoise, keys_of_contents, keys_of_places
 from runtime.predicting.used_run import UsedRun
 
@@ -80,20 +80,20 @@ def _imputed(
     used: UsedRun, name: str, values: Tensor, blank: Tensor, drawn: Draws, means: Draws, asked: AskedFor
 ) -> Answer:
     variable, units = used.graphs.variables[name], used.units.get(name)
-    elements, rows = int(np.prod(variable.shape, dtype=np.int64)), blank.cpu().numpy()
-    given = flat_elements(given_elements(values, variable.discrete), elements).astype(np.bool_)
+    given, rows = which_given(variable, values), blank.cpu().numpy()
     if variable.support is not None:
+        elements = given.shape[1]
         classes = np.full((len(given), elements, variable.support), np.nan)
         if rows.any():
             found = drawn[name].cpu().numpy().reshape(asked.samples, -1, elements) - variable.minimum
             classes[rows] = (found[..., None] == np.arange(variable.support)).mean(0)
-        best = np.where(given, flat_elements(values, elements) - variable.minimum, np.nan_to_num(classes).argmax(-1))
+        best = np.where(given, flat_elements(values) - variable.minimum, np.nan_to_num(classes).argmax(-1))
         return Answer(variable, best, given, np.where(given[..., None], np.nan, classes))
-    own = in_data_units(values, units, elements)
+    own = in_data_units(values, units)
     mean, low, high = (np.full(own.shape, np.nan, own.dtype) for _ in range(3))
     if rows.any():
-        each = [in_data_units(draw, units, elements) for draw in drawn[name]]
-        expected = [in_data_units(draw, units, elements) for draw in means[name]]
+        each = [in_data_units(draw, units) for draw in drawn[name]]
+        expected = [in_data_units(draw, units) for draw in means[name]]
         mean[rows] = np.mean(expected, axis=0)
         low[rows], high[rows] = np.quantile(each, asked.levels, axis=0)
     ends = [np.where(given, np.nan, end) for end in (low, high)]
@@ -102,17 +102,14 @@ def _imputed(
 
 def _drawn_answer(used: UsedRun, name: str, drawn: Tensor, told: Tensor | None) -> Answer:
     variable = used.graphs.variables[name]
-    elements = int(np.prod(variable.shape, dtype=np.int64))
-    given = np.zeros((len(drawn), elements), dtype=np.bool_)
-    if told is not None:
-        given = flat_elements(given_elements(told, variable.discrete), elements).astype(np.bool_)
-    best = _numbers(used, variable, drawn, elements)
-    if told is not None:
-        best = np.where(given, _numbers(used, variable, told, elements), best)
-    return Answer(variable, best, given)
+    best = _numbers(used, variable, drawn)
+    if told is None:
+        return Answer(variable, best, np.zeros(best.shape, dtype=np.bool_))
+    given = which_given(variable, told)
+    return Answer(variable, np.where(given, _numbers(used, variable, told), best), given)
 
 
-def _numbers(used: UsedRun, variable: Variable, values: Tensor, elements: int) -> Array:
+def _numbers(used: UsedRun, variable: Variable, values: Tensor) -> Array:
     if variable.support is not None:
-        return flat_elements(values, elements).astype(np.float64) - variable.minimum
-    return in_data_units(values, used.units.get(variable.name), elements)
+        return flat_elements(values).astype(np.float64) - variable.minimum
+    return in_data_units(values, used.units.get(variable.name))

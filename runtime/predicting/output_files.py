@@ -44,7 +44,7 @@ def ending_of(path: Path) -> str:
     return found
 
 
-def refuse_foreign(path: Path, header: Sequence[str], own: Sequence[str]) -> None:
+def refuse_other_columns(path: Path, header: Sequence[str], own: Sequence[str]) -> None:
     """RunError if something is at `path` that `predict` would not have written: other columns than these."""
     if not path.exists():
         return

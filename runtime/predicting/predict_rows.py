@@ -15,7 +15,7 @@ from runtime.predicting.imputing import draw_whole_rows, impute_rows
 from runtime.predicting.input_tables import InputPart, InputTable, open_input
 from runtime.predicting.input_values import InputReader, batch_of
 from runtime.predicting.output_columns import ArrayLayout, layout_of
-from runtime.predicting.output_files import ending_of, opened_output, refuse_foreign
+from runtime.predicting.output_files import ending_of, opened_output, refuse_other_columns
 from runtime.predicting.row_answers import Answer, Array, AskedFor, answer_rows
 from runtime.predicting.used_run import UsedRun
 from runtime.runs.protected import refuse_users_own
@@ -55,7 +55,7 @@ def predict_file(
         _refuse_input(output, table)
         reader, layout = InputReader(used, table), layout_of(used, table, asked)
         shown = ArrayLayout(layout) if arrays else layout
-        refuse_foreign(output, shown.header, table.header)
+        refuse_other_columns(output, shown.header, table.header)
         done, decimal = 0, used.data.decimal or "."
         with opened_output(output, shown.header, table.separator, decimal) as file:
             for part, draws in answered_parts(used, table, reader, asked, batch_rows):

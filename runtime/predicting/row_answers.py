@@ -7,6 +7,7 @@ and is used for all others.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -112,17 +113,16 @@ def _answer(
     variable, units = used.graphs.variables[name], used.units.get(name)
     told = held.get(name)
     count = len(next(iter(held.values())))
-    elements = int(np.prod(variable.shape, dtype=np.int64))
     value = torch.full((count, *variable.shape), torch.nan) if told is None else told
-    given = flat_elements(given_elements(value, variable.discrete), elements).astype(np.bool_)
+    given = which_given(variable, value)
     if variable.support is not None:
         return _of_classes(variable, found.get(f"posterior {name}"), value, given, asked.thresholds.get(name, {}))
 
     def numbers(kind: str) -> Array | None:
         tensor = found.get(f"{kind} {name}")
-        return None if tensor is None else in_data_units(tensor, units, elements)
+        return None if tensor is None else in_data_units(tensor, units)
 
-    mean, own = numbers("posterior"), in_data_units(value, units, elements)
+    mean, own = numbers("posterior"), in_data_units(value, units)
     best = own if mean is None else np.where(given, own, mean)
     ends = [None if each is None else np.where(given, own, each) for each in (numbers("low"), numbers("high"))]
     if mean is None and name in used.graphs.supervised and variable.domain != "direction":
@@ -134,7 +134,7 @@ def _of_classes(
     variable: Variable, posterior: Tensor | None, told: Tensor, given: Array, thresholds: Mapping[int, float]
 ) -> Answer:
     classes, elements = variable.support or 0, given.shape[1]
-    index = flat_elements(told, elements) - variable.minimum
+    index = flat_elements(told) - variable.minimum
     certain = (np.where(given, index, -1)[..., None] == np.arange(classes)).astype(np.float64)
     if posterior is None:
         return Answer(variable, np.where(given, index, np.nan), given, certain)
@@ -181,18 +181,22 @@ def _drawn(used: UsedRun, held: Mapping[str, Tensor], seed: int, first: int) -> 
     answers = []
     for name in used.graphs.latent:
         variable = used.graphs.variables[name]
-        elements = int(np.prod(variable.shape, dtype=np.int64))
-        values = flat_elements(drawn[name][0], elements)
+        values = flat_elements(drawn[name][0])
         values = values.astype(np.float64) - variable.minimum if variable.support is not None else values
         answers.append(Answer(variable, values, np.zeros(values.shape, dtype=np.bool_)))
     return answers
 
 
-def in_data_units(values: Tensor, units: Units | None, elements: int) -> Array:
+def which_given(variable: Variable, values: Tensor) -> Array:
+    """[B, n] bool: the elements that are no blanks."""
+    return flat_elements(given_elements(values, variable.discrete)).astype(np.bool_)
+
+
+def in_data_units(values: Tensor, units: Units | None) -> Array:
     """[B, n] of values [B, *shape] in the model's units."""
-    return flat_elements(values if units is None else units.to_data(values), elements)
+    return flat_elements(values if units is None else units.to_data(values))
 
 
-def flat_elements(values: Tensor, elements: int) -> Array:
+def flat_elements(values: Tensor) -> Array:
     """[B, n] of values [B, *shape]."""
-    return np.asarray(values.cpu().numpy().reshape(len(values), elements))
+    return np.asarray(values.cpu().numpy().reshape(len(values), prod(values.shape[1:])))

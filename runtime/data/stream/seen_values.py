@@ -60,21 +60,19 @@ def _seen(variable: Variable, name: str, rows: Selection) -> Seen | None:
         for values in rows.chunks(name):
             there |= set(values[given_elements(values, discrete=True)].unique().long().tolist())
         return Seen(classes=tuple(sorted(there))) if there else None
-    low = high = count = total = squares = None
+    sums: tuple[Tensor, ...] | None = None
     for values, given in _numbers(variable, name, rows):
         kept = torch.where(given, values, 0.0)
         scaled = kept.clamp_min(1e-30).log() * given if variable.domain == "positive" else kept
-        each = (
-            torch.where(given, values, torch.inf).amin(0), torch.where(given, values, -torch.inf).amax(0),
-            given.sum(0).double(), scaled.sum(0), (scaled**2).sum(0),
-        )  # fmt: skip
-        if low is None or high is None or count is None or total is None or squares is None:
-            low, high, count, total, squares = each
-        else:
-            low, high = torch.minimum(low, each[0]), torch.maximum(high, each[1])
-            count, total, squares = count + each[2], total + each[3], squares + each[4]
-    if low is None or high is None or count is None or total is None or squares is None or not bool(count.any()):
+        ends = torch.where(given, values, torch.inf).amin(0), torch.where(given, values, -torch.inf).amax(0)
+        each: tuple[Tensor, ...] = (*ends, given.sum(0).double(), scaled.sum(0), (scaled**2).sum(0))
+        if sums is not None:
+            added = (before + more for before, more in zip(sums[2:], each[2:], strict=True))
+            each = (torch.minimum(sums[0], each[0]), torch.maximum(sums[1], each[1]), *added)
+        sums = each
+    if sums is None or not bool(sums[2].any()):
         return None
+    low, high, count, total, squares = sums
     anything = torch.finfo(torch.float32).max
     low, high = torch.where(count > 0, low, -anything), torch.where(count > 0, high, anything)
     mean = total / count.clamp_min(1)
