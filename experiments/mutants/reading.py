@@ -84,7 +84,7 @@ READING_MUTANTS = (
            "a vector's joint values are counted wrong", RULE_TESTS),
     Mutant("enumerate-budget", "graphspec/rules/recognition_rules.py", "asked.budget is None and variable is not None", "variable is not None",
            "GS103 also where a budget bounds the sum", RULE_TESTS),
-    Mutant("faithful-earlier", "graphspec/rules/recognition_rules.py", "        (seen_by_own if name in own else seen).add(name)\n", "", "GS105 overlooks hidden parents", RULE_TESTS),
+    Mutant("faithful-earlier", "graphspec/rules/faithful_rules.py", "        known.add(name)\n", "", "GS105 overlooks hidden parents", RULE_TESTS),
     Mutant("estimator-density", "graphspec/rules/estimator_rules.py", "not family.reparameterized:", "family.reparameterized:",
            "reparameterize is refused where it exists", RULE_TESTS),
     Mutant("importance-beta", "graphspec/rules/objective_rules.py", "        if beta != 1:\n", "        if isinstance(beta, TotalCorrelation):\n",

@@ -15,12 +15,16 @@ Place = dict[str, int]
 """An element's number in each of its plates."""
 
 
+def looked_along(graphs: Graphs) -> set[str]:
+    """Plates in which some factor reads a neighbour."""
+    views = (factor.view for factor in graphs.views.values() if factor.view is not None)
+    return {view.taken[0] for view in views if view.kind in NEIGHBOURS}
+
+
 def few_of_each(graphs: Graphs) -> dict[str, int]:
     """How many elements of each plate are enough to see who depends on whom."""
-    views = [factor.view for factor in graphs.views.values() if factor.view is not None]
-    looked_along = {view.taken[0] for view in views if view.kind in NEIGHBOURS}
-    return {name: min(plate.size, WITH_NEIGHBOURS if name in looked_along else FEW)
-            for name, plate in graphs.plates.items()}  # fmt: skip
+    along = looked_along(graphs)
+    return {name: min(plate.size, WITH_NEIGHBOURS if name in along else FEW) for name, plate in graphs.plates.items()}
 
 
 def node(name: str, place: Mapping[str, int]) -> str:

@@ -13,6 +13,7 @@ from graphspec.rules.certain_rules import check_certain
 from graphspec.rules.count_rules import check_counts, check_nested, check_ragged, check_scored
 from graphspec.rules.data_rules import check_data
 from graphspec.rules.exact_rules import check_exact, check_exact_sums
+from graphspec.rules.faithful_rules import check_faithful
 from graphspec.rules.flow_rules import check_flow_times
 from graphspec.rules.graph_rules import check_allowances, check_cycles, check_names, check_roles, check_unused_variables
 from graphspec.rules.gru_rules import check_grus
@@ -26,7 +27,6 @@ from graphspec.rules.plate_rules import check_coupled, check_loops, check_plates
 from graphspec.rules.recognition_rules import (
     check_enumerations,
     check_estimators_are_quiet,
-    check_faithful,
     check_informed_latents,
     check_parents_are_read,
 )

@@ -1,24 +1,13 @@
-"""What the two graphs promise each other: warnings that need the whole picture. Codes GS101-GS105."""
+"""What the two graphs promise each other: warnings that need the whole picture. Codes GS101-GS104."""
 
-from collections.abc import Sequence
 from math import prod
 
-import networkx as nx
-
-from graphspec.graphs.exact_sums import own_latents
 from graphspec.graphs.graph import Factor, Graphs
-from graphspec.graphs.separation import Walk, collapse, sufficient_parents, walk, with_ancestors
+from graphspec.graphs.separation import with_ancestors
 from graphspec.language import NetworkParameter
 from graphspec.reading.suggestions import amount, listed
 from graphspec.rules.graph_rules import silenced
-from graphspec.rules.recognition_walks import check_faithful_walks
 from graphspec.text.report import Report
-
-MOST_VISITS = 1_000_000
-"""Stops along open paths, over all walks, after which `check` leaves the remaining variables unjudged: seconds."""
-
-MOST_PATHS = 12
-"""Open paths written out in one message."""
 
 LARGE_ENUMERATION = 1000
 """Joint values of enumerated variables per row above which `check` warns."""
@@ -103,78 +92,3 @@ def _unread(factor: Factor) -> list[str]:
         return []
     read = {p for value in factor.parameters.values() if isinstance(value, NetworkParameter) for p in value.parents}
     return [parent for parent in factor.parents if parent not in read]
-
-
-def check_faithful(graphs: Graphs, report: Report) -> None:
-    """Dependences of the posterior that recognition cannot represent (GS105).
-
-    With no label given, recognition asserts that each hidden variable is independent of everything before it that it
-    does not read, given what it reads. d-separation in p tells which of these independences do not hold; each missing
-    arrow named here is needed for the order in which recognition runs, and together they suffice. After `MOST_VISITS`
-    along open paths a note says which variables were not judged. An exact variable has p's own posterior: nothing but
-    what is drawn for each of its values knows it.
-    """
-    if graphs.walks("generative") or graphs.walks("recognition"):
-        check_faithful_walks(graphs, report)
-        return
-    model = collapse(_without_counts(graphs), _deterministic(graphs))
-    seen = {name for name in graphs.observed if name in model}
-    factors = [factor for factor in graphs.order("recognition") if not factor.deterministic]
-    own, seen_by_own = set(own_latents(graphs)), set(graphs.exact)
-    order = [name for name in (f.variable for f in factors) if name not in own]
-    enough = sufficient_parents(model, [*order, *graphs.exact, *(f.variable for f in factors if f.variable in own)])
-    trunks, places, visits = _trunks(graphs), {name: place for place, name in enumerate(graphs.variables)}, 0
-    for factor in factors:
-        name, parents = factor.variable, graphs.stochastic_parents(factor)
-        wanted = enough[name] - parents if name in enough else None
-        if wanted != set() and not factor.derived and not silenced(graphs.spec, "GS105", name):
-            if visits > MOST_VISITS:
-                _report_rest(factors, factor, report)
-                return
-            known = seen | seen_by_own if name in own else seen
-            ball = walk(model, name, known, wanted)
-            visits += len(ball.visits)
-            missing = sorted((ball.touched() & known) - parents, key=places.__getitem__)
-            if missing:
-                _report_gap(model, ball, missing, [trunks.get(other, other) for other in missing], report)
-        (seen_by_own if name in own else seen).add(name)
-
-
-def _without_counts(graphs: Graphs) -> nx.DiGraph:
-    """p without the arrows from counts of plates to what is read across their elements: which elements are there is the
-    same in both graphs, and no factor has to read it."""
-    graph = nx.DiGraph(graphs.graph("generative"))
-    graph.remove_edges_from([(count, name) for name, f in graphs.views.items() for count in f.parents[1:]])
-    return graph
-
-
-def _trunks(graphs: Graphs) -> dict[str, str]:
-    """What to add to the parents for an observed variable: its features, where recognition has some."""
-    trunks: dict[str, str] = {}
-    for factor in graphs.recognition.values():
-        if factor.deterministic and len(sources := graphs.stochastic_parents(factor)) == 1:
-            (source,) = sources
-            if graphs.variables[source].role == "observed":
-                trunks.setdefault(source, factor.variable)
-    return trunks
-
-
-def _report_rest(factors: Sequence[Factor], first: Factor, report: Report) -> None:
-    rest = [factor.variable for factor in factors[factors.index(first) :]]
-    said = f"these graphs are too large to compare in full: recognition of {listed(rest)} was not compared with p"
-    report.note("GS105", ("recognition", first.variable), said, key=True)
-
-
-def _report_gap(model: nx.DiGraph, ball: Walk, declared: list[str], reads: list[str], report: Report) -> None:
-    name = ball.start
-    paths = "; ".join(
-        [ball.path(model, other) for other in declared[:MOST_PATHS]] + ["..."] * (len(declared) > MOST_PATHS)
-    )
-    by = "it by an open path" if len(declared) == 1 else "them by open paths"
-    report.warning(
-        "GS105",
-        ("recognition", name),
-        f"recognition of {name} does not read {listed(declared)}, and in the posterior {name} depends on {by}: {paths}",
-        key=True,
-        hint=f"add {listed(dict.fromkeys(reads))} to the parents of {name}, or `allow: [GS105]` if the gap is meant",
-    )
