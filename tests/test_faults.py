@@ -38,7 +38,7 @@ TESTS_OF_FAULT = {
     "break-22-os-errors": "test_run_folders.py::test_numbers_and_places_out_of_reach_are_told",
     "break-24-score-function-five-labels": "test_faults.py::test_specs_of_strangers_train_and_are_emitted",
     "break-25-five-labels-evaluation": "test_faults.py::test_specs_of_strangers_train_and_are_emitted",
-    "images-01-csv-of-images": "test_picture_folders.py::test_a_table_of_picture_names_says_how_to_go_on",
+    "images-01-csv-of-images": "test_named_pictures.py::test_wrong_answers_are_told_by_file_name",
     "images-02-finetune-leak": "test_row_identity.py::test_no_row_that_trained_a_run_judges_what_starts_from_it",
     "images-03-label-units": "test_cli_queries.py::test_what_is_typed_and_read_is_in_data_units",
     "images-06-unlabelled-folder": "test_picture_folders.py::test_an_unlabelled_folder_is_never_silently_a_class_or_blank",

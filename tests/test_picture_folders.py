@@ -221,11 +221,11 @@ def test_a_table_of_picture_names_says_how_to_go_on(tmp_path: Path) -> None:
     lines = ["file,label", *(f"{i}.png,{i % 2}" for i in range(200))]
     (tmp_path / "rows.csv").write_text("\n".join(lines))
     data = "{source: rows.csv, variables: {x: file, y: label}, test: 0, validation: 0}"
-    for shape in ("[1, 4, 6]", "[]"):
-        (found,) = checked(tmp_path, data, x=shape)
-        assert found.code == "GS090" and "holds names of picture files" in found.message and ".npz" in found.hint
+    (found,) = checked(tmp_path, data, x="[]")
+    assert found.code == "GS083" and "holds names of picture files" in found.message and "folder: FOLDER" in found.hint
     (tmp_path / "rows.csv").write_text("file,label\n" + "\n".join(f"{i}.5,{i % 2}" for i in range(20)))
-    assert "GS090" not in [one.code for one in checked(tmp_path, data)]
+    (found,) = checked(tmp_path, data)
+    assert found.code == "GS082" and "column file holds []" in found.message
 
 
 # --- damaged archives ---

@@ -1,5 +1,7 @@
 """The text of a starter spec for a folder of pictures: a label and a style make the picture."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 
 from graphspec.headers import Table
@@ -13,6 +15,17 @@ LARGEST_SIDE, SIDE = 64, 32
 MOST_STEPS, BATCH = 3000, 64
 
 
+@dataclass(frozen=True)
+class Label:
+    """What is to be learned of a picture. fields: of its variable; entry: what feeds it; note: what was assumed."""
+
+    name: str
+    fields: str
+    entry: str
+    note: str = ""
+    classes: bool = True
+
+
 def picture_draft(name: str, source: str, table: Table) -> str:
     """A starter spec for class folders of pictures; without class folders a model of pictures alone.
 
@@ -23,54 +36,65 @@ def picture_draft(name: str, source: str, table: Table) -> str:
     classes = [] if label is None else sorted(value for value in label.values if value not in blank)
     if label is not None and len(classes) < 2:
         raise ValueError(f"the only class is {few(classes)}: a label needs two class folders")
-    counts = {} if label is None else dict(zip(label.values, label.counts, strict=True))
-    shape, entry = _picture(image)
-    rows = amount(table.rows or 0, ",")
-    told = f"{rows} pictures" + (f", {counted(len(classes), 'class', 'classes')}" if classes else "")
+    told, labels = f"{amount(table.rows or 0, ',')} pictures", list[Label]()
+    if label is not None:
+        counts = dict(zip(label.values, label.counts, strict=True))
+        marks = f"  # {few(blank)}: pictures without a label" if blank else ""
+        entry = f"{{column: label, missing: {flow_list(blank)}}}{marks}" if blank else "label"
+        fields = f"role: supervised, domain: category, names: {flow_list(classes)}"
+        labels = [Label("y", fields, entry, few([f"{each} {counts[each]}" for each in classes], 6))]
+        told += f", {counted(len(classes), 'class', 'classes')}"
+    return picture_spec(name, source, f"({told})", image, "column: image", labels, table.rows or 1)
+
+
+def picture_spec(
+    name: str, source: str, told: str, image: Column, cells: str, labels: Sequence[Label], rows: int,
+    left_out: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """Labels and a style make a picture. told: of the source, in brackets; cells: what names the pictures; left_out:
+    columns that nothing reads, and why."""
+    shape, entry = _picture(image, moved=all(each.classes for each in labels))
+    names = [label.name for label in labels]
+    below = [name for label in labels for name in _recognized(label, names)]
     lines = [
-        f"# Written by `graphspec new` from {PurePath(source).name} ({told}). Correct what is wrong, then",
+        f"# Written by `graphspec new` from {PurePath(source).name} {told}. Correct what is wrong, then",
         f"#   graphspec check {name}.yaml      graphspec train {name}.yaml",
+        *(f"# left out: {each}" for each in left_out),
         "graphspec: 1",
         f"name: {plain(name)}",
-        f"description: {'A label and a style make' if classes else 'A style makes'} a picture.",
+        f"description: {_description(len(labels))}",
         "",
         "variables:",
         f"  x: {{role: observed, domain: unit, shape: {list(shape)}}}  # channels, height, width as they are read",
-    ]
-    if classes:
-        shown = few([f"{each} {counts[each]}" for each in classes], 6)
-        lines.append(f"  y: {{role: supervised, domain: category, names: {flow_list(classes)}}}  # {shown}")
-    lines += [
+        *(f"  {each.name}: {{{each.fields}}}{f'  # {each.note}' if each.note else ''}" for each in labels),
         "  z: {role: latent, domain: real, size: 16}  # style: what the label does not say",
         "  h: {role: deterministic}  # what recognition sees, the last layer of its trunk",
         "",
         "generative:",
-        *(["  y: {parameters: {probs: learned}}  # how common each class is"] if classes else []),
+        *(f"  {each.name}: {_PRIOR if each.classes else '{}'}" for each in labels),
         "  z: {}",
-        f"  x: {{parents: {'[y, z]' if classes else '[z]'}, network: decoder}}",
+        f"  x: {{parents: {flow_list([*names, 'z'])}, network: decoder}}",
         "",
         "recognition:",
         "  h: {parents: [x], network: trunk}",
-        *(["  y: {parents: [h], network: {kind: linear}}"] if classes else []),
-        f"  z: {{parents: {'[h, y]' if classes else '[h]'}, network: {{kind: linear}}}}",
+        *below,
+        f"  z: {{parents: {flow_list(['h', *names])}, network: {{kind: linear}}}}",
         "",
         "networks:",
         "  trunk: {kind: cnn, channels: [16, 32], kernel: 5, hidden: [128], normalization: batch, dropout: 0.2}",
         "  decoder: {kind: deconv, channels: [32, 16]}",
         "",
-        *(["objective: {rho: 0.5, alpha: 50}", ""] if classes else []),
+        *(["objective: {rho: 0.5, alpha: 50}", ""] if labels else []),
         "data:",
         f"  source: {plain(source)}",
         "  variables:",
-        f"    x: {{{', '.join(['column: image', *entry])}}}",
+        f"    x: {{{', '.join([cells, *entry])}}}",
+        *(f"    {each.name}: {each.entry}" for each in labels),
     ]
-    if classes:
-        marks = f"  # {few(blank)}: pictures without a label" if blank else ""
-        lines.append(f"    y: {{column: label, missing: {flow_list(blank)}}}{marks}" if blank else "    y: label")
-    epochs = max(5, min(200, round(MOST_STEPS * BATCH / max(table.rows or 1, 1))))
+    epochs = max(5, min(200, round(MOST_STEPS * BATCH / max(rows, 1))))
     rate = f"{{from: 1e-3, to: 1e-5, shape: cosine, epochs: {epochs}}}"
     lines += [
-        "  test: 0.2" + ("  # every class in its proportion" if classes else ""),
+        "  test: 0.2" + ("  # every class in its proportion" if any(each.classes for each in labels) else ""),
         "  validation: 0.1",
         "",
         f"training: {{epochs: {epochs}, batch_size: {BATCH}, learning_rate: {rate}, seed: 0}}",
@@ -78,12 +102,27 @@ def picture_draft(name: str, source: str, table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _picture(image: Column) -> tuple[tuple[int, ...], list[str]]:
-    """The shape that pictures are read at, and what the column says for it."""
+_PRIOR = "{parameters: {probs: learned}}  # how common each class is"
+
+
+def _description(labels: int) -> str:
+    who = "A label and a style make" if labels == 1 else "Labels and a style make" if labels else "A style makes"
+    return f"{who} a picture."
+
+
+def _recognized(label: Label, names: Sequence[str]) -> Iterator[str]:
+    """A label is read off the trunk and the labels before it."""
+    before = names[: names.index(label.name)]
+    yield f"  {label.name}: {{parents: {flow_list(['h', *before])}, network: {{kind: linear}}}}"
+
+
+def _picture(image: Column, *, moved: bool) -> tuple[tuple[int, ...], list[str]]:
+    """The shape that pictures are read at, and what the column says for it. moved: a picture may be shifted and turned,
+    which no number that is measured in it allows."""
     colour = ["colour: rgb"] if len(image.channels) > 1 else []
     channels = 3 if colour else (image.channels or (1,))[0]
     sides = image.sides if image.sides and max(image.sides) <= LARGEST_SIDE else None
     resize = [] if sides else [f"resize: [{SIDE}, {SIDE}]"]
     height, width = sides or (SIDE, SIDE)
-    moved = ["augment: {shift: 2, rotate: 10}"]
-    return (channels, height, width), [*colour, *resize, *moved]
+    changes = ["augment: {shift: 2, rotate: 10}"] if moved else []
+    return (channels, height, width), [*colour, *resize, *changes]

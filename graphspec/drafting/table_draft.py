@@ -54,7 +54,7 @@ def table_draft(name: str, source: str, table: Table, labels: Sequence[str]) -> 
             raise ValueError(f"there is no column '{label}': {did_you_mean(label, table.columns, few(table.columns))}")
         if table.columns[label].repeated:
             raise ValueError(f"two columns are called '{label}': rename one of them")
-    numbers = _number_format(table)
+    numbers = number_format(table)
     columns = [column for column in table.columns.values() if not column.repeated]
     guesses = [guess(column, numbers, label=column.name in labels) for column in columns]
     variables = list(_variables(guesses, labels))
@@ -67,7 +67,7 @@ def _reasons(guesses: Iterable[Guess]) -> str:
     return few([f"{each.column} {each.why}" for each in guesses if each.kind == "left out"], 4)
 
 
-def _number_format(table: Table) -> NumberFormat:
+def number_format(table: Table) -> NumberFormat:
     """The way of writing numbers that most columns have."""
 
     def fitting(numbers: NumberFormat) -> int:
@@ -86,13 +86,13 @@ def _variables(guesses: Sequence[Guess], labels: Sequence[str]) -> Iterator[_Var
         yield _Variable(VECTOR, tuple(vector))
     for each in inputs:
         if each.kind != "number" or len(vector) == 1:
-            yield _Variable(_identifier(each.column, taken), (each,))
+            yield _Variable(identifier(each.column, taken), (each,))
     by_name = {each.column: each for each in guesses}
     for label in dict.fromkeys(labels):
-        yield _Variable(_identifier(label, taken), (by_name[label],), label=True)
+        yield _Variable(identifier(label, taken), (by_name[label],), label=True)
 
 
-def _identifier(column: str, taken: set[str]) -> str:
+def identifier(column: str, taken: set[str]) -> str:
     """A name for a column's variable that no other has; added to `taken`."""
     bare = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_").lower() or "column"
     bare = bare if not bare[0].isdigit() else f"c_{bare}"
@@ -246,10 +246,21 @@ def _note(variable: _Variable) -> str:
 def _entry(variable: _Variable) -> str:
     """What feeds the variable."""
     columns = [each.column for each in variable.columns]
-    marks = sorted({mark for each in variable.columns for mark in each.marks})
-    fields = [f"column: {plain(columns[0])}" if len(columns) == 1 else f"columns: {flow_list(columns)}"]
+    if len(columns) == 1:
+        return entry_of(variable.columns[0])
+    return _written([f"columns: {flow_list(columns)}"], variable.columns)
+
+
+def entry_of(guessed: Guess) -> str:
+    """How a variable of one column is read."""
+    fields = _written([f"column: {plain(guessed.column)}"], [guessed])
+    return plain(guessed.column) if fields == f"{{column: {plain(guessed.column)}}}" else fields
+
+
+def _written(fields: list[str], guesses: Sequence[Guess]) -> str:
+    marks = sorted({mark for each in guesses for mark in each.marks})
     if marks:
         fields.append(f"missing: {flow_list(marks)}")
-    if variable.kind == "number":
+    if guesses[0].kind == "number":
         fields.append("standardize: true")
-    return plain(columns[0]) if len(fields) == 1 and len(columns) == 1 else f"{{{', '.join(fields)}}}"
+    return f"{{{', '.join(fields)}}}"

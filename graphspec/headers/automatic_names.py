@@ -142,16 +142,18 @@ def column_cells(source: KnownSource | FileSource, columns: Iterable[str], diale
 
 def _cells_of(source: FileSource, columns: list[str], dialect: Dialect) -> Iterator[Iterable[str]]:
     if source.format == "csv":
-        rows = csv_rows(source.path, dialect)
-        header = next(rows)
-        places = [i for i, name in enumerate(header) if name in set(columns)]
-        if len(places) > len(set(columns)):
-            raise SourceError(f"{source.path.name} has more than one column called {columns[0]}", "rename one of them")
-        yield from ([row[i] for i in places] for row in rows)
+        for path in source.tables.values():
+            rows = csv_rows(path, dialect)
+            header = next(rows)
+            places = [i for i, name in enumerate(header) if name in set(columns)]
+            if len(places) > len(set(columns)):
+                raise SourceError(f"{path.name} has more than one column called {columns[0]}", "rename one of them")
+            yield from ([row[i] for i in places] for row in rows)
     elif source.format == "parquet":
-        with opened_parquet(source.path) as file:
-            for batch in file.iter_batches(columns=columns):
-                yield from (cells_as_text(batch.column(name)) for name in columns)
+        for path in source.tables.values():
+            with opened_parquet(path) as file:
+                for batch in file.iter_batches(columns=columns):
+                    yield from (cells_as_text(batch.column(name)) for name in columns)
     elif source.format == "npz":
         members = npz_members(source.path).values()
         yield from (small_column(split[column]) for split in members for column in columns if column in split)

@@ -25,7 +25,7 @@ class Column:
     byte: stored as 0..255 (uint8); an image of bytes is divided by 255 when read.
     picture: decoded from an image file, or an image by declaration.
     channels: of image files, every number of channels met; two where grey ones lie beside coloured ones. sides: their
-    height and width, where all have the same.
+    height and width, where all have the same. unlike: those of another shape than most, in words.
     classes: number of classes, where the source declares it.
     values: the different cells seen of a column of text, in order of first appearance; () where they are not known.
     counts: how often each of them was seen.
@@ -49,6 +49,7 @@ class Column:
     rows: int | None = None
     channels: tuple[int, ...] = ()
     sides: tuple[int, int] | None = None
+    unlike: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.name} {show_shape(self.shape)}"

@@ -8,11 +8,14 @@ from graphspec.headers.folder_listing import TABLES, Listing, pictures_below, so
 from graphspec.headers.table import Remark
 from graphspec.reading.suggestions import counted
 
-NPZ_WAY_OUT = (
-    "rows that a table joins to picture files are not read yet: put the pictures into one folder a class, or write an "
-    ".npz with one array a column, numpy.savez('rows.npz', image=..., label=..., angle=...): image as uint8 [rows, "
-    "height, width] or [rows, height, width, 3], a blank label as '' and a blank number as nan"
-)
+
+def table_way_out(table: str, folder: str = "FOLDER") -> str:
+    """How rows of a table are joined to picture files."""
+    return (
+        f"if {table} names the pictures, it is the source: source: {table}, x: {{column: FILE_NAMES, folder: {folder}}}"
+    )
+
+
 _COMPANIONS = (
     "", ".txt", ".md", ".json", ".xml", ".yaml", ".yml", ".html", ".pdf", ".log", ".ini", ".db", ".py", ".ipynb",
 )  # fmt: skip
@@ -25,7 +28,9 @@ def unread(top: Listing, classes: Sequence[Listing]) -> Iterator[Remark]:
     tables = [table for one in used for table in one.tables]
     if tables:
         verb = "is" if len(tables) == 1 else "are"
-        yield Remark(f"{some(tables)} in folder {name} {verb} not read, nor any labels there", NPZ_WAY_OUT)
+        yield Remark(
+            f"{some(tables)} in folder {name} {verb} not read, nor any labels there", table_way_out(tables[0], ".")
+        )
     others = [file.suffix.lower() for one in used for file in one.others if file.suffix.lower() not in TABLES]
     if others:
         yield _other_endings(name, Counter(others))

@@ -1,13 +1,13 @@
 """Folders of pictures: which file is which row, and what a few headers tell."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from graphspec.headers.columns import Column, Kind
 from graphspec.headers.folder_listing import Listing, list_folder, pictures_below, some
-from graphspec.headers.folder_remarks import NPZ_WAY_OUT, beside_splits, unread
+from graphspec.headers.folder_remarks import beside_splits, table_way_out, unread
 from graphspec.headers.numbers import is_integer
 from graphspec.headers.pictures import PictureHeader, opened, read_header, unreadable
 from graphspec.headers.table import Remark, SourceError, SplitName, Table
@@ -78,17 +78,18 @@ def _refuse_lost_rows(top: Listing, classes: Sequence[Listing]) -> None:
             "a source with a test split of its own has the folders train and test; else name one part, "
             f"{name}/{full[0]}",
         )
+    if len(labelled) == 1 and top.tables:
+        table = top.tables[0]
+        raise SourceError(
+            f"folder {name} holds one folder of images, {labelled[0]}, and the table {table}: no class folders",
+            table_way_out(table, labelled[0]),
+        )
     deep = [folder for folder in full if folder not in labelled]
     if deep:
         raise SourceError(
             f"images of folder {name} lie deeper than in class folders: {some(deep)} hold none of their own, only "
             "below",
             f"put them into {deep[0]} itself, or name as source the folder that holds the class folders",
-        )
-    if len(labelled) == 1 and top.tables:
-        raise SourceError(
-            f"folder {name} holds one folder of images, {labelled[0]}, and the table {top.tables[0]}: no class folders",
-            NPZ_WAY_OUT,
         )
     if not labelled:
         endings = sorted({file.suffix.lower() or file.name for one in (top, *classes) for file in one.others})
@@ -105,9 +106,8 @@ def folder_tables(path: Path, *, skip: bool = False) -> dict[SplitName, Table]:
     were looked at.
     """
     found = picture_folder(path)
-    image = picture_column(
-        "image", _probed(path, [image for images in found.splits.values() for image in images], skip)
-    )
+    files = [image.file for images in found.splits.values() for image in images]
+    image = probed_column("image", f"folder {path.name}", [(f"image file {file}", file) for file in files], skip)
     return {
         split: Table(_columns(image, images), len(images), found.remarks if split == "train" else ())
         for split, images in found.splits.items()
@@ -124,28 +124,45 @@ def _columns(image: Column, images: tuple[ImageFile, ...]) -> dict[str, Column]:
     return {"image": image, "label": label}
 
 
-def _probed(path: Path, images: Sequence[ImageFile], skip: bool) -> list[PictureHeader]:
-    headers: list[PictureHeader] = []
+def probed_column(name: str, what: str, cells: Sequence[tuple[str, Path]], skip: bool) -> Column:
+    """A column of picture files, from the headers of some. what: `folder cats`, cells: (place, file), for messages.
+
+    skip: files that cannot be read are left out; otherwise SourceError names all of those that were looked at.
+    """
+    headers: dict[str, PictureHeader] = {}
     broken: list[SourceError] = []
-    for image in images[:: max(1, -(-len(images) // PROBED_FILES))]:
+    for place, file in cells[:: max(1, -(-len(cells) // PROBED_FILES))]:
         try:
-            headers.append(read_header(image.file, f"image file {image.file}"))
+            headers[place] = read_header(file, place)
         except SourceError as error:
             broken.append(error)
     if broken and not (skip and headers):
-        raise unreadable(f"folder {path.name}", list(_broken(images)), len(images))
-    return headers
+        raise unreadable(what, list(_broken(cells)), len(cells))
+    return replace(picture_column(name, list(headers.values())), unlike=_unlike(headers))
 
 
-def _broken(images: Sequence[ImageFile]) -> Iterator[SourceError]:
+def _unlike(headers: Mapping[str, PictureHeader]) -> tuple[str, ...]:
+    """The pictures of another size or colour than most, each with its own."""
+    shapes = Counter(header.shape for header in headers.values())
+    if len(shapes) < 2:
+        return ()
+    usual = shapes.most_common(1)[0][0]
+    return tuple(f"{place} is {_in_words(header)}" for place, header in headers.items() if header.shape != usual)
+
+
+def _in_words(header: PictureHeader) -> str:
+    return f"{header.height} x {header.width}, {'grey' if header.channels == 1 else 'coloured'}"
+
+
+def _broken(cells: Sequence[tuple[str, Path]]) -> Iterator[SourceError]:
     """Why pictures cannot be read, of all of them: once one is at fault, the others that are should be told with it.
 
     Pixels are decoded as well, unless that would take long; the runtime decodes them in any case.
     """
-    decode = sum(image.file.stat().st_size for image in images if image.file.exists()) <= DECODED_BYTES
-    for image in images:
+    decode = sum(file.stat().st_size for _, file in cells if file.exists()) <= DECODED_BYTES
+    for place, file in cells:
         try:
-            with opened(image.file, f"image file {image.file}") as (picture, _):
+            with opened(file, place) as (picture, _):
                 if decode:
                     picture.load()
         except SourceError as error:

@@ -27,6 +27,7 @@ from graphspec.headers import (
     shard_tables,
 )
 from graphspec.headers.columns import Column
+from graphspec.headers.metadata_tables import metadata_tables
 from graphspec.headers.numbers import NumberFormat
 from graphspec.headers.parquet import ENDINGS, parquet_table
 from graphspec.language import DataSection
@@ -114,11 +115,23 @@ class KnownSource:
 class FileSource:
     """`source` is a path and something is there. `format` None: of no kind that can be read.
 
-    path: of shards, as written: `{000..009}` stands for several files.
+    path: of shards, as written: `{000..009}` stands for several files; of a folder of pictures with a table, the table.
+    test: a second table, of the source's own test split.
     """
 
     path: Path
     format: Format | None
+    test: Path | None = None
+
+    @property
+    def tables(self) -> dict[SplitName, Path]:
+        """The files of a table, by split."""
+        return {"train": self.path} if self.test is None else {"train": self.path, "test": self.test}
+
+    @property
+    def holds_names(self) -> bool:
+        """A table, in which a cell may name a file."""
+        return self.format in ("csv", "parquet")
 
 
 @dataclass(frozen=True)
@@ -207,7 +220,11 @@ def resolve_source(source: str, spec_path: Path | None = None, data_dir: Path | 
     if source in KNOWN_SETS:
         return KnownSource(KNOWN_SETS[source])
     found = find_file(source, spec_path, data_dir)
-    return found if isinstance(found, MissingSource) else FileSource(found, _format(found))
+    if isinstance(found, MissingSource):
+        return found
+    tables = metadata_tables(found) if os.path.isdir(found) else ()
+    path, *test = tables or (found,)
+    return FileSource(path, _format(path), *test)
 
 
 def _format(path: Path) -> Format | None:
@@ -256,9 +273,9 @@ def _tables(source: FileSource, dialect: Dialect, skip: bool) -> dict[SplitName,
     if source.format == "npz":
         return npz_tables(source.path)
     if source.format == "csv":
-        return {"train": csv_table(source.path, dialect)}
+        return {split: csv_table(path, dialect) for split, path in source.tables.items()}
     if source.format == "parquet":
-        return {"train": parquet_table(source.path)}
+        return {split: parquet_table(path) for split, path in source.tables.items()}
     if source.format == "folder":
         return folder_tables(source.path, skip=skip)
     if source.format == "shards":

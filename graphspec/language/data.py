@@ -80,6 +80,10 @@ class ColumnSpec(Section):
     soft: bool = Field(
         default=False, description="Columns give a category a weight per class, in the order of its classes."
     )
+    folder: str | None = Field(
+        default=None,
+        description="Of a table: its cells name picture files in this folder, which stands beside the table.",
+    )
     resize: Shape | None = Field(default=None, description="Resize images to [height, width].")
     colour: Literal["grey", "rgb"] | None = Field(
         default=None, description="Read images as grey (one channel) or rgb (three), whatever they are."

@@ -41,11 +41,18 @@ from graphspec.rules.label_rules import check_labels
 from graphspec.rules.label_value_rules import check_labels_differ
 from graphspec.rules.layout_file_rules import check_standings
 from graphspec.rules.layout_rules import check_layouts, told_counts
-from graphspec.rules.picture_name_rules import columns_of_file_names, refuse_file_names
+from graphspec.rules.picture_name_rules import (
+    check_folder,
+    columns_of_file_names,
+    reads_files,
+    refuse_file_names,
+    with_pictures,
+)
 from graphspec.rules.row_values import RowValues
+from graphspec.rules.rows_at_fault import rows_at_fault
 from graphspec.rules.shape_rules import problem_with_shape
 from graphspec.rules.split_rules import check_splits
-from graphspec.rules.standings import Standing
+from graphspec.rules.standings import Standing, Standings
 from graphspec.text.report import Report
 from graphspec.text.tree import Path as Place
 
@@ -79,7 +86,9 @@ def check_data(spec: Spec, report: Report, data_dir: Path | None = None) -> Labe
     if standings is None:
         return None
     info = standings.rows
+    check_for_pictures(spec.data, info, any(_reads_files(spec.data, standings, v) for v in variables.values()), report)
     _check_entries(spec, spec.data, layouts, info, report)
+    _check_folders(spec.data, report)
     for name, entry in spec.data.variables.items():
         if name in variables and variables[name].role in ("observed", "supervised"):
             check_options(variables[name].of_one, entry, report)
@@ -99,15 +108,38 @@ def check_data(spec: Spec, report: Report, data_dir: Path | None = None) -> Labe
     return count_label_rows(labels, values, info, sizes.training, listed)
 
 
+def _check_folders(data: DataSection, report: Report) -> None:
+    """GS084: one column names files in one folder."""
+    first: dict[str, tuple[str, ColumnSpec]] = {}
+    for name, entry in data.variables.items():
+        if entry.column is None:
+            continue
+        other, before = first.setdefault(entry.column, (name, entry))
+        if (before.folder, before.missing) != (entry.folder, entry.missing) and (before.folder or entry.folder):
+            message = f"'{name}' reads the files that column {entry.column} names otherwise than '{other}' does"
+            hint = "say the same folder; pictures in another folder have a column of their own"
+            report.error("GS084", ("data", "variables", name), message, hint=hint)
+
+
+def _reads_files(data: DataSection, standings: Standings, variable: Variable) -> bool:
+    entry = data.variables.get(variable.name)
+    return entry is not None and reads_files(variable, entry, standings.of(variable))
+
+
 def _check_variable(spec: Spec, standing: Standing, entry: ColumnSpec, report: Report) -> None:
     """The columns of one variable, held against the table that has them."""
     assert spec.data is not None
-    variable, info = standing.variable, standing.info
-    file_names = columns_of_file_names(info.columns or {})
-    places = list(_places(variable.name, entry, info, report))
+    variable = standing.variable
+    check_folder(standing, entry, report)
+    places = list(_places(variable.name, entry, standing.info, report))
+    if reads_files(variable, entry, standing):
+        standing, file_names = with_pictures(standing, entry, spec.data, places[0][0], report), frozenset[str]()
+    else:
+        file_names = columns_of_file_names(standing.info.columns or {})
+    info = standing.info
     named = [(place, column) for place, column in places if column in file_names]
     for place, column in named:
-        refuse_file_names(place, column, variable.name, report)
+        refuse_file_names(place, column, variable, report)
     if info.columns is not None and not named:
         read = _check_columns(standing, entry, spec.data, report)
         if not allowed(spec, variable.name, "GS121"):
@@ -142,7 +174,6 @@ def _describe(data: DataSection, found: Source, report: Report) -> SourceInfo:
         report.error("GS088", path, f"{data.source} has no rows", hint="check that it was written completely")
     for remark in info.remarks:
         report.error("GS107", path, remark.message, hint=remark.hint, severity="warning" if remark.serious else "note")
-    check_for_pictures(data, info, report)
     return info
 
 
@@ -265,8 +296,9 @@ def _check_columns(
         for (place, _), column, problem in zip(places, columns, problems, strict=True)
         if problem
     ]
-    for place, _, (message, hint) in told[:MOST_TOLD]:
-        report.error("GS083", place, message, hint=hint)
+    for place, column, (message, hint) in told[:MOST_TOLD]:
+        where = rows_at_fault(variable, entry, column, standing, data)
+        report.error("GS083", place, message + where, hint=hint)
     for place, _, _ in told[MOST_TOLD : MOST_TOLD + 1]:
         others = few((column.name for _, column, _ in told[MOST_TOLD:]), 3)
         report.error("GS083", place, f"nor are the cells of {others} values of '{variable.name}'")

@@ -37,9 +37,9 @@ def takes_weights(variable: Variable, entry: ColumnSpec) -> bool:
     return classes and variable.role == "supervised" and entry.columns is not None
 
 
-def check_for_pictures(data: DataSection, info: SourceInfo, report: Report) -> None:
-    """GS084 for `white` and `on_error` where the source holds no picture files."""
-    if info.columns is None or info.files:
+def check_for_pictures(data: DataSection, info: SourceInfo, named: bool, report: Report) -> None:
+    """GS084 for `white` and `on_error` where the source holds no picture files, and names none."""
+    if info.columns is None or info.files or named:
         return
     for option, given in (("white", data.white is not None), ("on_error", data.on_error != "stop")):
         if given:

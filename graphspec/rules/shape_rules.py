@@ -3,8 +3,11 @@
 from graphspec.graphs.graph import Variable
 from graphspec.headers.columns import Column, as_image, fit, recoloured, resized, show_shape
 from graphspec.language import ColumnSpec
+from graphspec.reading.suggestions import few
 
 Problem = tuple[str, str]
+MOST_UNLIKE = 3
+"""Pictures that are named as unlike the others."""
 
 
 def problem_with_shape(variable: Variable, entry: ColumnSpec, columns: list[Column]) -> Problem | None:
@@ -42,10 +45,15 @@ def _problem_with_files(variable: Variable, entry: ColumnSpec, column: Column) -
     """Picture files that differ, where nothing makes them alike. Mixed colours follow the variable's own channels."""
     if column.shape is None and entry.resize is None and column.sides is None:
         sides = ", ".join(map(str, variable.shape[-2:])) or "height, width"
-        return f"images of column {column.name} differ in size", f"add `resize: [{sides}]`"
+        return f"images of column {column.name} differ in size{_unlike(column)}", f"add `resize: [{sides}]`"
     if len(column.channels) > 1 and entry.colour is None and image_channels(variable) not in column.channels:
-        return f"column {column.name} mixes grey and coloured images", "add `colour: grey` or `colour: rgb`"
+        hint = "add `colour: grey` or `colour: rgb`"
+        return f"column {column.name} mixes grey and coloured images{_unlike(column)}", hint
     return None
+
+
+def _unlike(column: Column) -> str:
+    return f": {few(column.unlike, MOST_UNLIKE)}" if column.unlike else ""
 
 
 def image_channels(variable: Variable) -> int | None:

@@ -29,6 +29,7 @@ class Panel:
     inputs: leading columns that are data, set apart.
     band: rows that belong together (input above reconstruction), set apart from the next; 0: all.
     parts: a variable whose elements are the parts that the shown picture is made of.
+    named: [R][C] what the row of data of each cell is called, "" where a cell has none; or ().
     """
 
     title: str
@@ -41,6 +42,7 @@ class Panel:
     inputs: int = 0
     band: int = 0
     parts: str = ""
+    named: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         for name, value in self.values.items():

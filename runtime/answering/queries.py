@@ -5,7 +5,7 @@ of the split are taken and every draw. A sweep sets one variable of p and keeps 
 "the rest" is where a latent depends on the variable that is set.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -75,10 +75,20 @@ def sample(
 
 
 def reconstruct(
-    model: Model, rows: Rows, *, count: int = 20, columns: int = 10, shown: str | None = None, seed: int = 0
+    model: Model,
+    rows: Rows,
+    *,
+    count: int = 20,
+    columns: int = 10,
+    shown: str | None = None,
+    seed: int = 0,
+    called: Callable[[int], str] = str,
 ) -> Panel:
     """Rows of data above what the model makes of them: every hidden variable inferred from the observed ones alone
-    (q's means, modes of discrete ones), then p's mean. At most `columns` rows of data side by side."""
+    (q's means, modes of discrete ones), then p's mean. At most `columns` rows of data side by side.
+
+    called: the name of a row of the source.
+    """
     graphs = model.graphs.by_row
     image = shown_variable(graphs, shown)
     if not (*graphs.latent, *graphs.supervised):
@@ -101,6 +111,7 @@ def reconstruct(
     if label is not None:
         captions = captions_of(label, values[label.variable.name], len(positions))
         title += f"; small print: {label}, true and inferred"
+    names = [called(int(rows.source[position])) for position in positions]
     return Panel(
         title,
         image.name,
@@ -111,6 +122,7 @@ def reconstruct(
         wrong_captions(captions),
         band=2,
         parts=parts,
+        named=_names_in_bands(names, bands, columns),
     )
 
 
@@ -209,6 +221,13 @@ def _in_bands(pairs: Tensor, bands: int, columns: int) -> Tensor:
     rest = pairs.new_full((bands * columns - len(pairs), *pairs.shape[1:]), float("nan"))
     cells: Tensor = torch.cat([pairs, rest]).unflatten(0, (bands, columns)).transpose(1, 2).flatten(0, 1)
     return cells
+
+
+def _names_in_bands(names: Sequence[str], bands: int, columns: int) -> tuple[tuple[str, ...], ...]:
+    """The name of every cell's row of data, "" for what is left over."""
+    cells = [*names, *[""] * (bands * columns - len(names))]
+    lines = (tuple(cells[band * columns : (band + 1) * columns]) for band in range(bands))
+    return tuple(line for line in lines for _ in range(2))
 
 
 def captions_of(label: Target, values: Tensor, count: int) -> tuple[tuple[str, ...], ...]:

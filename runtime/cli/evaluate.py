@@ -1,5 +1,6 @@
 """`graphspec evaluate`: how good a run is on rows it was not trained on."""
 
+import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from runtime.cli.run_options import ByOption, CheckpointOption, Opened, SeedOpti
 if TYPE_CHECKING:
     from runtime.data import Rows
     from runtime.measures.label_figures import Prediction
+    from runtime.measures.wrong_answers import WrongAnswer
 
 
 def evaluate(
@@ -45,11 +47,13 @@ def evaluate(
     `data.factors` and the labels (MIG, DCI and others, in some seconds). A label of finitely many values is answered
     by q, by the bound with each of its values held, and by the mean of both: `--by` asks for one, else `error` is of
     the one that the spec says (`objective.answers`). The report is also written to
-    RUN/evaluation-SPLIT.json, and confusion matrices to RUN/figures.
+    RUN/evaluation-SPLIT.json, every wrong answer (by file name or row, the surest first) to RUN/wrong-SPLIT.csv, and
+    confusion matrices to RUN/figures.
     """
-    from runtime.cli.evaluation_tables import print_report
+    from runtime.cli.evaluation_tables import print_report, print_wrong
     from runtime.measures.evaluation import measure
     from runtime.measures.shortcomings import ChosenEpoch, TrainingRows, shortcomings
+    from runtime.measures.wrong_answers import wrong_answers
 
     wanted = chosen_metrics(metrics)
     opened = open_for_questions(run, checkpoint, data_dir, allow_python)
@@ -80,12 +84,14 @@ def evaluate(
     if interventions:
         report |= _interventions(opened, rows, seed)
     name = split if not opened.data_changed else f"{split}-{opened.data.fingerprint[:8]}"
-    files = [_write_report(opened, name, report)]
+    wrong = wrong_answers(found.predictions, lambda row: opened.data.called(int(rows.source[row])))
+    files = [_write_report(opened, name, report), *_write_wrong(opened, name, wrong)]
     files += [path for label, p in found.predictions.items() if (path := _draw_confusion(opened, label, p, name))]
     if json_output:
         print_json(report)
         return
     print_report(report)
+    print_wrong(wrong)
     for path in files:
         console.print(str(path), highlight=False, markup=False, soft_wrap=True)
 
@@ -118,6 +124,22 @@ def _write_report(opened: Opened, name: str, report: dict[str, Any]) -> Path:
         raise RunError(f"{path} is not a report of `evaluate`", "move that file away")
     write_object(path, report)
     return path
+
+
+def _write_wrong(opened: Opened, name: str, wrong: "list[WrongAnswer]") -> "list[Path]":
+    """RUN/wrong-NAME.csv, a line for each wrong answer; none where no label has classes."""
+    from runtime.measures.wrong_answers import HEADER
+    from runtime.runs.atomic_files import replacing
+
+    graphs = opened.model.graphs
+    if all(graphs.variables[label].support is None for label in graphs.supervised):
+        return []
+    path = opened.run.folder / f"wrong-{name}.csv"
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        writer.writerows(each.cells for each in wrong)
+    return [path]
 
 
 def _draw_confusion(opened: Opened, label: str, prediction: "Prediction", name: str) -> Path | None:

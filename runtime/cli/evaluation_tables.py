@@ -1,12 +1,18 @@
 """`graphspec evaluate`: its report as tables, each narrow enough for eighty columns."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 from runtime.cli.common import console
 from runtime.cli.disentanglement_report import print_disentanglement
 
+if TYPE_CHECKING:
+    from runtime.measures.wrong_answers import WrongAnswer
+
+MOST_WRONG_SHOWN = 5
 MOST_LINES = 20
 """Classes of one label that the table shows: beyond that, the ones that are found worst."""
 
@@ -36,6 +42,18 @@ def print_report(report: dict[str, Any]) -> None:
     for kind in ("note", "warning"):
         for text in report.get(f"{kind}s", ()):
             console.print(f"{kind}: {text}", highlight=False, markup=False)
+
+
+def print_wrong(wrong: "Sequence[WrongAnswer]") -> None:
+    """The surest mistakes; the file has all."""
+    table = Table("wrong", "label", "true", "said", "probability")
+    for each in wrong[:MOST_WRONG_SHOWN]:
+        table.add_row(*map(Text, (each.name, each.label, each.true, each.said, f"{each.probability:.3f}")))
+    _show(table)
+    if len(wrong) > MOST_WRONG_SHOWN:
+        console.print(
+            f"The surest {MOST_WRONG_SHOWN} of {len(wrong)} wrong answers; the file has all.", highlight=False
+        )
 
 
 def _print_classes(labels: dict[str, Any]) -> None:

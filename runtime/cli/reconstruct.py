@@ -31,10 +31,12 @@ def reconstruct(
 
     Example:  graphspec reconstruct runs/digits -o reconstructions.png --count 30
 
-    Labels are inferred too; the small print above each pair has the true and the inferred one.
+    Labels are inferred too; the small print above each pair has the true and the inferred one. A .csv names the row of
+    each line by its file or its number in the source.
     """
     from runtime.answering.queries import reconstruct as reconstruct_query
 
     opened = open_for_questions(run, checkpoint, data_dir, allow_python)
-    panel = reconstruct_query(opened.model, opened.rows(split), count=count, shown=show, seed=seed)
+    called = opened.data.called
+    panel = reconstruct_query(opened.model, opened.rows(split), count=count, shown=show, seed=seed, called=called)
     answer(opened, panel, output, "reconstruct")

@@ -18,7 +18,8 @@ FEW_ELEMENTS = 20
 def panel_table(
     panel: Panel, graphs: Graphs, units: Mapping[str, Units] | None = None
 ) -> tuple[list[str], Iterator[list[str]]]:
-    """Header and lines. `row` and `column` count from 0; `cell` is the cell's name where rows or columns have one.
+    """Header and lines. `row` and `column` count from 0; `cell` is the cell's name where rows or columns have one; of
+    rows of data it begins with what those are called, and cells of none are left out.
     Standardized variables are given in data units; a blank is empty. Pixels come last: they would hide all else.
 
     With plates a line is an element that is there: its number in each plate (from 0) in a column of the plate's name,
@@ -35,7 +36,10 @@ def panel_table(
     def lines() -> Iterator[list[str]]:
         for row, row_name in enumerate(panel.rows):
             for column, column_name in enumerate(panel.columns):
-                name = " ".join(part for part in (row_name.replace("\n", " "), column_name) if part)
+                called = panel.named[row][column] if panel.named else ""
+                if panel.named and not called:
+                    continue
+                name = " ".join(part for part in (called, row_name.replace("\n", " "), column_name) if part)
                 name = name.replace("\N{MINUS SIGN}", "-")  # of a number, which a program may want to read
                 cell = {each: value[row, column] for each, value in values.items()}
                 for path, index in element_numbers(cell, variables, inside, graphs):

@@ -7,12 +7,11 @@ From: a path (or arrays). To: `InputTable`. Not here: what the cells mean.
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,41 +20,16 @@ from graphspec.headers.csv_files import separator_in
 from graphspec.headers.parquet import opened_parquet, parquet_table
 from graphspec.headers.sources import FileSource, KnownSource, MissingSource, require_file, resolve_source
 from runtime.data.read.parquet_columns import array_of
-from runtime.data.read.reading import read_table
-from runtime.data.read.table import Array, Column, Parts, whole
+from runtime.data.read.reading import Readings, read_table
+from runtime.data.read.table import Array, Column, whole
 from runtime.data.read.unpacked_copies import Tell
 from runtime.errors import DataError
+from runtime.predicting.input_parts import InputPart, InputTable, own_copy, sliced
+from runtime.predicting.picture_inputs import with_pictures
 from runtime.predicting.used_run import UsedRun
 
 FILE_NAME, ROW = "file_name", "row"
 """What names the rows of a folder of pictures, and of what has nothing else to name them."""
-
-
-@dataclass(frozen=True)
-class InputPart:
-    """Some rows, side by side. first: the number of the first of them in the input; own: cells of the input's own
-    columns, by place, as they are stored; columns: what the model may read."""
-
-    first: int
-    rows: int
-    own: tuple[Any, ...]
-    columns: Mapping[str, Column]
-
-
-@dataclass(frozen=True)
-class InputTable:
-    """name: for messages. path: of a file or folder. header: the own columns, in order; readable: the names that can be
-    read. rows: None where they are not counted. parts: so many rows at a time. separator: of a table of text.
-    arrays: columns are arrays of an .npz file or in memory, and may have cells of more than one value."""
-
-    name: str
-    path: Path | None
-    header: tuple[str, ...]
-    readable: tuple[str, ...]
-    rows: int | None
-    parts: Callable[[int], Iterator[InputPart]]
-    separator: str | None = None
-    arrays: bool = False
 
 
 def open_input(source: str, used: UsedRun, tell: Tell, stack: ExitStack) -> InputTable:
@@ -63,8 +37,8 @@ def open_input(source: str, used: UsedRun, tell: Tell, stack: ExitStack) -> Inpu
 
     Raises DataError for what is not there or cannot be read.
     """
-    if source == "-":
-        source = str(_standard_input(stack))
+    piped = _standard_input(stack) if source == "-" else None
+    source = source if piped is None else str(piped)
     found = resolve_source(source, None, used.data_dir)
     try:
         if isinstance(found, MissingSource):
@@ -72,7 +46,8 @@ def open_input(source: str, used: UsedRun, tell: Tell, stack: ExitStack) -> Inpu
         if isinstance(found, KnownSource):
             return _read_whole(source, found.known.name, used, tuple(found.known.columns), tell)
         require_file(found.path)
-        return _open_file(source, found, used, tell)
+        table = _open_file(source, found, used, tell)
+        return with_pictures(table, used, tell, found.path if piped is None else None) if found.holds_names else table
     except SourceError as error:
         raise DataError(error.message, error.hint) from error
 
@@ -139,7 +114,7 @@ def _parquet_file(path: Path) -> InputTable:
         with _told(), opened_parquet(path) as file:
             for batch in file.iter_batches(batch_size=size):
                 own = tuple(batch.columns)
-                columns: dict[str, Column] = {name: _own_copy(array_of(own[header.index(name)])) for name in readable}
+                columns: dict[str, Column] = {name: own_copy(array_of(own[header.index(name)])) for name in readable}
                 yield InputPart(first, batch.num_rows, own, columns)
                 first += batch.num_rows
         if not first:
@@ -179,15 +154,17 @@ def _single_values(
     small = [name for name in names if name in headers and not headers[name].shape and headers[name].rows == rows]
     if not small:
         return (ROW,), (np.arange(found.rows or 0),)
-    table = read_table(source, small, None, used.data_dir, tell, {}, used.dialect)
+    table = read_table(source, small, None, used.data_dir, tell, dialect=used.dialect)
     return tuple(small), tuple(whole(table.columns[name]) for name in small)
 
 
 def _folder(source: str, path: Path, used: UsedRun, tell: Tell) -> InputTable:
+    """A run whose pictures are named by a table reads them from a folder too."""
     found = picture_folder(path)
+    called = next((name for name in used.readings.named if "image" not in used.readings.own), "image")
     files = [image for split in ("train", "test") for image in found.splits.get(split, ())]
     names = ("image", "label") if any(image.label for image in files) else ("image",)
-    read = _read_whole(source, f"folder {path.name}", used, names, tell, path)
+    read = _read_whole(source, f"folder {path.name}", used, names, tell, path, {called: "image"})
     own = np.array([image.file.relative_to(path).as_posix() for image in files], dtype=np.str_)
     if read.rows != len(files):
         raise DataError(
@@ -198,21 +175,30 @@ def _folder(source: str, path: Path, used: UsedRun, tell: Tell) -> InputTable:
 
 
 def _read_whole(
-    source: str, name: str, used: UsedRun, there: Sequence[str], tell: Tell, path: Path | None = None
+    source: str,
+    name: str,
+    used: UsedRun,
+    there: Sequence[str],
+    tell: Tell,
+    path: Path | None = None,
+    renamed: Mapping[str, str] | None = None,
 ) -> InputTable:
-    """A source of which the model's columns are in memory, or mapped."""
-    wanted = [column for spec in used.columns.values() for column in spec.names]
-    wanted = [column for column in dict.fromkeys(wanted) if column in there]
+    """A source of which the model's columns are in memory, or mapped. renamed: what the source calls some of them."""
+    here = dict(renamed or {})
+    read = dict.fromkeys(column for spec in used.columns.values() for column in spec.names)
+    wanted = [column for column in read if here.get(column, column) in there]
     if not wanted:
         missing = [column for spec in used.columns.values() for column in spec.names]
         raise DataError(f"{name} has none of the columns that the run reads: {', '.join(missing[:12])}",
                         f"it has {', '.join(list(there)[:12])}")  # fmt: skip
     regime = used.data.regime if source == used.data.source else None
-    table = read_table(source, wanted, None, used.data_dir, tell, used.readings, used.dialect, regime)
+    readings = Readings({here.get(column, column): each for column, each in used.readings.own.items()})
+    names = [here.get(column, column) for column in wanted]
+    table = read_table(source, names, None, used.data_dir, tell, readings, used.dialect, regime)
     for note in table.notes:
         tell(f"note: {note}")
-    own = np.arange(table.rows)
-    return with_own(in_memory(name, table.columns, path), (ROW,), (own,))
+    own, columns = np.arange(table.rows), {column: table.columns[here.get(column, column)] for column in wanted}
+    return with_own(in_memory(name, columns, path), (ROW,), (own,))
 
 
 def in_memory(name: str, columns: Mapping[str, Column], path: Path | None = None) -> InputTable:
@@ -240,18 +226,6 @@ def with_own(table: InputTable, header: tuple[str, ...], own: tuple[Array, ...])
             yield replace(part, own=tuple(cells[part.first : part.first + part.rows] for cells in own))
 
     return replace(table, header=header, parts=parts, arrays=False)
-
-
-def sliced(column: Column, start: int, stop: int) -> Array:
-    """Rows side by side, read into memory."""
-    if isinstance(column, Parts):
-        return column.take(np.arange(start, min(stop, len(column))))
-    return _own_copy(column[start:stop])
-
-
-def _own_copy(cells: Array) -> Array:
-    """In memory that nobody else has: tensors are made of it."""
-    return np.require(cells, requirements="W")
 
 
 def input_file(source: str, used: UsedRun) -> Path | None:

@@ -26,7 +26,7 @@ from runtime.data.read.table import Array, Column, Table, whole
 from runtime.data.stream.column_store import Held
 from runtime.data.stream.rows import as_numbers, positive_log
 from runtime.errors import DataError
-from runtime.predicting.input_tables import InputPart, InputTable
+from runtime.predicting.input_parts import InputPart, InputTable
 from runtime.predicting.used_run import UsedRun
 
 FAR = 3.0

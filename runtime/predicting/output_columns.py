@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from graphspec.graphs.graph import Variable
 from runtime.predicting.imputing import imputed
-from runtime.predicting.input_tables import InputPart, InputTable
+from runtime.predicting.input_parts import InputPart, InputTable
 from runtime.predicting.row_answers import Answer, AskedFor
 from runtime.predicting.used_run import UsedRun
 

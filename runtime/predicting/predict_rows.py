@@ -12,7 +12,8 @@ from torch import Tensor
 from runtime.errors import RunError
 from runtime.measures.evaluation import placement
 from runtime.predicting.imputing import draw_whole_rows, impute_rows
-from runtime.predicting.input_tables import InputPart, InputTable, open_input
+from runtime.predicting.input_parts import InputPart, InputTable
+from runtime.predicting.input_tables import open_input
 from runtime.predicting.input_values import InputReader, batch_of
 from runtime.predicting.output_columns import ArrayLayout, layout_of
 from runtime.predicting.output_files import ending_of, opened_output, refuse_other_columns

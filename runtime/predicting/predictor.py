@@ -20,9 +20,11 @@ from graphspec.graphs.graph import Variable
 from runtime.errors import RunError
 from runtime.measures.evaluation import placement
 from runtime.predicting.cell_texts import named, own_as_text
-from runtime.predicting.input_tables import InputTable, open_input
+from runtime.predicting.input_parts import InputTable
+from runtime.predicting.input_tables import open_input
 from runtime.predicting.input_values import InputReader
 from runtime.predicting.output_columns import Cells, layout_of
+from runtime.predicting.picture_inputs import with_pictures
 from runtime.predicting.predict_rows import BATCH_ROWS, answered_parts
 from runtime.predicting.row_answers import AskedFor
 from runtime.predicting.row_noise import RowNoise, keys_of_places
@@ -131,7 +133,7 @@ class Predictor:
     def _opened(self, source: Any, stack: ExitStack) -> InputTable:
         if isinstance(source, str | Path):
             return open_input(str(source), self.used, lambda _: None, stack)
-        return open_table(source)
+        return with_pictures(open_table(source), self.used, lambda _: None)
 
 
 def _legal_number(variable: Variable, text: str) -> float:

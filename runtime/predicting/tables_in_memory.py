@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from runtime.data.read.parquet_columns import array_of
 from runtime.errors import DataError
-from runtime.predicting.input_tables import InputPart, InputTable, in_memory
+from runtime.predicting.input_parts import InputPart, InputTable
+from runtime.predicting.input_tables import in_memory
 
 Columns = dict[str, NDArray[Any]]
 

@@ -23,7 +23,7 @@ from graphspec.reading.suggestions import few
 from runtime.data import Units
 from runtime.data.preparation.picture_wishes import picture_readings
 from runtime.data.read.column_patterns import with_patterns
-from runtime.data.read.picture_decoding import PictureReading
+from runtime.data.read.reading import Readings
 from runtime.data.stream.seen_values import Seen
 from runtime.errors import DataError, RunError
 from runtime.runs.named_model import open_with_names
@@ -56,7 +56,7 @@ class UsedRun:
         return dialect_of(self.data)
 
     @cached_property
-    def readings(self) -> Mapping[str, PictureReading]:
+    def readings(self) -> Readings:
         """By column, how picture files are read."""
         return picture_readings(self.graphs, self.data)
 

@@ -56,12 +56,17 @@ class Pictures:
 
 def files_as_cells(what: str, origin: str, files: Sequence[Path]) -> PictureCells:
     """Picture files of a folder."""
-    stats = [(file, _stat(file)) for file in files]
-    version = "|".join(f"{file} {size} {changed}" for file, (size, changed) in stats)
-    nbytes = sum(size for _, (size, _) in stats)
+    version, nbytes = files_version(files)
     return PictureCells(
         what, (origin, "images"), version, len(files), nbytes, lambda: ((f"image file {file}", file) for file in files)
     )
+
+
+def files_version(files: Sequence[Path]) -> tuple[str, int]:
+    """How files stand, and their bytes together."""
+    stats = [(file, _stat(file)) for file in files]
+    version = "|".join(f"{file} {size} {changed}" for file, (size, changed) in stats)
+    return version, sum(size for _, (size, _) in stats)
 
 
 def _stat(file: Path) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from graphspec.headers.sources import (
 from graphspec.rules.cell_rules import OBJECTS_HINT
 from runtime.data.read import known_sets
 from runtime.data.read.mapped_arrays import map_member
+from runtime.data.read.named_pictures import NamedColumn, with_named_pictures
 from runtime.data.read.parquet_columns import read_parquet
 from runtime.data.read.picture_column import files_as_cells, read_pictures
 from runtime.data.read.picture_decoding import PictureReading
@@ -39,7 +41,15 @@ from runtime.data.read.table import Array, Column, Parts, Table, joined_rows, ma
 from runtime.data.read.unpacked_copies import Tell
 from runtime.errors import DataError
 
-Readings = Mapping[str, PictureReading]
+
+@dataclass(frozen=True)
+class Readings:
+    """How picture files are read, by column: those of the source itself, and those that cells of a table name."""
+
+    own: Mapping[str, PictureReading] = field(default_factory=dict)
+    named: Mapping[str, NamedColumn] = field(default_factory=dict)
+
+
 ROWS_AT_ONCE = 10_000
 
 
@@ -65,7 +75,7 @@ def read_table(
         require_columns(found.known.name, found.known.columns, columns)
         return known_sets.read(found.known, columns, data_folder(data_dir), regime)
     try:
-        return _read_file(found, columns, tell, readings or {}, dialect)
+        return _read_file(found, columns, tell, readings or Readings(), dialect)
     except SourceError as error:
         raise DataError(error.message, error.hint) from error
 
@@ -85,14 +95,25 @@ def _read_file(source: FileSource, columns: Sequence[str], tell: Tell, readings:
     if source.format == "npz":
         return _read_npz(source.path, columns, tell)
     if source.format == "csv":
-        return _read_csv(source.path, columns, dialect)
+        parts = [_read_csv(path, columns, dialect) for path in source.tables.values()]
+        return with_named_pictures(_joined(parts), source.tables, readings.named, tell)
     if source.format == "parquet":
-        return read_parquet(source.path, columns)
+        parts = [read_parquet(path, columns) for path in source.tables.values()]
+        return with_named_pictures(_joined(parts), source.tables, readings.named, tell)
     if source.format == "folder":
-        return _read_folder(source.path, columns, tell, readings.get("image", PictureReading()))
+        return _read_folder(source.path, columns, tell, readings.own.get("image", PictureReading()))
     if source.format == "shards":
-        return read_shards(source.path, columns, tell, readings)
+        return read_shards(source.path, columns, tell, readings.own)
     raise DataError(f"data source {source.path} is of no kind that can be read", f"a source is {FORMATS}")
+
+
+def _joined(parts: Sequence[Table]) -> Table:
+    """A table, or those of the training and the test split one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    train, test = parts
+    columns = {name: joined_rows(name, train.columns[name], test.columns[name]) for name in train.columns}
+    return make_table(train.name, columns, training_rows=train.rows)
 
 
 def _read_npz(path: Path, columns: Sequence[str], tell: Tell) -> Table:
@@ -191,4 +212,5 @@ def _read_folder(path: Path, columns: Sequence[str], tell: Tell, reading: Pictur
     training = int(kept[: len(found.splits["train"])].sum()) if "test" in found.splits else None
     classes = {"label": tuple(sorted({image.label for image in files}))}
     named = by_name(image.file.name for image, there in zip(files, kept, strict=True) if there)
-    return make_table(path.name, read, training, classes, tuple(notes), named)
+    shown = np.array([image.file.relative_to(path).as_posix() for image in files], dtype=np.str_)[kept]
+    return replace(make_table(path.name, read, training, classes, tuple(notes), named), files=shown)
