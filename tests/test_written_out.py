@@ -173,7 +173,7 @@ def test_what_is_drawn_for_each_value_of_an_exact_variable_knows_it(
     found = {str(each.path[1]): each.message for each in gaps(LETTERS.format(**said), tmp_path)}
     assert {
         name: f"recognition of {name} does not read {what}, and" in found[name] for name, what in lacking.items()
-    } == {name: True for name in found}
+    } == dict.fromkeys(found, True)
 
 
 @pytest.mark.parametrize("seed", range(25))
