@@ -10,6 +10,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from compiler import compile_spec
 from compiler.model.model import Evaluation, Model
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
@@ -17,6 +18,7 @@ from graphspec.diagnostics import SourceText
 from graphspec.graphs.graph import Factor, Graphs, Variable
 from graphspec.language import Spec
 from graphspec.language.families import FAMILIES
+from graphspec.loading import load
 from runtime.data import Rows, Units
 from runtime.measures.disentanglement import METRICS
 from runtime.measures.error_interval import wilson_interval
@@ -224,6 +226,27 @@ def test_codes_are_compared_with_factors_that_training_never_saw() -> None:
     few = measure(model, rows, disentanglement=("mig",)).report["disentanglement"]
     assert few == {"mig": report["mig"], "rows": 4}
     assert "disentanglement" not in measure(model, rows).report
+
+
+def test_codes_of_elements_are_said_not_to_be_held_against_factors() -> None:
+    """Where nothing hidden has one value a row."""
+    graphs = load(
+        "s.yaml",
+        text="""
+graphspec: 1
+plates: {time: {size: 3}}
+variables: {x: {role: observed, domain: real, plate: time}, z: {role: latent, domain: real, plate: time}}
+generative: {z: {}, x: {parents: [z], network: {kind: linear}}}
+recognition: {z: {parents: [x], network: {kind: linear}}}
+""",
+    )
+    model = compile_spec(graphs, seed=0)
+    rows = Rows({"x": torch.randn(4, 3)}, torch.arange(4), {"side": np.array(["l", "r", "l", "r"])})
+    report = measure(model, rows, disentanglement=METRICS).report
+    assert report["notes"] == [
+        "no code is held against `data.factors`: z stands in plates, and metrics of codes count rows"
+    ]
+    assert measure(model, rows).report["notes"] == []
 
 
 def test_factors_are_columns_and_labels_with_blanks_unknown() -> None:

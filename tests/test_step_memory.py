@@ -61,6 +61,16 @@ def test_what_is_said_to_lower_it_is_a_legal_override_and_does() -> None:
         assert step_memory(load("s.yaml", [override], text=SPEC)).total < 0.7 * before.total
 
 
+@pytest.mark.parametrize("name", ["regimes", "factorial-hmm", "letters", "annotators"])
+def test_no_budget_is_advised_where_all_values_are_summed_or_none(name: str) -> None:
+    """Exact variables and those of plates: the spec would be refused."""
+    graphs = load(Path(__file__).parent / "specs" / "plate_examples" / f"{name}.yaml", ["data=null"])
+    for line in savings(graphs, step_memory(graphs)):
+        if line.startswith("objective: {estimators"):
+            estimators = line.removeprefix("objective: {estimators: ").removesuffix("}")
+            load(graphs.source.name, ["data=null", f"objective.estimators={estimators}"])
+
+
 def test_explain_says_it_in_words_and_numbers() -> None:
     graphs = load("s.yaml", text=SPEC)
     text = as_text(explain(graphs))

@@ -72,13 +72,19 @@ def savings(graphs: Graphs, memory: StepMemory) -> list[str]:
     """What would lower it, the most promising first, as a spec says it."""
     found = []
     for axis in memory.axes:
-        variable = graphs.variables.get(axis)
         if axis == SAMPLES:
             found.append("objective: {samples: 1}")
-        elif variable is not None and variable.domain == "category" and graphs.spec.objective.bound == "elbo":
+        elif _may_have_a_budget(graphs, axis):
             found.append(f"objective: {{estimators: {{{axis}: {{kind: enumerate, budget: 1}}}}}}")
     smaller = max(1, graphs.spec.training.batch_size // 4)
     return [*found, f"training: {{batch_size: {smaller}}}", f"smaller layers in {memory.heaviest}"]
+
+
+def _may_have_a_budget(graphs: Graphs, axis: str) -> bool:
+    """The values of a category of the row that q says; of elements, and of what is exact, all are summed or none."""
+    variable = graphs.variables.get(axis)
+    by_row = variable is not None and variable.domain == "category" and not variable.plates
+    return by_row and axis not in graphs.exact and graphs.spec.objective.bound == "elbo"
 
 
 def memory_lines(graphs: Graphs, memory: StepMemory) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from graphspec.language import DistributionSpec, FactorSpec
 from graphspec.language.domains import DOMAINS
 from graphspec.language.families import FAMILIES, Family
 from graphspec.reading.suggestions import did_you_mean, listed
+from graphspec.reading.unsupported import unsupported_distribution
 from graphspec.text.report import Report
 from graphspec.text.tree import Mapping, Path
 
@@ -22,6 +23,10 @@ def check_family(variable: Variable, factor: FactorSpec, side: Side, report: Rep
         return _default_family(variable, factor, side, report, path)
     name, place = factor.distribution.kind, _kind_path(factor.distribution, report, path)
     family = FAMILIES.get(name)
+    refused = unsupported_distribution(name) if family is None else None
+    if refused is not None:
+        report.error(refused.code, place, refused.message, hint=refused.hint)
+        return None
     if family is None:
         legal = legal_families(variable)
         hint = did_you_mean(name, legal, quote="'") or did_you_mean(

@@ -76,6 +76,9 @@ def read(spec: Spec, side: Side, reader: str, parent: str, network: NetworkSpec 
         lag = f"`lag: {{parents: [{name}{MARK}{near}], network: {{kind: identity}}}}`"
         hint = f"instead: carry it, {lag}, and read `lag{MARK}{near}`"
         raise Unreadable("GS096", message, hint)
+    if mark and view == "attention":
+        message = f"not supported: {parent}, because what it looks at is state that the graph does not show"
+        raise Unreadable("GS096", message, f"instead: a pool of a state, such as `{name}{MARK}max`")
     if mark and view not in VIEWS:
         near = did_you_mean(view, VIEWS, f"views are {few([MARK + v for v in VIEWS])}", quote="'")
         raise Unreadable("GS022", f"there is no view '{MARK}{view}'", near)

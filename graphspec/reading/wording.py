@@ -24,6 +24,7 @@ from graphspec.reading.schema_walk import (
     words_of,
 )
 from graphspec.reading.suggestions import did_you_mean, listed, suggest
+from graphspec.reading.unsupported import Unsupported, unsupported_network, unsupported_value
 from graphspec.text.scalars import resolve_scalar
 from graphspec.text.source import Document
 from graphspec.text.tree import Mapping as TreeMapping
@@ -122,6 +123,11 @@ def _unknown(place: Place, document: Document) -> Finding:
         key, _, value = name.partition(":")
         hint = f"a space is missing after the colon: `{key}: {value}`"
         return Finding("GS010", place.path, _no_field(name, parent), key=True, hint=hint)
+    if name == "order" and parent[:1] == ("plates",) and getattr(document.node(place.path), "text", "") == "unknown":
+        hint = f"it is said of the labels: `data: {{plates: {{{parent[-1]}: {{order: unknown}}}}}}`"
+        return Finding(
+            "GS010", place.path, _no_field(name, parent), key=True, hint=hint, repair=Repair("drop", place.path)
+        )
     if meant is not None and not (homes and meant.lower() != name.lower() and not _obvious(name, meant)):
         return _renamed(place.path, meant, document)
     given = suggest(name, taken & set(fields_of(owner)))
@@ -187,6 +193,9 @@ def _purpose(place: Place) -> str:
 def _value(place: Place, errors: list[ErrorDetails], document: Document) -> Finding:
     error = errors[0]
     kind = error["type"]
+    refused = unsupported_value(place.path, document.node(place.path))
+    if refused is not None:
+        return _refused(place.path, refused)
     if kind in _RANGES and len(errors) == 1:
         return _out_of_range(place, error, document)
     if kind == "value_error":
@@ -261,12 +270,9 @@ def _drop(path: Path) -> Repair | None:
     return Repair("drop", path) if len(path) > 1 else None
 
 
-NOT_SUPPORTED = {
-    "lstm": ("it carries a second state that the graph does not show", "`kind: gru`"),
-    "attention": ("what it looks at is state that the graph does not show", "a pool of a state, such as `h@max`"),
-    "transformer": ("what it looks at is state that the graph does not show", "`kind: gru`, one a direction"),
-}
-"""Kinds of networks that people ask for: why there are none, and what does their work."""
+def _refused(path: Path, found: Unsupported) -> Finding:
+    repair = Repair("set", path, found.go_on) if found.go_on is not None else None
+    return Finding(found.code, path, found.message, hint=found.hint, repair=repair)
 
 
 def _network_kind(place: Place, document: Document) -> Finding:
@@ -279,16 +285,9 @@ def _network_kind(place: Place, document: Document) -> Finding:
     if written is None:
         return _without_kind(place.path, node, kinds, document, hint)
     text = str(written.text) if isinstance(written, Scalar) else ""
-    if text in NOT_SUPPORTED:
-        because, instead = NOT_SUPPORTED[text]
-        message = f"not supported: a network of kind {text}, because {because}"
-        return Finding(
-            "GS096",
-            path,
-            message,
-            hint=f"instead: {instead}",
-            repair=Repair("set", path, "gru") if text == "lstm" else None,
-        )
+    refused = unsupported_network(text)
+    if refused is not None:
+        return _refused(path, refused)
     meant = suggest(text, kinds)
     message = f"`{dotted(place.path)}` has a kind that does not exist: {found(written)}"
     repair = Repair("set", path, meant) if meant else None

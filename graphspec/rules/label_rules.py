@@ -63,6 +63,8 @@ def _check_count(
     asked = str(count)
     if isinstance(budget, LabelBudget):
         path, per_class = (*path, "per_class"), budget.per_class or 0
+        if variable.row_axes:
+            return None  # GS096: it stands in a plate
         if classes is None:
             message = f"per_class needs one class per row, and '{variable.name}' has no classes to balance"
             report.error("GS085", path, message, key=True, hint="give a count, or a share such as 0.1")

@@ -145,6 +145,11 @@ def _refused_data(spec: Spec, inside: Sequence[str]) -> Iterator[Refusal]:
     """What is done to pictures and labels row by row, of variables that have several a row."""
     if spec.data is None:
         return
+    if any(
+        str(source).endswith(".tar") for source in (spec.data.source, *(p.source for p in spec.data.plates.values()))
+    ):
+        because = "a cell of a shard is read whole, however many elements a row has"
+        yield ("data", "source"), "shards with plates", because, "the same columns in one .npz"
     for name in inside:
         column = spec.data.variables.get(name)
         apart = any(plate in spec.data.plates for plate in variable_path(spec, name))

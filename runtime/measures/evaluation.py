@@ -21,6 +21,7 @@ from compiler.tensors.presence import for_every_place, presence
 from graphspec.graphs.graph import Factor, Graphs, Variable
 from graphspec.graphs.label_sets import sets_of_labels
 from graphspec.language.objective import AnswerBy
+from graphspec.reading.suggestions import listed
 from runtime.data import Rows, Units
 from runtime.data.stream.patterns import given_elements
 from runtime.measures.answers_compared import LabelAnswers, compared_ways
@@ -170,6 +171,7 @@ def _measure(
             *(_not_a_density(graphs.generative[name]) for name in graphs.observed if name in greys),
             *_few_rows(variables),
             *answers.notes(),
+            *([_codes_of_elements(graphs)] if factors and rows.factors and not codes else []),
         ],
     }
     if use is not None and len(rows):
@@ -197,6 +199,13 @@ def _few_rows(variables: Mapping[str, Mapping[str, Any]]) -> list[str]:
     shares = {name: figures for name, figures in variables.items() if "interval" in figures}
     notes = (few_rows_note(name, figures["rows"], figures["interval"]) for name, figures in shares.items())
     return [note for note in notes if note is not None]
+
+
+def _codes_of_elements(graphs: Graphs) -> str:
+    """Metrics of codes count rows, and nothing hidden has one value a row."""
+    names = [name for name in (*graphs.latent, *graphs.supervised) if graphs.variables[name].plates]
+    stand = "stands" if len(names) == 1 else "stand"
+    return f"no code is held against `data.factors`: {listed(names)} {stand} in plates, and metrics of codes count rows"
 
 
 def known_factors(graphs: Graphs, rows: Rows) -> dict[str, NDArray[Any]]:
