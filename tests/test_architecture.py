@@ -37,7 +37,7 @@ ROOMS = {
     ),
     "runtime": (
         "errors", "data", "measures", "runs", "training", "answering", "predicting", "probing", "figures", "sweeping",
-        "cli",
+        "cluster", "cli",
     ),
     "runtime.data": ("randomness", "read", "stream", "preparation"),
     "runtime.training": ("processes", "speed", "step", "loop"),

@@ -25,10 +25,11 @@ from runtime.data import prepare
 from runtime.errors import RunError
 from runtime.runs.checkpoints import read_weights
 from runtime.runs.run_folder import Run, open_run
+from runtime.training.loop import saving
 from runtime.training.loop.fitting import fit
 from runtime.training.loop.progress import SilentReporter
 from runtime.training.loop.selection import Best, Criterion
-from runtime.training.loop.state import read_state
+from runtime.training.loop.state import TrainState, read_state, save_state
 from runtime.training.processes.devices import build_accelerator, placement, resolve_device
 from runtime.training.step.averaging import Average
 from runtime.training.step.compilation import compiled_networks
@@ -516,6 +517,51 @@ def test_a_run_killed_by_sigkill_resumes_to_the_very_same_weights(tmp_path: Path
     assert same(read_state(resumed.state_file).weights, read_state(whole.state_file).weights)
     timeless = [[{**record, "seconds": 0} for record in run.metrics()] for run in (resumed, whole)]
     assert timeless[0] == timeless[1]
+
+
+def test_epochs_that_follow_fast_are_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files are the same as those of a training that writes after each epoch, and they are written once."""
+    written: list[str] = []
+
+    def counting(path: Path, state: TrainState) -> None:
+        written.append(path.parent.parent.name)
+        save_state(path, state)
+
+    monkeypatch.setattr(saving, "save_state", counting)
+    monkeypatch.setattr(saving, "PAUSE", 0.0)
+    settings = ["training.ema=0.9", EPOCHS]
+    often = train_tiny(tmp_path, *settings, out="often")
+    monkeypatch.setattr(saving, "PAUSE", 600.0)
+    seldom = train_tiny(tmp_path, *settings, out="seldom")
+    assert [written.count(name) for name in ("often", "seldom")] == [7, 2], "the first is the start's"
+    for file in ("last_file", "best_file"):
+        assert same(weights_of(getattr(often, file)), weights_of(getattr(seldom, file)))
+    states = [read_state(run.state_file) for run in (often, seldom)]
+    assert same(states[0].weights, states[1].weights) and same(states[0].average, states[1].average)
+    assert states[0].position.best == states[1].position.best
+    assert read_weights(often.best_file).facts["epoch"] == read_weights(seldom.best_file).facts["epoch"]
+
+
+@pytest.mark.parametrize("error", [RunError("the disk is on fire", "get out"), KeyboardInterrupt()])
+def test_whatever_ends_a_training_leaves_the_epochs_that_waited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    class Breaking(SilentReporter):
+        interval = 0.0
+
+        def step(self, epoch: int, done: int, info: StepInfo) -> None:
+            if done == 10:  # the second of four steps of epoch 3
+                raise error
+
+    monkeypatch.setattr(saving, "PAUSE", 600.0)
+    with pytest.raises(type(error)):
+        train_tiny(tmp_path, EPOCHS, out="broken", progress=Breaking())
+    broken = Run(tmp_path / "broken")
+    assert read_state(broken.state_file).position.epoch == 2 == broken.manifest()["epochs"]
+    assert read_weights(broken.last_file).facts["epoch"] == 2
+    resumed = train_tiny(tmp_path, EPOCHS, out="broken", resume=True)
+    whole = train_tiny(tmp_path, EPOCHS, out="whole")
+    assert same(weights_of(resumed.last_file), weights_of(whole.last_file))
 
 
 class Impatient(SilentReporter):

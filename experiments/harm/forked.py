@@ -65,7 +65,9 @@ def graphspec(
     sys.stderr.flush()
     child = os.fork()
     if child == 0:
-        _be_the_command(arguments, folder, said, _counting(folder, counted, die_at, full_at, torn))
+        _be_the_command(
+            arguments, folder, said, _counting(folder, counted, die_at, full_at, torn), clocked=kill_after is not None
+        )
     if kill_after is not None:
         time.sleep(kill_after)
         os.kill(child, signal.SIGKILL)
@@ -74,7 +76,9 @@ def graphspec(
     return Outcome(os.waitstatus_to_exitcode(status), output, int(counted.read_text() or 0))
 
 
-def _be_the_command(arguments: Sequence[str], folder: Path, said: Path, hook: Callable[[str, Any], None]) -> None:
+def _be_the_command(
+    arguments: Sequence[str], folder: Path, said: Path, hook: Callable[[str, Any], None], *, clocked: bool
+) -> None:
     code = 70
     try:
         out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -84,7 +88,9 @@ def _be_the_command(arguments: Sequence[str], folder: Path, said: Path, hook: Ca
         sys.argv = ["graphspec", *arguments]
         sys.addaudithook(hook)
         from runtime.cli.app import app
+        from runtime.training.loop import saving
 
+        saving.PAUSE = saving.PAUSE if clocked else 0.0  # file operations are the same ones in each run
         app()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1

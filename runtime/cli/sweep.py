@@ -58,6 +58,10 @@ def sweep(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Runs at a time; by default one a core, one on a GPU.")
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="ADDRESS", help="Train on a Dask cluster: tcp://MACHINE:8786 (docs/scaling.md)."),
+    ] = None,
     measure: Annotated[
         Literal["both", "test", "validation"],
         typer.Option("--measure", help="Which rows to report; with validation the test rows are never looked at."),
@@ -115,7 +119,7 @@ def sweep(
     collect_again()
     options = SweepOptions(data_dir, device, allow_python, test=measure != "validation")
     splits = ("test", "validation") if measure == "both" else (measure,)
-    wishes = Wishes(out or Path("sweeps") / plan.name, jobs, quiet, as_json, options, splits)
+    wishes = Wishes(out or Path("sweeps") / plan.name, jobs, quiet, as_json, options, splits, on)
     if search is not None:
         run_search(plan, ranges, search, storage, wishes)
     else:

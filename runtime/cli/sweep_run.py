@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from graphspec.reading.suggestions import counted
-from runtime.cli.common import EXIT_FAULT, EXIT_INTERRUPTED, console, error_console, print_json
+from runtime.cli.common import EXIT_FAULT, EXIT_INTERRUPTED, console, error_console, print_json, tell
 from runtime.errors import DataError, RunError
 from runtime.sweeping.grid import Clockwork, Outcome, conclude, machine_facts, share_cores, train_plan
 from runtime.sweeping.ranges import Range
 from runtime.sweeping.results import Failure
 from runtime.sweeping.run_commands import RunCommand, SweepOptions, to_train, training_of
-from runtime.sweeping.run_pool import Pool
+from runtime.sweeping.run_pool import Pool, Runs
 from runtime.sweeping.sweep_folder import SweepFolder
 from runtime.sweeping.sweep_plan import SweepPlan
 from runtime.sweeping.sweep_progress import choose_display
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What grid and search share. `out`: the sweep's folder."""
+    """What grid and search share. out: the sweep's folder; on: the scheduler of a cluster, else this machine."""
 
     out: Path
     jobs: int | None
@@ -38,6 +38,7 @@ class Wishes:
     as_json: bool
     options: SweepOptions
     splits: tuple[str, ...]
+    on: str | None = None
 
     @property
     def shown(self) -> "Console | None":
@@ -53,24 +54,21 @@ class Wishes:
 def run_grid(plan: SweepPlan, wishes: Wishes) -> None:
     """Train what is left of a plan and print the table; exit 1 if a run failed, 130 after Ctrl-C."""
     folder, options = SweepFolder(wishes.out), wishes.options
-    jobs, threads = share_cores(wishes.jobs, len(plan.runs), _device(options.device))
-    facts, failures = machine_facts(jobs, threads), dict[str, Failure]()
+    failures: dict[str, Failure] = {}
     folder.record()
-    with _asked_to_stop(), folder.locked() as lock:
+    with _asked_to_stop(), folder.locked() as lock, _crew(wishes, len(plan.runs), lock) as crew:
         clock = Clockwork(folder, folder.join(plan, "grid"))
         left = to_train(plan, folder, options)
-        _announce(
-            wishes.shown, f"{plan.spec}: {counted(len(plan.runs), 'run')}", len(plan.runs) - len(left), jobs, threads
-        )
+        _announce(wishes.shown, f"{plan.spec}: {counted(len(plan.runs), 'run')}", len(plan.runs) - len(left), crew)
         names = {training.name for training in left}
         _check_data(plan, options, lambda point: any(run.name in names for c in point.columns for run in c.runs))
 
         def gather() -> Outcome:
-            return conclude(plan, folder, failures, wishes.splits, clock.minutes, wishes.command, facts)
+            return conclude(plan, folder, failures, wishes.splits, clock.minutes, wishes.command, crew.facts)
 
         with choose_display(wishes.shown, len(left)) as display:
             try:
-                train_plan(plan, folder, options, Pool(jobs, threads, display, lock), clock, failures)
+                train_plan(plan, folder, options, crew.pool(display), clock, failures)
             except KeyboardInterrupt:
                 gather()
                 missing = len(to_train(plan, folder, options))
@@ -86,18 +84,17 @@ def run_search(plan: SweepPlan, ranges: tuple[Range, ...], count: int, storage: 
 
     folder, figure = SweepFolder(wishes.out), Figure.of(plan.graphs)
     options = SweepOptions(wishes.options.data_dir, wishes.options.device, wishes.options.allow_python, test=False)
-    jobs, threads = share_cores(wishes.jobs, count * len(plan.seeds), _device(options.device))
     folder.record()
-    with _asked_to_stop(), folder.locked() as lock:
+    with _asked_to_stop(), folder.locked() as lock, _crew(wishes, count * len(plan.seeds), lock) as crew:
         clock = Clockwork(folder, folder.join(plan, "search"))
         study = open_study(plan, ranges, figure, storage, folder)
         search = Search(plan, folder, options, study, ranges, figure, count)
-        _announce(wishes.shown, f"{plan.spec}: {counted(count, 'trial')}", len(search.complete()), jobs, threads)
+        _announce(wishes.shown, f"{plan.spec}: {counted(count, 'trial')}", len(search.complete()), crew)
         _check_data(plan, options, lambda point: len(search.complete()) < count)
 
         def train(tasks: Iterator[RunCommand], done: Callable[[RunCommand, int], None], total: int) -> None:
             with choose_display(wishes.shown, total) as display:
-                Pool(jobs, threads, display, lock).run(tasks, done)
+                crew.pool(display).run(tasks, done)
 
         try:
             train(search.tasks(), search.done, (count - len(search.complete())) * len(plan.seeds))
@@ -107,11 +104,11 @@ def run_search(plan: SweepPlan, ranges: tuple[Range, ...], count: int, storage: 
                 tasks = [training_of(plan.spec, run, folder, measured) for run in best.runs]
                 train(iter(tasks), search.note, len(tasks))
         except KeyboardInterrupt:
-            conclude_search(search, None, clock.minutes, wishes.command, machine_facts(jobs, threads))
+            conclude_search(search, None, clock.minutes, wishes.command, crew.facts)
             _stopped(f"{len(search.complete())} of {counted(count, 'trial')} complete", wishes.command)
         finally:
             clock.note(now=True)
-        _finish(conclude_search(search, best, clock.minutes, wishes.command, machine_facts(jobs, threads)), wishes)
+        _finish(conclude_search(search, best, clock.minutes, wishes.command, crew.facts), wishes)
 
 
 def print_runs(plan: SweepPlan, as_json: bool) -> None:
@@ -192,8 +189,37 @@ def _asked_to_stop() -> Iterator[None]:
         signal.signal(signal.SIGTERM, earlier)
 
 
-def _announce(shown: "Console | None", what: str, done: int, jobs: int, threads: int) -> None:
+def _announce(shown: "Console | None", what: str, done: int, crew: "Crew") -> None:
     if shown is not None:
         finished = f", {done} finished already" if done else ""
-        text = f"{what}{finished}; {jobs} at a time, {counted(threads, 'thread')} each"
-        shown.print(text, highlight=False, markup=False, soft_wrap=True)
+        shown.print(f"{what}{finished}; {crew.words}", highlight=False, markup=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who carries out the runs. facts: for the summary; words: for people; pool: of a display that is told."""
+
+    facts: dict[str, Any]
+    words: str
+    pool: Callable[[Any], Runs[RunCommand]]
+
+
+@contextmanager
+def _crew(wishes: Wishes, runs: int, lock: int | None) -> Iterator[Crew]:
+    """Processes on this machine, or on those of a cluster."""
+    if wishes.on is None:
+        jobs, threads = share_cores(wishes.jobs, runs, _device(wishes.options.device))
+        words = f"{jobs} at a time, {counted(threads, 'thread')} each"
+        yield Crew(machine_facts(jobs, threads), words, lambda display: Pool(jobs, threads, display, lock))
+        return
+    from runtime.cluster.cluster_pool import ClusterPool
+    from runtime.cluster.connecting import connected
+    from runtime.cluster.on_worker import THREADS
+
+    with connected(wishes.on, wishes.out) as cluster:
+        at_once = min(cluster.threads(), wishes.jobs or cluster.threads())
+        facts = {"processor": ", ".join(cluster.processors), "workers": cluster.workers(), "jobs": at_once}
+        words = f"{at_once} at a time on {counted(cluster.workers(), 'worker')}, {counted(THREADS, 'thread')} each"
+        yield Crew(
+            {**facts, "threads": THREADS}, words, lambda display: ClusterPool(cluster, display, wishes.jobs, tell)
+        )

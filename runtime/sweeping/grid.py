@@ -14,7 +14,7 @@ from runtime.runs.atomic_files import write_text
 from runtime.sweeping.folds import over_folds
 from runtime.sweeping.results import Failure, rows_of
 from runtime.sweeping.run_commands import RunCommand, SweepOptions, failure_of, to_train
-from runtime.sweeping.run_pool import Pool, cores
+from runtime.sweeping.run_pool import Runs, cores
 from runtime.sweeping.sweep_folder import SweepFolder
 from runtime.sweeping.sweep_plan import SweepPlan
 from runtime.sweeping.sweep_tables import SweepTable, as_markdown, as_text, build_table
@@ -78,7 +78,7 @@ def train_plan(
     plan: SweepPlan,
     folder: SweepFolder,
     options: SweepOptions,
-    pool: Pool[RunCommand],
+    pool: Runs[RunCommand],
     clock: Clockwork,
     failures: dict[str, Failure],
 ) -> None:

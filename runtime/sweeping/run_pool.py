@@ -35,6 +35,13 @@ class Task(Protocol):
     def arguments(self) -> Sequence[str]: ...
 
 
+class Runs(Protocol[T]):
+    """Something that carries out tasks."""
+
+    def run(self, tasks: Iterator[T], done: Callable[[T, int], None]) -> None:
+        """Run what `tasks` gives; `done` hears of each exit code."""
+
+
 class Watcher(Protocol[W]):
     """Told what happens; it may raise KeyboardInterrupt, which stops everything."""
 
@@ -68,6 +75,46 @@ def log_of(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.log")
 
 
+def started(
+    arguments: Sequence[str], folder: Path, threads: int, keep: int | None = None, where: Path | None = None
+) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """`graphspec ARGUMENTS` as a process of its own, which ends when this one does, and the log that it writes.
+
+    where: its working folder, by default this one's."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    log = log_of(folder).open("ab")
+    path = os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if part)
+    options = {} if keep is None else {"pass_fds": (keep,)}
+    popen = subprocess.Popen(
+        [sys.executable, "-P", "-m", "runtime.cli.watchdog", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **dict.fromkeys(_BLAS, str(threads)), "PYTHONPATH": path},
+        cwd=where,
+        start_new_session=True,  # Ctrl-C in the terminal reaches the sweep alone, which passes it on
+        **options,  # type: ignore[call-overload]
+    )
+    return popen, log
+
+
+def asked_to_end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Ask all to save and stop; those that do not within a minute, or at a second Ctrl-C, are ended."""
+    try:
+        for process in processes:
+            process.send_signal(signal.SIGTERM)  # SIGINT is ignored below nohup and the like
+        end = time.monotonic() + _PATIENCE
+        for process in processes:
+            process.wait(max(0.1, end - time.monotonic()))
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        pass
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
 class Pool(Generic[T]):
     """At most `jobs` processes at a time, `threads` threads each. `keep`: a file descriptor that they hold open."""
 
@@ -97,24 +144,9 @@ class Pool(Generic[T]):
             raise
 
     def _start(self, task: T) -> None:
-        task.folder.parent.mkdir(parents=True, exist_ok=True)
-        log = log_of(task.folder).open("ab")
-        options = {} if self.keep is None else {"pass_fds": (self.keep,)}
-        popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", "runtime.cli.watchdog", *task.arguments],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=self._environment(),
-            start_new_session=True,  # Ctrl-C in the terminal reaches the sweep alone, which passes it on
-            **options,  # type: ignore[call-overload]
-        )
+        popen, log = started(task.arguments, task.folder, self.threads, self.keep)
         self._running.append(_Process(task, popen, log))
         self.watcher.started(task)
-
-    def _environment(self) -> dict[str, str]:
-        path = os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if part)
-        return {**os.environ, **dict.fromkeys(_BLAS, str(self.threads)), "PYTHONPATH": path}
 
     def _reap(self, done: Callable[[T, int], None]) -> None:
         for process in [p for p in self._running if p.popen.poll() is not None]:
@@ -124,21 +156,9 @@ class Pool(Generic[T]):
             done(process.task, process.popen.returncode)
 
     def _stop(self) -> None:
-        """Ask all to save and stop; those that do not within a minute, or at a second Ctrl-C, are ended."""
-        try:
-            for process in self._running:
-                process.popen.send_signal(signal.SIGTERM)  # SIGINT is ignored below nohup and the like
-            end = time.monotonic() + _PATIENCE
-            for process in self._running:
-                process.popen.wait(max(0.1, end - time.monotonic()))
-        except (KeyboardInterrupt, subprocess.TimeoutExpired):
-            pass
-        finally:
-            for process in self._running:
-                if process.popen.poll() is None:
-                    process.popen.kill()
-                    process.popen.wait()
-                _close(process)
+        asked_to_end([process.popen for process in self._running])
+        for process in self._running:
+            _close(process)
 
 
 def _close(process: "_Process[T]") -> None:

@@ -6,7 +6,7 @@ Everything random in a step follows from the seed and the step's number, so a re
 """
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from compiler.model.model import Model
 from compiler.symbolic.schedules import ObjectiveWeights, value_at
 from runtime.data.stream.streams import BatchRows, epoch_batches, steps_per_epoch
+from runtime.errors import UnwritableError
 from runtime.measures.evaluation import evaluate_rows
-from runtime.runs.atomic_files import write_copy
-from runtime.runs.checkpoints import load_weights, save_weights
+from runtime.runs.checkpoints import load_weights
 from runtime.runs.records import append_record, flat
 from runtime.training.loop.effective_samples import Collapse, mean_effective_samples
 from runtime.training.loop.health import check_weights, refuse_broken
@@ -24,7 +24,8 @@ from runtime.training.loop.initialization import Frozen
 from runtime.training.loop.interruption import StopRequest
 from runtime.training.loop.progress import Clock, Reporter
 from runtime.training.loop.run_plan import TRACE, RunPlan
-from runtime.training.loop.state import Position, TrainState, load_optimizer, not_a_state, save_state
+from runtime.training.loop.saving import Saving, Weights
+from runtime.training.loop.state import Position, TrainState, load_optimizer, not_a_state
 from runtime.training.processes.collectives import StopVote, Wish, from_all, processes, told_to_all
 from runtime.training.speed.profiling import Profile, describe_table
 from runtime.training.speed.timing import StepTimes, first_steps
@@ -45,6 +46,7 @@ class Training:
     def __init__(self, model: Model, plan: RunPlan, accelerator: "Accelerator", reporter: Reporter) -> None:
         self.model, self.plan, self.accelerator, self.reporter = model, plan, accelerator, reporter
         self.position = self.saved = Position()
+        self.saving = Saving(plan.run, plan.spec)
         self.frozen = Frozen(model)
         self.stepper = Stepper(model, plan.data, plan.training, accelerator)
         self.meter, self.average = self.stepper.meter, self.stepper.average
@@ -83,8 +85,12 @@ class Training:
     def _write_state(self, meter: MeterState) -> None:
         """meter: the log of the open epoch, of all processes."""
         if self.accelerator.is_main_process:
-            save_state(self.plan.run.state_file, self._state(meter))
+            self.saving.state(self._state(meter))
         self.saved = self.position
+
+    def _write_waiting(self) -> None:
+        """Write what the last epochs left; nothing where it is written already."""
+        self.saved = self.saving.write_all() or self.saved
 
     def _state(self, meter: MeterState) -> TrainState:
         """Everything `restore` needs."""
@@ -115,6 +121,10 @@ class Training:
                 while not self.plan.over(self.position):
                     if not self._epoch(clock, request, profile):
                         return False
+        except BaseException:
+            with suppress(UnwritableError):  # what ended the training says it all
+                self._write_waiting()
+            raise
         finally:
             self.reporter.stop()
             if profile is not None:
@@ -149,7 +159,10 @@ class Training:
                 return False
         self._finish_epoch(clock, began)
         stop = self._agreement.finish(Wish.STOP if request.asked else Wish.NOTHING) is Wish.STOP
-        return not stop or self.plan.over(self.position)
+        over = self.plan.over(self.position)
+        if stop or over:
+            self._write_waiting()
+        return not stop or over
 
     def _wish(self, request: StopRequest, clock: Clock, saved: float) -> Wish:
         """What this process wants after a step; now and then it looks at its own numbers, and shows them."""
@@ -188,11 +201,12 @@ class Training:
     # --- the end of an epoch --------------------------------------------------------------------------------------
 
     def _finish_epoch(self, clock: Clock, began: float) -> None:
-        """Log, validate, save. The state comes last: killed before it, training resumes at the epoch's start."""
+        """Log, validate, save: at once, or after further epochs where they follow fast."""
         info = self._read()
         self.times.pause()
         check_weights(self.model, self.position.epoch, self.plan.run.folder)
         done = self.position.epoch + 1
+        at_once = self.saving.due or processes() > 1
         self.model.eval()
         answering = self.average if self.plan.training.ema is not None else None
         with nullcontext() if answering is None else answering.in_place():
@@ -203,9 +217,14 @@ class Training:
             record = self._record(info, validation, clock.seconds - began)
             if self.accelerator.is_main_process:
                 append_record(self.plan.run.metrics_file, record)
-                self._save_weights(record, is_best=best.epoch == done)
+                keep = self.saving.weights if at_once else self.saving.weights_later
+                keep(self._weights(record), best.epoch == done)
         self.meter.restart()
-        self._save(clock, self.meter.state())
+        if at_once:
+            self._save(clock, self.meter.state())
+        else:
+            self.position = replace(self.position, seconds=clock.seconds)
+            self.saving.state_later(self._state(self.meter.state()))
         if self.plan.tensorboard:
             self.accelerator.log(dict(flat(record)), step=self.position.step)
         self.reporter.epoch(record)
@@ -242,12 +261,10 @@ class Training:
             "ess": info.effective_samples,
         }
 
-    def _save_weights(self, record: dict[str, Any], is_best: bool) -> None:
+    def _weights(self, record: dict[str, Any]) -> Weights:
         facts = {name: record[name] for name in ("epoch", "step", "validation")} | {"rates": vars(self.stepper.rates)}
         facts["starts"] = {name: start.to_json() for name, start in self.model.graphs.starts.items()}
-        save_weights(self.plan.run.last_file, self.model.state_dict(), self.plan.spec, facts)
-        if is_best:
-            write_copy(self.plan.run.last_file, self.plan.run.best_file)
+        return Weights(self.model.state_dict(), facts)
 
     def _save_within_epoch(self, clock: Clock) -> None:
         merged = self._merged()

@@ -1,0 +1,1 @@
+"""Work that other machines do: a Dask cluster carries out `graphspec` commands in folders that all machines see."""
