@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from sweep_runs import graphspec, summary
@@ -114,6 +115,25 @@ def test_ctrl_c_stops_what_works_elsewhere_and_saves(
         run_on(cluster, tmp_path, tasks(tmp_path, "stopped"), stop)
     manifest = Run(tmp_path / "runs" / "stopped").manifest()
     assert manifest["status"] == "interrupted" and 2 < manifest["epochs"] < 60
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_parts_are_predicted_by_workers_as_here(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    train_tiny(tmp_path, "training.epochs=1")
+    Path("parts").mkdir()
+    for number in range(2):
+        np.savez(Path("parts") / f"{number}.npz", x=np.random.default_rng(number).integers(0, 2, (4, 6)))
+    here = ("predict", "run", "parts/*.npz", "-o", "here", "--device", "cpu")
+    assert graphspec(*here).exit_code == 0
+    there = (*here[:4], "there", *here[5:], "--on", cluster.scheduler_address)
+    monkeypatch.setattr("sys.argv", ["graphspec", *there])
+    result = graphspec(*there)
+    assert result.exit_code == 0, result.output
+    assert "there  (2 files; 8 rows)" in result.stdout
+    for path in Path("here").glob("*.npz"):
+        one, other = np.load(path), np.load(Path("there") / path.name)
+        assert all(np.array_equal(one[name], other[name]) for name in one.files) and one.files == other.files
 
 
 def test_an_address_where_nobody_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """`graphspec predict`: what a run says of rows that it has never seen."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from graphspec.language.base import LARGEST_SEED
 from runtime.cli.common import AllowPythonOption, DataDirOption, RunArgument, console, error_console, tell
 from runtime.cli.run_options import CheckpointOption
+from runtime.errors import RunError
 
 
 def predict(
@@ -16,12 +18,15 @@ def predict(
         str,
         typer.Argument(
             metavar="INPUT",
-            help="A .csv, .tsv (or .gz), .parquet or .npz file, a folder of pictures, a known set, or - for a table on "
-            "standard input.",
+            help="A .csv, .tsv (or .gz), .parquet or .npz file, a folder of pictures, a known set, - for a table on "
+            'standard input, or a pattern for many files: "parts/*.parquet".',
         ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="A .csv, .tsv (or .gz), .parquet or .npz file.")
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="A .csv, .tsv (or .gz), .parquet or .npz file; of many, a folder."
+        ),
     ],
     latents: Annotated[
         str, typer.Option("--latents", metavar="mean|draws|none", help="Latents as means with deviations, or one draw.")
@@ -62,12 +67,19 @@ def predict(
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, metavar="N", help="Rows of one call.")] = 500,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
     checkpoint: CheckpointOption = "best",
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="ADDRESS", help="Many files on a Dask cluster: tcp://MACHINE:8786."),
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", metavar="NAME", hidden=True)] = None,
     data_dir: DataDirOption = None,
     allow_python: AllowPythonOption = False,
 ) -> None:
     """Answer for new rows: labels with probabilities, numbers with intervals, latents; in the data's units and names.
 
     Example:  graphspec predict runs/table new-patients.csv -o answers.csv
+
+              graphspec predict runs/table "parts/*.parquet" -o answers
 
     Columns may stand in any order; those that the model does not know stay. A label that a row has is used for the
     others, and a column that is there already is filled where it is blank. Rows are read as in training, by what the
@@ -82,6 +94,19 @@ def predict(
         run, checkpoint=checkpoint, device=resolve_device(device), data_dir=data_dir, allow_python=allow_python
     )
     asked = asked_for(used, latents, interval, keep, threshold or (), samples, seed, impute, draws)
+    from runtime.predicting.many_files import ManyFiles, many_files, parts_of
+
+    if many_files(source):
+        from runtime.cli.predict_many import chosen, predict_here, predict_there, without_address
+
+        many = ManyFiles(used, chosen(parts_of(source, output), only or ()), asked, checkpoint)
+        if on is None:
+            predict_here(many, batch_size)
+        else:
+            predict_there(many, on, without_address(sys.argv[1:]))
+        return
+    if on is not None:
+        raise RunError(f"{source} is one file, which one process answers", 'for --on name many: "parts/*.csv"')
     from runtime.cli.row_progress import row_progress
 
     with row_progress(error_console) as progress:
