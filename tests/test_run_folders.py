@@ -24,7 +24,7 @@ from runtime.runs import run_lock
 from runtime.runs.checkpoints import DIGEST, read_tensors, read_weights
 from runtime.runs.claiming import claim_new, claim_old
 from runtime.runs.run_folder import Run, open_run
-from runtime.training.loop import saving
+from runtime.training.loop import epoch_files
 from runtime.training.loop.fitting import fit
 from runtime.training.loop.loop import Training
 
@@ -475,7 +475,7 @@ def test_a_full_disk_says_what_was_kept_and_resumes(monkeypatch: pytest.MonkeyPa
     whole = train_tiny(Path(), out="whole")
     with monkeypatch.context() as patched:
         patched.setattr(atomic_files, "commit", full)
-        patched.setattr(saving, "PAUSE", 0.0)
+        patched.setattr(epoch_files, "PAUSE", 0.0)
         with pytest.raises(UnwritableError, match=r"no space left in run/checkpoints to write state\.") as caught:
             train_tiny(Path(), out="run")
     assert "epoch 1 is kept in" in caught.value.hint

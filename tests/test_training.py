@@ -25,7 +25,7 @@ from runtime.data import prepare
 from runtime.errors import RunError
 from runtime.runs.checkpoints import read_weights
 from runtime.runs.run_folder import Run, open_run
-from runtime.training.loop import saving
+from runtime.training.loop import epoch_files
 from runtime.training.loop.fitting import fit
 from runtime.training.loop.progress import SilentReporter
 from runtime.training.loop.selection import Best, Criterion
@@ -527,11 +527,11 @@ def test_epochs_that_follow_fast_are_written_together(tmp_path: Path, monkeypatc
         written.append(path.parent.parent.name)
         save_state(path, state)
 
-    monkeypatch.setattr(saving, "save_state", counting)
-    monkeypatch.setattr(saving, "PAUSE", 0.0)
+    monkeypatch.setattr(epoch_files, "save_state", counting)
+    monkeypatch.setattr(epoch_files, "PAUSE", 0.0)
     settings = ["training.ema=0.9", EPOCHS]
     often = train_tiny(tmp_path, *settings, out="often")
-    monkeypatch.setattr(saving, "PAUSE", 600.0)
+    monkeypatch.setattr(epoch_files, "PAUSE", 600.0)
     seldom = train_tiny(tmp_path, *settings, out="seldom")
     assert [written.count(name) for name in ("often", "seldom")] == [7, 2], "the first is the start's"
     for file in ("last_file", "best_file"):
@@ -553,7 +553,7 @@ def test_whatever_ends_a_training_leaves_the_epochs_that_waited(
             if done == 10:  # the second of four steps of epoch 3
                 raise error
 
-    monkeypatch.setattr(saving, "PAUSE", 600.0)
+    monkeypatch.setattr(epoch_files, "PAUSE", 600.0)
     with pytest.raises(type(error)):
         train_tiny(tmp_path, EPOCHS, out="broken", progress=Breaking())
     broken = Run(tmp_path / "broken")

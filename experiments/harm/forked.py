@@ -88,9 +88,9 @@ def _be_the_command(
         sys.argv = ["graphspec", *arguments]
         sys.addaudithook(hook)
         from runtime.cli.app import app
-        from runtime.training.loop import saving
+        from runtime.training.loop import epoch_files
 
-        saving.PAUSE = saving.PAUSE if clocked else 0.0  # file operations are the same ones in each run
+        epoch_files.PAUSE = epoch_files.PAUSE if clocked else 0.0  # file operations are the same ones in each run
         app()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1

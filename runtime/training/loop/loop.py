@@ -19,12 +19,12 @@ from runtime.measures.evaluation import evaluate_rows
 from runtime.runs.checkpoints import load_weights
 from runtime.runs.records import append_record, flat
 from runtime.training.loop.effective_samples import Collapse, mean_effective_samples
+from runtime.training.loop.epoch_files import Saving, Weights
 from runtime.training.loop.health import check_weights, refuse_broken
 from runtime.training.loop.initialization import Frozen
 from runtime.training.loop.interruption import StopRequest
 from runtime.training.loop.progress import Clock, Reporter
 from runtime.training.loop.run_plan import TRACE, RunPlan
-from runtime.training.loop.saving import Saving, Weights
 from runtime.training.loop.state import Position, TrainState, load_optimizer, not_a_state
 from runtime.training.processes.collectives import StopVote, Wish, from_all, processes, told_to_all
 from runtime.training.speed.profiling import Profile, describe_table
