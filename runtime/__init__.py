@@ -3,11 +3,15 @@
 TYPE_CHECKING = False  # typing itself takes longer to load than all else before a Ctrl-C can be answered in words
 
 if TYPE_CHECKING:
+    from runtime.estimators.scikit_learn import GraphspecClassifier, GraphspecRegressor, GraphspecTransformer
     from runtime.predicting.predictor import Predictor, open_predictor
     from runtime.runs.run_folder import Run, open_run
     from runtime.training.loop.fitting import fit
 
-__all__ = ["Predictor", "Run", "fit", "open_predictor", "open_run"]
+__all__ = [
+    "GraphspecClassifier", "GraphspecRegressor", "GraphspecTransformer", "Predictor", "Run", "fit", "open_predictor",
+    "open_run",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
@@ -20,6 +24,10 @@ def __getattr__(name: str) -> object:
         from runtime.predicting import predictor
 
         return getattr(predictor, name)
+    if name in ("GraphspecClassifier", "GraphspecRegressor", "GraphspecTransformer"):
+        from runtime.estimators import scikit_learn
+
+        return getattr(scikit_learn, name)
     if name in ("Run", "open_run"):
         from runtime.runs import run_folder
 

@@ -501,7 +501,7 @@ def test_a_predictor_gives_what_the_command_writes(birds: Run, tmp_path: Path) -
     assert np.isfinite(np.array(filled["wing"], dtype=float)).all() and filled["bill"][3] != "unknown"
     assert len(predictor.impute(columns, draws=2)["draw"]) == 16
     pyarrow = pytest.importorskip("pyarrow")
-    assert list(predictor.predict(pyarrow.table(columns))["kind"]) == [row["kind"] for row in written]
+    assert predictor.predict(pyarrow.table(columns))["kind"].to_pylist() == [row["kind"] for row in written]
 
 
 def test_a_predictor_reads_a_frame_by_the_interchange(birds: Run) -> None:

@@ -38,6 +38,10 @@ class Model(Queries):
         self._seed, self._allow_python = seed, allow_python
         self._build()
 
+    def _repr_svg_(self) -> str:
+        """Both graphs as a notebook shows them."""
+        return self.graphs._repr_svg_()
+
     def _build(self) -> None:
         graphs, dtype = self.graphs, self.dtype
         self.factors, made = nn.ModuleDict(), dict[str, Any]()

@@ -12,6 +12,7 @@ from compiler.model.compiled import Compiled
 from compiler.model.evaluation import Group
 from compiler.model.given import GivenTensors
 from compiler.model.label_assignment import Asked, at_places, label_places
+from compiler.model.trained_units import TrainedRange, outside_unit
 from compiler.plan.exact_answers import plan_chosen, plan_exact_densities
 from compiler.plan.questions import plan_densities, plan_draws, plan_generation, plan_means, plan_own, plan_posterior
 from compiler.plan.running import Context
@@ -25,7 +26,7 @@ from graphspec.language.objective import AnswerBy
 
 class Queries(nn.Module):
     """Questions to one model, by rows as the user has them. rates: how many training rows carry labels, if known.
-    ranges: of standardized variables, if known, between which values [elements] rows must lie that can be meant."""
+    ranges: what training rows held of standardized variables, if known."""
 
     compiled: Compiled
 
@@ -33,7 +34,7 @@ class Queries(nn.Module):
         super().__init__()
         self.graphs, self.dtype = graphs, dtype
         self.rates: Rates | None = None
-        self.ranges: Mapping[str, tuple[Tensor, Tensor]] = {}
+        self.ranges: Mapping[str, TrainedRange] = {}
 
     def prepare(self, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rows as the modules expect them; labels that are not there at all are blank, and of plates with a count there
@@ -140,16 +141,19 @@ class Queries(nn.Module):
         return found
 
     def _refuse_other_units(self, rows: Mapping[str, Tensor]) -> None:
-        """Raises ValueError where most rows of a standardized variable lie where none can that is standardized."""
-        for name, (low, high) in self.ranges.items():
-            if name in rows and len(rows[name]):
-                values = presence.for_every_place(self.graphs.variables[name], rows[name]).reshape(len(rows[name]), -1)
-                far = ((values < low.to(values)) | (values > high.to(values))).any(1)
-                if float(far.double().mean()) > 0.5:
-                    raise ValueError(
-                        f"rows of {name!r} are not in the units that the model was trained in, which are standardized: "
-                        "`runtime.open_predictor(RUN).predict(table)` takes values as the data have them"
-                    )
+        """Raises ValueError where most rows of a variable are clearly not in the units that training had."""
+        for name, values in rows.items():
+            variable, known = self.graphs.variables[name], self.ranges.get(name)
+            if not len(values) or (known is None and variable.domain != "unit"):
+                continue
+            flat = presence.for_every_place(variable, values).reshape(len(values), -1)
+            if known is None and outside_unit(flat):
+                raise ValueError(f"rows of {name!r} lie between 0 and 1; bytes of pictures are to be divided by 255")
+            if known is not None and known.refuses(flat):
+                raise ValueError(
+                    f"rows of {name!r} are not in the units that the model was trained in, which are standardized: "
+                    "`runtime.open_predictor(RUN).predict(table)` takes values as the data have them"
+                )
 
     def _labels_counted_by(self, name: str) -> list[str]:
         """Labels of the elements that a variable counts."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
+from importlib import import_module
 
 from compiler.symbolic.agreement import Agreement, agreements
 from compiler.symbolic.cost import Cost, program_cost
@@ -64,6 +66,11 @@ class Explanation:
     patterns: tuple[PatternExplanation, ...]
     skipped: int
     one_for_all: bool = False
+
+    def _repr_html_(self) -> str:
+        """As `graphspec explain` prints it, for a notebook. (By name: that file reads this one.)"""
+        text: str = import_module("compiler.symbolic.explanation_text").as_text(self)
+        return f"<pre>{escape(text)}</pre>"
 
     @property
     def agreements(self) -> tuple[Agreement, ...]:

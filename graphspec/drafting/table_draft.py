@@ -8,6 +8,7 @@ of label and latent; q linear, the label's kept small by `weight_decay`; 300 ste
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count as numbered
 from pathlib import PurePath
 
 from graphspec.drafting.guesses import Guess, guess, told_blanks
@@ -57,6 +58,13 @@ def table_draft(name: str, source: str, table: Table, labels: Sequence[str]) -> 
     numbers = number_format(table)
     columns = [column for column in table.columns.values() if not column.repeated]
     guesses = [guess(column, numbers, label=column.name in labels) for column in columns]
+    return recipe(name, source, table, numbers, guesses, labels)
+
+
+def recipe(
+    name: str, source: str, table: Table, numbers: NumberFormat, guesses: Sequence[Guess], labels: Sequence[str]
+) -> str:
+    """A starter spec for columns of which it is known what they are. Raises ValueError where none is left."""
     variables = list(_variables(guesses, labels))
     if all(variable.label for variable in variables):
         raise ValueError("no column is left to learn from: " + _reasons(guesses))
@@ -96,7 +104,8 @@ def identifier(column: str, taken: set[str]) -> str:
     """A name for a column's variable that no other has; added to `taken`."""
     bare = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_").lower() or "column"
     bare = bare if not bare[0].isdigit() else f"c_{bare}"
-    name = next(n for n in (bare, *(f"{bare}_{i}" for i in range(2, 10**6))) if n not in taken)
+    others = (f"{bare}_{number}" for number in numbered(2))
+    name = bare if bare not in taken else next(other for other in others if other not in taken)
     taken.add(name)
     return name
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import heapify, heappop, heappush
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -228,6 +229,11 @@ class Graphs:
         """The same graphs, values of some variables called so: as the data call them where the spec does not."""
         named = {n: replace(self.variables[n], names=tuple(called)) for n, called in names.items() if called}
         return replace(self, variables={**self.variables, **named}) if named else self
+
+    def _repr_svg_(self) -> str:
+        """Both graphs as a notebook shows them. (By name: drawings are made in a later room, when somebody looks.)"""
+        drawn: bytes = import_module("graphspec.drawing").draw(self, "svg")
+        return drawn.decode()
 
     def told(self, code: str, name: str) -> bool:
         """A variable's spec was given this warning, or says that it wants none."""

@@ -1,12 +1,11 @@
 """A run as an object that answers for tables: the same as `graphspec predict`, from Python and in memory.
 
-A table is a path, the name of a known set, a data frame (pandas, or whatever has `__dataframe__`), a mapping of names
-to arrays, or a structured array. What comes back is a pandas data frame where pandas is installed, else a dictionary of
-arrays.
+A table is a path, the name of a known set, a data frame (pandas, polars, or whatever has `__dataframe__`), a mapping of
+names to arrays, or an array, with names or with the columns that the run reads in its order; values are in the data's
+units. What comes back is a table of the same kind; for all else a pandas data frame where pandas is installed, else a
+dictionary of arrays.
 """
 
-import importlib.util
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from graphspec.graphs.graph import Variable
 from runtime.errors import RunError
 from runtime.measures.evaluation import placement
 from runtime.predicting.cell_texts import named, own_as_text
+from runtime.predicting.held_values import held_values
 from runtime.predicting.input_parts import InputTable
 from runtime.predicting.input_tables import open_input
 from runtime.predicting.input_values import InputReader
@@ -29,7 +29,7 @@ from runtime.predicting.predict_rows import BATCH_ROWS, answered_parts
 from runtime.predicting.row_answers import AskedFor
 from runtime.predicting.row_noise import RowNoise, keys_of_places
 from runtime.predicting.settings import asked_for
-from runtime.predicting.tables_in_memory import Columns, open_table
+from runtime.predicting.tables_in_memory import Columns, as_frame, open_table
 from runtime.predicting.used_run import UsedRun, use_run
 
 
@@ -40,13 +40,17 @@ class Predictor:
     used: UsedRun
     notes: tuple[str, ...] = ()
 
+    def _repr_html_(self) -> str:
+        """Its run, as a notebook shows it."""
+        return self.used.run._repr_html_()
+
     def predict(self, table: Any, *, batch_rows: int = BATCH_ROWS, **asked: Any) -> Any:
         """The table with labels, numbers and latents answered, as `graphspec predict` writes it.
 
         asked: `latents` ("mean", "draws", "none"), `interval`, `keep`, `thresholds` (["v=NAME:0.3"]), `samples`,
         `seed`, `impute`, `draws`. Raises DataError for what cannot be read, RunError for what cannot be asked.
         """
-        return _as_frame(self._answered(table, asked_for(self.used, **asked), batch_rows))
+        return as_frame(self._answered(table, asked_for(self.used, **asked), batch_rows), table)
 
     def impute(self, table: Any, **asked: Any) -> Any:
         """The same with blanks of observed columns filled; `draws=N`: N joint draws of all that rows lack."""
@@ -59,12 +63,13 @@ class Predictor:
         if not names:
             raise RunError("this model has no latent variables", "ask .predict")
         called = [column for name in names for column in self.used.elements(name)]
-        return _as_frame({n: v for n, v in whole.items() if n.removesuffix(".sd") in called})
+        return as_frame({n: v for n, v in whole.items() if n.removesuffix(".sd") in called}, table)
 
-    def sample(self, count: int, *, given: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
-        """Rows drawn from p, in the data's units and names. given: values of whole variables or columns that are held,
-        the same for every row. Raises RunError for what cannot be held, or must be told and is not."""
-        held = self._held(given or {}, count)
+    def sample(self, count: int, *, given: Any = None, seed: int = 0) -> Any:
+        """Rows drawn from p, in the data's units and names. given: what is held, by variable or column: one value for
+        all rows, or `count` values (a data frame of `count` rows as well). Raises RunError for what cannot be held, or
+        must be told and is not."""
+        held = held_values(self.used, given, count)
         noise = RowNoise(seed, count, lambda: keys_of_places(0, count), placement(self.used.model)[0])
         with torch.no_grad():
             try:
@@ -81,41 +86,7 @@ class Predictor:
             flat = numbers.double().cpu().numpy().reshape(count, -1)
             for element, column in enumerate(self.used.elements(name)):
                 found[column] = _values(variable, flat[:, element])
-        return _as_frame(found)
-
-    def _held(self, given: Mapping[str, Any], count: int) -> dict[str, torch.Tensor]:
-        """Read by the rules of a table with one row."""
-        used = self.used
-        names = {column: name for name in used.columns for column in used.columns[name].names}
-        unknown = [column for column in given if column not in names and column not in used.graphs.variables]
-        if unknown:
-            raise RunError(f"no variable or column is called {unknown[0]!r}", f"there are: {', '.join(names)}")
-        by_variable: dict[str, list[Any]] = {}
-        for column, value in given.items():
-            name = names.get(column, column)
-            variable, elements = used.graphs.variables[name], used.elements(name)
-            cells = by_variable.setdefault(name, [None] * len(elements))
-            if column in elements and len(elements) > 1:
-                cells[elements.index(column)] = value
-            else:
-                cells[:] = np.asarray(value).reshape(-1).tolist()
-            if len(cells) != len(elements):
-                raise RunError(f"{column} has {len(elements)} elements", f"give all of {', '.join(elements[:8])}")
-            if variable.role == "deterministic":
-                raise RunError(f"{column} is computed", "hold variables that have a distribution")
-        found = {}
-        for name, cells in by_variable.items():
-            if None in cells:
-                raise RunError(f"{name} is held in part", f"give all of {', '.join(used.elements(name)[:8])}")
-            found[name] = self._one(name, cells).expand(count, *used.graphs.variables[name].shape).clone()
-        return found
-
-    def _one(self, name: str, cells: Sequence[Any]) -> torch.Tensor:
-        used = self.used
-        variable, units = used.graphs.variables[name], used.units.get(name)
-        numbers = [_legal_number(variable, str(cell).strip()) for cell in cells]
-        tensor = torch.tensor(numbers, dtype=placement(used.model)[1]).reshape(1, *variable.shape)
-        return (tensor if units is None else units.from_data(tensor)).to(placement(used.model)[0])
+        return as_frame(found, given)
 
     def _answered(self, source: Any, asked: AskedFor, batch_rows: int) -> Columns:
         with ExitStack() as stack:
@@ -133,22 +104,7 @@ class Predictor:
     def _opened(self, source: Any, stack: ExitStack) -> InputTable:
         if isinstance(source, str | Path):
             return open_input(str(source), self.used, lambda _: None, stack)
-        return with_pictures(open_table(source), self.used, lambda _: None)
-
-
-def _legal_number(variable: Variable, text: str) -> float:
-    """A value as the model has it: the index of a class, else the number."""
-    if text in variable.names:
-        return float(variable.names.index(text))
-    values = ", ".join(variable.value_names[:12]) or f"those of {variable.domain}"
-    try:
-        number = float(text)
-    except ValueError:
-        raise RunError(f"{text!r} is no value of {variable.name}", f"values: {values}") from None
-    inside = variable.support is None or number - variable.minimum in range(variable.support)
-    if not inside or number != number or (variable.domain == "positive" and number <= 0):
-        raise RunError(f"{text} is no value of {variable.name}", f"values: {values}")
-    return number
+        return with_pictures(open_table(source, self.used), self.used, lambda _: None)
 
 
 def _gather(parts: dict[str, list[NDArray[Any]]], cells: Any) -> None:
@@ -182,14 +138,6 @@ def own_numbers(texts: NDArray[Any]) -> NDArray[Any]:
 def _values(variable: Variable, values: NDArray[Any]) -> NDArray[Any]:
     """Classes by name where they have one."""
     return np.array(variable.names)[values.astype(np.int64)] if variable.names else values
-
-
-def _as_frame(columns: Columns) -> Any:
-    if importlib.util.find_spec("pandas") is None:
-        return columns
-    import pandas
-
-    return pandas.DataFrame(columns)
 
 
 def open_predictor(folder: Path | str, *, device: str = "cpu", allow_python: bool = False, **options: Any) -> Predictor:

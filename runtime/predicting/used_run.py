@@ -92,16 +92,21 @@ def use_run(
 ) -> UsedRun:
     """The run in `folder`. RunError, DataError or SpecError says why it cannot be used."""
     run, model = open_with_names(Path(folder), checkpoint, allow_python=allow_python)
+    return use_model(run, model.to(device), data_dir)
+
+
+def use_model(run: Run, model: Model, data_dir: Path | None = None) -> UsedRun:
+    """A run whose model is at hand, with its weights and names. RunError says why it cannot be used."""
     graphs, data = model.graphs, model.graphs.spec.data
     if data is None:
-        raise RunError(f"{folder} was trained without a `data` section", "nothing tells how its variables are read")
+        raise RunError(f"{run.folder} was trained without a `data` section", "nothing tells how its variables are read")
     _refuse_plates(graphs, run)
     manifest = run.manifest()
     with understood(run.manifest_file):
         seen = {name: Seen.from_json(plain) for name, plain in (manifest.get("seen") or {}).items()}
     columns = _columns(run, graphs, data, manifest.get("columns") or {}, data_dir)
     units = recorded_units(run, graphs.by_row.variables)
-    return UsedRun(run, model.to(device), data, columns, units, seen, data_dir)
+    return UsedRun(run, model, data, columns, units, seen, data_dir)
 
 
 def _refuse_plates(graphs: Graphs, run: Run) -> None:

@@ -7,6 +7,7 @@ figures/         pictures
 """
 
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,12 @@ from runtime.runs.records import read_object, read_records, understood
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torch import Tensor
-
     from compiler.model.model import Model
+    from compiler.model.trained_units import TrainedRange
     from graphspec.graphs.graph import Graphs
     from graphspec.graphs.start import Start
 
 _STATE = "state.safetensors"
-_BEYOND = 3.0
-"""Ranges of training's standardized values, beyond the last of them, where no row lies that is standardized."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +125,11 @@ class Run:
         refuse_damaged_facts(plain, self.manifest_file)
         return plain
 
+    def _repr_html_(self) -> str:
+        """What it is and how it went, as a notebook shows it. (By name: that file reads this one.)"""
+        shown: str = import_module("runtime.runs.run_card").run_card(self)
+        return shown
+
     def metrics(self) -> list[dict[str, Any]]:
         """One record per finished epoch, in order; a last line cut short by a kill is left out."""
         return read_records(self.metrics_file)
@@ -176,16 +179,22 @@ def open_run(folder: Path | str, *, allow_python: bool = False) -> "Model":
     return model.eval()
 
 
-def _ranges(manifest: "Mapping[str, Any]") -> "dict[str, tuple[Tensor, Tensor]]":
-    """Of each standardized variable, far beyond the outermost values that training rows have."""
+def _ranges(manifest: "Mapping[str, Any]") -> "dict[str, TrainedRange]":
+    """Of each standardized variable, what training rows held, and its scales by element (of pictures, by channel)."""
     import torch
+
+    from compiler.model.trained_units import TrainedRange
 
     found, units = {}, manifest.get("units") or {}
     for name, seen in (manifest.get("seen") or {}).items():
         if name in units and "low" in seen:
-            low, high, spread = (torch.tensor(seen[key], dtype=torch.float64) for key in ("low", "high", "spread"))
-            reach = _BEYOND * (high - low + spread)
-            found[name] = (low - reach, high + reach)
+            logarithm = bool(units[name].get("logarithm"))
+            ends = [torch.tensor(seen[key], dtype=torch.float64) for key in ("low", "high")]
+            low, high = (end.clamp_min(1e-30).log() if logarithm else end for end in ends)
+            spread = torch.tensor(seen["spread"], dtype=torch.float64)
+            channels = (torch.tensor(units[name][key], dtype=torch.float64) for key in ("mean", "std"))
+            mean, std = (each.repeat_interleave(len(low) // len(each)) for each in channels)
+            found[name] = TrainedRange(low, high, spread, mean, std, logarithm)
     return found
 
 
