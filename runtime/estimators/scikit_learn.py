@@ -103,7 +103,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         folder = own.path / "run" if self.out is None else Path(self.out)
         train(model, out=folder, device=self.device, progress=self.verbose)
         source.unlink()
-        self._label = made.label
+        self._label = made.label or ""
         kept = own if self.out is None else None
         self._fitted = FittedRun(folder, kept, self.device, self.allow_python, model)
         self.run_ = str(folder)

@@ -19,6 +19,7 @@ from graphspec.drafting.table_draft import recipe
 from graphspec.graphs.graph import Graphs, Variable
 from graphspec.headers import Table
 from graphspec.headers.cell_reader import looks_blank
+from graphspec.headers.columns import Column
 from graphspec.headers.numbers import NumberFormat
 from graphspec.language.variables import AUTO
 from graphspec.loading import load
@@ -79,18 +80,12 @@ def starter(given: GivenColumns, labels: GivenLabels | Array | None, source: Pat
     elif labels is not None:
         guesses.append(Guess(target or "", "number", blanks=int(np.isnan(labels).sum())))
         arrays[target or ""] = labels
-    table = Table({name: _no_column(name) for name in arrays}, given.rows)
+    table = Table({name: Column(name, "number", ()) for name in arrays}, given.rows)
     text = recipe(NAME, str(source), table, NumberFormat(), guesses, [] if target is None else [target])
     places = classes = None
     if isinstance(labels, GivenLabels):
         places, classes = np.arange(len(labels.classes)), labels.classes
     return SpecForRows(text, f"{NAME}.yaml", arrays, target, places, classes, ("data.test=0", "data.validation=0"))
-
-
-def _no_column(name: str) -> Any:
-    from graphspec.headers.columns import Column
-
-    return Column(name, (), "number")
 
 
 def _guess(given: GivenColumns, name: str) -> Guess:
