@@ -29,6 +29,7 @@ from graphspec.rules.data_rules import check_data
 from graphspec.text.report import Report
 from graphspec.text.source import read_document
 from runtime.answering.queries import reconstruct
+from runtime.cli.evaluation_tables import print_report
 from runtime.data import PreparedData, prepare
 from runtime.data.stream.ragged_store import Ragged
 from runtime.errors import DataError
@@ -535,8 +536,9 @@ training: {epochs: 1, batch_size: 8}
 """
 
 
-def test_a_long_table_is_trained_measured_and_answered(tmp_path: Path) -> None:
-    """Nothing is counted of elements that are not there: not labels, not errors, not latents; lines have their fields."""
+def test_a_long_table_is_trained_measured_and_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is counted of elements that are not there: not labels, not errors, not latents. Lines have their fields,
+    named as in the table, and rows their keys."""
     lengths, _, sexes = tables(7)
     who = [f"w{row}" for row, length in enumerate(lengths) for _ in range(length)]
     day = [n for length in lengths for n in range(length)]
@@ -557,9 +559,20 @@ def test_a_long_table_is_trained_measured_and_answered(tmp_path: Path) -> None:
     carried = report["latents"]["u"]
     assert carried["elements"] == 2 and np.isfinite(carried["nats"])
     assert "mig" in report["disentanglement"]
-    panel = reconstruct(model, data.test, count=2)
-    header, lines = panel_table(panel, model.graphs.by_row, data.units)
+    panel = reconstruct(model, data.test, count=2, called=data.called)
+    columns = json.loads((tmp_path / "run" / "manifest.json").read_text())["columns"]
+    header, written = panel_table(panel, model.graphs.by_row, data.units, columns)
+    lines = list(written)
     assert all(len(line) == len(header) for line in lines)
+    assert [name for name in header if "[" in name] == ["lab[a]", "lab[b]", "u[0]", "u[1]"]
+    rows = list(dict.fromkeys(who))
+    tested = {rows[int(row)] for row in data.test.source}
+    assert {line[2].split()[0] for line in lines} <= tested
+    labs = {f"{each:.6g}" for name, each in zip(who, numbers[0], strict=True) if name == lines[0][2].split()[0]}
+    assert lines[0][header.index("lab[a]")] in labs
+    print_report({"run": "run", "split": "test", **report, "variables": {}})
+    printed = capsys.readouterr().out
+    assert f"nats a row ({report['elbo_per_element']['visits']:.3f} an element of visits)" in " ".join(printed.split())
 
 
 def test_labels_of_elements_come_with_their_count(tmp_path: Path) -> None:

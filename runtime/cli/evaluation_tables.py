@@ -20,6 +20,8 @@ MOST_LINES = 20
 def print_report(report: dict[str, Any]) -> None:
     """Labels, classes, numbers, latents, codes and interventions, as far as the report has them; notes last."""
     elbo = "not a number" if report["elbo"] != report["elbo"] else f"{report['elbo']:.3f} nats a row"
+    each = ", ".join(f"{nats:.3f} an element of {plate}" for plate, nats in report.get("elbo_per_element", {}).items())
+    elbo += f" ({each})" if each else ""
     console.print(f"{report['run']}: {report['rows']} {report['split']} rows, elbo {elbo}", highlight=False)
     for name, figures in report["variables"].items():
         if figures["error"] is None:

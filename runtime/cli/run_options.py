@@ -84,6 +84,12 @@ class Opened:
         trained_on = self.run.manifest().get("fingerprint")
         return trained_on is not None and trained_on != data.manifest().get("fingerprint")
 
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """Columns of the source that each variable was read from in training."""
+        found: dict[str, list[str]] = self.run.manifest().get("columns", {})
+        return found
+
     @cached_property
     def earlier(self) -> "EarlierRows":
         """The rows that the run took."""
@@ -123,7 +129,7 @@ def answer(opened: Opened, panel: "Panel", output: Path | None, verb: str) -> No
         refuse_users_own(output, graphs, opened.run.spec_path, opened.data_dir)
         refuse_foreign(output)
     path = output or default_path(panel, graphs, opened.run.figures, verb)
-    write_panel(panel, graphs, path, opened.units)
+    write_panel(panel, graphs, path, opened.units, opened.columns)
     if is_read(panel, graphs, path):
         _print_table(opened, panel)
     console.print(f"{path}", highlight=False, markup=False, soft_wrap=True)
@@ -136,7 +142,7 @@ def _print_table(opened: Opened, panel: "Panel") -> None:
 
     from runtime.figures.panel_tables import panel_table
 
-    header, lines = panel_table(panel, opened.model.graphs.by_row, opened.units)
+    header, lines = panel_table(panel, opened.model.graphs.by_row, opened.units, opened.columns)
     shown = [header, *islice(lines, TABLE_LINES)]
     widths = fitting_widths(shown, console.width)
     table = Table(title=Text(panel.title), title_justify="left")

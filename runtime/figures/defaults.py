@@ -37,7 +37,8 @@ def default_figures(model: Model, data: PreparedData, folder: Path, *, seed: int
             except RunError:
                 continue
             path = default_path(panel, model.graphs.by_row, folder, name)
-            written.append(write_panel(panel, model.graphs.by_row, path, data.units))
+            columns = {name: spec.names for name, spec in data.columns.items()}
+            written.append(write_panel(panel, model.graphs.by_row, path, data.units, columns))
     finally:
         model.train(was_training)
     return written + _curves(model, folder)

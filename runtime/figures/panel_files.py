@@ -14,7 +14,7 @@ from runtime.data import Units
 from runtime.errors import RunError
 from runtime.figures.film_strips import film_strips, has_strips
 from runtime.figures.panel_grid import draw_panel
-from runtime.figures.panel_tables import write_csv
+from runtime.figures.panel_tables import Columns, write_csv
 from runtime.figures.sequence_curves import draw_curves_of, has_curves
 from runtime.runs.atomic_files import replacing
 
@@ -48,8 +48,17 @@ def default_path(panel: Panel, graphs: Graphs, folder: Path, name: str) -> Path:
     return folder / (name + (PICTURES[0] if is_picture(panel, graphs) else TABLE))
 
 
-def write_panel(panel: Panel, graphs: Graphs, path: Path, units: Mapping[str, Units] | None = None) -> Path:
-    """Write a panel as the ending of `path` says. RunError for an ending it cannot be written as, or a full disk."""
+def write_panel(
+    panel: Panel,
+    graphs: Graphs,
+    path: Path,
+    units: Mapping[str, Units] | None = None,
+    columns: Columns | None = None,
+) -> Path:
+    """Write a panel as the ending of `path` says. RunError for an ending it cannot be written as, or a full disk.
+
+    columns: of the source, as tables name them.
+    """
     ending = path.suffix.lower()
     if ending not in (*PICTURES, TABLE):
         raise RunError(f"{path}: cannot write {ending or 'a file without an ending'}", "name a .png or a .csv file")
@@ -61,7 +70,7 @@ def write_panel(panel: Panel, graphs: Graphs, path: Path, units: Mapping[str, Un
         )
     with replacing(path) as temporary:
         if ending == TABLE:
-            write_csv(panel, graphs, temporary, units)
+            write_csv(panel, graphs, temporary, units, columns)
         else:
             drawn = _drawn(panel, graphs, units)
             drawn.save(temporary, format=Image.registered_extensions()[ending], **_marked(ending))

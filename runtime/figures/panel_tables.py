@@ -1,7 +1,7 @@
 """A panel as a table: one line per cell, one field per element of every variable, in data units."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 
@@ -15,12 +15,17 @@ from runtime.figures.plate_lines import element_numbers, plates_of
 FEW_ELEMENTS = 20
 
 
+Columns = Mapping[str, Sequence[str]]
+"""Names of columns of the source by the variable that is read from them."""
+
+
 def panel_table(
-    panel: Panel, graphs: Graphs, units: Mapping[str, Units] | None = None
+    panel: Panel, graphs: Graphs, units: Mapping[str, Units] | None = None, columns: Columns | None = None
 ) -> tuple[list[str], Iterator[list[str]]]:
     """Header and lines. `row` and `column` count from 0; `cell` is the cell's name where rows or columns have one; of
     rows of data it begins with what those are called, and cells of none are left out.
-    Standardized variables are given in data units; a blank is empty. Pixels come last: they would hide all else.
+    Standardized variables are given in data units; a blank is empty. Pixels come last: they would hide all else. Elements
+    that are a column each in the source are called by it: `labs[sodium]`.
 
     With plates a line is an element that is there: its number in each plate (from 0) in a column of the plate's name,
     and what belongs to the row again on every line. Plates side by side have lines one after the other.
@@ -30,7 +35,7 @@ def panel_table(
     values = {v.name: in_data_units(panel.values[v.name], (units or {}).get(v.name)) for v in variables}
     inside = {v.name: plates_of(graphs, v.name) for v in variables}
     plates = [name for name in graphs.plates if any(name in path for path in inside.values())]
-    targets = (str(target) for v in variables for target in elements(v.of_one))
+    targets = (name for v in variables for name in _element_names(v, (columns or {}).get(v.name, ())))
     header = ["row", "column", "cell", *(_free(name, graphs) for name in plates), *targets]
 
     def lines() -> Iterator[list[str]]:
@@ -51,6 +56,13 @@ def panel_table(
     return header, lines()
 
 
+def _element_names(variable: Variable, columns: Sequence[str]) -> list[str]:
+    """One for each element of a value: by its number, or by its own column of the source."""
+    targets = [str(target) for target in elements(variable.of_one)]
+    own = len(targets) > 1 and len(columns) == len(targets)
+    return [f"{variable.name}[{column}]" for column in columns] if own else targets
+
+
 def _free(plate: str, graphs: Graphs) -> str:
     """The column of a plate; `name number` if a variable is called so too, which no spec allows today."""
     return plate if plate not in graphs.variables else f"{plate} number"
@@ -64,9 +76,15 @@ def _fields(variable: Variable, value: Tensor, path: tuple[str, ...], at: Mappin
     return [_field(variable, number) for number in own.flatten()]
 
 
-def write_csv(panel: Panel, graphs: Graphs, path: Path, units: Mapping[str, Units] | None = None) -> None:
+def write_csv(
+    panel: Panel,
+    graphs: Graphs,
+    path: Path,
+    units: Mapping[str, Units] | None = None,
+    columns: Columns | None = None,
+) -> None:
     """`panel_table` as a comma-separated file."""
-    header, lines = panel_table(panel, graphs, units)
+    header, lines = panel_table(panel, graphs, units, columns)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)

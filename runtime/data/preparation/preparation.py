@@ -249,7 +249,7 @@ def _assemble(
         weights={name: read.weights[splits.training] for name, read in values.items() if read.weights is not None},
         seen=seen_in({n: graphs.variables[n] for n in values}, training.selection),
         may_be_blank=frozenset(name for name in values if name in graphs.supervised or graphs.variables[name].missing),
-        files=table.files,
+        known_as=table.known_as,
     )
 
 

@@ -219,15 +219,17 @@ def _elements(
 
 def _rows(opening: Opening, layouts: Layouts, levels: Levels, main: Table, later: Array | None) -> Table:
     named = None if levels.names is None else by_name(levels.names)
+    known_as = None if levels.names is None else np.array(levels.names, dtype=np.str_)
     notes = (*main.notes, *(note.message for note in levels.notes))
     if layouts.long is None:
-        return replace(main, named=named if main.named is None else main.named, notes=notes)
+        known = {"named": named} if main.named is None else {}
+        return replace(main, **known, notes=notes, known_as=known_as if main.known_as is None else main.known_as)
     columns = {
         name: _shared(opening, layouts, ("", name), main, levels.rows)
         for name in (layouts.long.key[0], *opening.names_of("", layouts))
     }
     training = None if later is None else int((~later[levels.rows.first]).sum())
-    return make_table(main.name, columns, training, main.classes, notes, named)
+    return replace(make_table(main.name, columns, training, main.classes, notes, named), known_as=known_as)
 
 
 def _shared(opening: Opening, layouts: Layouts, wanted: tuple[str, str], file: Table, units: Units) -> Array:

@@ -50,7 +50,7 @@ def with_named_pictures(
     notes = (*table.notes, *remarks, *(note for pictures in read.values() for note in pictures.notes))
     shown, identities = names[kept], by_name(_identity(names[kept]))
     return replace(
-        table, columns=found, training_rows=training, notes=notes, named=identities, files=shown,
+        table, columns=found, training_rows=training, notes=notes, named=identities, known_as=shown,
         where=lambda row: f"row {row} ({shown[row]})" if shown[row] else f"row {row}",
     )  # fmt: skip
 

@@ -213,4 +213,4 @@ def _read_folder(path: Path, columns: Sequence[str], tell: Tell, reading: Pictur
     classes = {"label": tuple(sorted({image.label for image in files}))}
     named = by_name(image.file.name for image, there in zip(files, kept, strict=True) if there)
     shown = np.array([image.file.relative_to(path).as_posix() for image in files], dtype=np.str_)[kept]
-    return replace(make_table(path.name, read, training, classes, tuple(notes), named), files=shown)
+    return replace(make_table(path.name, read, training, classes, tuple(notes), named), known_as=shown)

@@ -111,8 +111,8 @@ class Table:
     training_rows: rows of the source's own training split; None where the source has no split of its own.
     classes: class names in index order, where the source itself orders them (folders of images).
     named: [N] who each row is wherever it stands, where the source names its rows. Two rows may have the same name.
-    where: a row in words, where it has a better name than its number. files: [N] the picture file that each row is, by
-    which people know it.
+    where: a row in words, where it has a better name than its number. known_as: [N] the picture file that each row
+    is, or its key, by which people know it.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Table:
     notes: tuple[str, ...] = ()
     named: Identities | None = None
     where: Callable[[int], str] | None = None
-    files: NDArray[np.str_] | None = None
+    known_as: NDArray[np.str_] | None = None
 
     @property
     def rows(self) -> int:

@@ -131,7 +131,7 @@ class PreparedData:
     block_rows: rows that training reads together, where the data are much too large for memory; else 0.
     rows_of_source: all rows, as other data may know them again. labels: the supervised variables, with class names.
     starts: of variables whose values are far from where their factors would start. plates: of the spec. seen: what
-    training rows hold of each variable. files: of all rows of the source, the picture file that each is.
+    training rows hold of each variable. known_as: see `Table`.
     """
 
     source: str
@@ -155,11 +155,11 @@ class PreparedData:
     starts: Mapping[str, Start] = field(default_factory=dict)
     plates: tuple[Plate, ...] = ()
     seen: Mapping[str, Seen] = field(default_factory=dict)
-    files: Array | None = None
+    known_as: Array | None = None
 
     def called(self, row: int) -> str:
-        """A row of the source as people know it: its file, else its number."""
-        return str(row) if self.files is None or not self.files[row] else str(self.files[row])
+        """A row of the source as people know it: its file or key, else its number."""
+        return str(row) if self.known_as is None or not self.known_as[row] else str(self.known_as[row])
 
     def augment(self, batch: Mapping[str, Tensor], generator: torch.Generator, portion: Portion | None = None) -> Batch:
         """The batch with its images changed as `augment` says; for training only. generator: on the batch's device.
