@@ -26,13 +26,14 @@ from experiments.label_budgets import machine
 from experiments.mutants import Mutant
 from experiments.mutants.data import DATA_EQUIVALENT, DATA_MUTANTS
 from experiments.mutants.objective import OBJECTIVE_EQUIVALENT, OBJECTIVE_MUTANTS
+from experiments.mutants.plates import PLATE_EQUIVALENT, PLATE_MUTANTS
 from experiments.mutants.reading import READING_EQUIVALENT, READING_MUTANTS
 
 ROOT = Path(__file__).parent.parent
 COPIED = ("graphspec", "compiler", "runtime", "tests", "specs", "pyproject.toml")
 
-MUTANTS: tuple[Mutant, ...] = (*OBJECTIVE_MUTANTS, *READING_MUTANTS, *DATA_MUTANTS)
-EQUIVALENT = {**OBJECTIVE_EQUIVALENT, **READING_EQUIVALENT, **DATA_EQUIVALENT}
+MUTANTS: tuple[Mutant, ...] = (*OBJECTIVE_MUTANTS, *READING_MUTANTS, *DATA_MUTANTS, *PLATE_MUTANTS)
+EQUIVALENT = {**OBJECTIVE_EQUIVALENT, **READING_EQUIVALENT, **DATA_EQUIVALENT, **PLATE_EQUIVALENT}
 """Mutants that change no result, and why."""
 
 

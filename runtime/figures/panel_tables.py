@@ -24,8 +24,8 @@ def panel_table(
 ) -> tuple[list[str], Iterator[list[str]]]:
     """Header and lines. `row` and `column` count from 0; `cell` is the cell's name where rows or columns have one; of
     rows of data it begins with what those are called, and cells of none are left out.
-    Standardized variables are given in data units; a blank is empty. Pixels come last: they would hide all else. Elements
-    that are a column each in the source are called by it: `labs[sodium]`.
+    Standardized variables are given in data units; a blank is empty. Pixels come last: they would hide all else.
+    Elements that are a column each in the source are called by it: `labs[sodium]`.
 
     With plates a line is an element that is there: its number in each plate (from 0) in a column of the plate's name,
     and what belongs to the row again on every line. Plates side by side have lines one after the other.

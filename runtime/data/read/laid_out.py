@@ -222,8 +222,8 @@ def _rows(opening: Opening, layouts: Layouts, levels: Levels, main: Table, later
     known_as = None if levels.names is None else np.array(levels.names, dtype=np.str_)
     notes = (*main.notes, *(note.message for note in levels.notes))
     if layouts.long is None:
-        known = {"named": named} if main.named is None else {}
-        return replace(main, **known, notes=notes, known_as=known_as if main.known_as is None else main.known_as)
+        named, known_as = (named, known_as) if main.named is None else (main.named, main.known_as)
+        return replace(main, named=named, notes=notes, known_as=known_as)
     columns = {
         name: _shared(opening, layouts, ("", name), main, levels.rows)
         for name in (layouts.long.key[0], *opening.names_of("", layouts))
