@@ -237,6 +237,17 @@ def test_a_damaged_checkpoint_is_said_in_words(verb: str, digits_run: Run, tmp_p
     assert call(verb, tmp_path / "run", "--checkpoint", "last").exit_code == 0
 
 
+def test_a_split_without_rows_gives_no_figures_but_says_how_to_get_them(table_run: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "table.yaml"
+    spec.write_text(TABLE.replace("source: points.csv", f"source: {table_run.folder.parent / 'points.csv'}\n  test: 0"))
+    run = make_run(tmp_path / "run", spec)
+    for verb in ("evaluate", "reconstruct", "traverse"):
+        result = call(verb, run.folder)
+        assert result.exit_code == 1 and "has no test rows" in result.output and "--folds 5" in result.output, verb
+    assert not list(run.folder.glob("evaluation-*.json"))
+    assert call("evaluate", run.folder, "--split", "training").exit_code == 0
+
+
 def test_data_that_are_gone_are_said_to_be_gone(table_run: Run, tmp_path: Path) -> None:
     shutil.copytree(table_run.folder, tmp_path / "run")
     manifest = tmp_path / "run" / "manifest.json"

@@ -52,6 +52,16 @@ def test_what_no_start_can_use_is_left_out_with_a_reason(name: str, cells: list[
     assert found.kind == "left out" and why in found.why
 
 
+def test_minus_one_beside_classes_is_no_label_as_the_reader_has_it() -> None:
+    species = guessed("-1", "-1", "1", "2", "3", label=True)
+    assert species.names == ("1", "2", "3") and species.marks == ("-1",) and species.blanks == 2
+    assert guessed("-1", "0", "4", label=True).marks == ("-1",)
+    for signs in (("-1", "1"), ("-1", "0", "1")):
+        assert guessed(*signs, label=True).names == signs
+        assert "missing: [-1]" in guessed(*signs, label=True).why
+    assert guessed("-1", "-2", "3", label=True).marks == () and guessed("-1", "2", "7").marks == ()
+
+
 def test_labels_are_never_left_out() -> None:
     assert guessed("3", "1", "2", "1", label=True).names == ("1", "2", "3")
     assert guessed("-1", "1", label=True).names == ("-1", "1")

@@ -34,9 +34,9 @@ def rows_of(plan: SweepPlan, figures: dict[int, list[tuple[float, int]]]) -> lis
     found = []
     for place, point in enumerate(plan.points):
         seeds = [
-            {"seed": seed, "test_error": folds[place % 3][0], "test_rows": folds[place % 3][1]}
+            {"seed": seed, "test_error": error, "test_constant": 2 * error, "test_rows": count}
             for seed, folds in figures.items()
-            if place % 3 < len(folds)
+            for error, count in folds[place % 3 : place % 3 + 1]
         ]
         found.append({"over": point.over, "seeds": seeds})
     return found
@@ -48,14 +48,18 @@ def test_errors_count_by_their_rows() -> None:
     assert found["error"]["mean"] == pytest.approx(26.0) and found["rows"] == 50
     assert found["interval"] == pytest.approx([100 * end for end in wilson_interval(0.26, 50)])
     (told,) = fold_notes(plan, rows_of(plan, {0: [(10.0, 10), (40.0, 30), (0.0, 10)]}))
-    assert told.startswith("y over 3 folds, each of 50 labelled rows tested once: 26.00 % (95 % interval 15.9 to 39.6)")
+    assert told == (
+        "y over 3 folds, each of 50 labelled rows tested once: 26.00 % (95 % interval 15.9 to 39.6; always the commonest "
+        "class: 52.00 %)"
+    )
 
 
 def test_numbers_add_up_their_squares_and_seeds_have_a_spread() -> None:
     plan = plan_of("real", seeds=(0, 1))
     (found,) = over_folds(plan, rows_of(plan, {0: [(1.0, 1), (2.0, 1), (3.0, 2)], 1: [(2.0, 1), (2.0, 1), (2.0, 2)]}))
     assert found["error"]["mean"] == pytest.approx((math.sqrt(23 / 4) + 2) / 2) and found["error"]["n"] == 2
-    assert found["interval"] is None
+    assert found["interval"] is None and found["constant"]["mean"] == pytest.approx(2 * found["error"]["mean"])
+    assert "; always the mean: " in fold_notes(plan, rows_of(plan, {0: [(1.0, 1)] * 3, 1: [(2.0, 1)] * 3}))[0]
 
 
 def test_a_fold_that_is_not_there_leaves_no_error() -> None:

@@ -26,6 +26,7 @@ from graphspec.loading import check_file, load
 from runtime import fit, open_run
 from runtime.cli.app import app
 from runtime.runs.checkpoints import read_weights, save_weights, weights_digest
+from runtime.runs.run_rows import rows_to_train
 from runtime.training.loop.initialization import initialize
 
 DOUBLE = torch.float64
@@ -98,6 +99,15 @@ networks: {default: {kind: mlp, hidden: [5]}}
 objective: {estimators: {code: relax}}
 data: {source: rows.npz, variables: {x: x, y: y}, labels: {y: 12}, test: 0.2, validation: 0.2}
 training: {epochs: 2, batch_size: 20, learning_rate: 1e-2}
+"""
+SAME_COLUMNS = """\
+graphspec: 1
+include: {part: {run: first, rename: {x: x, y: y}}}
+variables: {}
+generative: {}
+recognition: {}
+data: {source: rows.npz, variables: {x: {column: x, standardize: true}, y: y}, labels: {y: 12}}
+training: {epochs: 1, batch_size: 20}
 """
 HERE = {"x": "code", "z": "part_z", "h": "part_h"}
 """What the variables of the run are called in OUTER."""
@@ -255,18 +265,39 @@ def test_a_run_keeps_its_units(tmp_path: Path) -> None:
     train_tiny(tmp_path, "training.epochs=1", *real, out="first")
     rows = dict(np.load(tmp_path / "rows.npz"))
     np.savez(tmp_path / "rows.npz", x=3.0 * rows["x"] + 1, y=rows["y"])
-    text = """\
-graphspec: 1
-include: {part: {run: first, rename: {x: x, y: y}}}
-variables: {}
-generative: {}
-recognition: {}
-data: {source: rows.npz, variables: {x: {column: x, standardize: true}, y: y}, labels: {y: 12}}
-training: {epochs: 1, batch_size: 20}
-"""
-    (tmp_path / "outer.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "outer.yaml").write_text(SAME_COLUMNS, encoding="utf-8")
     run = trained(tmp_path / "outer.yaml")
     assert run.manifest()["units"]["x"] == json.loads((tmp_path / "first/manifest.json").read_text())["units"]["x"]
+
+
+def test_a_run_that_has_changed_since_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    first_run(tmp_path)
+    run = trained(tmp_path / "outer.yaml")
+    again = ("train", str(tmp_path / "outer.yaml"), "--resume", "--out", str(run.folder), "--no-figures", "-q")
+    kept = read_weights(run.last_file).weights
+    told = CliRunner().invoke(app, [*again, "--set", "training.epochs=3", "--device", "cpu"])
+    assert told.exit_code == 0 and "other weights now" not in told.output
+    shutil.rmtree(tmp_path / "first")
+    train_tiny(tmp_path, "training.epochs=1", out="first", seed=3)
+    told = CliRunner().invoke(app, [*again, "--set", "training.epochs=4", "--device", "cpu"])
+    assert told.exit_code == 0 and "first has other weights now" in told.output, told.output
+    after = read_weights(run.last_file).weights
+    assert all(torch.equal(tensor, after[name]) for name, tensor in kept.items() if "part_" in name)
+
+
+@pytest.mark.parametrize(("scale", "shift", "told"), [(1.0, 0.0, False), (1.5, 0.5, False), (1.0, 90.0, True), (0.01, 0.5, True)])
+def test_columns_unlike_those_that_the_runs_weights_have_seen_are_told(
+    tmp_path: Path, scale: float, shift: float, told: bool
+) -> None:
+    write_tiny(tmp_path)
+    real = ("variables.x={role: observed, size: 6}", "data.variables.x={column: x, standardize: true}")
+    train_tiny(tmp_path, "training.epochs=1", *real, out="first")
+    rows = dict(np.load(tmp_path / "rows.npz"))
+    np.savez(tmp_path / "rows.npz", x=scale * rows["x"] + shift, y=rows["y"])
+    (tmp_path / "outer.yaml").write_text(SAME_COLUMNS, encoding="utf-8")
+    graphs = load(tmp_path / "outer.yaml")
+    notes = rows_to_train(graphs, spec_path=tmp_path / "outer.yaml").notes
+    assert any("seen nothing like them" in note for note in notes) == told, notes
 
 
 # --- specs within specs -----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from graphspec.headers.automatic_names import one_name
-from graphspec.headers.cell_reader import looks_blank
+from graphspec.headers.cell_reader import SIGNS, looks_blank
 from graphspec.headers.columns import Column
 from graphspec.headers.numbers import NumberFormat, look_alike
 from graphspec.reading.suggestions import amount, counted
@@ -69,7 +69,7 @@ class _Cells:
         self.numbers: Mapping[str, float] = {c: n for c, n in read.items() if n is not None} if finite else {}
         if not self.numbers and not label:
             words = {word for word in words if word.lower() not in CLASS_WORDS}
-        words |= self._sentinels(cells)
+        words |= self._sentinels(cells) or (self._minus_one() if label else set())
         self.marks = tuple(sorted(word for word in words if word))
         self.blanks = sum(count for cell, count in cells.items() if not cell or cell in words)
         self.cells = {cell: count for cell, count in cells.items() if cell and cell not in words}
@@ -80,6 +80,13 @@ class _Cells:
         low = {cell for cell, number in self.numbers.items() if number < 0}
         whole = {cell for cell in low if self.numbers[cell] in SENTINELS and cells[cell] > 1}
         return whole if whole == low and len({self.numbers[c] for c in low}) == 1 and len(self.numbers) > 2 else set()
+
+    def _minus_one(self) -> set[str]:
+        """-1 beside whole numbers of 0 and more, as the reader of classes takes it too: no label; -1 and 1, with or
+        without 0, are classes."""
+        values = frozenset(self.numbers.values())
+        codes = -1.0 in values and values not in SIGNS and min(values) == -1 and all(v.is_integer() for v in values)
+        return {cell for cell, number in self.numbers.items() if number == -1} if codes else set()
 
     @property
     def rows(self) -> int:
@@ -113,7 +120,8 @@ class _Cells:
             whole = all(number.is_integer() for number in self.numbers.values())
             if not whole or different > MOST_NUMBERED_CLASSES:
                 return self._guess("number")
-            return self._classes("category", "whole numbers, taken for classes; a number has `domain: real`")
+            signs = "; if -1 means no label: missing: [-1]" if frozenset(self.numbers.values()) in SIGNS else ""
+            return self._classes("category", f"whole numbers, taken for classes; a number has `domain: real`{signs}")
         if different > MOST_LABEL_CLASSES:
             told = look_alike(list(self.cells), NumberFormat())
             raise ValueError(f"column {self.name} has {amount(different)} different texts, too many for classes"

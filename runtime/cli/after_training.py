@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from runtime.data import PreparedData, Rows
     from runtime.runs.run_folder import Run
 
+NO_TEST = "no test rows: nothing measured; `graphspec sweep SPEC --folds 5` tests every row that has a label once"
+
 
 def measure(run: "Run", model: "Model", data: "PreparedData", *, test: bool = True) -> dict[str, Any] | None:
     """The test rows, once, with the selected weights: RUN/evaluation-test.json, as `graphspec evaluate` writes it.
@@ -84,7 +86,7 @@ def print_result(result: dict[str, Any], no_test: bool) -> None:
     typer.echo(describe_speed(result["examples_per_second"], result["time_shares"]))
     report = result["test"]
     if report is None:
-        typer.echo("test rows not measured" if no_test else "no test rows: nothing measured")
+        typer.echo("test rows not measured" if no_test else NO_TEST)
     else:
         _print_report(report)
     for warning in result["warnings"]:

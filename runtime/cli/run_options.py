@@ -11,6 +11,7 @@ import typer
 from graphspec.language.base import LARGEST_SEED
 from graphspec.language.objective import AnswerBy
 from runtime.cli.common import console, error_console, tell
+from runtime.errors import RunError
 
 if TYPE_CHECKING:
     from compiler.model.model import Model
@@ -49,6 +50,10 @@ CheckpointOption = Annotated[
 ]
 
 TABLE_LINES, FIELD_WIDTH = 12, 24
+NO_ROWS_HINT = (
+    "`graphspec sweep SPEC --folds 5` tests every row that has a label once; or `data: {test: 0.2}`, and train again; "
+    "or `--split training`, of rows that it knows"
+)
 
 
 @dataclass(frozen=True)
@@ -98,8 +103,10 @@ class Opened:
         return rows_of_run(self.run)
 
     def rows(self, split: Split) -> "Rows":
-        """The rows of a split."""
+        """The rows of a split. Raises RunError where it has none."""
         splits = {"test": self.data.test, "validation": self.data.validation, "training": self.data.training}
+        if not len(splits[split]):
+            raise RunError(f"{self.run.folder} has no {split} rows: its spec holds none out", NO_ROWS_HINT)
         return splits[split]
 
     @cached_property

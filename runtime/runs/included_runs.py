@@ -1,5 +1,6 @@
 """The runs that a training starts from, looked at before anything is read or written."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from graphspec.reading.spec_files import beside
 from graphspec.text.tree import Mapping, Node
 from runtime.errors import RunError
 from runtime.runs.checkpoints import read_weights, weights_digest
+from runtime.runs.records import understood
 from runtime.runs.run_folder import Run, find_run, graphs_of
 
 _SAME = ("variables", "generative", "recognition", "networks")
@@ -46,6 +48,22 @@ def record_of_runs(graphs: Graphs, folder: Path) -> list[dict[str, Any]]:
         }
         for entry in graphs.spec.training.initialize
     ]
+
+
+def changed_since(run: Run, folder: Path) -> Iterator[str]:
+    """A note for each run whose weights `run` began with, and whose folder holds others now. folder: of the spec."""
+    with understood(run.manifest_file):
+        digests = {str(entry["run"]): entry["sha256"] for entry in run.manifest().get("starts_from") or ()}
+    for name, then in digests.items():
+        try:
+            now = weights_digest(find_run(beside(name, folder)).checkpoint)
+        except RunError:  # gone, or damaged: what was taken from it is in the run's own checkpoints
+            continue
+        if now != then:
+            yield (
+                f"{name} has other weights now than those that {run.folder} began with, and goes on from: to "
+                "begin with the new ones, train into another folder"
+            )
 
 
 def _whole(run: Run) -> Run:

@@ -1,6 +1,6 @@
 """Scales of standardized variables as manifests have them: a run's own, and those of runs whose weights it takes."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,14 @@ import torch
 
 from graphspec.graphs.graph import SIDES, Graphs, Variable
 from graphspec.language import Initialize
-from runtime.data.stream.rows import Units
+from runtime.data.preparation.starts import sample
+from runtime.data.stream.rows import PreparedData, Units
 from runtime.errors import RunError
 from runtime.runs.records import understood
 from runtime.runs.run_folder import Run
+
+UNLIKE = 4.0
+"""Standard deviations of a run's data within which the mean of other data lies, and times that their spread may be."""
 
 
 def recorded_units(
@@ -61,3 +65,20 @@ def joint_units(found: Mapping[str, Mapping[str, Units]], spec: Path | None) -> 
                     "take its factors from one run",
                 )
     return joint
+
+
+def counted_far(graphs: Graphs, data: PreparedData, units: Mapping[str, Units]) -> Iterator[str]:
+    """A note for each variable whose training values, counted in the scales of another run, are unlike those that its
+    weights have seen. units: as `joint_units` has them."""
+    for name in (name for name in units if name in data.units and len(data.training)):
+        values = sample(graphs.variables[name], data.training)
+        mean, spread = values.nanmean(0), ((values - values.nanmean(0)) ** 2).nanmean(0).sqrt()
+        unlike = (mean.abs() > UNLIKE) | (spread > UNLIKE) | ((spread < 1 / UNLIKE) & (spread > 0))
+        if bool(unlike.any()):
+            worst = int((mean.abs() + spread).nan_to_num().masked_fill(~unlike, -1).argmax())
+            element = f", element {worst}" if values.shape[1] > 1 else ""
+            yield (
+                f"{name}{element}: standardized by the numbers of the run that its weights come from, the training "
+                f"values have mean {float(mean[worst]):.3g} and standard deviation {float(spread[worst]):.3g}: the "
+                "weights have seen nothing like them. Are these the same columns, in the same units?"
+            )

@@ -1,5 +1,6 @@
 """The rows that runs trained on: kept with a run, and kept out of what a later training is judged by."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from runtime.data.stream.known_rows import SourceRows, TrainedRows
 from runtime.data.stream.rows import PreparedData
 from runtime.errors import DataError, RunError
 from runtime.runs.checkpoints import read_tensors, write_tensors
-from runtime.runs.included_runs import included_runs
-from runtime.runs.recorded_units import joint_units, recorded_units, units_of_weights
+from runtime.runs.included_runs import changed_since, included_runs
+from runtime.runs.recorded_units import counted_far, joint_units, recorded_units, units_of_weights
 from runtime.runs.run_folder import Run, find_run, graphs_of
 
 _UNKNOWN = (
@@ -34,17 +35,19 @@ def rows_to_train(
 ) -> PreparedData:
     """`prepare` for a training: the rows of the run that is resumed, else none held out that trained the weights which
     `training.initialize` takes. RunError if a run is not there, or nobody can tell any more which rows it had."""
+    folder = Path() if spec_path is None else spec_path.parent
     if resumed is not None:
         earlier = EarlierRows(RecordedRows.of(resumed.manifest()))
         units = recorded_units(resumed, graphs.variables)
     else:
-        folder = Path() if spec_path is None else spec_path.parent
         runs = included_runs(graphs, folder)
         earlier = EarlierRows(None, tuple(_trained(run, name, data_dir) for name, run in runs.items()))
         starts = graphs.spec.training.initialize
         found = {f"{e.run}, {i}": units_of_weights(graphs, runs[e.run], e) for i, e in enumerate(starts)}
         units = joint_units(found, spec_path)
-    return prepare(graphs, data_dir=data_dir, spec_path=spec_path, tell=tell, units=units, earlier=earlier)
+    data = prepare(graphs, data_dir=data_dir, spec_path=spec_path, tell=tell, units=units, earlier=earlier)
+    notes = counted_far(graphs, data, units) if resumed is None else changed_since(resumed, folder)
+    return replace(data, notes=(*data.notes, *notes))
 
 
 def rows_of_run(run: Run) -> EarlierRows:

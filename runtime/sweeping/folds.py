@@ -14,6 +14,7 @@ from runtime.sweeping.sweep_plan import AS_WRITTEN, SweepPlan
 from runtime.sweeping.swept_values import Field
 
 FIELD = "data.test"
+FIGURES = ("test_error", "test_constant")
 
 
 def fold_field(folds: int) -> Field:
@@ -22,10 +23,11 @@ def fold_field(folds: int) -> Field:
 
 
 def over_folds(plan: SweepPlan, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """`[{over, model, folds, variable, rows, error, interval}]`, where all folds of a sweep are measured.
+    """`[{over, model, folds, variable, rows, error, constant, interval}]`, where all folds of a sweep are measured.
 
     over: the other swept values. error: {mean, std, n} over seeds, each over the rows of all folds together, per cent
-    where it is a share (interval: 95 %, by all rows), else the root mean square.
+    where it is a share (interval: 95 %, by all rows), else the root mean square. constant: likewise, of answering each
+    fold with the commonest class, or the mean, of the rows trained on.
     """
     found: list[dict[str, Any]] = []
     for others, points in _groups(rows):
@@ -54,28 +56,33 @@ def _others(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _of_model(plan: SweepPlan, head: dict[str, Any], folds: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for name in plan.graphs.supervised:
-        share, pooled, rows = per_cent(plan.graphs, name), list[float](), 0
+        share, measured = per_cent(plan.graphs, name), list[list[Mapping[str, Any]]]()
         for seed in plan.seeds:
-            measured = [_measured(fold, seed, name) for fold in folds]
-            known = [each for each in measured if each is not None]
-            rows = sum(count for _, count in known)
-            if len(known) < len(folds) or not rows:
-                continue
-            mean = sum(count * (error if share else error**2) for error, count in known) / rows
-            pooled.append(mean if share else math.sqrt(mean))
-        if pooled:
-            error = statistics(pooled)
-            interval = [100 * end for end in wilson_interval(error["mean"] / 100, rows)] if share else None
-            yield {**head, "variable": name, "rows": rows, "error": error, "interval": interval}
+            known = [each for each in (_measured(fold, seed, name) for fold in folds) if each is not None]
+            if len(known) == len(folds) and any(each["test_rows"] for each in known):
+                measured.append([each for each in known if each["test_rows"]])
+        error, constant = (statistics(_pooled(of_seed, figure, share) for of_seed in measured) for figure in FIGURES)
+        if error["mean"] is None:
+            continue
+        rows = sum(each["test_rows"] for each in measured[-1])
+        interval = [100 * end for end in wilson_interval(error["mean"] / 100, rows)] if share else None
+        yield {**head, "variable": name, "rows": rows, "error": error, "constant": constant, "interval": interval}
 
 
-def _measured(fold: Mapping[str, Any], seed: int, name: str) -> tuple[float, int] | None:
-    """A run's test error and how many rows it is over (none where no row has the label); None where there is no run."""
+def _measured(fold: Mapping[str, Any], seed: int, name: str) -> Mapping[str, Any] | None:
+    """A run's figures of a label; None where there is no run."""
     run = next((each for each in fold["seeds"] if each["seed"] == seed), None)
-    if run is None:
-        return None
-    figures = run.get("variables", {}).get(name, run)
-    return figures.get("test_error") or 0.0, figures.get("test_rows") or 0
+    return None if run is None else run.get("variables", {}).get(name, run)
+
+
+def _pooled(folds: Sequence[Mapping[str, Any]], figure: str, share: bool) -> float | None:
+    """The figure over the rows of all folds together, which have some each; None where one has not measured it."""
+    total, rows = 0.0, sum(fold["test_rows"] for fold in folds)
+    for fold in folds:
+        if fold.get(figure) is None:
+            return None
+        total += fold["test_rows"] * (fold[figure] if share else fold[figure] ** 2)
+    return total / rows if share else math.sqrt(total / rows)
 
 
 def fold_notes(plan: SweepPlan, rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -85,9 +92,12 @@ def fold_notes(plan: SweepPlan, rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _told(plan: SweepPlan, found: Mapping[str, Any]) -> str:
     error, interval = found["error"]["mean"], found["interval"]
-    figure = f"{error:.4g} (root mean square)"
+    constant = found["constant"]["mean"]
+    beside = "" if constant is None else f"; always the mean: {constant:.4g}"
+    figure = f"{error:.4g} (root mean square{beside})"
     if interval is not None:
-        figure = f"{error:.2f} % (95 % interval {interval[0]:.1f} to {interval[1]:.1f})"
+        beside = "" if constant is None else f"; always the commonest class: {constant:.2f} %"
+        figure = f"{error:.2f} % (95 % interval {interval[0]:.1f} to {interval[1]:.1f}{beside})"
     where = "".join(f", {name}={value}" for name, value in found["over"].items())
     model = f", {plan.titles[found['model']]}" if found["model"] != AS_WRITTEN else ""
     rows = counted(found["rows"], "labelled row")

@@ -65,12 +65,20 @@ def figures_of(run: TrainedRun, test: bool = True) -> dict[str, Any]:
     }
 
 
-def in_table_units(graphs: Graphs, name: str, report: Mapping[str, Any] | None) -> float | None:
-    """A variable's error: in per cent where it has finitely many values, else in data units. None if unknown."""
-    error = ((report or {}).get("variables") or {}).get(name, {}).get("error")
+def in_table_units(
+    graphs: Graphs, name: str, report: Mapping[str, Any] | None, figure: str = "error"
+) -> float | None:
+    """A variable's error, or another figure of its kind: in per cent where it has finitely many values, else in data
+    units. None if unknown."""
+    error = ((report or {}).get("variables") or {}).get(name, {}).get(figure)
     if error is None:
         return None
     return float(100 * error if per_cent(graphs, name) else error)
+
+
+def constant_in_table_units(graphs: Graphs, name: str, report: Mapping[str, Any] | None) -> float | None:
+    """The error of one answer for all rows: the commonest class of the training rows, or their mean."""
+    return in_table_units(graphs, name, report, "majority_error" if per_cent(graphs, name) else "mean_error")
 
 
 def interval_in_table_units(
@@ -157,6 +165,7 @@ def _seed(graphs: Graphs, seed: int, run: str, figures: Mapping[str, Any], split
     errors = {
         name: {
             **{f"{split}_error": in_table_units(graphs, name, figures[split]) for split in splits},
+            **{f"{split}_constant": constant_in_table_units(graphs, name, figures[split]) for split in splits},
             **{f"{split}_rows": _labelled_rows(name, figures[split]) for split in splits},
         }
         for name in graphs.supervised
