@@ -237,6 +237,23 @@ def test_a_damaged_checkpoint_is_said_in_words(verb: str, digits_run: Run, tmp_p
     assert call(verb, tmp_path / "run", "--checkpoint", "last").exit_code == 0
 
 
+def test_a_named_binary_is_shown_by_name_and_a_hint_says_what_to_show(table_run: Run, tmp_path: Path) -> None:
+    points = table_run.folder.parent / "points.csv"
+    text = TABLE.replace("points.csv", str(points)).replace(
+        "  s: {role", "  side: {role: observed, domain: binary, names: [left, right]}\n  s: {role"
+    )
+    text = text.replace("v: {parents: [s, z]}}", "v: {parents: [s, z]}, side: {}}").replace(
+        "s: {column: s, stan", "side: side, s: {column: s, stan"
+    )
+    (tmp_path / "table.yaml").write_text(text)
+    run = make_run(tmp_path / "run", tmp_path / "table.yaml")
+    assert call("sample", run.folder, "-o", tmp_path / "s.csv").exit_code == 0
+    lines = list(csv.DictReader((tmp_path / "s.csv").read_text().splitlines()))
+    assert lines and {line["side"] for line in lines} <= {"left", "right"}
+    told = call("traverse", run.folder, "--vary", "z[0]", "--show", "side")
+    assert told.exit_code == 1 and "side does not depend on z" in told.output and "one that does: v" in told.output
+
+
 def test_a_split_without_rows_gives_no_figures_but_says_how_to_get_them(table_run: Run, tmp_path: Path) -> None:
     spec = tmp_path / "table.yaml"
     spec.write_text(TABLE.replace("source: points.csv", f"source: {table_run.folder.parent / 'points.csv'}\n  test: 0"))

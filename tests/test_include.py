@@ -285,7 +285,9 @@ def test_a_run_that_has_changed_since_is_told_and_changes_nothing(tmp_path: Path
     assert all(torch.equal(tensor, after[name]) for name, tensor in kept.items() if "part_" in name)
 
 
-@pytest.mark.parametrize(("scale", "shift", "told"), [(1.0, 0.0, False), (1.5, 0.5, False), (1.0, 90.0, True), (0.01, 0.5, True)])
+@pytest.mark.parametrize(
+    ("scale", "shift", "told"), [(1.0, 0.0, False), (1.5, 0.5, False), (1.0, 90.0, True), (0.01, 0.5, True)]
+)
 def test_columns_unlike_those_that_the_runs_weights_have_seen_are_told(
     tmp_path: Path, scale: float, shift: float, told: bool
 ) -> None:

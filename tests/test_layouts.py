@@ -328,6 +328,23 @@ def test_lengths_that_do_not_add_up(lengths: list[float], told: str, tmp_path: P
     assert told in refusals(data, tmp_path)[0]
 
 
+@pytest.mark.parametrize(("lengths", "ends"), [([2, 3, 9], True), ([3, 9, 9], True), ([9, 1, 2], False)])
+def test_where_rows_end_is_no_length(lengths: list[int], ends: bool, tmp_path: Path) -> None:
+    np.savez(tmp_path / "flat.npz", many=lengths, **{name: INNER[name] for name in ("lab", "kind")}, sex=[0, 1, 0])
+    data = {"source": "flat.npz", "plates": {"visits": {"lengths": "many"}}, "variables": COLUMNS}
+    for told in refusals(data, tmp_path):
+        assert "has room for 6" in told and ("np.diff" in told) == ends == ("max: 9" not in told), told
+
+
+def test_elements_sorted_by_a_label_give_it_away(tmp_path: Path) -> None:
+    write_csv(tmp_path / "long.csv", {**INNER, "day": [1, 2, 1, 1]})
+    plates = {"visits": {"count": "n", "ordered": True}}
+    for column, warned in (("kind", True), ("day", False), ("lab", False)):
+        data = {"source": "long.csv", "plates": {"visits": {"key": "who", "order": column}}, "variables": COLUMNS}
+        found = [each.message for each in report_of(plates, VARIABLES, data, tmp_path)[1]]
+        assert any("which holds the label 'kind'" in message for message in found) == warned, found
+
+
 def test_objects_are_never_opened(tmp_path: Path) -> None:
     cells = np.array([np.zeros(2), np.zeros(3)], dtype=object)
     np.savez(tmp_path / "wide.npz", lab=cells, kind=[[0, 1, 2], [0, 1, 2]], sex=[0, 1], many=[2, 3])

@@ -15,6 +15,11 @@ from graphspec.reading.suggestions import counted
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+RUNNING_SUMS = (
+    "they never fall from one to the next: where each row ends in one long column is no length; write how many "
+    "elements each has, np.diff(ends, prepend=0)"
+)
+
 
 @dataclass(frozen=True)
 class Capacity:
@@ -46,7 +51,7 @@ def check_lengths(capacity: Capacity, lengths: "NDArray[Any]", named: Callable[[
         message = f"{named(row)} has {int(lengths[row])} {plate}, and plate {plate} has room for {size}{more}"
         largest = int(lengths.max())
         hint = f"the largest is {largest}: say `max: {largest}` of {count}" if count else "take the others out"
-        raise LayoutError(message, f"{hint}, or cut what is longer")
+        raise LayoutError(message, RUNNING_SUMS if are_running_sums(lengths) else f"{hint}, or cut what is longer")
     under = np.flatnonzero(lengths < (size if count is None else capacity.smallest))
     if len(under):
         row, more = int(under[0]), _more(len(under))
@@ -55,6 +60,13 @@ def check_lengths(capacity: Capacity, lengths: "NDArray[Any]", named: Callable[[
             raise LayoutError(message, f"if their number varies, give it a count: `{plate}: {{count: n}}`")
         message = f"{named(row)} has {int(lengths[row])} {plate}, and {count} counts from {capacity.smallest}{more}"
         raise LayoutError(message, f"say `min: {int(lengths.min())}` of {count}, or leave such rows out")
+
+
+def are_running_sums(lengths: "NDArray[Any]") -> bool:
+    """They never fall and end above where they begin, as the ends of rows in one long column do."""
+    import numpy as np
+
+    return len(lengths) >= 3 and bool((np.diff(lengths) >= 0).all()) and bool(lengths[-1] > lengths[0])
 
 
 def _more(rows: int) -> str:
@@ -83,4 +95,5 @@ def check_total(column: str, rows: int, lengths_of: str, total: int, plate: str)
     """LayoutError where a flat column does not have as many elements as the lengths add up to."""
     if rows != total:
         message = f"column {column} has {counted(rows, 'element')}, and the lengths in {lengths_of} add up to {total}"
-        raise LayoutError(message, f"all {plate} of a row stand side by side, rows one after the other")
+        hint = f"all {plate} of a row stand side by side, rows one after the other"
+        raise LayoutError(message, f"{hint}; a length says how many they are, not where they end")

@@ -87,6 +87,7 @@ def levels_of(
             check_lengths(most, lengths, outer_names)
             notes += _alone(table, plate, len(level)) if most.size > 1 and lengths.max(initial=0) == 1 else []
             notes += _order_notes(table, plate, level, spec.plates[plate].ordered)
+            notes += _sorted_by_labels(spec, table, plate)
             plates[plate] = level
             above = len(level)
             outer_names = _first_line(plate, level, file.where)
@@ -167,3 +168,15 @@ def _order_notes(table: LineTable, plate: str, level: Units, ordered: bool) -> l
     column = table.orders[plate]
     message = f"{counted(level.ties, 'element')} of {plate} share their {column} with another one of the same row"
     return [Remark(message, "these stand as in the file: sort by a column that tells them apart")]
+
+
+def _sorted_by_labels(spec: Spec, table: LineTable, plate: str) -> list[Remark]:
+    """Where an element stands is known of every row: a label by which they are sorted is then known too."""
+    column, data = table.orders.get(plate), spec.data
+    if column is None or data is None or not spec.plates[plate].ordered:
+        return []
+    labels = [n for n, v in spec.variables.items() if v.role == "supervised" and v.plate is not None]
+    read = [name for name in labels if name in data.variables and column in data.variables[name].names]
+    message = f"{plate} are sorted by {column}, which holds the label {few(map(repr, read))}: where an element stands "
+    message += "gives it away, also where it is hidden"
+    return [Remark(message, "sort by a column that holds no label")] if read else []

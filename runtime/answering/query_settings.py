@@ -25,8 +25,11 @@ def checked(target: Target, graphs: Graphs, image: Variable) -> Target:
             "vary another variable",
         )
     if not reaches(graphs, name, image.name):
+        others = [other for other in graphs.observed if reaches(graphs, name, other)]
+        shown = f"`--show` one that does: {listed(others)}; or " if others else ""
         raise RunError(
-            f"{image.name} does not depend on {name} in p: every picture would be the same", "vary another variable"
+            f"{image.name} does not depend on {name} in p: every picture would be the same",
+            f"{shown}vary another variable",
         )
     return target
 

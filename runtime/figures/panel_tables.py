@@ -100,5 +100,6 @@ def _field(variable: Variable, number: Tensor) -> str:
     value = float(number)
     if value != value or (variable.discrete and value == -1):
         return ""
-    whole = variable.discrete and value == round(value)
-    return value_name(variable, value) if whole else f"{value:.6g}"
+    if variable.discrete and (variable.names or value == round(value)):  # a mean of named classes: the likelier one
+        return value_name(variable, round(value))
+    return f"{value:.6g}"

@@ -65,9 +65,7 @@ def figures_of(run: TrainedRun, test: bool = True) -> dict[str, Any]:
     }
 
 
-def in_table_units(
-    graphs: Graphs, name: str, report: Mapping[str, Any] | None, figure: str = "error"
-) -> float | None:
+def in_table_units(graphs: Graphs, name: str, report: Mapping[str, Any] | None, figure: str = "error") -> float | None:
     """A variable's error, or another figure of its kind: in per cent where it has finitely many values, else in data
     units. None if unknown."""
     error = ((report or {}).get("variables") or {}).get(name, {}).get(figure)
