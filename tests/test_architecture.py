@@ -36,8 +36,8 @@ ROOMS = {
         "symbolic", "tensors", "kernels", "networks", "families", "factors", "plan", "model", "emission",
     ),
     "runtime": (
-        "errors", "data", "measures", "runs", "training", "answering", "predicting", "estimators", "probing",
-        "figures", "sweeping", "cluster", "cli",
+        "errors", "data", "measures", "runs", "training", "answering", "predicting", "estimators", "exporting",
+        "comparing", "probing", "figures", "sweeping", "cluster", "cli",
     ),
     "runtime.data": ("randomness", "read", "stream", "preparation"),
     "runtime.training": ("processes", "speed", "step", "loop"),

@@ -1,5 +1,7 @@
 """The whole file: header, constants, copied functions, classes, bounds, loss, checkpoint, training loop."""
 
+from collections.abc import Callable, Sequence
+
 from compiler.emission.checking import verify_agreement
 from compiler.emission.copied_source import import_lines, needed
 from compiler.emission.emission_plan import EmissionPlan, make_plan
@@ -19,8 +21,17 @@ from graphspec.graphs.graph import SIDES, Factor, Side
 BEHIND = "Layers and networks, word for word as in graphspec. Values have size 1 along what they do not vary over."
 
 
-def emitted(model: Model) -> str:
-    """The file's text, of a model in double precision.
+More = Callable[[EmissionPlan, frozenset[str]], Sequence[str]]
+"""Further functions and classes of a file, of a plan and the factors that draw."""
+
+
+def nothing_more(plan: EmissionPlan, noisy: frozenset[str]) -> Sequence[str]:
+    """A file as it is."""
+    return ()
+
+
+def emitted(model: Model, more: More = nothing_more) -> str:
+    """The file's text, of a model in double precision. more: what stands behind the losses.
 
     Raises SpecError (GS090) naming the place of what has no code yet, InternalError if text and model disagree.
     """
@@ -40,6 +51,7 @@ def emitted(model: Model) -> str:
         bound_code(plan, bounds, noisy),
         *loss_code(plan, bounds, _decays(plan, classes)),
         checkpoint_code(_renames(plan, classes)),
+        *more(plan, noisy),
         start,
         *data_code(plan),
         loop_code(plan, extras_of(bounds)),

@@ -1,6 +1,6 @@
 """`bound` and `loss`: rows grouped by their pattern of labels, weighed as the spec says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from compiler.emission.emission_plan import ROW, EmissionPlan, TensorKind
@@ -66,20 +66,14 @@ def bound_code(plan: EmissionPlan, bounds: list[BoundCode], noisy: frozenset[str
     told = f"L of each row under its own pattern of labels, nats [B]; larger is better.\n\nrows:\n{_told_of_rows(plan)}"
     body = [docstring(told), "like = next(model.parameters())", *mask_lines(plan)]
     for name in (*graphs.observed, *graphs.supervised):
-        body += _given(plan, name, needed)
+        body += given_lines(plan, name, needed)
     states, defined = _states(plan) if len(bounds) > 1 else ({}, [])
-    body += [*defined, *(line for name in graphs.variables for line in _elements_first(plan, name, needed))]
+    body += [*defined, *(line for name in graphs.variables for line in elements_first_lines(plan, name, needed))]
     first = (*graphs.observed, *graphs.supervised)[0]
     rows = f'len(rows["{first}"])' if graphs.variables[first].plates else f"len({ids[first]})"
     if ROW in needed:
         body.append(f"{plan.tensors[ROW]} = like.new_zeros({rows})")
-    for name in plan.features:
-        factor = graphs.function(name)
-        arguments = [ids[p] + (".detach()" if p in factor.stop_gradient else "") for p in read_parents(graphs, factor)]
-        arguments += [f"{plan.tensors[p, 'given']}.to(like)" for p in flagged_parents(graphs, factor)]
-        lead = len(graphs.variables[name].plates) + 1
-        arguments += [f"Layout({lead}, Noise(generator, {rows}))" if factor.key in noisy else f"Lead({lead})"]
-        body.append(f"{ids[name]} = model.{plan.attributes[factor.key]}({', '.join(arguments)})")
+    body += feature_lines(plan, noisy, plan.features, f"Noise(generator, {rows})")
     if len(bounds) == 1:
         body.append(f"return {_call(plan, bounds[0], '')}.expand({rows})")
     else:
@@ -89,7 +83,20 @@ def bound_code(plan: EmissionPlan, bounds: list[BoundCode], noisy: frozenset[str
     return block(_head("bound", extras_of(bounds)), *body)
 
 
-def _given(plan: EmissionPlan, name: str, needed: set[tuple[str, TensorKind]]) -> list[str]:
+def feature_lines(plan: EmissionPlan, noisy: frozenset[str], names: Iterable[str], noise: str) -> list[str]:
+    """Deterministic variables of observed ones, for all rows at once. noise: code of what noisy factors are told."""
+    graphs, ids, lines = plan.graphs, plan.identifiers, list[str]()
+    for name in names:
+        factor = graphs.function(name)
+        arguments = [ids[p] + (".detach()" if p in factor.stop_gradient else "") for p in read_parents(graphs, factor)]
+        arguments += [f"{plan.tensors[p, 'given']}.to(like)" for p in flagged_parents(graphs, factor)]
+        lead = len(graphs.variables[name].plates) + 1
+        arguments += [f"Layout({lead}, {noise})" if factor.key in noisy else f"Lead({lead})"]
+        lines.append(f"{ids[name]} = model.{plan.attributes[factor.key]}({', '.join(arguments)})")
+    return lines
+
+
+def given_lines(plan: EmissionPlan, name: str, needed: set[tuple[str, TensorKind]]) -> list[str]:
     """A variable as networks read it, and of one that rows may lack: where it is given, and with something legal in
     place of blanks, which masks keep out of every sum."""
     variable, own = plan.graphs.variables[name], plan.identifiers[name]
@@ -108,7 +115,7 @@ def _given(plan: EmissionPlan, name: str, needed: set[tuple[str, TensorKind]]) -
     return [*code, f"{own} = {blanks.entering(variable, values, given, like).to(like)}"]
 
 
-def _elements_first(plan: EmissionPlan, name: str, needed: set[tuple[str, TensorKind]]) -> list[str]:
+def elements_first_lines(plan: EmissionPlan, name: str, needed: set[tuple[str, TensorKind]]) -> list[str]:
     """What rows have of the elements of plates, with the plates in front of the rows."""
     variable, kinds = plan.graphs.variables[name], list[TensorKind](["value"])
     if not variable.plates or variable.role not in ("observed", "supervised"):

@@ -94,6 +94,9 @@ class Expression:
     def __truediv__(self, other: object) -> "Expression":
         return self._joined(self, "/", other)
 
+    def __pow__(self, other: object) -> "Expression":
+        return self._of(f"({_operand(self.code)} ** {text_of(other)})", self, other)
+
     def __ne__(self, other: object) -> "Expression":  # type: ignore[override]
         return self._joined(self, "!=", other)
 

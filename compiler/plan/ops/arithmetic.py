@@ -44,11 +44,11 @@ def logsumexp(line: Line, modules: Modules) -> Run:
 def weighted_sum(line: Line, modules: Modules) -> Run:
     """sum over all axes but plates of weights [*axes, B] times value [*axes, B, *event]; of several values without an
     event in one pass."""
-    axes, event = union(line), (1,) * line.inputs[1].rank
+    axes, event = union(line), (..., *[None] * line.inputs[1].rank)
     places = averaged(axes)
 
     def run(context: Context, weights: Tensor, value: Tensor) -> Tensor:
-        weights = weights.reshape(*weights.shape, *event) if event else weights
+        weights = weights[event] if len(event) > 1 else weights
         return (weights * value).sum(places)
 
     def of_several(context: Context, weights: Tensor, *values: Tensor) -> tuple[Tensor, ...]:

@@ -1,0 +1,118 @@
+"""A run's card and the three lines of how to use it: what is known, and a place for what only the author knows."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from compiler.symbolic.explanation import Explanation
+from compiler.symbolic.explanation_text import as_text
+from graphspec.graphs.graph import Graphs
+from runtime.errors import RunError
+from runtime.exporting.exported_query import ExportedQuery
+from runtime.exporting.query_facts import as_lines
+from runtime.predicting.used_run import UsedRun
+from runtime.runs.records import read_object
+
+MARK = "Written by `graphspec export`."
+AUTHOR = "*To be written by the author: what it is meant for, what it must not be used for, who was in the data.*"
+
+
+def model_card(used: UsedRun, objective: Explanation) -> str:
+    """Markdown: data, labels, objective, figures, as the run folder has them."""
+    graphs, manifest = used.model.graphs, used.run.manifest()
+    name = graphs.spec.name or used.run.folder.name
+    parts = [f"# {name}", "", MARK, ""]
+    if graphs.spec.description:
+        parts += [graphs.spec.description.strip(), ""]
+    parts += ["## Intended use", "", AUTHOR, "", "## Model", "", "```", *_factors(graphs), "```", ""]
+    parts += [f"{sum(p.numel() for p in used.model.parameters()):,} parameters.", ""]
+    parts += ["## Data", "", *_data(manifest), "", "## Training", "", *_training(manifest), ""]
+    parts += ["## Figures", "", *_figures(used), "", "## Objective", "", "```", as_text(objective).rstrip(), "```", ""]
+    return "\n".join(parts)
+
+
+def _factors(graphs: Graphs) -> list[str]:
+    lines = []
+    for side, letter in (("generative", "p"), ("recognition", "q")):
+        for factor in graphs.order("generative" if side == "generative" else "recognition"):
+            parents = f" | {', '.join(factor.parents)}" if factor.parents else ""
+            family = "f" if factor.deterministic else letter
+            what = "" if factor.family is None else f"  {factor.family.name}"
+            lines.append(f"{family}({factor.variable}{parents}){what}")
+    return lines
+
+
+def _data(manifest: Mapping[str, Any]) -> list[str]:
+    source, rows = manifest.get("source"), manifest.get("rows") or {}
+    lines = [f"- source: {str(source).replace(chr(92), '/').rsplit('/', 1)[-1]}" if source else "- source: unknown"]
+    lines += [f"- fingerprint: {manifest.get('fingerprint', 'unknown')}"]
+    lines += [f"- rows: {', '.join(f'{count} {split}' for split, count in rows.items())}"]
+    for label, kept in (manifest.get("labelled") or {}).items():
+        lines.append(f"- labels of {label}: {len(kept)} training rows")
+    return lines
+
+
+def _training(manifest: Mapping[str, Any]) -> list[str]:
+    versions = manifest.get("versions") or {}
+    epochs, best = manifest.get("epochs", "?"), manifest.get("best_epoch")
+    chosen = f", weights of epoch {best}" if best is not None else ""
+    seconds = manifest.get("wall_seconds") or 0.0
+    return [
+        f"- {epochs} epochs{chosen}, {seconds:.0f} s, seed {manifest.get('seed', '?')}",
+        f"- graphspec {versions.get('graphspec', '?')}, torch {versions.get('torch', '?')}",
+    ]
+
+
+def _figures(used: UsedRun) -> list[str]:
+    """Of the test rows, if they were measured."""
+    try:
+        report = read_object(used.run.folder / "evaluation-test.json")
+    except (FileNotFoundError, RunError):
+        return ["Not measured: `graphspec evaluate` measures the test rows."]
+    lines = [f"On {report.get('rows', '?')} test rows:", ""]
+    for name, figures in (report.get("variables") or {}).items():
+        if figures.get("error") is None:
+            continue
+        if "interval" in figures:
+            low, high = figures["interval"]
+            constant = figures.get("majority_error")
+            beside = "" if constant is None else f"; always the commonest: {100 * constant:.2f} %"
+            lines.append(
+                f"- error of {name}: {100 * figures['error']:.2f} % (95 % interval {100 * low:.1f} to "
+                f"{100 * high:.1f}{beside})"
+            )
+        else:
+            lines.append(f"- error of {name}: {figures['error']:.4g}, root mean square, in the units of the data")
+    if isinstance(report.get("elbo"), float):
+        lines.append(f"- bound: {report['elbo']:.3f} nats a row")
+    lines += [f"- warning: {text}" for text in report.get("warnings") or ()]
+    return lines
+
+
+def read_me(name: str, query: ExportedQuery | None, facts: Mapping[str, Any], pips: Sequence[str]) -> str:
+    """README.md: what lies here, and three lines that run."""
+    lines = [f"# {name}", "", f"{MARK} Nothing here needs graphspec.", ""]
+    lines += ["- `weights.safetensors`, `spec.yaml`: the trained weights, and the spec with all defaults",
+              "- `model.py`: the model, its bound and its training loop in PyTorch",
+              "- `model_card.md`: data, objective, figures; intended use is for the author to write"]  # fmt: skip
+    if query is None:
+        lines += ["", "```python", "from model import Model, bound, load_weights",
+                  "model = Model()", 'load_weights(model.eval(), "weights.safetensors")', "```"]  # fmt: skip
+        return "\n".join([*lines, "", *_needs(pips), ""])
+    stem, outputs = query.name, ", ".join(facts["outputs"])
+    given = {name: f'numpy.load("rows.npz")["{name}"]' for name in facts["inputs"]}
+    called = ", ".join(f'"{name}": {code}' for name, code in given.items())
+    torch_call = ", ".join(f"{name}={name}" for name in given)
+    lines += [f"- `{stem}.onnx`, `{stem}.pt2`: `{query.title}`, for any number of rows", "", f"`{query.title}` "
+              f"gives {outputs}:", "", "```python", "import numpy, onnxruntime",
+              f'session = onnxruntime.InferenceSession("{stem}.onnx")',
+              f"print(dict(zip({json.dumps(list(facts['outputs']))}, session.run(None, {{{called}}}))))", "```", "",
+              "or, with PyTorch:", "", "```python", "import torch",
+              f'query = torch.export.load("{stem}.pt2").module()      # or: from model import load_query; query = '
+              "load_query()", f"print(query({torch_call}))", "```", ""]  # fmt: skip
+    lines += as_lines(facts)
+    return "\n".join([*lines, "", *_needs(pips), ""])
+
+
+def _needs(pips: Sequence[str]) -> list[str]:
+    return [f"`model.py` needs {', '.join(pips)}; the .onnx file onnxruntime only."]

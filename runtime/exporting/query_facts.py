@@ -1,0 +1,75 @@
+"""What a query takes and gives, as plain values: for metadata of files, and for people."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from compiler.emission.query_plans import shows_classes
+from runtime.exporting.exported_query import ExportedQuery
+from runtime.predicting.used_run import UsedRun
+
+
+def query_facts(used: UsedRun, query: ExportedQuery) -> dict[str, Any]:
+    """`query`, `inputs` and `outputs` by name; of each its shape, domain, columns, classes and how blanks look."""
+    text, graphs = query.text, used.model.graphs
+    inputs: dict[str, Any] = {own: _described(used, name, fact=True) for name, own in text.inputs.items()}
+    for name, draw in text.draws.items():
+        kind = "standard normal" if draw.kind == "normal" else "uniform in (0, 1)"
+        inputs[name] = {"shape": ["rows", *draw.lead, *draw.event], "dtype": "float32", "noise": kind}
+    outputs: dict[str, Any] = {}
+    for target in text.question.targets:
+        told = _described(used, target, fact=False)
+        if shows_classes(graphs, target):
+            variable = graphs.variables[target]
+            told |= {"shape": [*told["shape"], variable.support], "classes": list(variable.value_names)}
+        outputs[target] = {**told, "holds": "probabilities" if shows_classes(graphs, target) else "mean"}
+    by = "p" if text.question.generative else {t: text.question.way(t) for t in text.question.targets}
+    return {"query": query.title, "by": by, "inputs": inputs, "outputs": outputs}
+
+
+def _described(used: UsedRun, name: str, *, fact: bool) -> dict[str, Any]:
+    variable, spec = used.model.graphs.variables[name], used.columns.get(name)
+    category = variable.domain == "category"
+    found: dict[str, Any] = {
+        "shape": ["rows", *variable.row_shape],
+        "dtype": "int64" if category and fact else "float32",
+        "domain": variable.domain,
+    }
+    if spec is not None and not spec.soft and spec.names:
+        found["columns"] = list(spec.names)
+    if variable.support is not None and variable.names:
+        found["classes"] = list(variable.names)
+    if fact and (variable.missing or variable.role == "supervised"):
+        found["blank"] = -1 if category else "NaN"
+    if spec is not None and spec.binarize == "dynamic":
+        found["note"] = "0 or 1; training draws it from grey values"
+    return found
+
+
+def metadata(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Of an .onnx file: all as JSON, and the classes of each output by themselves."""
+    classes = {f"classes.{n}": json.dumps(o["classes"]) for n, o in facts["outputs"].items() if "classes" in o}
+    return {"graphspec": json.dumps(facts, ensure_ascii=False), "query": facts["query"], **classes}
+
+
+def as_lines(facts: Mapping[str, Any]) -> list[str]:
+    """Markdown: a line for each input and output."""
+    lines = []
+    for title, part in (("takes", "inputs"), ("gives", "outputs")):
+        for name, told in facts[part].items():
+            shape = ", ".join(map(str, told["shape"]))
+            what = told.get("holds") or told.get("noise") or told["domain"]
+            text = f"- {title} `{name}` [{shape}] {told['dtype']}: {what}"
+            if told.get("columns") and len(told["columns"]) <= 12 and told["columns"] != [name]:
+                text += f", from {', '.join(told['columns'])}"
+            if "classes" in told:
+                shown = told["classes"][:24]
+                text += f"; classes in order: {', '.join(shown)}" + (
+                    ", .." if len(shown) < len(told["classes"]) else ""
+                )
+            if "blank" in told:
+                text += f"; {told['blank']} where blank"
+            if "note" in told:
+                text += f"; {told['note']}"
+            lines.append(text)
+    return lines
