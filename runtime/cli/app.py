@@ -28,6 +28,7 @@ VERBS = (
     "traverse",
     "analogies",
     "sweep",
+    "report",
     "data",
     "schema",
     "doctor",

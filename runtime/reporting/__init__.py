@@ -1,0 +1,1 @@
+"""A run folder -> one page that holds all there is to know about the run."""
