@@ -23,6 +23,7 @@ VERBS = (
     "compare",
     "predict",
     "export",
+    "suggest",
     "sample",
     "reconstruct",
     "traverse",
