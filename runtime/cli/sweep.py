@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from runtime.cli.common import AllowPythonOption, DataDirOption, JsonOption, SetOption, collect_again
+from runtime.cli.common import AllowPythonOption, DataDirOption, JsonOption, SetOption, collect_again, tell
 from runtime.errors import RunError
 
 if TYPE_CHECKING:
@@ -38,6 +38,15 @@ def sweep(
     variant: Annotated[
         list[str] | None,
         typer.Option("--variant", metavar="NAME: FIELD=VALUE; ...", help="Also train this change of every run."),
+    ] = None,
+    drop_edge: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--drop-edge",
+            metavar="EDGE",
+            help="Also train without an edge, such as 'p: z -> x', and tell what it is worth; all, p, q: without each "
+            "in turn. Repeatable.",
+        ),
     ] = None,
     search: Annotated[
         int | None,
@@ -80,6 +89,7 @@ def sweep(
     Example:  graphspec sweep specs/digits.yaml --over data.labels.y.per_class=5,10,30 --seeds 5
               graphspec sweep specs/digits.yaml --over data.labels.y.per_class=10 --seeds 5 --baseline labels-only
               graphspec sweep specs/digits.yaml --over objective.rho=0.1,0.5 --variant "no style: objective.beta.z=9"
+              graphspec sweep specs/digits.yaml --drop-edge all --seeds 3
               graphspec sweep mine.yaml --folds 5
               graphspec sweep specs/digits.yaml --search 30 --over "training.learning_rate=log(1e-4,1e-2)"
 
@@ -95,7 +105,7 @@ def sweep(
     from runtime.sweeping.sweep_plan import build_plan
     from runtime.sweeping.swept_values import read_fields, read_seeds, read_variants
 
-    _check_options(spec, search, storage, [*(baseline or ()), *(variant or ())], list_only)
+    _check_options(spec, search, storage, [*(baseline or ()), *(variant or ()), *(drop_edge or ())], list_only)
     _check_folds(folds, over or (), search, measure)
     text, numbers, sets = read_text(spec), read_seeds(seeds), overrides or ()
     if search is not None:
@@ -106,6 +116,13 @@ def sweep(
         plan = check_ranges(spec, text, sets, ranges, numbers, data_dir)
     else:
         fields, variants = read_fields(over or ()), read_variants(variant or ())
+        if drop_edge:
+            from runtime.sweeping.dropped_edges import edge_variants
+
+            dropped, kept = edge_variants(spec, text, sets, drop_edge, data_dir)
+            for note in kept:
+                tell(f"note: {note}")
+            variants = (*variants, *dropped)
         fields = fields if folds is None else (*fields, fold_field(folds))
         plan = build_plan(spec, text, sets, fields, numbers, variants, _baselines(baseline or ()), data_dir)
     if list_only:
@@ -132,7 +149,7 @@ def _check_options(spec: str, search: int | None, storage: str | None, models: S
     if search is None and storage is not None:
         raise RunError("--storage holds the study of a search", "add --search N")
     if search is not None and models:
-        raise RunError("--search compares values, not models", "leave out --baseline and --variant")
+        raise RunError("--search compares values, not models", "leave out --baseline, --variant and --drop-edge")
     if search is not None and list_only:
         raise RunError("--list shows the runs of a grid; a search chooses as it goes", "leave one of them out")
 

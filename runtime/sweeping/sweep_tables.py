@@ -9,6 +9,7 @@ from typing import Any
 
 from graphspec.language.data import FEW_LABELS
 from graphspec.reading.suggestions import counted
+from runtime.sweeping.dropped_edges import edge_notes
 from runtime.sweeping.folds import fold_notes
 from runtime.sweeping.results import per_cent
 from runtime.sweeping.sweep_plan import AS_WRITTEN, SweepPlan
@@ -39,7 +40,11 @@ def build_table(plan: SweepPlan, rows: Sequence[Mapping[str, Any]], splits: Sequ
             figures = row if key == AS_WRITTEN else row[key]
             model = [title or "as written"] if several else []
             lines.append((*values, *model, *(_cell(figures, path) for _, path in cells)))
-    notes = (*_notes(plan, rows), *(fold_notes(plan, rows) or _few_rows(plan, rows, splits)))
+    notes = (
+        *edge_notes(plan.titles, rows, splits[0]),
+        *_notes(plan, rows),
+        *(fold_notes(plan, rows) or _few_rows(plan, rows, splits)),
+    )
     return SweepTable(header, tuple(lines), notes)
 
 
