@@ -83,9 +83,10 @@ def predict(
 
     Columns may stand in any order; those that the model does not know stay. A label that a row has is used for the
     others, and a column that is there already is filled where it is blank. Rows are read as in training, by what the
-    run folder says; its own data are not needed.
+    run folder says; its own data are not needed. Elements of plates come back as they stand: lines as lines, other
+    tables (beside INPUT, under the names of the spec) as FILE-PLATE, arrays as arrays.
     """
-    from runtime.predicting.predict_rows import predict_file
+    from runtime.predicting.predict_sheets import predict_input
     from runtime.predicting.settings import asked_for
     from runtime.predicting.used_run import use_run
     from runtime.training.processes.devices import resolve_device
@@ -110,7 +111,7 @@ def predict(
     from runtime.cli.row_progress import row_progress
 
     with row_progress(error_console) as progress:
-        found = predict_file(used, source, output, asked, batch_rows=batch_size, tell=tell, progress=progress)
+        found = predict_input(used, source, output, asked, batch_rows=batch_size, tell=tell, progress=progress)
     for note in found.notes:
         tell(f"note: {note}")
     console.print(f"{output}  ({found.rows} rows)", highlight=False, markup=False, soft_wrap=True)

@@ -37,7 +37,7 @@ def open_input(source: str, used: UsedRun, tell: Tell, stack: ExitStack) -> Inpu
 
     Raises DataError for what is not there or cannot be read.
     """
-    piped = _standard_input(stack) if source == "-" else None
+    piped = piped_input(stack) if source == "-" else None
     source = source if piped is None else str(piped)
     found = resolve_source(source, None, used.data_dir)
     try:
@@ -68,7 +68,7 @@ def _open_file(source: str, found: FileSource, used: UsedRun, tell: Tell) -> Inp
     )
 
 
-def _standard_input(stack: ExitStack) -> Path:
+def piped_input(stack: ExitStack) -> Path:
     """Rows are read twice, so that they are kept in a file as long as it takes."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graphspec-")))
     path = folder / "standard-input.csv"
@@ -79,6 +79,11 @@ def _standard_input(stack: ExitStack) -> Path:
 
 
 # --- tables that are read part by part ----------------------------------------------------------------------------
+
+
+def own_table(path: Path, used: UsedRun) -> InputTable:
+    """A table of text or a .parquet file as it stands, a part a number of lines."""
+    return _parquet_file(path) if path.suffix.lower() in (".parquet", ".pq") else _text_table(path, used)
 
 
 def _text_table(path: Path, used: UsedRun) -> InputTable:

@@ -4,6 +4,7 @@ What training judged by all cells of a column together (whether -1 is a blank) h
 that a row means the same whatever stands beside it. What is strange is counted, to be told once.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,12 +19,13 @@ from graphspec.headers.cell_reader import CellReader, read_as
 from graphspec.language import ColumnSpec
 from graphspec.reading.suggestions import counted, did_you_mean, few
 from runtime.data.preparation.certain_labels import check_certain_labels
+from runtime.data.preparation.element_values import ElementReader
 from runtime.data.preparation.preparation import without_parts
-from runtime.data.preparation.values import Values, read_values
+from runtime.data.preparation.values import Values
 from runtime.data.read.cells import BLANK
 from runtime.data.read.element_table import as_texts
+from runtime.data.read.laid_out import LaidOut
 from runtime.data.read.table import Array, Column, Table, whole
-from runtime.data.stream.column_store import Held
 from runtime.data.stream.rows import as_numbers, positive_log
 from runtime.errors import DataError
 from runtime.predicting.input_parts import InputPart, InputTable
@@ -83,6 +85,12 @@ class InputReader:
         """How each variable is read here: -1 is a blank of every whole number that is no name."""
         return {name: _with_minus_one(self.used.graphs.variables[name], s) for name, s in self.used.columns.items()}
 
+    @cached_property
+    def _shared(self) -> list[str]:
+        """Columns that several variables read, each in its way."""
+        readers = Counter(column for spec in self.columns.values() for column in spec.names)
+        return [column for column, times in readers.items() if times > 1]
+
     def has(self, name: str) -> bool:
         """The input has every column of a variable."""
         return name in self.absent and not self.absent[name]
@@ -91,27 +99,33 @@ class InputReader:
         """Every observed and supervised variable of some rows, [n, *shape] in the model's units: NaN or -1 for blanks,
         bytes of pictures as they are. Raises DataError with column, row and value."""
         graphs = self.used.graphs
-        found: dict[str, Values] = {}
-        for name, spec in self.columns.items():
-            variable = graphs.variables[name]
-            cells = {column: self._cells(part, variable, spec, column) for column in spec.names}
-            table = Table(self.table.name, cells, where=lambda row: f"row {part.first + row}")
-            values = read_values(variable, spec, table, self.used.dialect.numbers, whole_source=False)
-            found[name] = without_parts(graphs, name, values)[0] if variable.role == "supervised" else values
+        cells = {
+            column: self.cells(part, graphs.variables[name], spec, column)
+            for name, spec in self.columns.items()
+            for column in spec.names
+        }
+        cells |= {column: part.columns[column] for column in self._shared if column in part.columns}
+        table = Table(self.table.name, cells, where=lambda row: f"row {part.first + row}")
+        reader = ElementReader(
+            graphs, self.used.layouts, LaidOut(table), self.columns, self.used.dialect.numbers, whole_source=False
+        )
+        found = reader.read_all(list(self.columns))
+        found = {
+            name: without_parts(graphs, name, values)[0] if graphs.variables[name].role == "supervised" else values
+            for name, values in found.items()
+        }
         check_certain_labels(self.used.model.graphs, found, self.columns, lambda row: f"row {part.first + row}")
         return {name: self._scaled(part, name, values) for name, values in found.items()}
 
-    def _cells(self, part: InputPart, variable: Variable, spec: ColumnSpec, column: str) -> Column:
+    def cells(self, part: InputPart, variable: Variable, spec: ColumnSpec, column: str) -> Column:
         """Cells of one column, without those that are no value of a variable that may be blank."""
         if column not in part.columns:
-            return np.full(part.rows, "", dtype=np.str_) if self._all_absent(spec) else np.full(part.rows, np.nan)
+            shape = variable.shape if spec.column is not None else ()
+            return np.full((part.rows, *shape), np.nan)
         cells = part.columns[column]
         if not self.used.may_be_blank(variable.name) or not read_as(variable, spec).discrete:
             return cells
         return self._without_unknown(part, variable, spec, column, whole(cells))
-
-    def _all_absent(self, spec: ColumnSpec) -> bool:
-        return not any(column in self.table.readable for column in spec.names)
 
     def _without_unknown(
         self, part: InputPart, variable: Variable, spec: ColumnSpec, column: str, cells: Array
@@ -137,7 +151,6 @@ class InputReader:
         told.different.update(dict.fromkeys(different[:20]))
 
     def _scaled(self, part: InputPart, name: str, values: Values) -> Tensor:
-        assert isinstance(values.stored, Held), "an input is read part by part"
         units, tensor = self.used.units.get(name), values.stored.take(torch.arange(part.rows))
         if units is not None:
             tensor = units.from_data(tensor)

@@ -3,7 +3,7 @@
 From: an input's header and answers. To: `Cells` of each column, which a writer writes as its file has them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,11 +77,12 @@ class OutputLayout:
             yield _cells(column, found[column.variable])
 
 
-def layout_of(used: UsedRun, table: InputTable, asked: AskedFor) -> OutputLayout:
-    """The columns that answers to an input have."""
+def layout_of(used: UsedRun, table: InputTable, asked: AskedFor, only: Collection[str] | None = None) -> OutputLayout:
+    """The columns that answers to an input have. only: variables that are told in this table; left out, all."""
     graphs = used.graphs
     blanks = imputed(used) if asked.impute or asked.draws else ()
     names = [*graphs.supervised, *(() if asked.latents == "none" else graphs.latent), *blanks]
+    names = [name for name in names if only is None or name in only]
     own = {name: place for place, name in enumerate(table.header)} if not table.arrays else {}
     filled: dict[str, AnswerColumn] = {}
     added: list[AnswerColumn] = []

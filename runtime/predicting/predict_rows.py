@@ -17,6 +17,7 @@ from runtime.predicting.input_tables import open_input
 from runtime.predicting.input_values import InputReader, batch_of
 from runtime.predicting.output_columns import ArrayLayout, layout_of
 from runtime.predicting.output_files import ending_of, opened_output, refuse_other_columns
+from runtime.predicting.present_elements import only_present, present_elements
 from runtime.predicting.row_answers import Answer, Array, AskedFor, answer_rows
 from runtime.predicting.used_run import UsedRun
 from runtime.runs.protected import refuse_users_own
@@ -53,7 +54,7 @@ def predict_file(
     with ExitStack() as stack:
         table = open_input(source, used, tell, stack)
         refuse_users_own(output, used.model.graphs, used.run.spec_path, used.data_dir)
-        _refuse_input(output, table)
+        refuse_input(output, table)
         reader, layout = InputReader(used, table), layout_of(used, table, asked)
         shown = ArrayLayout(layout) if arrays else layout
         refuse_other_columns(output, shown.header, table.header)
@@ -67,7 +68,8 @@ def predict_file(
         return Predicted(done, tuple(reader.notes(done)))
 
 
-def _refuse_input(output: Path, table: InputTable) -> None:
+def refuse_input(output: Path, table: InputTable) -> None:
+    """RunError where the output would replace the input, or lie in it."""
     if table.path is None:
         return
     own, target = table.path.resolve(), output.resolve()
@@ -87,15 +89,17 @@ def answered_parts(
         found = []
         for start in range(0, part.rows, batch_rows):
             batch = batch_of(values, slice(start, start + batch_rows), dtype)
-            found.append(_answered(used, batch, asked, part.first + start))
+            found.append(answered_batch(used, batch, asked, part.first + start))
         yield part, [joined_answers(each) for each in zip(*found, strict=True)]
 
 
-def _answered(used: UsedRun, batch: Mapping[str, Tensor], asked: AskedFor, first: int) -> list[list[Answer]]:
-    """Answers to one batch: once, or for each joint draw."""
+def answered_batch(used: UsedRun, batch: Mapping[str, Tensor], asked: AskedFor, first: int) -> list[list[Answer]]:
+    """Answers to one batch, about elements that are there: once, or for each joint draw."""
     if asked.draws:
-        return draw_whole_rows(used, batch, asked.draws, asked.seed, first)
-    return [[*answer_rows(used, batch, asked, first), *(impute_rows(used, batch, asked) if asked.impute else ())]]
+        found = draw_whole_rows(used, batch, asked.draws, asked.seed, first)
+    else:
+        found = [[*answer_rows(used, batch, asked, first), *(impute_rows(used, batch, asked) if asked.impute else ())]]
+    return [only_present(used, answers, present_elements(used, batch, answers)) for answers in found]
 
 
 def joined_answers(batches: Sequence[list[Answer]]) -> list[Answer]:

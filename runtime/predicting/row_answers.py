@@ -69,7 +69,9 @@ def answer_rows(used: UsedRun, rows: Mapping[str, Tensor], asked: AskedFor, firs
     the number of the first one in its input, by which draws go."""
     model, graphs = used.model, used.graphs
     held = as_rows(used, rows)
-    names = [*graphs.supervised, *(graphs.latent if asked.latents == "mean" else ())]
+    counts = {plate.count for plate in model.graphs.plates.values()}
+    latents = [name for name in graphs.latent if asked.latents == "mean" or name in counts]
+    names = [*graphs.supervised, *latents]
     noise = _noise(used, held, asked.seed)
     with torch.no_grad():
         settings: dict[str, Any] = {"samples": asked.samples, "levels": asked.levels, "deviations": graphs.latent}
@@ -78,7 +80,8 @@ def answer_rows(used: UsedRun, rows: Mapping[str, Tensor], asked: AskedFor, firs
         if asked.keep:
             answers = [_unheld(used, answer, held, asked, settings) for answer in answers]
         if asked.latents == "draws":
-            answers += _drawn(used, held, asked.seed, first)
+            told = {answer.variable.name for answer in answers}
+            answers += [each for each in _drawn(used, held, asked.seed, first) if each.variable.name not in told]
     return answers
 
 

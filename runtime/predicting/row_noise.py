@@ -59,11 +59,18 @@ class RowNoise(Noise):
     def _uniforms(self, kind: str, name: str, lead: Sequence[int], event: Sequence[int]) -> Tensor:
         purpose = np.array([derived_seed(self.seed, kind, name)], dtype=np.uint64)
         rows = drawn_numbers(self.keys ^ drawn_numbers(purpose))
-        before, after = prod(lead), prod(event)
-        places = drawn_numbers(np.arange(before * after, dtype=np.uint64)).reshape(before, 1, after)
+        places = _places((*lead, *event)).reshape(prod(lead), 1, prod(event))
         numbers = drawn_numbers(rows[None, :, None] ^ places)
         found = ((numbers >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
         return torch.from_numpy(found.reshape(*lead, len(self.keys), *event))
+
+
+def _places(sizes: Sequence[int]) -> Keys:
+    """[*sizes] numbers of places, each by its own index alone: an axis that is longer in other company changes none."""
+    found = np.zeros((), dtype=np.uint64)
+    for size in sizes:
+        found = drawn_numbers(found[..., None] ^ drawn_numbers(np.arange(size, dtype=np.uint64)))
+    return found
 
 
 def keys_of_contents(rows: Mapping[str, Tensor]) -> Keys:

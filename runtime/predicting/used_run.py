@@ -13,9 +13,9 @@ from typing import Literal
 import torch
 
 from compiler.model.model import Model
-from graphspec.graphs.graph import Graphs
+from graphspec.graphs.graph import Graphs, Variable
 from graphspec.headers import Dialect
-from graphspec.headers.element_tables import layouts_of
+from graphspec.headers.element_tables import Layouts, layouts_of
 from graphspec.headers.sources import dialect_of
 from graphspec.language import ColumnSpec, DataSection
 from graphspec.language.data import is_pattern
@@ -35,7 +35,8 @@ from runtime.runs.run_folder import Run
 @dataclass(frozen=True)
 class UsedRun:
     """columns: how each observed and supervised variable is read, patterns written out. units: of standardized ones.
-    seen: what training rows hold, as far as the run tells."""
+    seen: what training rows hold, as far as the run tells. lined: variables whose answers are about one
+    element of a plate."""
 
     run: Run
     model: Model
@@ -44,6 +45,7 @@ class UsedRun:
     units: Mapping[str, Units]
     seen: Mapping[str, Seen]
     data_dir: Path | None
+    lined: frozenset[str] = frozenset()
 
     @property
     def graphs(self) -> Graphs:
@@ -60,6 +62,16 @@ class UsedRun:
         """By column, how picture files are read."""
         return picture_readings(self.graphs, self.data)
 
+    @cached_property
+    def layouts(self) -> Layouts:
+        """How the elements of plates stand in the run's files."""
+        return layouts_of(self.model.graphs.spec)
+
+    def variable(self, name: str) -> Variable:
+        """A variable as an answer is about it: all that a row has of it, or what one element has."""
+        variable = self.graphs.variables[name]
+        return variable.of_one if name in self.lined else variable
+
     def may_be_blank(self, name: str) -> bool:
         """Rows may lack values of a variable."""
         variable = self.graphs.variables[name]
@@ -72,7 +84,7 @@ class UsedRun:
 
     def elements(self, name: str) -> tuple[str, ...]:
         """What each element of a variable is called: its own column, else `v`, `v[0]`, `v[0,1]`."""
-        variable, spec = self.graphs.variables[name], self.columns.get(name)
+        variable, spec = self.variable(name), self.columns.get(name)
         if not variable.shape:
             return (spec.names[0] if spec is not None and len(spec.names) == 1 else name,)
         count = torch.Size(variable.shape).numel()
@@ -100,26 +112,12 @@ def use_model(run: Run, model: Model, data_dir: Path | None = None) -> UsedRun:
     graphs, data = model.graphs, model.graphs.spec.data
     if data is None:
         raise RunError(f"{run.folder} was trained without a `data` section", "nothing tells how its variables are read")
-    _refuse_plates(graphs, run)
     manifest = run.manifest()
     with understood(run.manifest_file):
         seen = {name: Seen.from_json(plain) for name, plain in (manifest.get("seen") or {}).items()}
     columns = _columns(run, graphs, data, manifest.get("columns") or {}, data_dir)
-    units = recorded_units(run, graphs.by_row.variables)
+    units = recorded_units(run, graphs.variables)
     return UsedRun(run, model, data, columns, units, seen, data_dir)
-
-
-def _refuse_plates(graphs: Graphs, run: Run) -> None:
-    """Rows whose elements stand apart, or of which some have fewer than others, cannot be given back yet."""
-    layouts = layouts_of(graphs.spec)
-    for name, plate in graphs.plates.items():
-        if plate.count is not None or layouts.kinds.get(name, "padded") != "padded":
-            where = f"{run.spec_path}, plates.{name}"
-            why = f"counted by {plate.count}" if plate.count is not None else "with a line for each"
-            raise RunError(
-                f"{where}: rows with {name} {why} cannot be predicted yet",
-                "`graphspec evaluate` and `reconstruct` answer for the rows of the run's own data",
-            )
 
 
 def _columns(

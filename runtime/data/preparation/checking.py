@@ -73,7 +73,7 @@ def rows_present(variable: Variable, place: Place, array: Array) -> NDArray[np.b
         if blank.any():
             raise _blank_error(variable, place, blank, array)
         return np.ones(count, dtype=np.bool_)
-    return np.asarray(~blank.reshape(count, -1).all(axis=1), dtype=np.bool_)
+    return np.asarray(~blank.all(axis=tuple(range(1, blank.ndim))), dtype=np.bool_)
 
 
 def _blank_error(variable: Variable, place: Place, blank: NDArray[np.bool_], array: Any) -> DataError:

@@ -29,13 +29,17 @@ from runtime.errors import DataError
 
 @dataclass
 class ElementReader:
-    """Reads variables one by one, counts before what they count. columns: how each variable is read."""
+    """Reads variables one by one, counts before what they count. columns: how each variable is read.
+
+    whole_source: as in `read_values`.
+    """
 
     graphs: Graphs
     layouts: Layouts
     laid_out: LaidOut
     columns: Mapping[str, ColumnSpec]
     numbers: NumberFormat
+    whole_source: bool = True
 
     def read_all(self, names: list[str]) -> dict[str, Values]:
         """Values of variables as rows have them. Raises DataError."""
@@ -70,10 +74,13 @@ class ElementReader:
     def _of_columns(self, variable: Variable, path: tuple[str, ...]) -> Values:
         spec, plate = self.columns[variable.name], path[-1] if path else ""
         if plate in self.laid_out.elements:
-            return read_elements(variable, spec, self.laid_out.elements[plate], self.numbers)
+            return self._of_elements(variable, spec, self.laid_out.elements[plate])
         if any(self.graphs.spec.plates[each].count is not None for each in path):
-            return read_elements(variable, spec, self._padded(variable, spec, path), self.numbers)
-        return read_values(variable, spec, self.laid_out.rows, self.numbers)
+            return self._of_elements(variable, spec, self._padded(variable, spec, path))
+        return read_values(variable, spec, self.laid_out.rows, self.numbers, whole_source=self.whole_source)
+
+    def _of_elements(self, variable: Variable, spec: ColumnSpec, elements: ElementTable) -> Values:
+        return read_elements(variable, spec, elements, self.numbers, whole_source=self.whole_source)
 
     def _flat(self, values: Values) -> Numbers:
         """A count as lengths; blanks, of rows whose number of elements is not known, as 0."""
@@ -201,15 +208,18 @@ def given_flat(values: Values) -> Array:
     return given
 
 
-def read_elements(variable: Variable, spec: ColumnSpec, elements: ElementTable, numbers: NumberFormat) -> Values:
+def read_elements(
+    variable: Variable, spec: ColumnSpec, elements: ElementTable, numbers: NumberFormat, *, whole_source: bool = True
+) -> Values:
     """A variable, as rows have it, of elements that each are read like a row of their own."""
     element = variable.of_one
     if variable.name in elements.columns and set(spec.names) - elements.columns.keys():  # cut out of padded cells
         spec = spec.model_copy(update={"column": variable.name, "columns": None})
-    if not elements.total:
+    if not elements.total and whole_source:
         raise LayoutError(f"no row of {elements.name} has an element of {variable.name}", "check the file")
     table = Table(elements.name, elements.columns, where=elements.where)
-    return _put_to_rows(variable, read_values(element, spec, table, numbers), elements)
+    read = read_values(element, spec, table, numbers, whole_source=whole_source)
+    return _put_to_rows(variable, read, elements)
 
 
 def _put_to_rows(variable: Variable, read: Values, elements: ElementTable) -> Values:

@@ -209,7 +209,7 @@ def _assemble(
         if spec.standardize
     }
     factors = {name: whole(table.columns[column]) for name, column in data.factors.items()}
-    stored = {name: _stored(read.stored, units.get(name)) for name, read in values.items()}
+    stored = {name: in_model_units(read.stored, units.get(name)) for name, read in values.items()}
     trains = np.isin(np.arange(table.rows), splits.training)
     for name, mask in kept.items():
         elements = of_elements.get(name)
@@ -309,12 +309,12 @@ def _sums(chunks: Iterable[Tensor], plates: int, of: Callable[[Tensor], Tensor])
     return count, total
 
 
-def _stored(stored: Stored, units: Units | None) -> Stored:
+def in_model_units(stored: Stored, units: Units | None) -> Stored:
     """The variable in the model's units: at once in memory, row by row as they are read from a file."""
     if units is None:
         return stored
     if isinstance(stored, Ragged):
-        return replace(stored, elements=_stored(stored.elements, units))
+        return replace(stored, elements=in_model_units(stored.elements, units))
     if isinstance(stored, Mapped):
         return scaled(stored, units.from_data)
     assert isinstance(stored, Held)

@@ -29,10 +29,12 @@ from runtime.errors import DataError
 
 @dataclass(frozen=True)
 class LaidOut:
-    """rows: columns of the rows, as any other table. elements: of each plate whose elements stand apart."""
+    """rows: columns of the rows, as any other table. elements: of each plate whose elements stand apart. levels: which
+    lines of tables they are, where they are lines."""
 
     rows: Table
     elements: Mapping[str, ElementTable] = field(default_factory=dict)
+    levels: Levels | None = None
 
     def fingerprint(self) -> str:
         """SHA-256 over everything read."""
@@ -173,7 +175,7 @@ def _read_lines(opening: Opening, layouts: Layouts) -> LaidOut:
     for table in sorted(layouts.tables, key=lambda table: (table.source is not None, table.depth)):
         for plate in table.plates:
             elements[plate] = _elements(opening, layouts, levels, table, plate, files[table], elements)
-    return LaidOut(_rows(opening, layouts, levels, main, later), elements)
+    return LaidOut(_rows(opening, layouts, levels, main, later), elements, levels)
 
 
 def _read_file(opening: Opening, layouts: Layouts, table: LineTable | None) -> Table:
