@@ -196,6 +196,21 @@ def test_several_tables_come_back_as_several(tables: Run, lines: Run, tmp_path: 
         )
 
 
+def test_the_same_from_python(tables: Run, tmp_path: Path) -> None:
+    from runtime import open_predictor
+
+    write(tmp_path / "rows.csv", [{name: p[name] for name in ("patient", "age", "ill")} for p in PEOPLE])
+    write(tmp_path / "visits.csv", [{"patient": p["patient"], **v} for p in PEOPLE for v in p["visits"]])
+    predictor = open_predictor(tables.folder)
+    told = predictor.predict(str(tmp_path / "rows.csv"))
+    predict_input(predictor.used, str(tmp_path / "rows.csv"), tmp_path / "a.csv", AskedFor())
+    for plate, file in (("", "a.csv"), ("visits", "a-visits.csv")):
+        for name in ("ill=ill",) if not plate else ("stage=a", "z[1]"):
+            assert np.allclose(np.asarray(told[plate][name], float), [float(r[name]) for r in read(tmp_path / file)])
+    with pytest.raises(RunError, match="path of the rows' table"):
+        predictor.predict({"age": np.ones(2)})
+
+
 def test_elements_beyond_the_plate_and_tables_that_are_not_there(tables: Run, lines: Run, tmp_path: Path) -> None:
     write(tmp_path / "rows.csv", [{"patient": "p0", "age": 40, "ill": ""}])
     with pytest.raises(DataError, match=r"no visits.csv beside rows.csv"):

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 import torch
@@ -33,6 +34,9 @@ from runtime.predicting.used_run import UsedRun
 
 FAR = 3.0
 """Standard deviations of training's values, from the outermost of them, at which a value is far outside."""
+
+MOST_FAR = 8
+"""Columns with values far outside that are told one by one."""
 
 
 @dataclass
@@ -215,11 +219,14 @@ class InputReader:
                 f"column {column!r}: {counted(told.count, 'row')} of {rows} with a class that no training row had "
                 f"({few(map(repr, told.different), 6)}; first in {told.first}): answers about them mean little"
             )
-        for (column, ends), told in self._far.items():
+        for (column, ends), told in islice(self._far.items(), MOST_FAR):
             yield (
                 f"column {column!r}: {counted(told.count, 'row')} of {rows} far outside of what training saw ({ends}), "
                 f"the first in {told.first}: another unit?"
             )
+        others = [column for column, _ in islice(self._far, MOST_FAR, None)]
+        if others:
+            yield f"{counted(len(others), 'more column')} with values far outside of what training saw: {few(others)}"
 
 
 def _with_minus_one(variable: Variable, spec: ColumnSpec) -> ColumnSpec:

@@ -23,9 +23,11 @@ from runtime.predicting.held_values import held_values
 from runtime.predicting.input_parts import InputTable
 from runtime.predicting.input_tables import open_input
 from runtime.predicting.input_values import InputReader
+from runtime.predicting.laid_out_inputs import read_input
 from runtime.predicting.output_columns import Cells, layout_of
 from runtime.predicting.picture_inputs import with_pictures
 from runtime.predicting.predict_rows import BATCH_ROWS, answered_parts
+from runtime.predicting.predict_sheets import Sheeted, answered_rows
 from runtime.predicting.row_answers import AskedFor
 from runtime.predicting.row_noise import RowNoise, keys_of_places
 from runtime.predicting.settings import asked_for
@@ -49,7 +51,11 @@ class Predictor:
 
         asked: `latents` ("mean", "draws", "none"), `interval`, `keep`, `thresholds` (["v=NAME:0.3"]), `samples`,
         `seed`, `impute`, `draws`. Raises DataError for what cannot be read, RunError for what cannot be asked.
+        Of a run whose elements stand apart from rows `table` is a path, as `graphspec predict` has it; several tables
+        come back by plate, "" for that of the rows.
         """
+        if self.used.layouts.apart:
+            return self._sheets(table, asked_for(self.used, **asked), batch_rows)
         return as_frame(self._answered(table, asked_for(self.used, **asked), batch_rows), table)
 
     def impute(self, table: Any, **asked: Any) -> Any:
@@ -88,7 +94,27 @@ class Predictor:
                 found[column] = _values(variable, flat[:, element])
         return as_frame(found, given)
 
+    def _sheets(self, source: Any, asked: AskedFor, batch_rows: int) -> Any:
+        """Elements that stand apart from their rows: a table as the input is one; of several tables one each, by plate
+        ("" for that of the rows)."""
+        if not isinstance(source, str | Path):
+            raise RunError("elements of rows that stand apart are read from files", "give the path of the rows' table")
+        given = read_input(self.used, str(source), lambda _: None)
+        draws = answered_rows(self.used, given, asked, batch_rows)
+        found: dict[str, Any] = {}
+        for sheet in given.sheets:
+            file = Sheeted(self.used, sheet, None, asked)
+            parts: dict[str, list[NDArray[Any]]] = {name: [] for name in file.layout.header}
+            for cells in file.cells(draws):
+                _gather(parts, cells)
+            columns = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+            found[sheet.plate] = columns if file.arrays else as_frame(columns, source)
+        self.notes = tuple(given.reader.notes(len(given.rows)))
+        return found[""] if len(found) == 1 else found
+
     def _answered(self, source: Any, asked: AskedFor, batch_rows: int) -> Columns:
+        if self.used.layouts.apart:
+            raise RunError("elements of these rows stand apart", "ask .predict with the path of the rows' table")
         with ExitStack() as stack:
             table = self._opened(source, stack)
             reader, layout = InputReader(self.used, table), layout_of(self.used, table, asked)
