@@ -138,6 +138,7 @@ def test_the_folder_tells_itself_and_nothing_of_this_machine(birds: Path) -> Non
     out = birds / "out"
     card, readme = (out / "model_card.md").read_text(), (out / "README.md").read_text()
     assert "To be written by the author" in card and "fingerprint" in card and "labels of species" in card
+    assert "size enters as (value - mean) / scale: mean [" in card
     assert "classes in order: Adelie, Gentoo, Chinstrap" in readme and "NaN where blank" in readme
     told = onnx_metadata(out / "species_weight_given_size_island_eggs.onnx")
     assert json.loads(told["classes.species"]) == ["Adelie", "Gentoo", "Chinstrap"]

@@ -14,6 +14,8 @@ from runtime.predicting.used_run import UsedRun
 from runtime.runs.records import read_object
 
 MARK = "Written by `graphspec export`."
+MOST_SCALES = 24
+"""Elements of a variable whose scales the card lists."""
 AUTHOR = "*To be written by the author: what it is meant for, what it must not be used for, who was in the data.*"
 
 
@@ -26,7 +28,7 @@ def model_card(used: UsedRun, objective: Explanation) -> str:
         parts += [graphs.spec.description.strip(), ""]
     parts += ["## Intended use", "", AUTHOR, "", "## Model", "", "```", *_factors(graphs), "```", ""]
     parts += [f"{sum(p.numel() for p in used.model.parameters()):,} parameters.", ""]
-    parts += ["## Data", "", *_data(manifest), "", "## Training", "", *_training(manifest), ""]
+    parts += ["## Data", "", *_data(manifest), *_scales(used), "", "## Training", "", *_training(manifest), ""]
     parts += ["## Figures", "", *_figures(used), "", "## Objective", "", "```", as_text(objective).rstrip(), "```", ""]
     return "\n".join(parts)
 
@@ -49,6 +51,22 @@ def _data(manifest: Mapping[str, Any]) -> list[str]:
     lines += [f"- rows: {', '.join(f'{count} {split}' for split, count in rows.items())}"]
     for label, kept in (manifest.get("labelled") or {}).items():
         lines.append(f"- labels of {label}: {len(kept)} training rows")
+    return lines
+
+
+def _scales(used: UsedRun) -> list[str]:
+    """How values of the data become the model's."""
+    lines = []
+    for name, units in used.units.items():
+        mean, std = (
+            [float(f"{number:.6g}") for number in part.flatten().tolist()[:MOST_SCALES]]
+            for part in (units.mean, units.std)
+        )
+        value = "log(value)" if units.logarithm else "value"
+        formula = f"({value} - mean) / scale"
+        formula = f"exp({formula})" if units.logarithm else formula
+        more = ", .." if units.mean.numel() > MOST_SCALES else ""
+        lines.append(f"- {name} enters as {formula}: mean {mean}{more}, scale {std}{more}")
     return lines
 
 
@@ -98,7 +116,11 @@ def read_me(name: str, query: ExportedQuery | None, facts: Mapping[str, Any], pi
     if query is None:
         lines += ["", "```python", "from model import Model, bound, load_weights",
                   "model = Model()", 'load_weights(model.eval(), "weights.safetensors")', "```"]  # fmt: skip
-        return "\n".join([*lines, "", *_needs(pips), ""])
+        lines += [
+            "",
+            "`bound` takes values as the model has them: `model_card.md` says how those of the data are scaled.",
+        ]
+        return "\n".join([*lines, "", f"`model.py` needs {', '.join(pips)}.", ""])
     stem, outputs = query.name, ", ".join(facts["outputs"])
     given = {name: f'numpy.load("rows.npz")["{name}"]' for name in facts["inputs"]}
     called = ", ".join(f'"{name}": {code}' for name, code in given.items())
@@ -111,8 +133,4 @@ def read_me(name: str, query: ExportedQuery | None, facts: Mapping[str, Any], pi
               f'query = torch.export.load("{stem}.pt2").module()      # or: from model import load_query; query = '
               "load_query()", f"print(query({torch_call}))", "```", ""]  # fmt: skip
     lines += as_lines(facts)
-    return "\n".join([*lines, "", *_needs(pips), ""])
-
-
-def _needs(pips: Sequence[str]) -> list[str]:
-    return [f"`model.py` needs {', '.join(pips)}; the .onnx file onnxruntime only."]
+    return "\n".join([*lines, "", f"`model.py` needs {', '.join(pips)}; the .onnx file onnxruntime only.", ""])

@@ -41,8 +41,13 @@ def _described(used: UsedRun, name: str, *, fact: bool) -> dict[str, Any]:
         found["classes"] = list(variable.names)
     if fact and (variable.missing or variable.role == "supervised"):
         found["blank"] = -1 if category else "NaN"
-    if spec is not None and spec.binarize == "dynamic":
-        found["note"] = "0 or 1; training draws it from grey values"
+    notes = []
+    if fact and spec is not None and spec.resize is not None:
+        notes.append(f"pictures made {' x '.join(map(str, spec.resize))} as training reads them")
+    if fact and spec is not None and spec.binarize == "dynamic":
+        notes.append("0 or 1; training draws it from grey values")
+    if notes:
+        found["note"] = "; ".join(notes)
     return found
 
 
