@@ -4,7 +4,8 @@ TYPE_CHECKING = False  # typing itself takes longer to load than all else before
 
 if TYPE_CHECKING:
     from runtime.estimators.scikit_learn import GraphspecClassifier, GraphspecRegressor, GraphspecTransformer
-    from runtime.predicting.predictor import Predictor, open_predictor
+    from runtime.predicting.predictor import Predictor
+    from runtime.querying.run_predictor import open_predictor
     from runtime.runs.run_folder import Run, open_run
     from runtime.training.loop.fitting import fit
 
@@ -20,10 +21,14 @@ def __getattr__(name: str) -> object:
         from runtime.training.loop.fitting import fit
 
         return fit
-    if name in ("Predictor", "open_predictor"):
-        from runtime.predicting import predictor
+    if name == "Predictor":
+        from runtime.predicting.predictor import Predictor
 
-        return getattr(predictor, name)
+        return Predictor
+    if name == "open_predictor":
+        from runtime.querying.run_predictor import open_predictor
+
+        return open_predictor
     if name in ("GraphspecClassifier", "GraphspecRegressor", "GraphspecTransformer"):
         from runtime.estimators import scikit_learn
 

@@ -37,7 +37,7 @@ ROOMS = {
     ),
     "runtime": (
         "errors", "data", "measures", "runs", "training", "answering", "predicting", "estimators", "exporting",
-        "comparing", "probing", "figures", "suggesting", "sweeping", "cluster", "reporting", "cli",
+        "comparing", "querying", "probing", "figures", "suggesting", "sweeping", "cluster", "reporting", "cli",
     ),
     "runtime.data": ("randomness", "read", "stream", "preparation"),
     "runtime.training": ("processes", "speed", "step", "loop"),

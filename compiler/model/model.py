@@ -29,13 +29,14 @@ class Model(Queries):
     """A compiled spec. `factors` holds one module per factor, named as in `Factor.key` (dots become double dashes).
 
     compiled: the plans that run; every pattern that rows can have whole is planned when the model is built.
+    allow_python: `kind: python` networks import the user's own classes.
     """
 
     def __init__(
         self, graphs: Graphs, seed: int = 0, dtype: torch.dtype = torch.float32, allow_python: bool = False
     ) -> None:
         super().__init__(graphs, dtype)
-        self._seed, self._allow_python = seed, allow_python
+        self._seed, self.allow_python = seed, allow_python
         self._build()
 
     def _repr_svg_(self) -> str:
@@ -48,7 +49,7 @@ class Model(Queries):
         for side in SIDES:
             for factor in graphs.factors(side).values():
                 kind = Deterministic if factor.deterministic else Conditional
-                made[factor.key] = kind(Scene(factor, graphs, self._seed, dtype, self._allow_python))
+                made[factor.key] = kind(Scene(factor, graphs, self._seed, dtype, self.allow_python))
                 self.factors[module_name(factor)] = made[factor.key]
         alone = independent(made)
         self.compiled = Compiled(Modules(graphs, dtype, made, alone, light(graphs, made, alone)))

@@ -24,6 +24,7 @@ VERBS = (
     "predict",
     "export",
     "suggest",
+    "query",
     "sample",
     "reconstruct",
     "traverse",

@@ -32,7 +32,7 @@ from runtime.predicting.row_answers import AskedFor
 from runtime.predicting.row_noise import RowNoise, keys_of_places
 from runtime.predicting.settings import asked_for
 from runtime.predicting.tables_in_memory import Columns, as_frame, open_table
-from runtime.predicting.used_run import UsedRun, use_run
+from runtime.predicting.used_run import UsedRun
 
 
 @dataclass
@@ -164,11 +164,3 @@ def own_numbers(texts: NDArray[Any]) -> NDArray[Any]:
 def _values(variable: Variable, values: NDArray[Any]) -> NDArray[Any]:
     """Classes by name where they have one."""
     return np.array(variable.names)[values.astype(np.int64)] if variable.names else values
-
-
-def open_predictor(folder: Path | str, *, device: str = "cpu", allow_python: bool = False, **options: Any) -> Predictor:
-    """The run in `folder`, to answer for tables. options: `checkpoint` ("best", "last"), `data_dir`.
-
-    Raises RunError (or SpecError) where the run cannot be used.
-    """
-    return Predictor(use_run(folder, device=device, allow_python=allow_python, **options))

@@ -53,6 +53,13 @@ class UsedRun:
         return self.model.graphs.by_row
 
     @cached_property
+    def double_model(self) -> Model:
+        """The model in float64 on the CPU, for sums that are exact."""
+        found = Model(self.model.graphs, dtype=torch.float64, allow_python=self.model.allow_python)
+        found.load_state_dict({name: value.cpu() for name, value in self.model.state_dict().items()})
+        return found.eval()
+
+    @cached_property
     def dialect(self) -> Dialect:
         """How the training's tables of text are written."""
         return dialect_of(self.data)

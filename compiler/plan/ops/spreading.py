@@ -58,13 +58,13 @@ def ends(line: Line, modules: Modules) -> Run:
     entry, extras = (None, None) if key is None else modules.family(key)
 
     def of_values(context: Context, weights: Tensor, value: Tensor) -> tuple[Tensor, ...]:
-        return _quantiles(value, weights.reshape(*weights.shape, *event), places, levels)
+        return weighted_quantiles(value, weights.reshape(*weights.shape, *event), places, levels)
 
     def of_mixture(context: Context, weights: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
         assert entry is not None and extras is not None
         values = _on_grid(entry, extras, parameters)
         weights = (weights / GRID).reshape(*weights.shape, *event).unsqueeze(0)
-        return _quantiles(values, weights, (0, *(place + 1 for place in places)), levels)
+        return weighted_quantiles(values, weights, (0, *(place + 1 for place in places)), levels)
 
     return laid_out(line.inputs, union(line), of_values if entry is None else of_mixture, every=True)
 
@@ -101,7 +101,7 @@ def _on_grid(entry: FamilyEntry, extras: Extras, parameters: Parameters) -> Tens
     return entry.sampled(standard, tuple(each.unsqueeze(0) for each in parameters), extras)
 
 
-def _quantiles(
+def weighted_quantiles(
     values: Tensor, weights: Tensor, places: tuple[int, ...], levels: tuple[float, ...]
 ) -> tuple[Tensor, ...]:
     """Of values along some axes, by their weights, which add up to one: each value stands in the middle of its own
