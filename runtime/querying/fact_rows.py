@@ -20,7 +20,8 @@ from graphspec.graphs.graph import Graphs
 from runtime.data import prepare
 from runtime.data.stream.patterns import given_elements
 from runtime.errors import DataError, RunError
-from runtime.predicting.input_tables import InputTable, open_input
+from runtime.predicting.input_parts import InputTable
+from runtime.predicting.input_tables import open_input
 from runtime.predicting.input_values import InputReader, batch_of
 from runtime.predicting.row_answers import as_rows
 from runtime.predicting.tables_in_memory import open_table

@@ -168,7 +168,8 @@ class Reading:
         self._refuse_meaningless(found, event=True)
         bound = term.sign != "="
         number = number_asked(self.parsed.text, variable, term.item.name, term, bound=bound)
-        return AskedTarget(variable, found.which, term, (f"{term.item.name} {term.sign} {term.value}",), term.sign, number)
+        called = f"{term.item.name} {term.sign} {term.value}"
+        return AskedTarget(variable, found.which, term, (called,), term.sign, number)
 
     def _fact(self, term: Term) -> Known:
         found = self._elements(term)
