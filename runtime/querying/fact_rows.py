@@ -70,7 +70,7 @@ def rows_of(
         yield from _of_split(used, source, named, size, tell)
         return
     columns = {name: spec for name, spec in used.columns.items() if name in named}
-    table = open_input(str(source), used, tell, stack) if isinstance(source, str | Path) else open_table(source)
+    table = open_input(str(source), used, tell, stack) if isinstance(source, str | Path) else open_table(source, used)
     _refuse_absent(used, table, named)
     reduced = _NamedColumns(used.run, used.model, used.data, columns, used.units, used.seen, used.data_dir, named)
     reader, count = InputReader(reduced, table), 0

@@ -162,8 +162,8 @@ class Reading:
         if variable.role == "deterministic" and variable.name not in self.used.graphs.generative:
             self._refuse(f"{variable.name} is a feature that recognition computes: ask what it is made of", term.item)
         if not term.sign:
-            called = [variable.name if not variable.shape else names[each] for each in found.which]
-            return AskedTarget(variable, found.which, term, tuple(called))
+            shown = [variable.name if not variable.shape else names[each] for each in found.which]
+            return AskedTarget(variable, found.which, term, tuple(shown))
         self._refuse_many(found)
         self._refuse_meaningless(found, event=True)
         bound = term.sign != "="
