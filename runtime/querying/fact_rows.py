@@ -72,7 +72,7 @@ def rows_of(
     columns = {name: spec for name, spec in used.columns.items() if name in named}
     table = open_input(str(source), used, tell, stack) if isinstance(source, str | Path) else open_table(source, used)
     _refuse_absent(used, table, named)
-    reduced = _NamedColumns(used.run, used.model, used.data, columns, used.units, used.seen, used.data_dir, named)
+    reduced = _NamedColumns(used.run, used.model, used.data, columns, used.units, used.seen, used.data_dir, named=named)
     reader, count = InputReader(reduced, table), 0
     for part in table.parts(size):
         values = batch_of(reader.read(part), slice(0, part.rows), torch.float64)
