@@ -36,8 +36,9 @@ ROOMS = {
         "symbolic", "tensors", "kernels", "networks", "families", "factors", "plan", "model", "emission",
     ),
     "runtime": (
-        "errors", "data", "measures", "runs", "training", "answering", "predicting", "estimators", "exporting",
-        "comparing", "querying", "probing", "figures", "suggesting", "sweeping", "cluster", "reporting", "cli",
+        "errors", "data", "measures", "runs", "training", "answering", "predicting", "criticism", "estimators",
+        "exporting", "comparing", "querying", "probing", "figures", "suggesting", "sweeping", "cluster", "reporting",
+        "cli",
     ),
     "runtime.data": ("randomness", "read", "stream", "preparation"),
     "runtime.training": ("processes", "speed", "step", "loop"),

@@ -38,15 +38,17 @@ def shortcomings_of(run: "Run", model: "Model", data: "PreparedData", report: di
 def _measured(run: "Run", model: "Model", data: "PreparedData", rows: "Rows") -> dict[str, Any]:
     from runtime.measures.evaluation import measure as measured
     from runtime.measures.shortcomings import ChosenEpoch, TrainingRows, shortcomings
+    from runtime.measures.temperature import add_calibration, badly_calibrated
 
-    report = measured(
-        model, rows, units=data.units, binarize=data.binarize, latents=True, training=data.training
-    ).report
+    found = measured(model, rows, units=data.units, binarize=data.binarize, latents=True, training=data.training)
+    report = found.report
+    add_calibration(report, found.predictions, run.manifest())
     counts = {name: len(kept) for name, kept in data.label_rows.items()}
     for name, figures in report["variables"].items():
         figures["training_labels"] = counts[name]
     training = TrainingRows(len(data.training), len(data.labelled), counts)
-    return report | {"warnings": shortcomings(model.graphs, report, training, ChosenEpoch.of(run.manifest()))}
+    warnings = shortcomings(model.graphs, report, training, ChosenEpoch.of(run.manifest()))
+    return report | {"warnings": [*warnings, *badly_calibrated(report)]}
 
 
 def draw(run: "Run", model: "Model", data: "PreparedData") -> list[str]:

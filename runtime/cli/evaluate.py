@@ -10,6 +10,9 @@ from runtime.cli.common import AllowPythonOption, DataDirOption, JsonOption, Run
 from runtime.cli.disentanglement_report import MetricsOption, chosen_metrics
 from runtime.cli.run_options import ByOption, CheckpointOption, Opened, SeedOption, SplitOption, open_for_questions
 
+FEWEST_ANSWERS = 40
+"""Fewer say nothing about how often they are right."""
+
 if TYPE_CHECKING:
     from runtime.data import Rows
     from runtime.measures.label_figures import Prediction
@@ -53,6 +56,7 @@ def evaluate(
     from runtime.cli.evaluation_tables import print_report, print_wrong
     from runtime.measures.evaluation import measure
     from runtime.measures.shortcomings import ChosenEpoch, TrainingRows, shortcomings
+    from runtime.measures.temperature import add_calibration, badly_calibrated
     from runtime.measures.wrong_answers import wrong_answers
 
     wanted = chosen_metrics(metrics)
@@ -80,13 +84,16 @@ def evaluate(
     report |= {"data": opened.data.fingerprint, "same_data": not opened.data_changed} | found.report
     training = TrainingRows(len(opened.data.training), len(set().union(*labelled.values())), counts)
     chosen = ChosenEpoch.of(manifest) if checkpoint == "best" else None
-    report["warnings"] = shortcomings(opened.model.graphs, found.report, training, chosen)
+    add_calibration(found.report, found.predictions, manifest if checkpoint == "best" and by is None else {})
+    warnings = shortcomings(opened.model.graphs, found.report, training, chosen)
+    report["warnings"] = [*warnings, *badly_calibrated(found.report)]
     if interventions:
         report |= _interventions(opened, rows, seed)
     name = split if not opened.data_changed else f"{split}-{opened.data.fingerprint[:8]}"
     wrong = wrong_answers(found.predictions, lambda row: opened.data.called(int(rows.source[row])))
     files = [_write_report(opened, name, report), *_write_wrong(opened, name, wrong)]
     files += [path for label, p in found.predictions.items() if (path := _draw_confusion(opened, label, p, name))]
+    files += [_draw_reliability(opened, label, p, name, report) for label, p in found.predictions.items() if _told(p)]
     if json_output:
         print_json(report)
         return
@@ -140,6 +147,28 @@ def _write_wrong(opened: Opened, name: str, wrong: "list[WrongAnswer]") -> "list
         writer.writerow(HEADER)
         writer.writerows(each.cells for each in wrong)
     return [path]
+
+
+def _told(prediction: "Prediction") -> bool:
+    """There are enough answers to see how often they are right."""
+    return prediction.probabilities is not None and len(prediction.labels) >= FEWEST_ANSWERS
+
+
+def _draw_reliability(opened: Opened, label: str, prediction: "Prediction", name: str, report: dict[str, Any]) -> Path:
+    """RUN/figures/reliability-LABEL-NAME.png, at the run's temperature beside the model's own."""
+    from runtime.figures.reliability import draw_reliability
+    from runtime.measures.temperature import tempered
+
+    assert prediction.probabilities is not None
+    figures = report["variables"][label]
+    ways = {f"the model's own (calibration error {figures['calibration']:.3f})": prediction.probabilities}
+    own = figures.get("calibrated")
+    if own is not None and own["used"]:
+        called = f"temperature {own['temperature']:.2f} ({own['calibration']:.3f})"
+        ways[called] = tempered(prediction.probabilities, own["temperature"])
+    path = opened.run.figures / f"reliability-{label}-{name}.png"
+    draw_reliability(ways, prediction.labels, path, f"{label} on {prediction.rows} {name} rows")
+    return path
 
 
 def _draw_confusion(opened: Opened, label: str, prediction: "Prediction", name: str) -> Path | None:

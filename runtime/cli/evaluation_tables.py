@@ -70,6 +70,7 @@ def _print_classes(labels: dict[str, Any]) -> None:
     _show(table)
     _show(further)
     _print_ways(labels)
+    _print_temperatures(labels)
     for name, figures in labels.items():
         if "classes" in figures:
             _print_each_class(name, figures)
@@ -83,6 +84,20 @@ def _print_ways(labels: dict[str, Any]) -> None:
             mark = " *" if way == figures["by"] else ""
             others = (_figure(found[key]) for key in ("log_loss", "calibration"))
             table.add_row(name, way + mark, _percent(found["error"]), *others)
+    _show(table)
+
+
+def _print_temperatures(labels: dict[str, Any]) -> None:
+    """What the temperature of a run does to its probabilities, and on how many validation rows it was fitted."""
+    table = Table("label", "temperature", "fitted on", "used", "log loss", "calibration", "by chance up to")
+    for name, figures in labels.items():
+        own = figures.get("calibrated")
+        if own is None:
+            continue
+        ends = [f"{_figure(figures[key])} -> {_figure(own[key])}" for key in ("log_loss", "calibration")]
+        used = "yes" if own["used"] else "no: within chance"
+        table.add_row(name, f"{own['temperature']:.2f}", f"{own['fitted_on']} rows", used, *ends,
+                      _figure(own["calibration_chance"]))  # fmt: skip
     _show(table)
 
 

@@ -60,6 +60,12 @@ def predict(
             help="N joint draws of all that rows lack instead (multiple imputation), one below the other, by `draw`.",
         ),
     ] = 0,
+    raw: Annotated[
+        bool,
+        typer.Option(
+            "--raw", help="Probabilities as the model has them, not at the temperature that validation rows gave."
+        ),
+    ] = False,
     samples: Annotated[
         int, typer.Option("--samples", min=1, metavar="S", help="Draws of what can be neither summed nor computed.")
     ] = 100,
@@ -94,7 +100,7 @@ def predict(
     used = use_run(
         run, checkpoint=checkpoint, device=resolve_device(device), data_dir=data_dir, allow_python=allow_python
     )
-    asked = asked_for(used, latents, interval, keep, threshold or (), samples, seed, impute, draws)
+    asked = asked_for(used, latents, interval, keep, threshold or (), samples, seed, impute, draws, raw)
     from runtime.predicting.many_files import ManyFiles, many_files, parts_of
 
     if many_files(source):

@@ -76,6 +76,21 @@ def _draws(
     return {**hidden, **made}, mean
 
 
+def reconstructed(used: UsedRun, rows: Mapping[str, Tensor], samples: int, noise: RowNoise) -> dict[str, Tensor]:
+    """{name: [S, B, *shape]} of every observed variable of p: draws at what q makes of the row itself. rows: as
+    `as_rows` has them, in evaluation and without gradients."""
+    hidden, graphs = used.model.infer(rows, samples=samples, noise=noise), used.graphs
+    given = {n: v.reshape(samples * noise.batch, *v.shape[2:]) for n, v in hidden.items()}
+    given = {n: v for n, v in given.items() if graphs.variables[n].role != "deterministic"}
+    told = [name for name in graphs.observed if name not in graphs.generative]
+    given |= {name: rows[name].repeat(samples, *(1,) * (rows[name].dim() - 1)) for name in told}
+    order = torch.arange(noise.batch * samples).reshape(noise.batch, samples).T.reshape(-1)
+    copies = noise.repeated(samples).select(order)
+    found = used.model.generate(given, samples * noise.batch, noise=copies, means=False)
+    names = [name for name in graphs.observed if name in graphs.generative]
+    return {name: found[name].reshape(samples, noise.batch, *found[name].shape[1:]) for name in names}
+
+
 def _imputed(
     used: UsedRun, name: str, values: Tensor, blank: Tensor, drawn: Draws, means: Draws, asked: AskedFor
 ) -> Answer:
@@ -102,14 +117,15 @@ def _imputed(
 
 def _drawn_answer(used: UsedRun, name: str, drawn: Tensor, told: Tensor | None) -> Answer:
     variable = used.graphs.variables[name]
-    best = _numbers(used, variable, drawn)
+    best = in_data_numbers(used, variable, drawn)
     if told is None:
         return Answer(variable, best, np.zeros(best.shape, dtype=np.bool_))
     given = which_given(variable, told)
-    return Answer(variable, np.where(given, _numbers(used, variable, told), best), given)
+    return Answer(variable, np.where(given, in_data_numbers(used, variable, told), best), given)
 
 
-def _numbers(used: UsedRun, variable: Variable, values: Tensor) -> Array:
+def in_data_numbers(used: UsedRun, variable: Variable, values: Tensor) -> Array:
+    """[B, n] of values [B, *shape]: of classes their place, of numbers the data's."""
     if variable.support is not None:
         return flat_elements(values).astype(np.float64) - variable.minimum
     return in_data_units(values, used.units.get(variable.name))

@@ -50,7 +50,7 @@ class Predictor:
         """The table with labels, numbers and latents answered, as `graphspec predict` writes it.
 
         asked: `latents` ("mean", "draws", "none"), `interval`, `keep`, `thresholds` (["v=NAME:0.3"]), `samples`,
-        `seed`, `impute`, `draws`. Raises DataError for what cannot be read, RunError for what cannot be asked.
+        `seed`, `impute`, `draws`, `raw`. Raises DataError for what cannot be read, RunError for what cannot be asked.
         Of a run whose elements stand apart from rows `table` is a path, as `graphspec predict` has it; several tables
         come back by plate, "" for that of the rows.
         """

@@ -20,6 +20,7 @@ from graphspec.graphs.graph import Variable
 from runtime.data import Units
 from runtime.data.stream.patterns import given_elements
 from runtime.measures.evaluation import placement
+from runtime.measures.temperature import Temperature
 from runtime.predicting.row_noise import RowNoise, keys_of_contents, keys_of_places
 from runtime.predicting.used_run import UsedRun
 
@@ -33,7 +34,8 @@ Thresholds = Mapping[str, Mapping[int, float]]
 class AskedFor:
     """What is to be answered. interval: the share that low and high enclose. keep: answers to given labels too, as if
     they were not given. samples: draws of what can be neither summed nor read off a distribution.
-    impute: blanks of observed variables too. draws: so many joint draws of all that rows lack, and nothing else."""
+    impute: blanks of observed variables too. draws: so many joint draws of all that rows lack, and nothing else.
+    raw: probabilities of labels as the model has them, not at the run's temperature."""
 
     latents: Latents = "mean"
     interval: float = 0.9
@@ -43,6 +45,7 @@ class AskedFor:
     seed: int = 0
     impute: bool = False
     draws: int = 0
+    raw: bool = False
 
     @property
     def levels(self) -> tuple[float, float]:
@@ -119,7 +122,10 @@ def _answer(
     value = torch.full((count, *variable.shape), torch.nan) if told is None else told
     given = which_given(variable, value)
     if variable.support is not None:
-        return _of_classes(variable, found.get(f"posterior {name}"), value, given, asked.thresholds.get(name, {}))
+        fitted = None if asked.raw else used.temperatures.get(name)
+        return _of_classes(
+            variable, found.get(f"posterior {name}"), value, given, asked.thresholds.get(name, {}), fitted
+        )
 
     def numbers(kind: str) -> Array | None:
         tensor = found.get(f"{kind} {name}")
@@ -134,7 +140,12 @@ def _answer(
 
 
 def _of_classes(
-    variable: Variable, posterior: Tensor | None, told: Tensor, given: Array, thresholds: Mapping[int, float]
+    variable: Variable,
+    posterior: Tensor | None,
+    told: Tensor,
+    given: Array,
+    thresholds: Mapping[int, float],
+    fitted: Temperature | None,
 ) -> Answer:
     classes, elements = variable.support or 0, given.shape[1]
     index = flat_elements(told) - variable.minimum
@@ -142,6 +153,7 @@ def _of_classes(
     if posterior is None:
         return Answer(variable, np.where(given, index, np.nan), given, certain)
     inferred = posterior.cpu().numpy().reshape(len(given), elements, classes)
+    inferred = inferred if fitted is None else fitted.applied(inferred)
     probabilities = np.where(given[..., None], certain.astype(inferred.dtype), inferred)
     best = np.where(given, index, _chosen(inferred, thresholds))
     return Answer(variable, best, given, probabilities)

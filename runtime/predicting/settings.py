@@ -22,6 +22,7 @@ def asked_for(
     seed: int = 0,
     impute: bool = False,
     draws: int = 0,
+    raw: bool = False,
 ) -> AskedFor:
     """RunError for what cannot be asked. thresholds: `v=NAME:0.3` each."""
     latents = "mean" if latents == "means" else latents
@@ -39,7 +40,7 @@ def asked_for(
             "--impute: this model has no observed variable that may be blank and that p models",
             "say `missing: true` of the variables with blanks, and train again",
         )
-    return AskedFor(chosen, interval, keep, found, samples, seed, impute, draws)
+    return AskedFor(chosen, interval, keep, found, samples, seed, impute, draws, raw)
 
 
 def _threshold(used: UsedRun, text: str) -> tuple[str, int, float]:

@@ -5,7 +5,7 @@ need not be there any more.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,7 @@ from runtime.data.read.column_patterns import with_patterns
 from runtime.data.read.reading import Readings
 from runtime.data.stream.seen_values import Seen
 from runtime.errors import DataError, RunError
+from runtime.measures.temperature import Temperature, read_temperatures
 from runtime.runs.named_model import open_with_names
 from runtime.runs.recorded_units import recorded_units
 from runtime.runs.records import understood
@@ -36,7 +37,7 @@ from runtime.runs.run_folder import Run
 class UsedRun:
     """columns: how each observed and supervised variable is read, patterns written out. units: of standardized ones.
     seen: what training rows hold, as far as the run tells. lined: variables whose answers are about one
-    element of a plate."""
+    element of a plate. temperatures: how sure labels may be, by validation rows."""
 
     run: Run
     model: Model
@@ -46,6 +47,7 @@ class UsedRun:
     seen: Mapping[str, Seen]
     data_dir: Path | None
     lined: frozenset[str] = frozenset()
+    temperatures: Mapping[str, Temperature] = field(default_factory=dict)
 
     @property
     def graphs(self) -> Graphs:
@@ -111,20 +113,22 @@ def use_run(
 ) -> UsedRun:
     """The run in `folder`. RunError, DataError or SpecError says why it cannot be used."""
     run, model = open_with_names(Path(folder), checkpoint, allow_python=allow_python)
-    return use_model(run, model.to(device), data_dir)
+    return use_model(run, model.to(device), data_dir, selected=checkpoint == "best")
 
 
-def use_model(run: Run, model: Model, data_dir: Path | None = None) -> UsedRun:
-    """A run whose model is at hand, with its weights and names. RunError says why it cannot be used."""
+def use_model(run: Run, model: Model, data_dir: Path | None = None, *, selected: bool = True) -> UsedRun:
+    """A run whose model is at hand, with its weights and names; selected: they are those of which the manifest says how
+    sure they may be. RunError says why it cannot be used."""
     graphs, data = model.graphs, model.graphs.spec.data
     if data is None:
         raise RunError(f"{run.folder} was trained without a `data` section", "nothing tells how its variables are read")
     manifest = run.manifest()
     with understood(run.manifest_file):
         seen = {name: Seen.from_json(plain) for name, plain in (manifest.get("seen") or {}).items()}
+        temperatures = read_temperatures(manifest) if selected else {}
     columns = _columns(run, graphs, data, manifest.get("columns") or {}, data_dir)
     units = recorded_units(run, graphs.variables)
-    return UsedRun(run, model, data, columns, units, seen, data_dir)
+    return UsedRun(run, model, data, columns, units, seen, data_dir, temperatures=temperatures)
 
 
 def _columns(

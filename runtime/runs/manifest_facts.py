@@ -52,6 +52,7 @@ class _Facts(BaseModel):
     starts_from: list[dict[str, Any]] | None = None
     choices: dict[str, str | None] | None = None
     given: dict[str, Any] | None = None
+    calibration: dict[str, dict[str, Any]] | None = None
     versions: dict[str, str] | None = None
     diverged: dict[str, Any] | None = None
     command: list[str] | None = None

@@ -12,6 +12,7 @@ from graphspec.graphs.start import Start
 from graphspec.language import TrainingSection
 from runtime.data.stream.streams import steps_per_epoch
 from runtime.errors import RunError
+from runtime.measures.temperature import temperatures_of
 from runtime.runs.checkpoints import load_weights, read_weights
 from runtime.runs.claiming import Claim, claim_new, claim_old, latest_folder, name_of_file
 from runtime.runs.records import understood
@@ -19,6 +20,7 @@ from runtime.runs.run_folder import Run, starts_in
 from runtime.training.loop.bookkeeping import Bookkeeper
 from runtime.training.loop.initialization import initialize, with_earlier_starts
 from runtime.training.loop.loop import Training
+from runtime.training.loop.manifest import write_manifest
 from runtime.training.loop.progress import Reporter, SilentReporter, UntilGone, choose_reporter
 from runtime.training.loop.resuming import Resumption, state_to_resume
 from runtime.training.loop.run_plan import RunPlan
@@ -197,7 +199,17 @@ def _train(model: Model, data: "PreparedData", options: Options, accelerator: "A
         weights = decided_by_main(lambda: read_weights(checkpoint).weights)
         load_weights(model, weights, str(checkpoint))
     model.eval()
+    if finished and accelerator.is_main_process:
+        _keep_temperatures(model, data, plan.run)
     return plan.run
+
+
+def _keep_temperatures(model: Model, data: "PreparedData", run: Run) -> None:
+    """How sure answers may be, by validation rows, in the manifest. (After the weights: it is of the selected ones.)"""
+    found = temperatures_of(model, data)
+    if found:
+        told = {name: temperature.to_json() for name, temperature in found.items()}
+        write_manifest(run.manifest_file, {**run.manifest(), "calibration": told})
 
 
 def _before(model: Model, plan: RunPlan, options: Options) -> Resumption | None:
