@@ -88,7 +88,7 @@ def test_code_says_what_the_model_says(birds: Path, answers: str, words: str, no
     graphs = used.model.graphs
     objective = graphs.spec.objective.model_copy(update={"answers": {"species": answers}})
     used.model.graphs = replace(graphs, spec=graphs.spec.model_copy(update={"objective": objective}))
-    query = exported_query(used, words, 5)
+    query = exported_query(used, words, 1 if answers == "bound" else 5)  # one draw stands on no axis of its own
     assert len(query.text.draws) == noises
     folder = birds / "code"
     folder.mkdir(exist_ok=True)
@@ -198,6 +198,17 @@ def test_a_folder_of_somebody_else_is_left_alone(birds: Path) -> None:
     (birds / "mine" / "notes.txt").write_text("mine")
     done = export(str(birds / "run"), "-o", str(birds / "mine"))
     assert done.exit_code == 1 and "`export` did not write it" in done.output
+
+
+def test_without_onnx_the_extra_is_named(birds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    done = export(str(birds / "run"), "-o", str(birds / "no"), "--query", QUERY)
+    assert done.exit_code == 1 and "pip install -e '.[export]'" in done.output and not (birds / "no").exists()
+    done = export(str(birds / "run"), "-o", str(birds / "no"))
+    assert done.exit_code == 0, done.output
+    assert {path.name for path in (birds / "no").iterdir()} == {
+        "README.md", "model.py", "model_card.md", "spec.yaml", "weights.safetensors"
+    }  # fmt: skip
 
 
 @pytest.mark.slow
