@@ -249,6 +249,7 @@ def test_the_machine_is_described() -> None:
     assert (onednn_peak(0.02) > 0) == torch.backends.mkldnn.is_available()
 
 
+@pytest.mark.slow  # processes of benchmarks, not the product
 def test_a_worker_that_fails_tells_its_last_line(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setitem(SETTINGS["m2"].implementations, "nobody", Implementation("benchmarks.nobody:Nobody"))
@@ -315,6 +316,7 @@ def test_another_commit_needs_its_worktree(tmp_path, capsys) -> None:
     assert "git worktree add" in capsys.readouterr().err
 
 
+@pytest.mark.slow  # processes of benchmarks, not the product
 def test_another_commits_packages_are_measured_in_its_worktree(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
     (tmp_path / "compiler").mkdir()
@@ -329,6 +331,7 @@ def test_who_is_not_in_time_is_left_out(tmp_path, monkeypatch) -> None:
         Worker("table", "hand-eager", 1, tmp_path, until=0.0)
 
 
+@pytest.mark.slow  # processes of benchmarks, not the product
 def test_the_command_writes_valid_rows(tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
     target = tmp_path / "new" / "rows.json"

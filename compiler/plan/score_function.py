@@ -26,8 +26,7 @@ def with_scores(bound: Tensor, estimate: Callable[..., Tensor], log_q: Tensor, *
     """
     total = bound
     for sample in range(len(log_q)):
-        others = [s for s in range(len(log_q)) if s != sample]
         with torch.no_grad():
-            baseline = estimate(*(value[others] for value in values))
+            baseline = estimate(*(torch.cat([value[:sample], value[sample + 1 :]]) for value in values))
         total = total + (bound.detach() - baseline) * (log_q[sample] - log_q[sample].detach())
     return total
