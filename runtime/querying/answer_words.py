@@ -109,7 +109,7 @@ def _word(value: Any) -> str:
 
 
 def _fact(fact: Known) -> str:
-    name = fact.term.item.name + "".join(f"[{i}]" for i in fact.term.item.index)
+    name = fact.term.item.written
     return f"{name} of each row" if fact.sign == ROW else f"{name} {fact.term.sign} {fact.term.value}"
 
 

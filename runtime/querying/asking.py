@@ -233,7 +233,7 @@ def _impossible(question: Question) -> str:
 
 
 def _in_words(fact: Any) -> str:
-    return f"{fact.term.item.name}{'' if fact.sign == ROW else f'{fact.term.sign}{fact.term.value}'}"
+    return f"{fact.term.item.written}{'' if fact.sign == ROW else f'{fact.term.sign}{fact.term.value}'}"
 
 
 def _refuse_large(question: Question) -> None:

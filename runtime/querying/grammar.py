@@ -40,6 +40,11 @@ class Item:
     end: int
     quoted: bool = False
 
+    @property
+    def written(self) -> str:
+        """`z[0,1]`, as predictions name elements."""
+        return f"{self.name}[{','.join(map(str, self.index))}]" if self.index else self.name
+
 
 @dataclass(frozen=True)
 class Term:

@@ -167,8 +167,8 @@ class Reading:
         self._refuse_many(found)
         self._refuse_meaningless(found, event=True)
         bound = term.sign != "="
-        number = number_asked(self.parsed.text, variable, term.item.name, term, bound=bound)
-        called = f"{term.item.name} {term.sign} {term.value}"
+        number = number_asked(self.parsed.text, variable, term.item.written, term, bound=bound)
+        called = f"{term.item.written} {term.sign} {term.value}"
         return AskedTarget(variable, found.which, term, (called,), term.sign, number)
 
     def _fact(self, term: Term) -> Known:
@@ -183,7 +183,7 @@ class Reading:
         self._refuse_many(found)
         self._refuse_meaningless(found, event=False)
         bound = term.sign != "="
-        number = number_asked(self.parsed.text, variable, term.item.name, term, bound=bound)
+        number = number_asked(self.parsed.text, variable, term.item.written, term, bound=bound)
         if bound:
             if variable.name in conditioned(self.used.graphs):
                 self._refuse(f"{variable.name} is conditioned on, never modelled: it has no distribution", term.item)
@@ -205,7 +205,7 @@ class Reading:
             self._refuse(f"{variable.name} is computed: do() sets variables that have a distribution", term.item)
         self._refuse_part(found)
         self._refuse_many(found)
-        number = number_asked(self.parsed.text, variable, term.item.name, term)
+        number = number_asked(self.parsed.text, variable, term.item.written, term)
         return Known(variable, found.which, term, "=", in_model_units(self.used, variable.name, found.which[0], number))
 
     # what cannot be asked
@@ -243,7 +243,7 @@ class Reading:
                 ranges = before.sign not in (ROW, "=") and each.sign not in (ROW, "=")
                 if before is not each and not (ranges and before.sign[0] != each.sign[0]):
                     hint = " (given once and set once is a counterfactual)"
-                    self._refuse(f"{each.term.item.name} is {how} twice{hint}", each.term.item)
+                    self._refuse(f"{each.term.item.written} is {how} twice{hint}", each.term.item)
 
     def _refuse_known(self, target: AskedTarget, question: Question) -> None:
         name, item = target.variable.name, target.term.item

@@ -214,11 +214,11 @@ def _notes(
         notes += [f"recognition does not read {name}: it changes nothing there" for name in unread]
     if changed:
         earlier = dict.fromkeys(
-            fact.term.item.name for fact in question.facts if fact.variable.name in {*after, *changed}
+            fact.term.item.written for fact in question.facts if fact.variable.name in {*after, *changed}
         )
         notes += [f"{name} is a fact from before the change" for name in earlier]
         if not {target.variable.name for target in question.targets} & {*after, *changed}:
-            said = ", ".join(f"{c.term.item.name}={c.term.value}" for c in question.changes)
+            said = ", ".join(f"{c.term.item.written}={c.term.value}" for c in question.changes)
             notes.append(f"do({said}) changes nothing that is asked")
     return tuple(notes)
 
