@@ -545,3 +545,71 @@ def test_a_predictor_samples_rows_in_data_units(birds: Run) -> None:
         predictor.sample(2, given={"bill": 4, "island": "Dream"})
     with pytest.raises(RunError, match="needs a value for 'island'"):
         predictor.sample(2)
+
+
+def test_draws_may_have_a_file_each(birds: Run, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "new.csv", [bird(number) for number in range(100, 106)])
+    predict(birds.folder, file, "-o", tmp_path / "all.csv", "--draws", 3)
+    predict(birds.folder, file, "-o", tmp_path / "one-{draw}.csv", "--draws", 3)
+    whole = read(tmp_path / "all.csv")
+    for number in (1, 2, 3):
+        own = [{n: cell for n, cell in line.items() if n != "draw"} for line in whole if line["draw"] == str(number)]
+        assert read(tmp_path / f"one-{number}.csv") == own
+    for options, said in ((("--draws", 300), "more than 200 files"), ((), "add --draws N")):
+        assert said in predict(birds.folder, file, "-o", tmp_path / "x-{draw}.csv", *options, code=1).output
+    (tmp_path / "one-2.csv").write_text("mine")
+    assert "one-2.csv" in predict(birds.folder, file, "-o", tmp_path / "one-{draw}.csv", "--draws", 3, code=1).output
+
+
+def test_labels_are_answered_by_what_is_asked(birds: Run, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "new.csv", [{**bird(number), "kind": ""} for number in range(100, 106)])
+    found = {}
+    for way in ("recognition", "bound", "both"):
+        predict(birds.folder, file, "-o", tmp_path / f"{way}.csv", "--by", way)
+        lines = read(tmp_path / f"{way}.csv")
+        found[way] = np.array([[float(cell) for n, cell in line.items() if n.startswith("kind=")] for line in lines])
+    assert np.allclose(found["bound"].sum(1), 1, atol=1e-5)
+    assert np.allclose(found["both"], (found["recognition"] + found["bound"]) / 2, atol=1e-5)
+    assert not np.allclose(found["bound"], found["recognition"], atol=1e-3)
+
+
+LINKED = """
+graphspec: 1
+name: linked
+variables:
+  pair: {role: observed, domain: real, size: 2, missing: true}
+  colour: {role: observed, domain: category, names: [red, green], missing: true}
+  z: {role: latent, domain: real, size: 1}
+generative:
+  z: {}
+  pair: {parents: [z], network: {kind: linear}, parameters: {scale: 0.1}}
+  colour: {parents: [z]}
+recognition: {z: {parents: [pair, colour], network: {kind: linear}}}
+data:
+  source: pairs.csv
+  variables: {pair: {columns: [left, right], standardize: true}, colour: colour}
+  test: 0
+training: {epochs: 1}
+"""
+
+
+def test_imputed_cells_keep_names_units_and_what_they_have_in_common(tmp_path: Path) -> None:
+    """What users of other tools met: one-hot numbers for categories, standardized numbers, draws without correlation."""
+    header = ("left", "right", "colour")
+    known = [
+        {"left": f"{1000 + 7 * (i % 40)}", "right": f"{0.001 * (i % 17)}", "colour": "red" if i % 3 else "green"}
+        for i in range(60)
+    ]
+    write_csv(tmp_path / "pairs.csv", known, header)
+    (tmp_path / "linked.yaml").write_text(LINKED)
+    run = make_run(tmp_path / "run", tmp_path / "linked.yaml")
+    file = write_csv(tmp_path / "new.csv", [{"left": "", "right": "", "colour": ""}] * 300, header)
+    predict(run.folder, file, "-o", tmp_path / "out.csv", "--draws", 1, "--latents", "none")
+    drawn = read(tmp_path / "out.csv")
+    assert {line["colour"] for line in drawn} == {"red", "green"}
+    left, right = (numbers(drawn, name)[:, 0] for name in ("left", "right"))
+    assert 500 < left.mean() < 2000 and abs(right.mean()) < 0.05
+    assert abs(np.corrcoef(left, right)[0, 1]) > 0.8
+    predict(run.folder, file, "-o", tmp_path / "filled.csv", "--impute", "--latents", "none")
+    filled = read(tmp_path / "filled.csv")[0]
+    assert filled["colour"] in ("red", "green") and 500 < float(filled["left"]) < 2000

@@ -13,6 +13,8 @@ from compiler.plan.summaries import Levels, plan_summaries
 from compiler.symbolic.program import Pattern
 from compiler.tensors.noise import Noise
 from compiler.tensors.presence import for_every_place
+from graphspec.graphs.answerable import why_bound_cannot_tell
+from graphspec.language.objective import AnswerBy
 
 
 def summarize_rows(
@@ -24,13 +26,15 @@ def summarize_rows(
     noise: Noise,
     levels: Levels | None = None,
     deviations: Collection[str] = (),
+    by: AnswerBy | None = None,
 ) -> dict[str, Tensor]:
     """Answers about hidden variables from the observed ones and the labels in `rows` {name: [B, *shape]}.
 
     `posterior NAME` is what `Model.predict` gives, by q or by the bound as the spec says: probabilities [B, *shape, K],
     or the mean [B, *shape]. Of numbers `low NAME` and `high NAME` [B, *shape]: below them lies as much as `levels` say;
     of the names in `deviations` the standard deviation instead, `deviation NAME`. NaN where a row has the whole label.
-    samples: draws of what is neither enumerated nor read off a distribution.
+    samples: draws of what is neither enumerated nor read off a distribution. by: what answers labels that the bound can
+    tell, instead of what the spec says.
     """
     prepared = model.prepare(rows)
     modules = model.compiled.modules
@@ -53,8 +57,10 @@ def summarize_rows(
     }
     for name in names:
         answered = found.get(f"posterior {name}")
-        if answered is not None and model.graphs.spec.objective.answers.get(name, "recognition") != "recognition":
-            found[f"posterior {name}"] = torch.where(
-                answered.isnan(), answered, model.predict(name, rows, samples=samples, noise=noise)
-            )
+        way = by or model.graphs.spec.objective.answers.get(name, "recognition")
+        if answered is None or way == "recognition" or name not in model.graphs.supervised:
+            continue
+        if not why_bound_cannot_tell(model.graphs, name):
+            told = model.predict(name, rows, samples=samples, noise=noise, by=way)
+            found[f"posterior {name}"] = torch.where(answered.isnan(), answered, told)
     return found

@@ -8,7 +8,7 @@ import typer
 
 from graphspec.language.base import LARGEST_SEED
 from runtime.cli.common import AllowPythonOption, DataDirOption, RunArgument, console, error_console, tell
-from runtime.cli.run_options import CheckpointOption
+from runtime.cli.run_options import ByOption, CheckpointOption
 from runtime.errors import RunError
 
 
@@ -57,7 +57,8 @@ def predict(
             "--draws",
             min=0,
             metavar="N",
-            help="N joint draws of all that rows lack instead (multiple imputation), one below the other, by `draw`.",
+            help="N joint draws of all that rows lack instead (multiple imputation), one below the other, by `draw`; a "
+            "file each with -o answers-{draw}.csv.",
         ),
     ] = 0,
     raw: Annotated[
@@ -66,6 +67,7 @@ def predict(
             "--raw", help="Probabilities as the model has them, not at the temperature that validation rows gave."
         ),
     ] = False,
+    by: ByOption = None,
     samples: Annotated[
         int, typer.Option("--samples", min=1, metavar="S", help="Draws of what can be neither summed nor computed.")
     ] = 100,
@@ -100,7 +102,7 @@ def predict(
     used = use_run(
         run, checkpoint=checkpoint, device=resolve_device(device), data_dir=data_dir, allow_python=allow_python
     )
-    asked = asked_for(used, latents, interval, keep, threshold or (), samples, seed, impute, draws, raw)
+    asked = asked_for(used, latents, interval, keep, threshold or (), samples, seed, impute, draws, raw, by)
     from runtime.predicting.many_files import ManyFiles, many_files, parts_of
 
     if many_files(source):

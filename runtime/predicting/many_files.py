@@ -13,7 +13,8 @@ from pathlib import Path
 
 from runtime.errors import RunError
 from runtime.predicting.output_files import ending_of
-from runtime.predicting.predict_rows import Predicted, Progress, predict_file
+from runtime.predicting.predict_rows import Predicted, Progress
+from runtime.predicting.predict_sheets import predict_input
 from runtime.predicting.row_answers import AskedFor
 from runtime.predicting.used_run import UsedRun
 from runtime.runs.atomic_files import write_text
@@ -91,7 +92,7 @@ class ManyFiles:
             mark = self._mark(part)
             part.record.parent.mkdir(parents=True, exist_ok=True)
             try:
-                found = predict_file(
+                found = predict_input(
                     self.used, str(part.source), part.output, self.asked, batch_rows=batch_rows, progress=progress
                 )
             except RunError as error:

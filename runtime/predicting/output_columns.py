@@ -77,8 +77,11 @@ class OutputLayout:
             yield _cells(column, found[column.variable])
 
 
-def layout_of(used: UsedRun, table: InputTable, asked: AskedFor, only: Collection[str] | None = None) -> OutputLayout:
-    """The columns that answers to an input have. only: variables that are told in this table; left out, all."""
+def layout_of(
+    used: UsedRun, table: InputTable, asked: AskedFor, only: Collection[str] | None = None, *, numbered: bool = True
+) -> OutputLayout:
+    """The columns that answers to an input have. only: variables that are told in this table; left out, all. numbered:
+    draws have their number in a column."""
     graphs = used.graphs
     blanks = imputed(used) if asked.impute or asked.draws else ()
     names = [*graphs.supervised, *(() if asked.latents == "none" else graphs.latent), *blanks]
@@ -99,7 +102,7 @@ def layout_of(used: UsedRun, table: InputTable, asked: AskedFor, only: Collectio
                 added += _beside(graphs.variables[name], called, element, latent=name in graphs.latent, asked=asked)
     anew = {column.name for column in added}
     kept = tuple((place, name) for place, name in enumerate(table.header) if name not in anew)
-    return OutputLayout(used, kept, filled, tuple(added), (DRAW,) if asked.draws else ())
+    return OutputLayout(used, kept, filled, tuple(added), (DRAW,) if asked.draws and numbered else ())
 
 
 def _beside(variable: Variable, called: str, element: int, *, latent: bool, asked: AskedFor) -> list[AnswerColumn]:

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from runtime.errors import RunError
 from runtime.measures.evaluation import placement
+from runtime.predicting.draw_files import draw_files, opened_files, refuse_files
 from runtime.predicting.imputing import draw_whole_rows, impute_rows
 from runtime.predicting.input_parts import InputPart, InputTable
 from runtime.predicting.input_tables import open_input
 from runtime.predicting.input_values import InputReader, batch_of
 from runtime.predicting.output_columns import ArrayLayout, layout_of
-from runtime.predicting.output_files import ending_of, opened_output, refuse_other_columns
+from runtime.predicting.output_files import ending_of
 from runtime.predicting.present_elements import only_present, present_elements
 from runtime.predicting.row_answers import Answer, Array, AskedFor, answer_rows
 from runtime.predicting.used_run import UsedRun
@@ -53,23 +54,23 @@ def predict_file(
     arrays = ending_of(output) == ".npz"
     with ExitStack() as stack:
         table = open_input(source, used, tell, stack)
-        refuse_users_own(output, used.model.graphs, used.run.spec_path, used.data_dir)
-        refuse_input(output, table)
-        reader, layout = InputReader(used, table), layout_of(used, table, asked)
+        files = draw_files(output, asked.draws)
+        reader, layout = InputReader(used, table), layout_of(used, table, asked, numbered=len(files) == 1)
         shown = ArrayLayout(layout) if arrays else layout
-        refuse_other_columns(output, shown.header, table.header)
+        refuse_files(files, shown.header, table.header, lambda file: refuse_output(used, file, table))
         done, decimal = 0, used.data.decimal or "."
-        with opened_output(output, shown.header, table.separator, decimal) as file:
+        with opened_files(files, shown.header, table.separator, decimal) as write:
             for part, draws in answered_parts(used, table, reader, asked, batch_rows):
                 for number, answers in enumerate(draws, start=1):
-                    file.write(shown.cells(part, answers, number))
+                    write(number, shown.cells(part, answers, number))
                 done += part.rows
                 progress(done, table.rows)
         return Predicted(done, tuple(reader.notes(done)))
 
 
-def refuse_input(output: Path, table: InputTable) -> None:
-    """RunError where the output would replace the input, or lie in it."""
+def refuse_output(used: UsedRun, output: Path, table: InputTable) -> None:
+    """RunError where the output would replace the input, or lie in it, or replace what is the user's own."""
+    refuse_users_own(output, used.model.graphs, used.run.spec_path, used.data_dir)
     if table.path is None:
         return
     own, target = table.path.resolve(), output.resolve()

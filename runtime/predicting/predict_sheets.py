@@ -15,16 +15,18 @@ import torch
 
 from graphspec.headers import npz_tables
 from graphspec.headers.element_tables import Layouts
+from graphspec.reading.suggestions import few
 from runtime.data.read.reading import read_table
 from runtime.data.read.table import whole
 from runtime.data.read.unpacked_copies import Tell
 from runtime.errors import RunError
 from runtime.measures.evaluation import placement
+from runtime.predicting.draw_files import draw_files, opened_files, refuse_files
 from runtime.predicting.input_parts import InputPart, InputTable
 from runtime.predicting.input_tables import own_table, piped_input
 from runtime.predicting.laid_out_inputs import LaidOutInput, Lines, Sheet, read_input
 from runtime.predicting.output_columns import ArrayLayout, Cells, OutputLayout, layout_of
-from runtime.predicting.output_files import ending_of, opened_output, refuse_other_columns
+from runtime.predicting.output_files import ending_of
 from runtime.predicting.predict_rows import (
     BATCH_ROWS,
     Predicted,
@@ -32,11 +34,10 @@ from runtime.predicting.predict_rows import (
     answered_batch,
     joined_answers,
     predict_file,
-    refuse_input,
+    refuse_output,
 )
 from runtime.predicting.row_answers import Answer, AskedFor
 from runtime.predicting.used_run import UsedRun
-from runtime.runs.protected import refuse_users_own
 
 _ROWS_AT_ONCE = 10_000
 Draws = Sequence[Sequence[Answer]]
@@ -71,7 +72,9 @@ def predict_input(
         for file in files:
             file.write(draws, used.data.decimal or ".")
     count = len(given.rows)
-    others = tuple(f"elements of {each.sheet.plate} are in {each.path}" for each in files if each.sheet.plate)
+    others = tuple(
+        f"elements of {each.sheet.plate} are in {few(map(str, each.files), 3)}" for each in files if each.sheet.plate
+    )
     return Predicted(count, (*given.reader.notes(count), *others))
 
 
@@ -105,34 +108,37 @@ class Sheeted:
         self.used = replace(used, lined=lined)
         self.arrays = _holds_arrays(sheet.path)
         self.table = _own_arrays(used, sheet) if self.arrays else own_table(sheet.path, used)
-        layout = layout_of(self.used, self.table, asked, sheet.about)
+        self.files = [] if output is None else draw_files(self._path(output), asked.draws)
+        layout = layout_of(self.used, self.table, asked, sheet.about, numbered=len(self.files) < 2)
         self.layout: OutputLayout | ArrayLayout = ArrayLayout(layout) if self.arrays else layout
-        if output is not None:
-            ending = ending_of(output)
-            own = ".npz" if self.arrays else output.name[-len(ending) :]
-            name = f"{output.name[: -len(ending)]}-{sheet.plate}{own}"
-            self.path = output if not sheet.plate else output.with_name(name)
+
+    def _path(self, output: Path) -> Path:
+        if not self.sheet.plate:
+            return output
+        ending = ending_of(output)
+        own = ".npz" if self.arrays else output.name[-len(ending) :]
+        return output.with_name(f"{output.name[: -len(ending)]}-{self.sheet.plate}{own}")
 
     def refuse(self, used: UsedRun) -> None:
         """RunError where the output may not be written."""
-        refuse_users_own(self.path, used.model.graphs, used.run.spec_path, used.data_dir)
-        refuse_input(self.path, self.table)
-        refuse_other_columns(self.path, self.layout.header, self.table.header)
+        header = self.layout.header
+        refuse_files(self.files, header, self.table.header, lambda file: refuse_output(used, file, self.table))
 
     def write(self, draws: Draws, decimal: str) -> None:
         """All lines, once for each draw."""
-        with opened_output(self.path, self.layout.header, self.table.separator, decimal) as file:
-            for cells in self.cells(draws):
-                file.write(cells)
+        with opened_files(self.files, self.layout.header, self.table.separator, decimal) as write:
+            for number, cells in self.cells(draws):
+                write(number, cells)
 
-    def cells(self, draws: Draws) -> Iterator[Iterator[Cells]]:
-        """The columns of some lines more."""
+    def cells(self, draws: Draws) -> Iterator[tuple[int, Iterator[Cells]]]:
+        """The number of a draw, from 1, and the columns of some lines more."""
         for number, answers in enumerate(draws, start=1):
             told = {answer.variable.name: answer for answer in answers}
             about = [(told[name], lines) for name, lines in self.sheet.about.items() if name in told]
             for part in self.table.parts(_ROWS_AT_ONCE):
                 some = slice(None) if self.arrays else slice(part.first, part.first + part.rows)
-                yield self.layout.cells(part, [self._of(answer, lines, some) for answer, lines in about], number)
+                told_here = [self._of(answer, lines, some) for answer, lines in about]
+                yield number, self.layout.cells(part, told_here, number)
 
     def _of(self, answer: Answer, lines: Lines, some: slice) -> Answer:
         """What some lines are told: the answers about their rows, or about their elements."""

@@ -105,7 +105,7 @@ class Predictor:
         for sheet in given.sheets:
             file = Sheeted(self.used, sheet, None, asked)
             parts: dict[str, list[NDArray[Any]]] = {name: [] for name in file.layout.header}
-            for cells in file.cells(draws):
+            for _, cells in file.cells(draws):
                 _gather(parts, cells)
             columns = {name: np.concatenate(arrays) for name, arrays in parts.items()}
             found[sheet.plate] = columns if file.arrays else as_frame(columns, source)

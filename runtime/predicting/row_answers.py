@@ -17,6 +17,7 @@ from torch import Tensor
 
 from compiler.model.row_summaries import summarize_rows
 from graphspec.graphs.graph import Variable
+from graphspec.language.objective import AnswerBy
 from runtime.data import Units
 from runtime.data.stream.patterns import given_elements
 from runtime.measures.evaluation import placement
@@ -35,7 +36,8 @@ class AskedFor:
     """What is to be answered. interval: the share that low and high enclose. keep: answers to given labels too, as if
     they were not given. samples: draws of what can be neither summed nor read off a distribution.
     impute: blanks of observed variables too. draws: so many joint draws of all that rows lack, and nothing else.
-    raw: probabilities of labels as the model has them, not at the run's temperature."""
+    raw: probabilities of labels as the model has them, not at the run's temperature.
+    by: what answers labels, instead of what the spec says; where the bound cannot, q does."""
 
     latents: Latents = "mean"
     interval: float = 0.9
@@ -46,6 +48,7 @@ class AskedFor:
     impute: bool = False
     draws: int = 0
     raw: bool = False
+    by: AnswerBy | None = None
 
     @property
     def levels(self) -> tuple[float, float]:
@@ -78,6 +81,7 @@ def answer_rows(used: UsedRun, rows: Mapping[str, Tensor], asked: AskedFor, firs
     noise = _noise(used, held, asked.seed)
     with torch.no_grad():
         settings: dict[str, Any] = {"samples": asked.samples, "levels": asked.levels, "deviations": graphs.latent}
+        settings["by"] = asked.by
         found = summarize_rows(model, held, names, noise=noise, **settings)
         answers = [_answer(used, name, found, held, asked) for name in names]
         if asked.keep:
@@ -122,7 +126,9 @@ def _answer(
     value = torch.full((count, *variable.shape), torch.nan) if told is None else told
     given = which_given(variable, value)
     if variable.support is not None:
-        fitted = None if asked.raw else used.temperatures.get(name)
+        own = used.model.graphs.spec.objective.answers.get(name, "recognition")
+        same = asked.by in (None, own)  # the temperature is of answers as the spec has them
+        fitted = used.temperatures.get(name) if same and not asked.raw else None
         return _of_classes(
             variable, found.get(f"posterior {name}"), value, given, asked.thresholds.get(name, {}), fitted
         )

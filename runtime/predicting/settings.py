@@ -3,12 +3,15 @@
 import re
 from collections.abc import Sequence
 
+from graphspec.graphs.answerable import why_bound_cannot_tell
+from graphspec.language.objective import AnswerBy
 from graphspec.reading.suggestions import did_you_mean, few
 from runtime.errors import RunError
 from runtime.predicting.imputing import imputed
 from runtime.predicting.row_answers import AskedFor, Latents
 from runtime.predicting.used_run import UsedRun
 
+WAYS: tuple[AnswerBy, ...] = ("recognition", "bound", "both")
 LATENTS: tuple[Latents, ...] = ("mean", "draws", "none")
 
 
@@ -23,8 +26,9 @@ def asked_for(
     impute: bool = False,
     draws: int = 0,
     raw: bool = False,
+    by: str | None = None,
 ) -> AskedFor:
-    """RunError for what cannot be asked. thresholds: `v=NAME:0.3` each."""
+    """RunError for what cannot be asked. thresholds: `v=NAME:0.3` each; by: as `objective.answers` has it."""
     latents = "mean" if latents == "means" else latents
     chosen = next((each for each in LATENTS if each == latents), None)
     if chosen is None:
@@ -40,7 +44,15 @@ def asked_for(
             "--impute: this model has no observed variable that may be blank and that p models",
             "say `missing: true` of the variables with blanks, and train again",
         )
-    return AskedFor(chosen, interval, keep, found, samples, seed, impute, draws, raw)
+    way = next((each for each in WAYS if each == by), None)
+    if by is not None and way is None:
+        raise RunError(f"--by {by}: {did_you_mean(by, WAYS)}".rstrip(": "), "recognition, bound or both")
+    if way not in (None, "recognition"):
+        why = {name: why_bound_cannot_tell(used.model.graphs, name) for name in used.graphs.supervised}
+        if all(why.values()):
+            told = "; ".join(f"{name}: {text}" for name, text in why.items()) or "the model has no labels"
+            raise RunError(f"--by {by}: no label can be answered by the bound ({told})", "leave --by out")
+    return AskedFor(chosen, interval, keep, found, samples, seed, impute, draws, raw, way)
 
 
 def _threshold(used: UsedRun, text: str) -> tuple[str, int, float]:
