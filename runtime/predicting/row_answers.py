@@ -126,8 +126,8 @@ def _answer(
     value = torch.full((count, *variable.shape), torch.nan) if told is None else told
     given = which_given(variable, value)
     if variable.support is not None:
-        own = used.model.graphs.spec.objective.answers.get(name, "recognition")
-        same = asked.by in (None, own)  # the temperature is of answers as the spec has them
+        by_spec = used.model.graphs.spec.objective.answers.get(name, "recognition")
+        same = asked.by in (None, by_spec)  # the temperature is of answers as the spec has them
         fitted = used.temperatures.get(name) if same and not asked.raw else None
         return _of_classes(
             variable, found.get(f"posterior {name}"), value, given, asked.thresholds.get(name, {}), fitted
