@@ -296,6 +296,7 @@ def test_a_class_never_seen_is_a_blank_where_it_may_be_and_an_error_elsewhere(bi
     elsewhere = [row | {"island": "Atlantis"} if n == 3 else row for n, row in enumerate(rows)]
     error = predict(birds.folder, write_csv(tmp_path / "bad.csv", elsewhere), "-o", tmp_path / "bad-out.csv", code=1)
     assert "column 'island', row 3: 'Atlantis' is no value of island" in error.output
+    assert "a trained run reads cells as its spec says: write" in error.output
     assert not (tmp_path / "bad-out.csv").exists()
 
 

@@ -113,7 +113,12 @@ class InputReader:
         reader = ElementReader(
             graphs, self.used.layouts, LaidOut(table), self.columns, self.used.dialect.numbers, whole_source=False
         )
-        found = reader.read_all(list(self.columns))
+        try:
+            found = reader.read_all(list(self.columns))
+        except DataError as error:  # advice about the spec, which a trained run has no use for any more
+            written = f"write {self.table.name} as its training data were written, blanks as empty cells"
+            hint = f"{error.hint}; a trained run reads cells as its spec says: {written}"
+            raise DataError(error.message, hint.removeprefix("; ")) from None
         found = {
             name: without_parts(graphs, name, values)[0] if graphs.variables[name].role == "supervised" else values
             for name, values in found.items()
