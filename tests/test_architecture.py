@@ -37,7 +37,7 @@ ROOMS = {
     ),
     "runtime": (
         "errors", "data", "measures", "runs", "training", "answering", "predicting", "criticism", "estimators",
-        "exporting", "comparing", "querying", "probing", "figures", "suggesting", "sweeping", "cluster", "reporting",
+        "comparing", "querying", "exporting", "probing", "figures", "suggesting", "sweeping", "cluster", "reporting",
         "cli",
     ),
     "runtime.data": ("randomness", "read", "stream", "preparation"),

@@ -174,9 +174,11 @@ def test_facts_that_do_not_matter_are_left_out(birds: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("species", "cannot read the query"),
-        ("species | ", "lacks what rows tell"),
-        ("species=Gentoo | size", "values, elements and do"),
+        ("species", "lacks what rows tell"),
+        ("species | ", "expected a name after"),
+        ("species=Gentoo | size", "an event or a value cannot be exported"),
+        ("species | size, do(island=Dream)", "do() cannot be exported"),
+        ("size[0] | species", "an element cannot be exported"),
         ("specie | size", "did you mean `species`?"),
         ("species | size, species", "asked and told"),
         ("size | species", "size depends on island, z, which would have to be drawn"),
