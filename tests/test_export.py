@@ -21,8 +21,10 @@ from runtime.errors import RunError
 from runtime.exporting.export_folder import largest_difference, onnx_answers, write_code
 from runtime.exporting.exported_query import exported_query
 from runtime.exporting.model_answers import model_answers
+from runtime.exporting.query_facts import as_lines, query_facts
 from runtime.exporting.query_values import made_up
 from runtime.exporting.torch_files import query_module
+from runtime.measures.temperature import Temperature
 from runtime.predicting.used_run import UsedRun, use_run
 
 pytest.importorskip("onnxruntime")
@@ -200,6 +202,13 @@ def test_a_folder_of_somebody_else_is_left_alone(birds: Path) -> None:
     (birds / "mine" / "notes.txt").write_text("mine")
     done = export(str(birds / "run"), "-o", str(birds / "mine"))
     assert done.exit_code == 1 and "`export` did not write it" in done.output
+
+
+def test_a_temperature_is_told_and_not_applied(birds: Path) -> None:
+    used = replace(use_run(birds / "run"), temperatures={"species": Temperature(2.0, 40, True, (1.0, 0.8))})
+    facts = query_facts(used, exported_query(used, QUERY, 8))
+    assert facts["outputs"]["species"]["temperature"] == 2.0 and "temperature" not in facts["outputs"]["weight"]
+    assert any("power 0.5 and normalize" in line for line in as_lines(facts))
 
 
 def test_without_onnx_the_extra_is_named(birds: Path, monkeypatch: pytest.MonkeyPatch) -> None:

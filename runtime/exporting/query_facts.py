@@ -22,6 +22,9 @@ def query_facts(used: UsedRun, query: ExportedQuery) -> dict[str, Any]:
         if shows_classes(graphs, target):
             variable = graphs.variables[target]
             told |= {"shape": [*told["shape"], variable.support], "classes": list(variable.value_names)}
+        fitted = used.temperatures.get(target)
+        if fitted is not None and fitted.used and not text.question.generative:
+            told["temperature"] = fitted.value
         outputs[target] = {**told, "holds": "probabilities" if shows_classes(graphs, target) else "mean"}
     by = "p" if text.question.generative else {t: text.question.way(t) for t in text.question.targets}
     return {"query": query.title, "by": by, "inputs": inputs, "outputs": outputs}
@@ -72,6 +75,9 @@ def as_lines(facts: Mapping[str, Any]) -> list[str]:
                 text += f"; classes in order: {', '.join(shown)}" + (
                     ", .." if len(shown) < len(told["classes"]) else ""
                 )
+            if "temperature" in told:
+                power = 1 / told["temperature"]
+                text += f"; the model's own: validation rows say to raise them to the power {power:.4g} and normalize"
             if "blank" in told:
                 text += f"; {told['blank']} where blank"
             if "note" in told:
