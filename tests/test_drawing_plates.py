@@ -10,7 +10,10 @@ import pytest
 from drawing_pictures import CORPUS, QUESTIONS, VAE
 from plate_examples import FOLDER, NAMES
 from random_plates import PlateSpecDraw
+from typer.testing import CliRunner
 
+from compiler.symbolic.explanation import explain
+from compiler.symbolic.explanation_text import as_text
 from graphspec.drawing import draw
 from graphspec.drawing.geometry import clearance, polyline
 from graphspec.drawing.layout import lay_out
@@ -19,6 +22,7 @@ from graphspec.drawing.plain_text import MEASURES, to_text
 from graphspec.drawing.staging import scene_of
 from graphspec.graphs.graph import Plate
 from graphspec.loading import load
+from runtime.cli.app import app
 
 GOLDEN = Path(__file__).parent / "golden" / "drawing"
 SPECS = {"questions": QUESTIONS, "corpus": CORPUS}
@@ -229,7 +233,7 @@ class TestExactCertainAndIncluded:
         assert "certain" in draw(graphs_of("mnist-addition"), "svg").decode()
         assert "[▒s ]" in to_text(picture, 160)
 
-    def test_weights_of_a_run_are_seen_and_said(self):
+    def test_weights_of_a_run_are_seen_and_said(self, tmp_path):
         text = VAE + "training: {initialize: {from: runs/one, factors: [recognition.z], freeze: true}}\n"
         graphs = load("frozen.yaml", text=text, overrides=())
         generative, recognition = scene_of(lay_out(picture_of(graphs))).panels
@@ -238,6 +242,13 @@ class TestExactCertainAndIncluded:
         assert "frozen, weights of runs/one" in draw(graphs, "text").decode()
         for form in ("svg", "tikz", "dot", "mermaid"):
             assert draw(graphs, form) != draw(load("own.yaml", text=VAE), form)
+        own, told = (as_text(explain(load("one.yaml", text=each))).splitlines() for each in (VAE, text))
+        assert [line for line in told if line not in own] == [
+            f"{line} (frozen, weights of runs/one)" for line in own if line.lstrip().startswith("q(z")
+        ]
+        (tmp_path / "frozen.yaml").write_text(text)
+        printed = CliRunner().invoke(app, ["compile", str(tmp_path / "frozen.yaml")]).stdout
+        assert "frozen, weights of runs/one: recognition.z" in printed
 
 
 class TestChains:

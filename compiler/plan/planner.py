@@ -310,14 +310,13 @@ class Planner(SetWriter):
         for name in labels:
             inside.setdefault(self._path_of(name), []).append(self.label_density(name))
         found = inside.pop((), [])
-        related = closure(
-            canonical(axis for each in inside.values() for v in each for axis in v.axes), self.axes_of_sum
-        )
-        opened = {self._standing(axis) for axis in axes if axis in related} - {()}
         if self.apart:
             for path, each in inside.items():
-                found = [*found, *self._factors_of_element(path, each, axes, bool(opened))]
+                found = [*found, *self._factors_of_element(path, each, axes)]
             return found
+        start = canonical(axis for each in inside.values() for value in each for axis in value.axes)
+        related = closure(start, self.axes_of_sum)
+        opened = {self._standing(axis) for axis in axes if axis in related} - {()}
         return [*found, *self._factors_of_plates(inside, (), opened)]
 
     def _path_of(self, name: str) -> Axes:
@@ -345,15 +344,11 @@ class Planner(SetWriter):
                 found += [*here, *self._factors_of_plates(inside, path, opened), self.negative(element)]
         return found
 
-    def _factors_of_element(self, path: Axes, each: list[Value], axes: Axes, opened: bool) -> list[Value]:
+    def _factors_of_element(self, path: Axes, each: list[Value], axes: Axes) -> list[Value]:
         """Where elements are independent: what a term of one, or of several that it does not tell apart, is weighed
-        by."""
+        by. What varies over values that are summed within an element is a term of that element."""
         missing = tuple(axis for axis in path if axis not in axes)
-        if not missing:
-            return each
-        element = self._summed_within(each, path)
-        whole = self.of_all_elements(element, missing)
-        return [*each, *whole, self.negative(element)] if opened else whole
+        return self.of_all_elements(self._summed_within(each, path), missing) if missing else each
 
     def _summed_within(self, each: Sequence[Value], path: Axes) -> Value:
         """What is summed within an element of plates, summed out of factors."""

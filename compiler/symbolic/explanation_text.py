@@ -21,6 +21,7 @@ from graphspec.describe.parameter_words import parameter_origins
 from graphspec.graphs.flow_times import slow_flows
 from graphspec.graphs.graph import SIDES
 from graphspec.graphs.label_sets import sets_of_labels
+from graphspec.graphs.run_weights import told_weights
 from graphspec.reading.suggestions import amount
 
 LEGEND = (
@@ -107,14 +108,15 @@ def pattern_title(pattern: PatternExplanation) -> str:
 
 def origin_lines(explanation: Explanation) -> list[str]:
     """What gives each parameter of each factor, one aligned line per factor and parameter."""
-    rows = []
+    rows, told = [], told_weights(explanation.graphs)
     for side, letter in zip(SIDES, "pq", strict=True):
         for factor in explanation.graphs.factors(side).values():
             head = conditional_text(letter, factor.variable, factor.parents)
             if factor.deterministic:
                 head = function_text(factor.variable, factor.parents)
             for parameter, origin in parameter_origins(explanation.graphs, factor).items():
-                rows.append((head, parameter, origin))
+                weights = f" ({told[factor.key]})" if head and factor.key in told else ""
+                rows.append((head, parameter, origin + weights))
                 head = ""
     widths = [max((len(row[column]) for row in rows if len(row[column]) <= WIDEST), default=0) for column in range(2)]
     return [f"{head.ljust(widths[0])}  {name.ljust(widths[1])}  {origin}".rstrip() for head, name, origin in rows]

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from graphspec.describe.parameter_words import network_text
-from graphspec.drawing.provenance import Provenance, sources_of_sums, summed_words, weights_of
+from graphspec.drawing.provenance import sources_of_sums, summed_words
 from graphspec.graphs.coupling import is_certain
 from graphspec.graphs.graph import Factor, Graphs, Plate, Side, Variable, View
+from graphspec.graphs.run_weights import Provenance, run_weights
 from graphspec.language import LearnedParameter, NetworkParameter, ParameterSpec, Role
 from graphspec.language.plates import MARK, NEIGHBOURS
 
@@ -179,12 +180,12 @@ def _panel(graphs: Graphs, side: Side) -> Panel:
     edges = tuple(edge for edge in found if edge[0] not in graphs.views)
     formulas = (*_formulas(graphs, side), *(Formula("q", n, ps, summed_words(graphs, n)) for n, ps in given.items()))
     return Panel(
-        side, nodes, edges, formulas, _across(views), _indexed(views), counts, tuple(given), weights_of(graphs, side)
+        side, nodes, edges, formulas, _across(views), _indexed(views), counts, tuple(given), run_weights(graphs, side)
     )
 
 
 def _formulas(graphs: Graphs, side: Side) -> tuple[Formula, ...]:
-    weights = weights_of(graphs, side)
+    weights = run_weights(graphs, side)
     return tuple(
         Formula(
             "" if factor.deterministic else HEADS[side],

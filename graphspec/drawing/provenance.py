@@ -1,33 +1,9 @@
-"""Where a factor comes from if it is not written out: p's own posterior, or the weights of a run."""
+"""Where a factor comes from if it is not written out: what is summed out has p's own posterior."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from graphspec.graphs.exact_sums import base_of, exact_sums, own_latents, touched, varying
-from graphspec.graphs.graph import Graphs, Side
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """The run that a factor's weights are taken from, and whether they stay as they are."""
-
-    run: str
-    frozen: bool
-
-    @property
-    def words(self) -> str:
-        """`frozen, weights of runs/m2`."""
-        return f"frozen, weights of {self.run}" if self.frozen else f"starts from weights of {self.run}"
-
-
-def weights_of(graphs: Graphs, side: Side) -> dict[str, Provenance]:
-    """Variables whose factor in a graph has weights of a run: included ones, and those of `training.initialize`."""
-    return {
-        start.here(name): Provenance(start.run, start.freeze)
-        for start in graphs.spec.training.initialize
-        for there, _, name in (key.partition(".") for key in start.factors)
-        if there == side
-    }
+from graphspec.graphs.graph import Graphs
 
 
 def sources_of_sums(graphs: Graphs) -> dict[str, tuple[str, ...]]:

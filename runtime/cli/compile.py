@@ -143,9 +143,10 @@ def _modules(graphs: Graphs, allow_python: bool) -> list[dict[str, Any]]:
     """One entry per factor in the order it runs. Loads torch."""
     from compiler import compile_spec
     from compiler.model.model import module_name
+    from graphspec.graphs.run_weights import told_weights
 
     model = compile_spec(graphs, allow_python=allow_python)
-    entries = []
+    entries, told = [], told_weights(graphs)
     for side in ("recognition", "generative"):
         for factor in graphs.order(side):
             if factor.side != side:
@@ -159,6 +160,7 @@ def _modules(graphs: Graphs, allow_python: bool) -> list[dict[str, Any]]:
                     "network": None if factor.network is None else factor.network.kind,
                     "shape": list(graphs.variables[factor.variable].shape),
                     "parameters": sum(p.numel() for p in module.parameters()),
+                    **({"weights": told[factor.key]} if factor.key in told else {}),
                 }
             )
     return entries
@@ -181,6 +183,10 @@ def _table(graphs: Graphs, modules: list[dict[str, Any]]) -> None:
     else:
         _lay_out(rows)
     console.print(f"\n{sum(m['parameters'] for m in modules):,} parameters\n")
+    told = [entry["weights"] for entry in modules if "weights" in entry]
+    for words in dict.fromkeys(told):
+        names = ", ".join(entry["factor"] for entry in modules if entry.get("weights") == words)
+        console.print(f"{words}: {names}\n", markup=False, highlight=False)
     console.print(stage_text(graphs, "program"), markup=False, highlight=False)
 
 
