@@ -1,6 +1,7 @@
 """Exact variables: the objective of any spec with them is a sum over every path written out."""
 
 import pytest
+import torch
 from exact_twin import ExactTwin
 from plate_twin import assert_written_out
 from test_plates import ROWS, model_of
@@ -188,3 +189,31 @@ def test_value_and_gradient_are_those_of_a_sum_over_every_path(name: str) -> Non
     model = model_of(HEAD + SPECS[name])
     rows = ragged_rows(model, ROWS + 1)
     assert_written_out(model, rows, SPECS[name], ExactTwin)
+
+
+SCORED = """
+plates: {t: {size: 3, ordered: true}}
+variables:
+  x: {role: observed, size: 2, plate: t}
+  c: {role: supervised, domain: category, classes: 2, plate: t}
+  s: {role: latent, domain: binary}
+generative: {s: {}, c: {parents: [c@previous]}, x: {parents: [c, s]}}
+recognition: {c: exact, s: {parents: [x@mean]}}
+"""
+
+
+def test_a_baseline_leaves_out_one_draw_beside_labels_that_are_held() -> None:
+    """The score function of what a sum depends on: its gradient is that of the exact sum over s on the average, and
+    labels held in the sum are held in the baseline too."""
+    one = {"x": torch.tensor([[[0.4, -0.8], [1.1, 0.2], [-0.5, 0.9]]], dtype=torch.float64)}
+    unlabelled = {"c": torch.full((1, 3), -1)}
+    asked = ("{samples: 3, estimators: {s: score_function}}", "{estimators: {s: enumerate}}")
+    drawn, summed = (model_of(f"{HEAD}{SCORED}objective: {how}\n") for how in asked)
+    drawn.load_state_dict(summed.state_dict())
+    many = {name: values.expand(5_000, *values.shape[1:]) for name, values in {**one, **unlabelled}.items()}
+    torch.manual_seed(0)
+    drawn.bound(many).mean().backward()
+    summed.bound({**one, **unlabelled}).mean().backward()
+    for name, weight in summed.named_parameters():
+        torch.testing.assert_close(drawn.get_parameter(name).grad, weight.grad, atol=0.03, rtol=0.05)
+    assert bool(drawn.bound({**one, "c": torch.tensor([[0, -1, 1]])}).isfinite().all())
