@@ -190,3 +190,36 @@ def test_joint_draws_are_joint(linear: UsedRun) -> None:
     figure = alone["targets"]["v"]
     assert draws[:, 0].mean() == pytest.approx(figure["mean"], abs=5 * figure["se"] + 3 * figure["sd"] / 4000**0.5)
     assert abs(np.corrcoef(draws.T)[0, 1]) > 0.05
+
+
+def test_more_elements_than_a_page_holds(tmp_path: Path) -> None:
+    names = [f"g{number}" for number in range(70)]
+    rng = np.random.default_rng(0)
+    rows = ",".join(["y", *names]) + "\n"
+    for row in range(30):
+        rows += ",".join([str(row % 2), *(f"{value:.2f}" for value in rng.normal(row % 2, 1, 70))]) + "\n"
+    spec = """
+graphspec: 1
+name: genes
+variables:
+  x: {role: observed, domain: real, size: 70}
+  y: {role: supervised, domain: category, classes: 2}
+generative: {y: {}, x: {parents: [y]}}
+recognition: {y: {parents: [x]}}
+networks: {default: {kind: linear}}
+data: {source: rows.csv, variables: {x: {columns: "g*"}, y: y}}
+training: {epochs: 1}
+"""
+    used = used_run(tmp_path, spec, rows)
+    out = tmp_path / "x.npz"
+    query(used.run.folder, "x | y=1", code=1)
+    query(used.run.folder, "x | y=1", "-o", out)
+    with np.load(out) as found:
+        assert found["x"].shape == found["x.sd"].shape == (1, 70)
+        model = used.double_model
+        _, _, (loc, _) = model.family_at(model.graphs.generative["x"], {"y": torch.tensor([1])}, Noise(0, 1))
+        np.testing.assert_allclose(found["x"], loc.detach().numpy(), atol=1e-9)
+    drawn = tmp_path / "draws.npz"
+    query(used.run.folder, "x | y=1", "-o", drawn, "--joint", "--draws", "20")
+    with np.load(drawn) as found:
+        assert found["x"].shape == (1, 20, 70)

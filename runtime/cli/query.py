@@ -47,7 +47,8 @@ def query(
     seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, metavar="N", help="Of every draw.")] = 0,
     as_json: JsonOption = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="A .csv, .tsv (or .gz) or .parquet file.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="A .csv, .tsv (or .gz), .parquet or .npz file."),
     ] = None,
     checkpoint: CheckpointOption = "best",
     data_dir: DataDirOption = None,
@@ -67,12 +68,12 @@ def query(
     effective number (ESS).
     """
     from runtime.predicting.used_run import use_run
-    from runtime.querying.answer_writing import json_answers, text_answers
+    from runtime.querying.answer_writing import is_arrays, json_answers, text_answers
     from runtime.querying.asking import Asking, Questions
 
     used = use_run(run, checkpoint=checkpoint, data_dir=data_dir, allow_python=allow_python)
     asking = Asking(by, joint, draws, interval, seed)
-    questions = Questions(used, queries, rows, asking)
+    questions = Questions(used, queries, rows, asking, pictures=is_arrays(output))
     if as_json:
         json_answers(questions, sys.stdout, tell, output)
         return

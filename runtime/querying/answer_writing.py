@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from runtime.errors import RunError
 from runtime.predicting.cell_texts import named
 from runtime.predicting.output_files import OutputFile, ending_of, opened_output, refuse_other_columns
+from runtime.querying.answer_arrays import AnswerArrays, array_layout
 from runtime.querying.answer_parts import RowAnswer
 from runtime.querying.answer_tables import JointLayout, TableLayout, joint_layout, table_layout
 from runtime.querying.answer_words import QueryText
@@ -22,6 +23,7 @@ from runtime.querying.plain_answers import RowAverage, plain_query, plain_row, w
 from runtime.runs.protected import refuse_users_own
 
 Tell = Callable[[str], None]
+Layout = TableLayout | JointLayout | AnswerArrays
 Parts = Iterator[list[list[RowAnswer]]]
 
 
@@ -89,6 +91,11 @@ def _answered(questions: Questions, tell: Tell) -> Parts:
             raise RunError(f"{query.question.text}: {refused}")
 
 
+def is_arrays(output: Path | None) -> bool:
+    """Answers go to an .npz file, which has room for pictures."""
+    return output is not None and ending_of(output) == ".npz"
+
+
 def _layout(questions: Questions) -> TableLayout | JointLayout:
     rows = questions.rows is not None
     if questions.asking.joint:
@@ -107,15 +114,14 @@ def _written(questions: Questions, output: Path | None) -> Iterator[Callable[[li
         return
     used = questions.used
     refuse_users_own(output, used.model.graphs, used.run.spec_path, used.data_dir)
-    if ending_of(output) == ".npz":
-        raise RunError(f"{output}: tables of answers are .csv, .tsv or .parquet files", "name such a file")
-    layout = _layout(questions)
+    layout: Layout = _layout(questions)
+    if is_arrays(output):
+        rows = questions.rows is not None
+        layout = array_layout(used, questions.queries, rows=rows, joint=questions.asking.joint)
     refuse_other_columns(output, layout.header, ())
     with opened_output(output, layout.header, None, used.data.decimal or ".") as file:
         yield _writer(questions, layout, file)
 
 
-def _writer(
-    questions: Questions, layout: TableLayout | JointLayout, file: OutputFile
-) -> Callable[[list[list[RowAnswer]]], None]:
+def _writer(questions: Questions, layout: Layout, file: OutputFile) -> Callable[[list[list[RowAnswer]]], None]:
     return lambda part: file.write(layout.cells(questions.queries, part))

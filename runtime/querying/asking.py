@@ -241,7 +241,7 @@ def _refuse_large(question: Question) -> None:
         if len(target.which) > FEW:
             name = target.variable.name
             raise QueryError(
-                f"{name} has {len(target.which)} elements: add -o FILE.png or FILE.npz",
+                f"{name} has {len(target.which)} elements: add -o FILE.npz",
                 question.text, target.term.item.start, target.term.item.end,
             )  # fmt: skip
 
