@@ -34,6 +34,14 @@ def evaluate(
             "and measure how well latents give labels away. Trains that classifier once a data set: minutes.",
         ),
     ] = False,
+    checks: Annotated[
+        bool,
+        typer.Option(
+            "--checks",
+            help="Also hold draws from p against the rows, column by column, in pairs and by class, and count how much "
+            "of them 90 % intervals hold.",
+        ),
+    ] = False,
     metrics: MetricsOption = "all",
     by: ByOption = None,
     json_output: JsonOption = False,
@@ -87,6 +95,8 @@ def evaluate(
     add_calibration(found.report, found.predictions, manifest if checkpoint == "best" and by is None else {})
     warnings = shortcomings(opened.model.graphs, found.report, training, chosen)
     report["warnings"] = [*warnings, *badly_calibrated(found.report)]
+    if checks:
+        report["checks"] = _checks(opened, rows, seed)
     if interventions:
         report |= _interventions(opened, rows, seed)
     name = split if not opened.data_changed else f"{split}-{opened.data.fingerprint[:8]}"
@@ -101,6 +111,16 @@ def evaluate(
     print_wrong(wrong)
     for path in files:
         console.print(str(path), highlight=False, markup=False, soft_wrap=True)
+
+
+def _checks(opened: Opened, rows: "Rows", seed: int) -> dict[str, Any]:
+    from runtime.criticism.checks import check_rows
+    from runtime.errors import DataError
+    from runtime.predicting.used_run import use_model
+
+    if not len(rows):
+        raise DataError("--checks: this split has no rows", "name another: --split validation")
+    return check_rows(use_model(opened.run, opened.model, opened.data_dir), rows, seed)
 
 
 def _interventions(opened: Opened, rows: "Rows", seed: int) -> dict[str, Any]:

@@ -39,6 +39,8 @@ def print_report(report: dict[str, Any]) -> None:
     _print_latents(report.get("latents", {}))
     if "disentanglement" in report:
         print_disentanglement(report["disentanglement"])
+    if "checks" in report:
+        _print_checks(report["checks"])
     if "interventions" in report:
         print_interventions(report)
     for kind in ("note", "warning"):
@@ -99,6 +101,39 @@ def _print_temperatures(labels: dict[str, Any]) -> None:
         table.add_row(name, f"{own['temperature']:.2f}", f"{own['fitted_on']} rows", used, *ends,
                       _figure(own["calibration_chance"]))  # fmt: skip
     _show(table)
+
+
+def _print_checks(checks: dict[str, Any]) -> None:
+    """Draws beside rows, the farthest columns first; pairs; columns by class; what intervals hold; what is off."""
+    columns = Table("draws of", "distance", "5 to 95 %", "by chance up to", "rows", "draws")
+    for each in sorted(checks["columns"], key=lambda found: found["chance"] - found["distance"])[:MOST_LINES]:
+        ends = [f"{mean:.4g} ± {spread:.3g}" for mean, spread in (each[k] for k in ("rows", "draws") if k in each)]
+        shown = (f"{each['distance']:.3f}", _ends(each["interval"]), f"{each['chance']:.3f}")
+        columns.add_row(each["column"] + (" *" if each["off"] else ""), *shown, *(ends or ["-", "-"]))
+    _show(columns)
+    pairs = Table("pair", "correlation in rows", "in draws", "5 to 95 %")
+    for each in checks["pairs"]:
+        shown = (f"{each['rows']:.2f}", f"{each['draws']:.2f}", _ends(each["interval"]))
+        pairs.add_row(", ".join(each["pair"]) + (" *" if each["off"] else ""), *shown)
+    _show(pairs)
+    classes = Table("within class", "draws of", "distance", "5 to 95 %", "by chance up to")
+    for each in sorted(checks["by_class"], key=lambda found: -found["distance"])[:MOST_LINES]:
+        shown = (f"{each['distance']:.3f}", _ends(each["interval"]), f"{each['chance']:.3f}")
+        classes.add_row(f"{each['label']}={each['class']}", each["column"], *shown)
+    _show(classes)
+    intervals = Table("90 % intervals of", "what they are of", "hold", "95 % interval", "cells", "worst columns")
+    for each in checks["intervals"]:
+        worst = ", ".join(f"{name} {100 * share:.0f} %" for name, share in each.get("worst", {}).items())
+        ends = " to ".join(f"{100 * bound:.1f}" for bound in each["interval"]) + " %"
+        name = each["name"] + (" *" if each["off"] else "")
+        intervals.add_row(name, each["of"], _percent(each["holds"]), ends, str(each["cells"]), worst or "-")
+    _show(intervals)
+    for text in (*checks["notes"], *(f"check: {told}" for told in checks["warnings"])):
+        console.print(text, highlight=False, markup=False)
+
+
+def _ends(interval: list[float]) -> str:
+    return " to ".join(f"{bound:.2f}" for bound in interval)
 
 
 def _print_each_class(name: str, figures: dict[str, Any]) -> None:
