@@ -124,9 +124,9 @@ def _print_checks(checks: dict[str, Any]) -> None:
     intervals = Table("90 % intervals of", "what they are of", "hold", "95 % interval", "cells", "worst columns")
     for each in checks["intervals"]:
         worst = ", ".join(f"{name} {100 * share:.0f} %" for name, share in each.get("worst", {}).items())
-        ends = " to ".join(f"{100 * bound:.1f}" for bound in each["interval"]) + " %"
         name = each["name"] + (" *" if each["off"] else "")
-        intervals.add_row(name, each["of"], _percent(each["holds"]), ends, str(each["cells"]), worst or "-")
+        shown = (_percent(each["holds"]), _interval(each), str(each["cells"]))
+        intervals.add_row(name, each["of"], *shown, worst or "-")
     _show(intervals)
     for text in (*checks["notes"], *(f"check: {told}" for told in checks["warnings"])):
         console.print(text, highlight=False, markup=False)

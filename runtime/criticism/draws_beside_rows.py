@@ -128,8 +128,16 @@ def _ranks(values: Floats) -> Floats:
 
 def _correlations(features: Floats) -> Floats:
     """[F, F] of features [F, n], over rows that have both."""
-    found = np.ma.corrcoef(np.ma.masked_invalid(features)).filled(np.nan)
-    return np.asarray(found, dtype=np.float64)
+    known = ~np.isnan(features)
+    both = known.astype(np.float64)
+    filled = np.where(known, features - np.nanmean(features, axis=1, keepdims=True), 0.0)
+    sums, squares, counts = filled @ both.T, filled**2 @ both.T, both @ both.T
+    products = filled @ filled.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        covariance = products - sums * sums.T / counts
+        spread = squares - sums**2 / counts
+        found: Floats = covariance / np.sqrt(spread * spread.T)
+    return found
 
 
 def by_class(columns: list[ColumnOfDraws], labels: Mapping[str, ColumnOfDraws]) -> list[dict[str, Any]]:
