@@ -79,7 +79,8 @@ def _information(model: Model, name: str, rows: Mapping[str, Tensor], noise: Noi
     seen = {n: value for n, value in rows.items() if n in graphs.observed or n in graphs.supervised}
     drawn = model.infer(seen, samples=samples, noise=noise)
     values = {n: value.reshape(-1, *value.shape[2:]) for n, value in drawn.items() if n != name}
-    values |= {n: value.repeat(samples, *[1] * (value.dim() - 1)) for n, value in seen.items()}
+    told = {n: value for n, value in seen.items() if n not in values}  # labels are as drawn
+    values |= {n: value.repeat(samples, *[1] * (value.dim() - 1)) for n, value in told.items()}
     bounds = []
     for value in range(variable.minimum, variable.minimum + variable.support):
         held = torch.full((samples * count,), float(value), dtype=model.dtype, device=noise.generator.device)
