@@ -446,3 +446,26 @@ def test_two_hundred_plates_of_one_element_compile_in_seconds() -> None:
     found = model_of(text).bound({name: torch.full((2, 1), 0.5, dtype=DOUBLE) for name in names}, noise=Noise(0, 2))
     assert time.process_time() - begun < 20, "two seconds where nothing else runs"
     assert found.isfinite().all()
+
+
+INSIDE = """
+graphspec: 1
+plates: {p: {size: 2}, s: {size: 2, inside: p}}
+variables:
+  x: {role: observed, size: 2}
+  v: {role: observed, size: 2, plate: p}
+  y: {role: latent, domain: binary, plate: p}
+  w: {role: supervised, domain: binary, plate: s}
+generative: {y: {}, w: {parents: [y]}, v: {parents: [y, w@mean]}, x: {parents: [y@mean]}}
+recognition: {y: {parents: [x, v]}, w: {parents: [y, v]}}
+networks: {default: {kind: linear}}
+objective: {alpha: 1.3}
+"""
+
+
+@pytest.mark.parametrize("role", ["latent", "supervised"])
+def test_labels_inside_elements_that_are_summed_together_count_once(role: str) -> None:
+    """Each page's words weigh the values of all pages, whose topics the row reads together."""
+    text = INSIDE.replace("y: {role: latent", f"y: {{role: {role}")
+    model = model_of(text)
+    assert_written_out(model, rows_for(model), text)

@@ -76,7 +76,7 @@ class ElementSums(EliminationWriter):
         """Contributions of elements to a sum of logs, as one summand for each element whose values are summed."""
         plate = self.host(value.axes)
         others = [axis for axis in plates if axis != plate]
-        whole = self.over_elements(value, others if plate else plates, f"sum_{value.name}")
-        if plate is None:
+        whole = self.over_elements(value, others, f"sum_{value.name}")
+        if plate is None or plate not in plates:  # those outside stay side by side
             return [whole]
         return [self.at_element(whole, plate, place) for place in range(self.joint.sizes[plate])]

@@ -27,7 +27,7 @@ PLATE_MUTANTS = (
            "what stands in a plate around an element is summed out within it", (DEPTH, WITHIN)),
     Mutant("plates-leave-one-out", "compiler/plan/planner.py", "        return self._leaf(self.whole.value(name))\n", "        return super().value(name)\n",
            "the baseline draws anew what it leaves out", (COMBINED + TWIN, "tests/test_score_function.py")),
-    Mutant("elements-all", "compiler/plan/element_sums.py", 'self.over_elements(value, others if plate else plates, f"sum_{value.name}")',
+    Mutant("elements-all", "compiler/plan/element_sums.py", 'self.over_elements(value, others, f"sum_{value.name}")',
            'self.over_elements(value, plates, f"sum_{value.name}")', "elements that are summed together are added up first", (PLATES + TWIN, COMBINED + TWIN)),
     Mutant("joint-pooled", "compiler/symbolic/joint_axes.py", "names = [name for name in self.own(left) if self.plates[name] in taken]",
            "names = list(self.own(left))", "a pool of one plate splits the values of another's elements", (PLATES + TWIN, COMBINED + TWIN)),
