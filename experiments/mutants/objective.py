@@ -157,7 +157,7 @@ OBJECTIVE_MUTANTS = (
                "torch.logsumexp(rest, dim=-1, keepdim=True)", "the rest's share has a gradient of its own", (SPARSE,)),
     _objective("score-baseline-attached", "compiler/plan/score_function.py", "total = total + (bound.detach() - baseline)", "total = total + (bound.detach() + baseline)",
                "sign of the baseline", (SCORE,)),
-    _objective("score-self", "compiler/plan/score_function.py", "if s != sample]", "if s != 0]",
+    _objective("score-self", "compiler/plan/score_function.py", "torch.cat([value[:sample], value[sample + 1 :]])", "value[1:]",
                "the baseline contains the draw it is a baseline for", (SCORE,)),
     _objective("score-own", "compiler/plan/score_function.py", "(bound.detach() - baseline) * (log_q[sample] - log_q[sample].detach())", "(bound.detach() - baseline) * (log_q[sample] - log_q[sample].detach()) / len(log_q)",
                "score-function part divided by S", (SCORE,)),

@@ -26,7 +26,7 @@ PLATE_MUTANTS = (
     Mutant("plates-summed-within", "compiler/plan/planner.py", "if self._standing(axis) == path]", "if self._standing(axis)]",
            "what stands in a plate around an element is summed out within it", (DEPTH, WITHIN)),
     Mutant("plates-leave-one-out", "compiler/plan/planner.py", "        return self._leaf(self.whole.value(name))\n", "        return super().value(name)\n",
-           "the baseline draws anew what it leaves out", (COMBINED + TWIN, "tests/test_score_function.py")),
+           "the baseline draws anew what it leaves out", (PATHS.partition("::")[0] + "::test_a_baseline_leaves_out_one_draw_beside_labels_that_are_held",)),
     Mutant("elements-all", "compiler/plan/element_sums.py", 'self.over_elements(value, others, f"sum_{value.name}")',
            'self.over_elements(value, plates, f"sum_{value.name}")', "elements that are summed together are added up first", (PLATES + TWIN, COMBINED + TWIN)),
     Mutant("joint-pooled", "compiler/symbolic/joint_axes.py", "names = [name for name in self.own(left) if self.plates[name] in taken]",
@@ -85,4 +85,6 @@ PLATE_MUTANTS = (
            "GS105 overlooks exact values that an own latent does not read", (GAPS,)),
 )  # fmt: skip
 
-PLATE_EQUIVALENT: dict[str, str] = {}
+PLATE_EQUIVALENT = {
+    "joint-pooled": "values of another plate's elements may stand in either form: only the tables are larger",
+}
