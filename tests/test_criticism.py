@@ -121,9 +121,9 @@ def test_intervals_that_are_right_hold_what_they_say_and_a_missing_edge_is_found
         "v": "predicted",
     }
     assert 0.8 < holds["v"]["holds"] < 0.95
-    assert 0.7 < holds["x"]["holds"] < 0.9 and set(holds["x"]["worst"]) == {"p", "q"}
-    told = [text for text in found["warnings"] if "90 % intervals of x (hidden and imputed) hold" in text]
-    assert bool(told) == holds["x"]["off"], "a linear q cannot tell which of its inputs are blank, and is too sure"
+    assert 0.85 < holds["x"]["holds"] < 0.95 and set(holds["x"]["worst"]) == {"p", "q"}
+    assert not holds["x"]["off"] and not holds["v"]["off"]
+    assert not [text for text in found["warnings"] if "90 % intervals of x (hidden and imputed) hold" in text]
     assert any(each["off"] and set(each["pair"]) == {"p", "w"} for each in found["pairs"]), found["pairs"]
     assert not any(each["off"] for each in found["columns"] if each["column"] in ("p", "q", "v", "y"))
     assert any("p and w hang together otherwise" in told for told in found["warnings"])

@@ -12,6 +12,7 @@ from torch import Tensor
 from graphspec.graphs.graph import Variable
 from runtime.data.stream.patterns import given_elements
 from runtime.measures.evaluation import placement
+from runtime.predicting.hidden_draws import can_be_weighed, weighed_draws
 from runtime.predicting.row_answers import Answer, Array, AskedFor, as_rows, flat_elements, in_data_units, which_given
 from runtime.predicting.row_noise import RowNoise, keys_of_contents, keys_of_places
 from runtime.predicting.used_run import UsedRun
@@ -61,7 +62,7 @@ def _draws(
     """Joint draws of what rows lack, and (means) what p expects of blanks at each draw of the hidden variables."""
     model, graphs, names = used.model, used.graphs, imputed(used)
     with torch.no_grad():
-        hidden = model.infer(held, samples=samples, noise=noise)
+        hidden = _hidden(used, held, samples, noise)
         count = noise.batch
         given = {name: value.reshape(samples * count, *value.shape[2:]) for name, value in hidden.items()}
         told = {name: held[name].repeat(samples, *(1,) * (held[name].dim() - 1)) for name in graphs.observed}
@@ -74,6 +75,23 @@ def _draws(
     made = {name: found[name].reshape(samples, count, *found[name].shape[1:]) for name in names}
     mean = {name: expected[name].reshape(samples, count, *expected[name].shape[1:]) for name in names if expected}
     return {**hidden, **made}, mean
+
+
+def _hidden(used: UsedRun, held: Mapping[str, Tensor], samples: int, noise: RowNoise) -> dict[str, Tensor]:
+    """{name: [S, B, *shape]}: draws of q; of rows with blanks those that p finds likely."""
+    blank = torch.zeros(noise.batch, dtype=torch.bool)
+    for name in imputed(used) if can_be_weighed(used.graphs) else ():
+        there = given_elements(held[name], used.graphs.variables[name].discrete)
+        blank |= ~there.reshape(noise.batch, -1).all(dim=1).cpu()
+    if bool(blank.all()):
+        return weighed_draws(used, held, samples, noise)
+    found = used.model.infer(held, samples=samples, noise=noise)
+    if bool(blank.any()):
+        some = {name: values[blank] for name, values in held.items()}
+        for name, values in weighed_draws(used, some, samples, noise.select(blank.nonzero()[:, 0])).items():
+            found[name] = found[name].clone()
+            found[name][:, blank] = values
+    return found
 
 
 def reconstructed(used: UsedRun, rows: Mapping[str, Tensor], samples: int, noise: RowNoise) -> dict[str, Tensor]:
