@@ -12,6 +12,7 @@ from compiler.emission import emit
 from compiler.networks.gru import GruNetwork
 from compiler.networks.initialization import Initializer
 from compiler.networks.interface import VALUE, ParentInput, Setup
+from compiler.plan.ops import along_walks
 from compiler.plan.planner import plans_of
 from compiler.tensors.call_layout import Lead
 from compiler.tensors.noise import ElementNoise, Noise
@@ -195,3 +196,21 @@ def test_an_elements_noise_is_its_own() -> None:
     noise.element = 2
     assert torch.equal(noise.uniform("dropout", (), (5,), DOUBLE), drawn[0])
     assert not torch.equal(drawn[0], drawn[1])
+
+
+def test_each_element_of_a_walk_draws_its_own_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dropout inside a loop: asked for once an element, of that element."""
+    asked: list[int] = []
+
+    class Recorder(ElementNoise):
+        def uniform(self, name, lead, event, dtype) -> Tensor:
+            asked.append(self.element)
+            return super().uniform(name, lead, event, dtype)
+
+    monkeypatch.setattr(along_walks, "ElementNoise", Recorder)
+    text = MARKOV.replace("WAY", "previous").replace("activation: tanh}", "activation: tanh, dropout: 0.5}")
+    model = model_of(text).train()
+    model.bound(rows_for(model, 3), noise=Noise(0, 3))
+    assert asked and {element: asked.count(element) for element in asked} == dict.fromkeys(
+        range(4), asked.count(asked[0])
+    )
