@@ -167,6 +167,16 @@ generative: {c: {parents: [c@previous]}, x: {parents: [c]}}
 recognition: {c: exact}
 objective: {alpha: 1.7, beta: {c: 2.5}}
 """,
+    "two labels of one sum, both weighing draws": """
+variables:
+  x: {role: observed, size: 2}
+  c: {role: supervised, domain: category, classes: 3}
+  d: {role: supervised, domain: binary}
+  z: {role: latent, size: 1}
+generative: {z: {}, c: {parents: [z]}, d: {parents: [c, z]}, x: {parents: [c, d, z]}}
+recognition: {z: {parents: [x]}, c: exact, d: exact}
+objective: {alpha: {c: 1.7, d: 0.4}, samples: 3}
+""",
     "counts, labels of elements of the shape, two sums": """
 variables:
   x: {role: observed, size: 2}

@@ -44,7 +44,7 @@ PLATE_MUTANTS = (
     Mutant("walk-back", "compiler/plan/ops/along_walks.py", "reversed(range(steps)) if back else range(steps)", "range(steps) if back else range(steps)",
            "a walk back runs forwards", (WALKS,)),
     Mutant("walk-noise", "compiler/plan/ops/along_walks.py", "            noise.element = element\n", "            noise.element = 0\n",
-           "all elements of a walk have the first one's noise", (WALKS,)),
+           "all elements of a walk have the first one's noise", ("tests/test_walks.py::test_each_element_of_a_walk_draws_its_own_noise",)),
     # --- exact sums
     Mutant("exact-before", "compiler/plan/planner.py", "(-1, self.log_sum(term, before))]", "(-1, self.log_sum(term, ()))]",
            "a second exact label repeats what the first said", (PATHS,)),
