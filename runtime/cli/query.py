@@ -48,7 +48,9 @@ def query(
     as_json: JsonOption = False,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="A .csv, .tsv (or .gz), .parquet or .npz file."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="A .csv, .tsv (or .gz), .parquet, .npz file; of pictures .png."
+        ),
     ] = None,
     checkpoint: CheckpointOption = "best",
     data_dir: DataDirOption = None,
@@ -67,17 +69,28 @@ def query(
     are exact where all that has to be summed can be, else from weighted draws, with their standard error (se) and
     effective number (ESS).
     """
+    from runtime.answering.panels import Panel
+    from runtime.figures.panel_files import PICTURES, write_panel
     from runtime.predicting.used_run import use_run
+    from runtime.querying.answer_pictures import EXAMPLES, Draw
     from runtime.querying.answer_writing import is_arrays, json_answers, text_answers
     from runtime.querying.asking import Asking, Questions
 
     used = use_run(run, checkpoint=checkpoint, data_dir=data_dir, allow_python=allow_python)
     asking = Asking(by, joint, draws, interval, seed)
-    questions = Questions(used, queries, rows, asking, pictures=is_arrays(output))
+    draw: Draw | None = None
+    if output is not None and output.suffix.lower() in PICTURES:
+
+        def draw(panel: Panel, path: Path) -> None:
+            write_panel(panel, used.graphs, path)
+
+    examples = 0 if draw is None else EXAMPLES
+    wide = draw is not None or is_arrays(output)
+    questions = Questions(used, queries, rows, asking, pictures=wide, examples=examples)
     if as_json:
-        json_answers(questions, sys.stdout, tell, output)
+        json_answers(questions, sys.stdout, tell, output, draw)
         return
-    text = text_answers(questions, tell, output)
+    text = text_answers(questions, tell, output, draw)
     console.print(text, highlight=False, markup=False, soft_wrap=True)
     if output is not None:
         console.print(f"{output}", highlight=False, markup=False, soft_wrap=True)

@@ -38,7 +38,8 @@ class RowFigure:
 
 @dataclass
 class RowAnswer:
-    """One row's answer. row: its number, None where there are no rows. refused: why there is none."""
+    """One row's answer. row: its number, None where there are no rows. refused: why there is none. examples: of a
+    picture [E, elements], its means at E draws of all else, in data units."""
 
     row: int | None
     ess: float | None = None
@@ -46,3 +47,4 @@ class RowAnswer:
     refused: str | None = None
     figures: dict[str, RowFigure] = field(default_factory=dict)
     joint: Joint | None = None
+    examples: NDArray[Any] | None = None

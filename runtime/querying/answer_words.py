@@ -116,6 +116,8 @@ def _fact(fact: Known) -> str:
 def _line(figure: RowFigure, interval: float) -> list[list[str]]:
     """One target: what is told of it in columns, a line for each class."""
     values = figure.values
+    if _many(values):
+        return [[figure.name, f"{len(values['se'])} elements", "", "", ""]]
     if "probabilities" in values:
         lines, difference = [], figure.difference
         for place, name in enumerate(figure.target.variable.value_names):
@@ -126,13 +128,16 @@ def _line(figure: RowFigure, interval: float) -> list[list[str]]:
     changed = "" if figure.difference is None else _changed(figure.difference, figure.difference_se, None)
     if "probability" in values:
         return [[figure.name, "", f"{float(values['probability']):.4f}", _se(values["se"]), changed]]
-    if np.ndim(values["mean"]):
-        return [[figure.name, f"{len(values['mean'])} elements", "", "", ""]]
     text = f"sd {_number(values['sd'])}"
     if "low" in values:
         text += f"; {100 * interval:g} % {_number(values['low'])} to {_number(values['high'])}"
         text += f", median {_number(values['median'])}"
     return [[figure.name, "mean", _number(values["mean"]), _se(values["se"]), changed, text]]
+
+
+def _many(values: dict[str, Any]) -> bool:
+    """Figures of many elements together, which are for a file."""
+    return bool(np.ndim(values["se"]) == (2 if "probabilities" in values else 1))
 
 
 def _changed(difference: Any, se: Any, place: int | None) -> str:
@@ -147,13 +152,13 @@ def _se(se: Any) -> str:
 
 def _short(figure: RowFigure) -> str:
     values = figure.values
+    if _many(values):
+        return f"{len(values['se'])} elements"
     if "probabilities" in values:
         best = int(np.argmax(values["probabilities"]))
         return f"{figure.target.variable.value_names[best]} {values['probabilities'][best]:.3f}"
     if "probability" in values:
         return f"{float(values['probability']):.3f}"
-    if np.ndim(values["mean"]):
-        return f"{len(values['mean'])} elements"
     return f"{_number(values['mean'])} ± {_number(values['sd'])}"
 
 

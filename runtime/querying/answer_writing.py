@@ -16,21 +16,25 @@ from runtime.predicting.cell_texts import named
 from runtime.predicting.output_files import OutputFile, ending_of, opened_output, refuse_other_columns
 from runtime.querying.answer_arrays import AnswerArrays, array_layout
 from runtime.querying.answer_parts import RowAnswer
+from runtime.querying.answer_pictures import MOST_LINES, AnswerPictures, Draw
 from runtime.querying.answer_tables import JointLayout, TableLayout, joint_layout, table_layout
 from runtime.querying.answer_words import QueryText
 from runtime.querying.asking import Questions
 from runtime.querying.plain_answers import RowAverage, plain_query, plain_row, was_drawn
-from runtime.runs.protected import refuse_users_own
+from runtime.runs.protected import refuse_foreign, refuse_users_own
 
 Tell = Callable[[str], None]
 Layout = TableLayout | JointLayout | AnswerArrays
 Parts = Iterator[list[list[RowAnswer]]]
 
 
-def text_answers(questions: Questions, tell: Tell = lambda _: None, output: Path | None = None) -> str:
-    """Answers as text, written to a file too if one is named. RunError where some query has no answer at all."""
+def text_answers(
+    questions: Questions, tell: Tell = lambda _: None, output: Path | None = None, draw: Draw | None = None
+) -> str:
+    """Answers as text, written to a file too if one is named, as a picture by `draw` if that is given. RunError where
+    some query has no answer at all."""
     texts = [QueryText(query, questions.asking.interval) for query in questions.queries]
-    with _written(questions, output) as write:
+    with _written(questions, output, tell, draw) as write:
         for part in _answered(questions, tell):
             write(part)
             for text, answers in zip(texts, part, strict=True):
@@ -38,13 +42,19 @@ def text_answers(questions: Questions, tell: Tell = lambda _: None, output: Path
     return "\n\n".join("\n".join(text.lines()) for text in texts)
 
 
-def json_answers(questions: Questions, into: IO[str], tell: Tell = lambda _: None, output: Path | None = None) -> None:
+def json_answers(
+    questions: Questions,
+    into: IO[str],
+    tell: Tell = lambda _: None,
+    output: Path | None = None,
+    draw: Draw | None = None,
+) -> None:
     """One JSON object. Nothing is written where some query has no answer at all."""
     rows = questions.rows is not None
     averages, drawn = [RowAverage() for _ in questions.queries], [False for _ in questions.queries]
     with ExitStack() as stack:
         files = [stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in questions.queries]
-        write = stack.enter_context(_written(questions, output))
+        write = stack.enter_context(_written(questions, output, tell, draw))
         for part in _answered(questions, tell):
             write(part)
             for place, answers in enumerate(part):
@@ -107,13 +117,23 @@ def _layout(questions: Questions) -> TableLayout | JointLayout:
 
 
 @contextmanager
-def _written(questions: Questions, output: Path | None) -> Iterator[Callable[[list[list[RowAnswer]]], None]]:
+def _written(
+    questions: Questions, output: Path | None, tell: Tell, draw: Draw | None
+) -> Iterator[Callable[[list[list[RowAnswer]]], None]]:
     """What writes parts of answers to a file, or nowhere."""
     if output is None:
         yield lambda part: None
         return
     used = questions.used
     refuse_users_own(output, used.model.graphs, used.run.spec_path, used.data_dir)
+    if draw is not None:
+        refuse_foreign(output)
+        pictures = AnswerPictures(questions)
+        yield pictures.add
+        draw(pictures.panel(), output)
+        if pictures.more:
+            tell(f"{output} shows the first {MOST_LINES} rows of {MOST_LINES + pictures.more}: -o FILE.npz has all")
+        return
     layout: Layout = _layout(questions)
     if is_arrays(output):
         rows = questions.rows is not None

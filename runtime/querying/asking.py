@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from runtime.answering.panels import picture_shape
 from runtime.data.randomness import drawn_numbers
 from runtime.errors import RunError
 from runtime.predicting.row_noise import RowNoise
@@ -23,7 +24,7 @@ from runtime.querying.answer_parts import RowAnswer, RowFigure
 from runtime.querying.fact_rows import FactRows, rows_of
 from runtime.querying.grammar import QueryError, parse_query
 from runtime.querying.label_answers import answered_labels, labels_by
-from runtime.querying.meaning import ROW, Question, question_of
+from runtime.querying.meaning import ROW, AskedTarget, Question, question_of
 from runtime.querying.nodes import NOW, graph_that_tells, refuse_unconditioned, scene_of
 from runtime.querying.relevance import MOST_ENTRIES, Told, relevant
 from runtime.querying.row_group import AskedQuery, By, RowGroup, nodes_of
@@ -46,13 +47,15 @@ class Asking:
 
 
 class Questions:
-    """Some queries to one run. Raises QueryError where one cannot be asked, before any row is read."""
+    """Some queries to one run. Raises QueryError where one cannot be asked, before any row is read. pictures: there is
+    room for them; examples: so many means of the picture that is asked beside its mean."""
 
     def __init__(
-        self, used: UsedRun, texts: Sequence[str], rows: Any, asking: Asking, *, pictures: bool = False
-    ) -> None:
+        self, used: UsedRun, texts: Sequence[str], rows: Any, asking: Asking, *, pictures: bool = False,
+        examples: int = 0,
+    ) -> None:  # fmt: skip
         _refuse_plates(used)
-        self.used, self.rows, self.asking = used, rows, asking
+        self.used, self.rows, self.asking, self.examples = used, rows, asking, examples
         self.draws = asking.draws or (10_000 if rows is None else 1_000)
         self.model = used.double_model
         self.queries = [self._asked(text, pictures) for text in texts]
@@ -196,6 +199,8 @@ class Questions:
                 group.joint(answers)
             else:
                 group.targets(answers)
+                if self.examples:
+                    group.examples(answers, self.examples)
                 for name, by in query.labels.items():
                     answered_labels(self.used, self.asking.seed, name, by, given, answers)
         query.notes += [note for note in group.notes if note not in query.notes]
@@ -236,12 +241,18 @@ def _in_words(fact: Any) -> str:
     return f"{fact.term.item.written}{'' if fact.sign == ROW else f'{fact.term.sign}{fact.term.value}'}"
 
 
+def shows(target: AskedTarget) -> bool:
+    """A target is a whole variable whose values are pictures."""
+    variable = target.variable
+    return not target.sign and picture_shape(variable) is not None and len(target.which) == prod(variable.shape)
+
+
 def _refuse_large(question: Question) -> None:
     for target in question.targets:
         if len(target.which) > FEW:
             name = target.variable.name
             raise QueryError(
-                f"{name} has {len(target.which)} elements: add -o FILE.npz",
+                f"{name} has {len(target.which)} elements: add -o {'FILE.png or ' if shows(target) else ''}FILE.npz",
                 question.text, target.term.item.start, target.term.item.end,
             )  # fmt: skip
 

@@ -70,7 +70,9 @@ def number_or_none(number: float | None) -> float | None:
     return None if number is None or not np.isfinite(number) else float(number)
 
 
-def _by_name(names: Sequence[str], values: Any) -> dict[str, float | None]:
+def _by_name(names: Sequence[str], values: Any) -> dict[str, Any]:
+    if np.ndim(values) == 2:  # of many elements together
+        return {name: values[:, place].tolist() for place, name in enumerate(names)}
     return {name: number_or_none(float(value)) for name, value in zip(names, values, strict=True)}
 
 

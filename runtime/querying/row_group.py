@@ -16,6 +16,7 @@ from runtime.querying.answer_parts import RowAnswer, RowFigure
 from runtime.querying.joint_answers import joint_of
 from runtime.querying.meaning import ROW, AskedTarget, Question
 from runtime.querying.nodes import Scene
+from runtime.querying.picture_figures import example_means, pixel_classes
 from runtime.querying.relevance import Sums, Told, all_evidence, relevant, sums_for
 from runtime.querying.world_figures import FEW, TargetFigure, WorldFigures
 from runtime.querying.worlds import Range, Worlds
@@ -63,13 +64,20 @@ class RowGroup:
         scene, used = self.query.scene, self.used
         exact: dict[Any, list[AskedTarget]] = {}
         drawn: list[AskedTarget] = []
+        found: dict[int, list[tuple[str, TargetFigure]]] = {}
+        wide: NDArray[Any] | None = None
         for target in self.query.question.targets:
             chosen = relevant(scene, self.told, nodes_of(scene, used, target))
+            if is_wide(target):
+                figures = self._worlds_drawn(target)
+                name = target.variable.name
+                found[id(target)] = [(name, pixel_classes(figures, self.frame, name, target.which))]
+                wide = figures.effective
+                continue
             (drawn if self._sums([target], chosen).drawn else exact.setdefault(chosen, [])).append(target)
-        found: dict[int, list[tuple[str, TargetFigure]]] = {}
         for chosen, some in exact.items():
             self._of(some, chosen, found)
-        effective = None
+        effective = wide
         if drawn:
             chosen = relevant(scene, self.told, [n for t in drawn for n in nodes_of(scene, used, t)])
             effective = self._of(drawn, chosen, found)
@@ -107,6 +115,22 @@ class RowGroup:
                 answer.ess = float(effective)
                 self._judge(answer)
         joint_of(figures, self.frame, question, used, answers, discrete=discrete)
+
+    def examples(self, answers: Sequence[RowAnswer], count: int) -> None:
+        """Of the one target, a picture: its means at some draws of all else, by their weights."""
+        target = self.query.question.targets[0]
+        figures = self._worlds_drawn(target)
+        found = example_means(figures, self.frame, target.variable.name, count)
+        for row, answer in enumerate(answers):
+            if answer.refused is None:
+                answer.examples = found[row]
+
+    def _worlds_drawn(self, target: AskedTarget) -> WorldFigures:
+        """Worlds in which nothing is summed."""
+        scene = self.query.scene
+        chosen = relevant(scene, self.told, nodes_of(scene, self.used, target))
+        sums = self._sums([target], chosen, sample=True)
+        return self._figures(sums, asked_elements(scene, self.frame, [target]))
 
     def _all_summed(self, sums: Sums) -> bool:
         names = asked_elements(self.query.scene, self.frame, self.query.question.targets)
@@ -161,6 +185,11 @@ class RowGroup:
             f"{name} is drawn anew after the change: its family keeps no noise" for name in dict.fromkeys(worlds.anew)
         ]
         return WorldFigures(worlds, self.levels, self.draws)
+
+
+def is_wide(target: AskedTarget) -> bool:
+    """Too many discrete elements, those of a picture, for a sum over each."""
+    return target.variable.support is not None and len(target.which) > FEW
 
 
 def asked_elements(scene: Scene, frame: str, targets: Sequence[AskedTarget]) -> dict[str, list[int]]:

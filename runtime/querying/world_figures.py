@@ -72,8 +72,8 @@ class WorldFigures:
         table = self._class_table(frame, name, element)
         draws = table.logsumexp(-1)
         shares = (table - draws.unsqueeze(-1)).exp().nan_to_num()
-        mean, influence = _averaged(shares, draws)
-        values = {"probabilities": mean.numpy(), "se": _deviation(influence)}
+        mean, influence = averaged(shares, draws)
+        values = {"probabilities": mean.numpy(), "se": deviation(influence)}
         return TargetFigure(self.summed, values, influence, not self.summed)
 
     def event(self, frame: str, name: str, element: int, sign: str, number: float) -> TargetFigure:
@@ -94,13 +94,13 @@ class WorldFigures:
                 within * compared(flat, sign, number)
             )  # fmt: skip
             exact = shares.shape[1] == 1
-        mean, influence = _averaged(shares, draws)
-        return TargetFigure(exact, {"probability": mean.numpy(), "se": _deviation(influence)}, influence, not exact)
+        mean, influence = averaged(shares, draws)
+        return TargetFigure(exact, {"probability": mean.numpy(), "se": deviation(influence)}, influence, not exact)
 
     def _class_table(self, frame: str, name: str, element: int) -> Tensor:
         """[R, S, K] log weights of one element's classes."""
         variable = self.worlds.graphs.variables[name]
-        node, support = self._node(frame, name), variable.support or 1
+        node, support = self.node(frame, name), variable.support or 1
         if node is not None and node.name in self.worlds.sums.summed and element in self.worlds.told.hidden(node):
             axis = axis_of(node.name, element)
             found = summed_out(self.worlds.tables, (axis,)).values
@@ -114,7 +114,8 @@ class WorldFigures:
             found = whole.flatten(2, -2).logsumexp(2) if whole.dim() > 3 else whole
         return found.expand(self.worlds.rows, self.total.shape[1], support)
 
-    def _node(self, frame: str, name: str) -> Node | None:
+    def node(self, frame: str, name: str) -> Node | None:
+        """A variable as a frame has it, if it is a node there."""
         found = self.worlds.scene.frames[frame].get(name)
         return None if found is None else self.worlds.scene.nodes[found]
 
@@ -147,22 +148,22 @@ class WorldFigures:
             ends = weighted_quantiles(values, shares.unsqueeze(-1), places, (self.levels[0], 0.5, self.levels[1]))
             found |= {key: end.numpy() for key, end in zip(("low", "median", "high"), ends, strict=True)}
         drawn = not exact or (values is not None and known is not None)
-        return TargetFigure(exact, {**found, "se": _deviation(influence)}, influence, drawn)
+        return TargetFigure(exact, {**found, "se": deviation(influence)}, influence, drawn)
 
     def _mixture(self, middle: Tensor, spread: Tensor, log: Tensor) -> tuple[dict[str, Array], Tensor]:
         """Mean and deviation of a mixture of parts [R, S, .., n] with log weights [R, S, ..]."""
         draws = log.flatten(2).logsumexp(2) if log.dim() > 2 else log
         within = (log - draws.reshape(*draws.shape, *(1,) * (log.dim() - 2))).exp().nan_to_num().unsqueeze(-1)
         each = (within * middle).flatten(2, -2).sum(2) if log.dim() > 2 else within * middle
-        mean, influence = _averaged(each, draws)
+        mean, influence = averaged(each, draws)
         away = (middle - mean.reshape(mean.shape[0], *(1,) * (log.dim() - 1), -1)) ** 2 + spread
         squares = (within * away).flatten(2, -2).sum(2) if log.dim() > 2 else within * away
-        variance = _averaged(squares, draws)[0]
+        variance = averaged(squares, draws)[0]
         return {"mean": mean.numpy(), "sd": variance.clamp_min(0).sqrt().numpy()}, influence
 
     def _moments(self, frame: str, name: str) -> tuple[Spread, Spread] | None:
         """Of a number that nothing reads, where its family tells them; a value that is known varies by nothing."""
-        node = self._node(frame, name)
+        node = self.node(frame, name)
         if node is None or not self.worlds.left_to_figures(node) or node.name in self.worlds.values:
             return None
         return self.worlds.moments(node)
@@ -170,7 +171,7 @@ class WorldFigures:
     def _draws_of(self, frame: str, name: str) -> tuple[Tensor, Tensor]:
         """Values in data units [R, S, .., *shape] and their log weights [R, S, ..]: of what has no values yet one a
         draw, from the part of the mixture that the draw falls on."""
-        node, shape = self._node(frame, name), self.worlds.graphs.variables[name].shape
+        node, shape = self.node(frame, name), self.worlds.graphs.variables[name].shape
         units = self.worlds.units.get(name)
         if node is None or node.name in self.worlds.values:
             values = self.worlds.read(frame, name)
@@ -212,7 +213,7 @@ def _nothing(spread: Spread) -> Spread:
     return Spread(spread.axes, torch.zeros((1, 1, *sizes), dtype=torch.float64))
 
 
-def _averaged(each: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+def averaged(each: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
     """The mean [R, ..] of [R, S, ..] by log weights [R, S], and w_s (f_s - mean) [R, S, ..]."""
     weights = (draws - draws.logsumexp(1, keepdim=True)).exp().nan_to_num()
     weights = weights.reshape(*weights.shape, *(1,) * (each.dim() - 2))
@@ -220,7 +221,8 @@ def _averaged(each: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
     return mean, weights * (each - mean.unsqueeze(1))
 
 
-def _deviation(influence: Tensor) -> Array:
+def deviation(influence: Tensor) -> Array:
+    """The standard error [R, ..] of what draws add up to."""
     if influence.shape[1] == 1:
         return np.zeros(influence.shape[:1] + influence.shape[2:])
     found: Array = (influence**2).sum(1).sqrt().numpy()
