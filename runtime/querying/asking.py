@@ -31,7 +31,7 @@ from runtime.querying.row_group import AskedQuery, By, RowGroup, nodes_of
 from runtime.querying.world_figures import FEW
 
 ROWS_AT_ONCE = 500
-WORLD_NUMBERS = 8_000_000
+WORLD_NUMBERS = 1_000_000
 """Numbers of one value or table over the worlds of the rows that are answered together."""
 
 
