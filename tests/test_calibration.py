@@ -16,6 +16,7 @@ from compiler import compile_spec
 from compiler.tensors.noise import Noise
 from graphspec import load
 from runtime import fit, open_predictor, open_run
+from runtime.cli import common
 from runtime.cli.app import app
 from runtime.figures.reliability import reliability
 from runtime.measures.metrics import calibration_error
@@ -137,7 +138,9 @@ def test_a_temperature_is_kept_with_the_run_and_used_by_predict(run: Run, tmp_pa
         assert np.allclose(found, expected, atol=1e-6)
 
 
-def test_evaluate_says_what_the_temperature_does_and_where_probabilities_are_off(run: Run) -> None:
+def test_evaluate_says_what_the_temperature_does_and_where_probabilities_are_off(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = CliRunner().invoke(app, ["evaluate", str(run.folder), "--json"])
     assert result.exit_code == 0, result.output
     report: dict[str, Any] = json.loads(result.output)
@@ -146,7 +149,8 @@ def test_evaluate_says_what_the_temperature_does_and_where_probabilities_are_off
     assert own["used"] and own["fitted_on"] == 150 and own["log_loss"] < figures["log_loss"]
     assert own["calibration"] < figures["calibration"] and figures["calibration"] > figures["calibration_chance"]
     assert (run.figures / "reliability-y-test.png").is_file()
-    shown = CliRunner().invoke(app, ["evaluate", str(run.folder)], env={"COLUMNS": "120"}).output
+    monkeypatch.setattr(common.console, "_width", 120)
+    shown = CliRunner().invoke(app, ["evaluate", str(run.folder)]).output
     assert "150 rows" in shown and "temperature" in shown and "reliability-y-test.png" in shown
     raw = CliRunner().invoke(app, ["evaluate", str(run.folder), "--checkpoint", "last"]).output
     assert "probabilities of y are off, too sure" in " ".join(raw.split())

@@ -170,7 +170,7 @@ def test_what_is_no_picture_is_printed_and_written_as_a_table(table_run: Run) ->
     result = call("sample", table_run.folder, "--count", 3, "--columns", 2)
     assert result.exit_code == 0, result.output
     lines = (table_run.figures / "sample.csv").read_text().splitlines()
-    assert lines[0] == "row,column,cell,v[0],v[1],s,z[0],z[1]"
+    assert lines[0] == "row,column,cell,v[a],v[b],s,z[0],z[1]"
     assert len(lines) == 7
     assert 800 < float(lines[1].split(",")[3]) < 1300  # data units, not standardized ones
     assert "Samples from p" in result.output

@@ -13,6 +13,7 @@ from compiler import compile_spec
 from graphspec import load
 from graphspec.graphs.graph import Variable
 from runtime import fit
+from runtime.cli import common
 from runtime.cli.app import app
 from runtime.criticism.checks import _told
 from runtime.criticism.draws_beside_rows import ColumnOfDraws, by_class, distances, pairs
@@ -142,6 +143,7 @@ def test_intervals_that_miss_are_told_by_rows_not_by_cells() -> None:
     assert "90 % intervals of v (predicted) hold 7" in told[0] and "they are too narrow" in told[0]
 
 
-def test_the_tables_name_columns_and_mark_what_is_off(run: Run) -> None:
-    shown = CliRunner().invoke(app, ["evaluate", str(run.folder), "--checks"], env={"COLUMNS": "150"}).output
+def test_the_tables_name_columns_and_mark_what_is_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common.console, "_width", 150)
+    shown = CliRunner().invoke(app, ["evaluate", str(run.folder), "--checks"]).output
     assert "p, w *" in shown and "hidden and imputed" in shown and "draws of" in shown

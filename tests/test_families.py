@@ -27,6 +27,7 @@ KNOWN_BY_NAME = {
     "graphspec/language/domains.py": "the family of a factor that names none",
     "graphspec/rules/estimator_rules.py": "whose mean may stand for a draw",
     "graphspec/graphs/flow_times.py": "how long the slow way of a flow was measured to take; of others nothing is said",
+    "runtime/querying/node_factors.py": "whose mean and variance have a short form in the data's units",
     "compiler/factors/factor_modules.py": "which way of a flow's map is fast",
 }
 """Files outside of compiler/families in which a family's name stands, and why."""

@@ -112,7 +112,7 @@ class NamedFiles:
         for entry in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
             if entry.is_dir() and (entry / first).exists():
                 return f"it is in {entry.name}: {{column: {self.column}, folder: {entry.name}}}"
-        return f"names are relative to {self.folder}: put the files there, or take these rows out"
+        return f"names are relative to the folder {self.folder.name}: put the files there, or take these rows out"
 
     def refuse_blank(self) -> None:
         """SourceError that names every row without a picture."""
