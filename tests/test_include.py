@@ -367,3 +367,17 @@ def test_overrides_reach_the_include(tmp_path: Path) -> None:
     first_run(tmp_path)
     graphs = load(tmp_path / "outer.yaml", ["include.part.freeze=false", "include.part.rename.z=style"])
     assert not graphs.spec.training.initialize[0].freeze and "style" in graphs.variables
+
+
+def test_factors_left_behind_are_written_anew_on_either_side(tmp_path: Path) -> None:
+    write_tiny(tmp_path)
+    text = OUTER.replace(
+        "{run: first, rename: {x: code, y: y}, roles: {x: latent}, freeze: true}",
+        "{spec: tiny.yaml, rename: {x: code, y: y}, roles: {x: latent}, without: [generative.z, recognition.z]}",
+    )
+    text = text.replace("generative:\n", "generative:\n  part_z: {parents: [y]}\n")
+    text = text.replace("recognition:\n", "recognition:\n  part_z: {parents: [code]}\n")
+    (tmp_path / "outer.yaml").write_text(text, encoding="utf-8")
+    graphs = load(tmp_path / "outer.yaml")
+    assert graphs.generative["part_z"].parents == ("y",) and graphs.recognition["part_z"].parents == ("code",)
+    assert graphs.recognition["part_h"].parents == ("code",), "what is not left behind stays"

@@ -73,7 +73,7 @@ PLATE_MUTANTS = (
            "blank labels count no arrangements", (SETS, "tests/test_label_sets.py")),
     # --- includes
     Mutant("include-without", "graphspec/including/expansion.py", 'if f"{side}.{entry.key}" not in left]', 'if f"{side}.{entry.key}" not in left or side == "recognition"]',
-           "factors of recognition are never left behind", (INCLUDE, "tests/test_bad_specs.py")),
+           "factors of recognition are never left behind", (INCLUDE + "::test_factors_left_behind_are_written_anew_on_either_side",)),
     Mutant("include-frozen", "graphspec/including/expansion.py", '"freeze": opened.wanted.freeze,', '"freeze": False,', "frozen parts are trained",
            (INCLUDE + "::test_frozen_parts_are_the_runs_to_the_bit_after_training",)),
     Mutant("include-nested-names", "graphspec/including/expansion.py", 'if inner not in said["rename"].values() and inner != name:', "if inner != name:",
