@@ -6,11 +6,13 @@ that fails is not tried again. Needs a file system that all machines share.
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
 from runtime.cluster.connecting import Cluster
+from runtime.runs.run_lock import wait_until_free
 from runtime.sweeping.run_pool import T, Watcher, log_of
 
 if TYPE_CHECKING:
@@ -103,4 +105,5 @@ class ClusterPool(Generic[T]):
         running = [asked.task for asked in self._asked]
         self.cluster.client.cancel([asked.future for asked in self._asked])
         self._asked.clear()
-        self.cluster.wait_until_free([task.folder for task in running], PATIENCE)
+        with suppress(KeyboardInterrupt):
+            wait_until_free([task.folder for task in running], PATIENCE)

@@ -4,14 +4,13 @@
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import RunError
-from runtime.runs.run_lock import BusyError, FolderLock
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -36,23 +35,6 @@ class Cluster:
     def workers(self) -> int:
         """How many there are, now."""
         return len(self.client.nthreads())
-
-    def wait_until_free(self, folders: Sequence[Path], patience: float) -> None:
-        """Until no process works in any of the folders; KeyboardInterrupt and time end it."""
-        end = time.monotonic() + patience
-        with suppress(KeyboardInterrupt):
-            while time.monotonic() < end and any(_busy(folder) for folder in folders):
-                time.sleep(0.2)
-
-
-def _busy(folder: Path) -> bool:
-    if not folder.exists():
-        return False
-    try:
-        FolderLock(folder).release()
-    except BusyError:
-        return True
-    return False
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from distributed import get_worker
 
 import runtime
 from runtime.runs.run_folder import Run
-from runtime.runs.run_lock import BusyError, FolderLock
+from runtime.runs.run_lock import wait_until_free
+from runtime.sweeping.grid import processor_name
 from runtime.sweeping.run_pool import asked_to_end, started
 
 THREADS = 1
@@ -27,12 +28,9 @@ _AT_WORK = ("executing", "long-running")
 
 def seen(marker: Path, where: Path) -> dict[str, Any]:
     """What must be the same everywhere. marker: a file that the asker has just written; where: its folder."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return {
         "host": platform.node(),
-        "processor": names[0] if names else platform.processor() or platform.machine(),
+        "processor": processor_name(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "graphspec": source_digest()},
         "sees": marker.is_file(),
         "where": where.is_dir(),
@@ -53,7 +51,7 @@ def carry_out(arguments: Sequence[str], folder: Path, where: Path, patience: flo
 
     patience: seconds to wait for a process that still saves there, of a worker that died.
     """
-    _wait_until_free(folder, patience)
+    wait_until_free([folder], patience)
     run = Run(folder)
     resumes = arguments[0] == "train" and run.manifest_file.exists() and run.state_file.exists()
     again = ("--resume",) if resumes and "--resume" not in arguments else ()
@@ -75,15 +73,3 @@ def _wanted() -> bool:
     worker = get_worker()
     task = worker.state.tasks.get(worker.get_current_task())
     return task is not None and task.state in _AT_WORK
-
-
-def _wait_until_free(folder: Path, patience: float) -> None:
-    """The command itself says what it finds after that."""
-    end = time.monotonic() + patience
-    while folder.exists() and time.monotonic() < end:
-        try:
-            FolderLock(folder).release()
-        except BusyError:
-            time.sleep(_PAUSE)
-        else:
-            return

@@ -31,11 +31,7 @@ def impute_rows(used: UsedRun, rows: Mapping[str, Tensor], asked: AskedFor) -> l
     """Of each observed variable that may be blank the mean or likeliest class where a row lacks it, and how sure that
     is, over `samples` joint draws."""
     held = as_rows(used, rows)
-    names, count = imputed(used), len(next(iter(held.values())))
-    blank = torch.zeros(count, dtype=torch.bool, device=placement(used.model)[0])
-    for name in names:
-        there = given_elements(held[name], used.graphs.variables[name].discrete)
-        blank |= ~there.reshape(count, -1).all(dim=1)
+    names, blank = imputed(used), _with_blanks(used, held)
     drawn: Draws = {}
     means: Draws = {}
     if bool(blank.any()):
@@ -43,6 +39,16 @@ def impute_rows(used: UsedRun, rows: Mapping[str, Tensor], asked: AskedFor) -> l
         noise = RowNoise(asked.seed, int(blank.sum()), lambda: keys_of_contents(some), placement(used.model)[0])
         drawn, means = _draws(used, some, asked.samples, noise, means=True)
     return [_imputed(used, name, held[name], blank, drawn, means, asked) for name in names]
+
+
+def _with_blanks(used: UsedRun, held: Mapping[str, Tensor]) -> Tensor:
+    """[B]: rows that lack something that may be imputed."""
+    count = len(next(iter(held.values())))
+    blank = torch.zeros(count, dtype=torch.bool, device=placement(used.model)[0])
+    for name in imputed(used):
+        there = given_elements(held[name], used.graphs.variables[name].discrete)
+        blank |= ~there.reshape(count, -1).all(dim=1)
+    return blank
 
 
 def draw_whole_rows(used: UsedRun, rows: Mapping[str, Tensor], draws: int, seed: int, first: int) -> list[list[Answer]]:
@@ -79,10 +85,9 @@ def _draws(
 
 def _hidden(used: UsedRun, held: Mapping[str, Tensor], samples: int, noise: RowNoise) -> dict[str, Tensor]:
     """{name: [S, B, *shape]}: draws of q; of rows with blanks those that p finds likely."""
-    blank = torch.zeros(noise.batch, dtype=torch.bool)
-    for name in imputed(used) if can_be_weighed(used.graphs) else ():
-        there = given_elements(held[name], used.graphs.variables[name].discrete)
-        blank |= ~there.reshape(noise.batch, -1).all(dim=1).cpu()
+    if not can_be_weighed(used.graphs):
+        return used.model.infer(held, samples=samples, noise=noise)
+    blank = _with_blanks(used, held)
     if bool(blank.all()):
         return weighed_draws(used, held, samples, noise)
     found = used.model.infer(held, samples=samples, noise=noise)

@@ -3,6 +3,8 @@
 import errno
 import os
 import socket
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -10,6 +12,7 @@ from typing import IO
 from runtime.errors import RunError, UnwritableError
 
 LOCK_FILE = ".lock"
+_PAUSE = 0.2
 _HELD = (errno.EAGAIN, errno.EACCES)
 
 
@@ -86,3 +89,20 @@ class FolderLock:
                 self.file.unlink(missing_ok=True)
             self._stream.close()
             self._stream = None
+
+
+def wait_until_free(folders: Sequence[Path], patience: float) -> None:
+    """Until no process works in any of the folders, or so many seconds have passed."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end and any(_busy(folder) for folder in folders):
+        time.sleep(_PAUSE)
+
+
+def _busy(folder: Path) -> bool:
+    if not folder.exists():
+        return False
+    try:
+        FolderLock(folder).release()
+    except BusyError:
+        return True
+    return False

@@ -142,8 +142,12 @@ def conclude(
 
 def machine_facts(jobs: int, threads: int) -> dict[str, Any]:
     """What the minutes were measured on."""
+    return {"processor": processor_name(), "cores": cores(), "jobs": jobs, "threads": threads}
+
+
+def processor_name() -> str:
+    """What this machine computes with, as its system calls it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    processor = names[0] if names else platform.processor() or platform.machine()
-    return {"processor": processor, "cores": cores(), "jobs": jobs, "threads": threads}
+    return names[0] if names else platform.processor() or platform.machine()
