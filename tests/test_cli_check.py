@@ -186,6 +186,15 @@ def test_new_overwrites_nothing(tmp_path, monkeypatch):
     assert run("new", "nowhere/mine").exit_code == 1
 
 
+def test_new_tells_on_the_screen_what_it_leaves_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    days = [f"day{i}" for i in range(12)]
+    rows = [",".join([f"{i}.5", "ab"[i % 2], *[f"{1 + i}.2.1990"] * len(days)]) for i in range(20)]
+    Path("t.csv").write_text("\n".join([",".join(["x", "y", *days]), *rows]) + "\n")
+    said = run("new", "mine", "--from", "t.csv", "--label", "y").stdout
+    assert "left out: day0 '1.2.1990' looks like a date" in said and "and 4 more, named in the draft" in said
+
+
 def test_errors_become_exit_codes(capsys):
     place = Diagnostic("GS010", "message", Span(0, 0, 0, 1), SourceText("spec.yaml", "x: 1"))
 

@@ -90,3 +90,22 @@ def test_a_folder_of_images_shows_its_classes_and_what_is_not_read(tmp_path: Pat
     assert "then read {column: label, missing: [unlabelled]}" in shown
     facts = json.loads(run(str(tmp_path / "pics"), "--json"))
     assert facts["columns"]["label"]["folders"] == ["ant", "bee", "unlabelled"] and len(facts["notes"]) == 2
+
+
+def test_texts_that_are_numbers_or_dates_are_told_with_what_to_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = ["price;weight;born;share;kind", "3,5;1.234,5;1.2.1990;5 %;a", "4,25;1.000;2.3.1991;7 %;b", ";NA;;9 %;a"]
+    Path("shop.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    notes = json.loads(run("shop.csv", "--json"))["notes"]
+    assert notes[0] == """price, weight: '3,5' looks like a number: say data: {decimal: ",", thousands: "."}"""
+    assert notes[1].startswith("born: '1.2.1990' looks like a date") and notes[2].startswith(
+        "share: '5 %' is a percent"
+    )
+    assert len(notes) == 3 and all(note in run("shop.csv") for note in notes)
+
+
+def test_plain_columns_have_no_note(tmp_path: Path) -> None:
+    (tmp_path / "plain.csv").write_text("a,b,c\n1.5,x,\n2,y,NA\n,NA,?\n", encoding="utf-8")
+    assert json.loads(run(str(tmp_path / "plain.csv"), "--json"))["notes"] == []

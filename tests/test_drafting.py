@@ -109,6 +109,14 @@ def test_a_draft_is_a_spec_that_reads_its_table(tmp_path: Path, monkeypatch: pyt
     assert spec.objective.answers == {"smoker": "both"}
 
 
+def test_blanks_hide_no_decimal_commas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{f'{i},5' if i % 4 else '?'};{f'{i % 7},25' if i % 5 else 'NA'};{'ab'[i % 2]}" for i in range(30)]
+    Path("few.csv").write_text("\n".join(["x;w;y", *lines]) + "\n")
+    spec = load("mine.yaml", text=draft_from("mine", "few.csv", ["y"])).spec
+    assert spec.data is not None and spec.data.decimal == "," and spec.data.variables["numbers"].names == ("x", "w")
+
+
 def test_labels_may_be_numbers_or_several_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(german(tmp_path).parent)
     for labels in (["weight (kg)"], ["smoker", "Körper größe", "town"], []):

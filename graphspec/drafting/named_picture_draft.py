@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from graphspec.drafting.guesses import Guess, guess, told_blanks
 from graphspec.drafting.picture_draft import Label, picture_spec
-from graphspec.drafting.table_draft import entry_of, identifier, number_format
+from graphspec.drafting.table_draft import entry_of, identifier
+from graphspec.drafting.written_numbers import number_format
 from graphspec.headers import Table
 from graphspec.headers.csv_files import PLAIN_DIALECT
 from graphspec.headers.folders import probed_column
@@ -38,7 +39,7 @@ def named_picture_draft(name: str, source: str, found: FileSource, table: Table,
     named.refuse_missing()
     named.refuse_blank()
     image = probed_column(column, source, [(named.place(row), file) for row, file in named.files.items()], skip=False)
-    numbers, taken = number_format(table), set(_RESERVED)
+    numbers, taken = number_format(table.columns.values()), set(_RESERVED)
     read = [_label(guess(table.columns[each], numbers, label=True), identifier(each, taken)) for each in labels]
     others = [each for each in table.columns if each not in labels and each != column]
     beside = next(iter(found.tables.values())).parent

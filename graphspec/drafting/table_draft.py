@@ -12,12 +12,12 @@ from itertools import count as numbered
 from pathlib import PurePath
 
 from graphspec.drafting.guesses import Guess, guess, told_blanks
+from graphspec.drafting.written_numbers import data_marks, number_format
 from graphspec.headers import Table
 from graphspec.headers.numbers import NumberFormat
 from graphspec.reading.suggestions import amount, counted, did_you_mean, few, listed
 from graphspec.text.yaml_words import flow_list, plain
 
-FORMATS = (NumberFormat(), NumberFormat(","), NumberFormat(",", "."), NumberFormat(".", ","))
 FEW_LABELS = 200
 """Below so many rows with a label all of them are kept for training, and the error is estimated by folds."""
 STEPS, BATCH = 300, 75
@@ -55,7 +55,7 @@ def table_draft(name: str, source: str, table: Table, labels: Sequence[str]) -> 
             raise ValueError(f"there is no column '{label}': {did_you_mean(label, table.columns, few(table.columns))}")
         if table.columns[label].repeated:
             raise ValueError(f"two columns are called '{label}': rename one of them")
-    numbers = number_format(table)
+    numbers = number_format(table.columns.values())
     columns = [column for column in table.columns.values() if not column.repeated]
     guesses = [guess(column, numbers, label=column.name in labels) for column in columns]
     return recipe(name, source, table, numbers, guesses, labels)
@@ -73,16 +73,6 @@ def recipe(
 
 def _reasons(guesses: Iterable[Guess]) -> str:
     return few([f"{each.column} {each.why}" for each in guesses if each.kind == "left out"], 4)
-
-
-def number_format(table: Table) -> NumberFormat:
-    """The way of writing numbers that most columns have."""
-
-    def fitting(numbers: NumberFormat) -> int:
-        found = (numbers.all_of([value for value in c.values if value]) for c in table.columns.values() if c.values)
-        return sum(all(number is not None for number in values) for values in found)
-
-    return max(FORMATS, key=fitting)
 
 
 def _variables(guesses: Sequence[Guess], labels: Sequence[str]) -> Iterator[_Variable]:
@@ -191,10 +181,7 @@ class _Text:
 
     def _data(self) -> list[str]:
         lines = ["data:", f"  source: {plain(self.source)}"]
-        if self.numbers != NumberFormat():
-            thousands = f", thousands: {plain(self.numbers.thousands)}" if self.numbers.thousands else ""
-            marks = f"decimal: {plain(self.numbers.decimal)}{thousands}".split(", ")
-            lines += [f"  {mark}" for mark in marks]
+        lines += [f"  {mark}" for mark in data_marks(self.numbers)]
         lines.append("  variables:")
         lines += [f"    {variable.name}: {_entry(variable)}" for variable in (*self.inputs, *self.labels)]
         return [*lines, *self._splits()]

@@ -63,6 +63,8 @@ def _facts(known: "KnownSet", folder: Path) -> dict[str, Any]:
 
 
 def _description(info: "SourceInfo") -> dict[str, Any]:
+    from graphspec.drafting.written_numbers import notes_on_texts
+
     columns = info.columns or {}
     return {
         "rows": dict(info.rows),
@@ -70,7 +72,11 @@ def _description(info: "SourceInfo") -> dict[str, Any]:
             name: {"shape": column.shape, "kind": column.kind, "classes": column.classes, **_folders(column)}
             for name, column in columns.items()
         },
-        "notes": [*(remark.message for remark in info.remarks), *_doubtful(columns.values())],
+        "notes": [
+            *(remark.message for remark in info.remarks),
+            *_doubtful(columns.values()),
+            *notes_on_texts(columns.values()),
+        ],
     }
 
 

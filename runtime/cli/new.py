@@ -9,6 +9,9 @@ import typer
 
 from runtime.cli.common import fail
 
+MOST_TOLD = 8
+"""Columns left out are told on the screen up to so many."""
+
 
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model; writes NAME.yaml.")] = "model",
@@ -51,7 +54,16 @@ def new(
         fail(f"{path} is already there and stays as it is", "choose another name, or remove the file first")
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}", "give a name in a folder that exists")
+    for told in _left_out(text):
+        typer.echo(told)
     typer.echo(f"wrote {path}\nnext:  graphspec check {path}   and   graphspec train {path}")
+
+
+def _left_out(text: str) -> list[str]:
+    """Columns that the draft's header says it leaves out; of many the first."""
+    found = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# left out: ")]
+    more = [f"and {len(found) - MOST_TOLD} more, named in the draft's first lines"]
+    return found if len(found) <= MOST_TOLD else [*found[:MOST_TOLD], *more]
 
 
 def _from_template(name: str, template: str) -> str:
