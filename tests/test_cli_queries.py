@@ -159,7 +159,8 @@ def test_options_reach_the_query(digits_run: Run, tmp_path: Path) -> None:
         if name == "table":
             lines = list(csv.reader(path.read_text().splitlines()))
             assert len(lines) == 1 + 2 * 11
-            assert lines[0][:7] == ["row", "column", "cell", "y", "z[0]", "z[1]", "x[0,0,0]"]
+            assert lines[0][:7] == ["row", "column", "cell", "source", "label", "z[0]", "z[1]"]
+            assert lines[0][7] == "image[0,0,0]"
             continue
         with Image.open(path) as image:
             sizes[name] = image.size
@@ -170,7 +171,7 @@ def test_what_is_no_picture_is_printed_and_written_as_a_table(table_run: Run) ->
     result = call("sample", table_run.folder, "--count", 3, "--columns", 2)
     assert result.exit_code == 0, result.output
     lines = (table_run.figures / "sample.csv").read_text().splitlines()
-    assert lines[0] == "row,column,cell,v[a],v[b],s,z[0],z[1]"
+    assert lines[0] == "row,column,cell,a,b,s,z[0],z[1]"
     assert len(lines) == 7
     assert 800 < float(lines[1].split(",")[3]) < 1300  # data units, not standardized ones
     assert "Samples from p" in result.output
@@ -371,5 +372,5 @@ def test_class_folders_name_the_classes_in_every_answer(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     assert call("reconstruct", tmp_path / "run", "-o", path).exit_code == 0
     with path.open(newline="") as file:
-        assert {line["y"] for line in csv.DictReader(file)} <= {"fox", "owl", ""}
+        assert {line["label"] for line in csv.DictReader(file)} <= {"fox", "owl", ""}
     assert call("traverse", tmp_path / "run", "--vary", "z[0]", "--set", "y=fox", "-o", path).exit_code == 0

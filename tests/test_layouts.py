@@ -581,12 +581,12 @@ def test_a_long_table_is_trained_measured_and_answered(tmp_path: Path, capsys: p
     header, written = panel_table(panel, model.graphs.by_row, data.units, columns)
     lines = list(written)
     assert all(len(line) == len(header) for line in lines)
-    assert [name for name in header if "[" in name] == ["lab[a]", "lab[b]", "u[0]", "u[1]"]
+    assert [name for name in header if "[" in name] == ["u[0]", "u[1]"]
     rows = list(dict.fromkeys(who))
     tested = {rows[int(row)] for row in data.test.source}
-    assert {line[2].split()[0] for line in lines} <= tested
-    labs = {f"{each:.6g}" for name, each in zip(who, numbers[0], strict=True) if name == lines[0][2].split()[0]}
-    assert lines[0][header.index("lab[a]")] in labs
+    assert {line[3] for line in lines} <= tested
+    labs = {f"{each:.6g}" for name, each in zip(who, numbers[0], strict=True) if name == lines[0][3]}
+    assert lines[0][header.index("a")] in labs
     print_report({"run": "run", "split": "test", **report, "variables": {}})
     printed = capsys.readouterr().out
     assert f"nats a row ({report['elbo_per_element']['visits']:.3f} an element of visits)" in " ".join(printed.split())

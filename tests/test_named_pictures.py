@@ -295,9 +295,9 @@ def test_predictions_are_the_same_from_the_table_a_folder_and_python(place: Path
 def test_reconstructions_are_told_by_file_name(place: Path) -> None:
     run(place, "reconstruct", "runs/pics", "-o", "r.csv", "--count", "5", "--split", "training")
     lines = rows_of(place / "r.csv")
-    assert len(lines) == 10 and {line["cell"].rsplit(" ", 1)[1] for line in lines} == {"input", "reconstruction"}
+    assert len(lines) == 10 and {line["cell"] for line in lines} == {"input", "reconstruction"}
     truth = {line["file"]: line["kind"] for line in rows_of(place / "rows.csv")}
-    inputs = {line["cell"].removesuffix(" input"): line["y"] for line in lines if line["cell"].endswith("input")}
+    inputs = {line["source"]: line["kind"] for line in lines if line["cell"] == "input"}
     assert len(inputs) == 5 and all(truth[name] == kind for name, kind in inputs.items())
 
 

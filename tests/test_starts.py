@@ -265,7 +265,7 @@ def test_positive_values_are_standardized_by_their_logarithms(tmp_path: Path) ->
     csv = tmp_path / "rec.csv"
     told = CliRunner().invoke(app, ["reconstruct", str(run.folder), "-o", str(csv), "--count", "2"])
     assert told.exit_code == 0, told.output
-    shown = [float(line.split(",")[3]) for line in csv.read_text(encoding="utf-8").splitlines()[1:]]
+    shown = [float(line.split(",")[4]) for line in csv.read_text(encoding="utf-8").splitlines()[1:]]
     assert all(1e4 < value < 1e7 for value in shown)
 
 

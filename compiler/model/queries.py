@@ -1,6 +1,6 @@
 """What a trained model answers: posteriors of hidden variables, draws from either graph; each a plan."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import torch
@@ -258,20 +258,28 @@ class Queries(nn.Module):
         return whole if weight is None else {**whole, "log weight": weight}
 
     def generate(
-        self, given: Mapping[str, Tensor], rows: int, *, noise: Noise, means: bool = True
+        self,
+        given: Mapping[str, Tensor],
+        rows: int,
+        *,
+        noise: Noise,
+        means: bool = True,
+        expected: Collection[str] = (),
     ) -> dict[str, Tensor]:
         """Ancestral draws from p with `given` variables held: {name: [rows, *shape]}, deterministic ones included.
 
         means: observed variables are their distribution's mean instead of a draw. Observed variables that p does not
-        model must be given. Raises ValueError naming one that is not.
+        model must be given. Raises ValueError naming one that is not. expected: of what is given, variables of which
+        the answer is the distribution's mean all the same; whatever reads them reads what is given.
         """
         fixed = self._as_values(given)
-        names = tuple(fixed)
+        names, told = tuple(fixed), tuple(name for name in fixed if name in expected)
         runner = self.compiled.runner(
-            ("generation", names, means), lambda: plan_generation(self.graphs, names, means=means)
+            ("generation", names, means, told),
+            lambda: plan_generation(self.graphs, names, means=means, expected=told),
         )
         tensors = self._given(fixed)
-        tensors.computed = dict(fixed)  # held values are read as they are, deterministic ones too
+        tensors.computed = {n: v for n, v in fixed.items() if self.graphs.variables[n].role == "deterministic"}
         found = {**fixed, **runner.results(self._context(fixed, noise), tensors.of(runner.plan))}
         found = {name: value.expand(rows, *value.shape[1:]) for name, value in found.items()}
         return self._of_those_there(found, found)

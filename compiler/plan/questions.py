@@ -186,9 +186,10 @@ def plan_means(graphs: Graphs, labels: Collection[str]) -> Plan:
     return walk.plan("means of q", walk.recognised(lambda here, factor: here.summary(factor, "centre")))
 
 
-def plan_generation(graphs: Graphs, fixed: Collection[str], *, means: bool) -> Plan:
+def plan_generation(graphs: Graphs, fixed: Collection[str], *, means: bool, expected: Collection[str] = ()) -> Plan:
     """Ancestral draws from p, some variables held fixed. means: observed variables are their distribution's mean; one
     that later elements read is drawn for them all the same, and so is a plate's count: no row has half an element.
+    expected: fixed ones that are read as they are, and of which the result is the distribution's mean.
 
     Raises ValueError naming a variable that is needed and neither fixed nor modelled.
     """
@@ -217,9 +218,9 @@ def plan_generation(graphs: Graphs, fixed: Collection[str], *, means: bool) -> P
     results = {}
     for factor in graphs.order("generative"):
         name = factor.variable
-        if name not in fixed and factor.view is None:
-            walked = observed(factor) and walk.has_walked(factor)
-            value = walk.summary(factor, "mean_value") if walked else walk.value(name)
+        if (name not in fixed or name in expected) and factor.view is None:
+            mean = name in expected or (observed(factor) and walk.has_walked(factor))
+            value = walk.summary(factor, "mean_value") if mean else walk.value(name)
             results[name] = walk.rows_first(name, value)
     return walk.plan("draws from p", results)
 

@@ -5,6 +5,9 @@ would change nothing, and drawing z anew would lose the row. Then the *noise* of
 location and a scale, e = (z - loc(y)) / scale(y) is read off the row and z' = loc(y') + scale(y') e; for any other
 family z' is drawn from p(z | y') with the same random numbers in every column. Setting how many elements a plate has
 keeps those that were there.
+
+What is shown of an observed variable is what p expects of it; whatever reads it reads the row's own value,
+moved with its own noise where what is set lies above it. Along a walk elements read the row's own.
 """
 
 from collections.abc import Mapping
@@ -16,7 +19,7 @@ from compiler.families.entry import Extras, FamilyEntry
 from compiler.model.model import Model
 from compiler.tensors.blanks import as_value
 from compiler.tensors.noise import Noise
-from graphspec.graphs.graph import Factor
+from graphspec.graphs.graph import Factor, Graphs
 from runtime.answering.panels import Target, below, conditioned, counted_by, counting
 from runtime.data import Rows
 from runtime.data.stream.patterns import given_elements
@@ -45,7 +48,7 @@ def take(model: Model, rows: Rows, positions: Tensor) -> Values:
 
 
 def infer(model: Model, data: Mapping[str, Tensor], seed: int, *, keep_labels: bool) -> Values:
-    """One value per hidden variable and row (q's means, modes of discrete ones), with what p conditions on.
+    """One value per hidden variable and row (q's means, modes of discrete ones), with the row's own observed values.
 
     keep_labels: labels that a row has are kept and its latents inferred from them too; the labels it lacks are
     inferred first. Otherwise from the observed variables alone.
@@ -59,9 +62,8 @@ def infer(model: Model, data: Mapping[str, Tensor], seed: int, *, keep_labels: b
         held = {**again, **{name: filled(label, again[name]) for name, label in labels.items()}}
     dtype = placement(model)[1]
     hidden = (*graphs.supervised, *graphs.latent)
-    told = dict.fromkeys((*conditioned(graphs), *(name for name in counting(graphs) if name in graphs.observed)))
     found = {name: value.to(dtype) for name, value in held.items() if name in hidden}
-    return found | {name: data[name] for name in told}
+    return found | {name: data[name] for name in graphs.observed}
 
 
 def _means(model: Model, seen: Mapping[str, Tensor], seed: int) -> Values:
@@ -78,10 +80,14 @@ def filled(labels: Tensor, inferred: Tensor) -> Tensor:
 def generate(
     model: Model, given: Mapping[str, Tensor], count: int, seed: int, *, means: bool = True, function: str = ""
 ) -> Values:
-    """Every stochastic variable of p for `count` rows, those in `given` as they are, and one `function`."""
-    graphs = model.graphs.by_row
-    made = model.generate(given, count, noise=noise_for(model, count, seed), means=means)
-    values = {**made, **given}
+    """Every stochastic variable of p for `count` rows, those in `given` as they are, and one `function`.
+
+    Of an observed variable that is given and that p models: what p expects of it. Others read it as it is.
+    """
+    graphs, counts = model.graphs.by_row, counting(model.graphs)
+    told = [name for name in given if name in graphs.observed and name in graphs.generative and name not in counts]
+    made = model.generate(given, count, noise=noise_for(model, count, seed), means=means, expected=told)
+    values = {**given, **{name: made[name] for name in made if name not in given or name in told}}
     names = [
         name for name, variable in graphs.variables.items() if variable.role != "deterministic" or name == function
     ]
@@ -117,19 +123,37 @@ def intervene(model: Model, held: Mapping[str, Tensor], changes: Mapping[Target,
 
     changes: a number, or [B], for each target.
     """
-    count = len(next(iter(held.values())))
-    changed: Values = {}
+    return generate(model, changed(model, held, changes, seed), len(next(iter(held.values()))), seed)
+
+
+def settled(model: Model, held: Mapping[str, Tensor], changes: Mapping[Target, Tensor], seed: int) -> Values:
+    """What is `held` once `changes` are set: as it was, with its own noise, or drawn anew."""
+    known = changed(model, held, changes, seed)
+    drawn = generate(model, known, len(next(iter(held.values()))), seed)
+    return {name: known.get(name, drawn[name]) for name in held}
+
+
+def changed(model: Model, held: Mapping[str, Tensor], changes: Mapping[Target, Tensor], seed: int) -> Values:
+    """Of what is `held` all that has a value once `changes` are set; the rest is p's to draw."""
+    new: Values = {}
     for target, value in changes.items():
         name = target.variable.name
-        values = changed.get(name, held[name]).clone()
+        values = new.get(name, held[name]).clone()
         values[target.index] = value.to(values)
-        changed[name] = values
+        new[name] = values
     graphs = model.graphs.by_row
-    counts = set(counting(graphs)) - changed.keys()  # a row keeps its elements
-    moved = (below(graphs, changed) | counted_by(graphs, changed)) - counts
-    kept = {name: value for name, value in held.items() if name not in moved} | changed
-    kept |= _elements_kept(model, held, kept, counted_by(graphs, changed) - below(graphs, changed), seed)
-    return generate(model, {**kept, **_carried(model, held, kept, moved)}, count, seed)
+    counts = set(counting(graphs)) - new.keys()  # a row keeps its elements
+    moved = (below(graphs, new) | counted_by(graphs, new)) - counts
+    kept = {name: value for name, value in held.items() if name not in moved} | new
+    kept |= _elements_kept(model, held, kept, counted_by(graphs, new) - below(graphs, new), seed)
+    kept |= {name: held[name] for name in moved & _reading_themselves(model.graphs) if name in held}
+    return {**kept, **_carried(model, held, kept, moved)}
+
+
+def _reading_themselves(graphs: Graphs) -> frozenset[str]:
+    """Observed variables whose elements other elements read, along a walk: these stay the row's own."""
+    walked = [name for unit in graphs.units("generative") if unit.loop is not None for name in unit.loop.members]
+    return frozenset(walked).intersection(graphs.observed)
 
 
 def _elements_kept(
@@ -150,11 +174,14 @@ def _elements_kept(
 def _carried(model: Model, held: Mapping[str, Tensor], kept: Values, moved: frozenset[str]) -> Values:
     """Values of `moved` variables with the noise they have in `held`, where their family lets that noise be read off.
 
-    p runs twice side by side, as it was and as it is now. What depends on a variable without a value (an observed one,
-    or one that will be drawn anew) is left out; of models with plates everything is drawn anew.
+    p runs twice side by side, as it was and as it is now. Observed ones are carried where others read them. What
+    depends on a variable without a value (one that will be drawn anew) is left out; of models with plates everything
+    is drawn anew.
     """
     if not moved or model.graphs.plates:
         return {}
+    read = {parent for factor in model.graphs.generative.values() for parent in factor.parents}
+    moved -= {name for name in moved if name in model.graphs.observed and name not in read}
     was, now = _World(model, held), _World(model, kept)
     found: Values = {}
     for factor in model.graphs.order("generative"):

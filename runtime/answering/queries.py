@@ -85,7 +85,8 @@ def reconstruct(
     called: Callable[[int], str] = str,
 ) -> Panel:
     """Rows of data above what the model makes of them: every hidden variable inferred from the observed ones alone
-    (q's means, modes of discrete ones), then p's mean. At most `columns` rows of data side by side.
+    (q's means, modes of discrete ones), then p's mean at these and at the row's own values of observed parents. At most
+    `columns` rows of data side by side.
 
     called: the name of a row of the source.
     """
@@ -111,7 +112,7 @@ def reconstruct(
     if label is not None:
         captions = captions_of(label, values[label.variable.name], len(positions))
         title += f"; small print: {label}, true and inferred"
-    names = [called(int(rows.source[position])) for position in positions]
+    names = names_of(rows, positions, called)
     return Panel(
         title,
         image.name,
@@ -127,12 +128,20 @@ def reconstruct(
 
 
 def analogies(
-    model: Model, rows: Rows, *, vary: str | None = None, count: int = 10, shown: str | None = None, seed: int = 0
+    model: Model,
+    rows: Rows,
+    *,
+    vary: str | None = None,
+    count: int = 10,
+    shown: str | None = None,
+    seed: int = 0,
+    called: Callable[[int], str] = str,
 ) -> Panel:
     """One row keeps one style: infer the latents of a row of data, then set a label to each of its values in turn.
 
     The first column is the data. Latents are inferred from the observed variables and the labels the row has; labels
-    it lacks are inferred first. Source: Kingma et al. 2014, figure 1; Siddharth et al. 2017, figure 2.
+    it lacks are inferred first. called: the name of a row of the source.
+    Source: Kingma et al. 2014, figure 1; Siddharth et al. 2017, figure 2.
     """
     graphs = model.graphs.by_row
     image = shown_variable(graphs, shown)
@@ -145,7 +154,9 @@ def analogies(
         sheets = [intervene(model, held, {label: value}, seed) for value in settings]
     title = f"Analogies: each row keeps the style of its first picture, each column sets {label}{_cut(label)}"
     values = side_by_side([before(data, held, sheets[0]), *sheets])
-    return Panel(title, image.name, values, ("",) * len(positions), ("input", *headings(label, settings, {})), inputs=1)
+    columns = ("input", *headings(label, settings, {}))
+    cells = tuple((name,) * len(columns) for name in names_of(rows, positions, called))
+    return Panel(title, image.name, values, ("",) * len(positions), columns, inputs=1, named=cells)
 
 
 def default_label(graphs: Graphs, image: Variable) -> Target | None:
@@ -191,6 +202,11 @@ def spread(rows: Rows, label: Target | None, count: int, seed: int) -> Tensor:
         turn[same] = torch.arange(int(same.sum()))
     keys = sorted(range(total), key=lambda i: (int(turn[i]), float(column[i]) < 0, float(column[i])))
     return order[torch.tensor(keys[:count])]
+
+
+def names_of(rows: Rows, positions: Tensor, called: Callable[[int], str]) -> list[str]:
+    """What the rows at some positions are called in the source."""
+    return [called(int(rows.source[position])) for position in positions]
 
 
 def sweep_values(label: Target) -> Tensor:

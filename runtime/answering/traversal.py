@@ -1,6 +1,6 @@
 """The traverse query: move one hidden number through its range, or two over a grid, and hold all else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from compiler.model.model import Model
 from graphspec.graphs.graph import Graphs, Variable
-from runtime.answering.interventions import Values, infer, intervene, noise_for, take
+from runtime.answering.interventions import Values, infer, intervene, noise_for, settled, take
 from runtime.answering.panels import (
     Panel,
     Target,
@@ -20,7 +20,7 @@ from runtime.answering.panels import (
     reaches,
     shown_variable,
 )
-from runtime.answering.queries import MOST_COLUMNS, before, side_by_side, spread
+from runtime.answering.queries import MOST_COLUMNS, before, names_of, side_by_side, spread
 from runtime.answering.query_settings import TIED, checked, settings_of
 from runtime.answering.scales import Scales, headings
 from runtime.data import Rows
@@ -47,6 +47,7 @@ def traverse(
     shown: str | None = None,
     seed: int = 0,
     scales: Scales | None = None,
+    called: Callable[[int], str] = str,
 ) -> Panel:
     """Sweep hidden numbers with all others held at what is inferred from the observed variables of a row.
 
@@ -54,7 +55,8 @@ def traverse(
     One target: `count` rows of the split, one a row. Two: a grid over both from row `row`. A continuous target moves in
     `steps` steps between the 1st and 99th percentile of its inferred values; a discrete one takes its values in turn.
     fixed: settings such as `y=9`, `kind=cat` or `angle=30` that hold in every picture, whatever is inferred.
-    scales: of standardized variables, whose values are read and named in data units.
+    scales: of standardized variables, whose values are read and named in data units. called: the name of a row of the
+    source.
     """
     image = shown_variable(model.graphs.by_row, shown)
     targets = [checked(parse_target(text, model.graphs.by_row), model.graphs.by_row, image) for text in vary]
@@ -66,7 +68,9 @@ def traverse(
     if not 0 <= row < len(rows):
         raise RunError(f"there is no row {row}: the split has {len(rows)}", "rows count from 0")
     with torch.no_grad():
-        scene = TraversalScene(model, rows, image, held_at, steps, seed, _survey(model, rows, seed), scales or {})
+        scene = TraversalScene(
+            model, rows, image, held_at, steps, seed, _survey(model, rows, seed), scales or {}, called
+        )
         if len(targets) == 2:
             return _grid(scene, (targets[0], targets[1]), row)
         if len(targets) == 1:
@@ -124,6 +128,7 @@ class TraversalScene:
     seed: int
     survey: Survey
     scales: Scales
+    called: Callable[[int], str] = str
 
     @property
     def said(self) -> str:
@@ -148,6 +153,10 @@ class TraversalScene:
         """The values a sweep of `target` takes."""
         return self.survey.settings(target, self.steps)
 
+    def names(self, positions: Tensor) -> list[str]:
+        """What some rows are called in the source."""
+        return names_of(self.rows, positions, self.called)
+
     def start(self, positions: Tensor) -> tuple[Values, Values]:
         """Data of some rows, and their hidden values inferred from the observed variables alone."""
         data = take(self.model, self.rows, positions)
@@ -156,8 +165,7 @@ class TraversalScene:
     def intervene(self, held: Values, changes: Mapping[Target, Tensor]) -> Values:
         """p's variables once what is fixed is set, with what follows from it, and then `changes`."""
         if self.fixed:
-            made = intervene(self.model, held, self.fixed, self.seed)
-            held = {name: made[name] for name in held}
+            held = settled(self.model, held, self.fixed, self.seed)
         return intervene(self.model, held, {**self.fixed, **changes}, self.seed)
 
     def covers(self, targets: Sequence[Target]) -> bool:
@@ -203,8 +211,10 @@ def _elements(scene: TraversalScene, count: int, row: int) -> Panel:
         ends = scene.headings(target, [float(settings[0]), float(settings[-1])])
         names.append(f"{target}\n{ends[0]} to {ends[1]}")
     values = {name: torch.stack([line[name] for line in lines]) for name in lines[0]}
+    (name,) = scene.names(torch.tensor([row]))
     title = f"Traversal: each row moves one latent number, all else as inferred from row {row} of the split{scene.said}"
-    return Panel(title, scene.image.name, values, tuple(names), ("input", *[""] * columns), inputs=1)
+    cells = tuple((name,) * (1 + len(sweep)) + ("",) * (columns - len(sweep)) for sweep in sweeps)
+    return Panel(title, scene.image.name, values, tuple(names), ("input", *[""] * columns), inputs=1, named=cells)
 
 
 def _line(scene: TraversalScene, data: Values, held: Values, target: Target, settings: Tensor, columns: int) -> Values:
@@ -224,7 +234,8 @@ def _rows(scene: TraversalScene, target: Target, count: int) -> Panel:
     values = side_by_side([before(data, held, sheets[0]), *sheets])
     title = f"Traversal of {target}: each row holds all else as inferred from its first picture{scene.said}"
     columns = ("input", *scene.headings(target, settings))
-    return Panel(title, scene.image.name, values, ("",) * len(positions), columns, inputs=1)
+    cells = tuple((name,) * len(columns) for name in scene.names(positions))
+    return Panel(title, scene.image.name, values, ("",) * len(positions), columns, inputs=1, named=cells)
 
 
 def _grid(scene: TraversalScene, targets: tuple[Target, Target], row: int) -> Panel:
@@ -236,7 +247,8 @@ def _grid(scene: TraversalScene, targets: tuple[Target, Target], row: int) -> Pa
     rest = "" if scene.covers(targets) else f", all else as inferred from row {row}"
     title = f"Traversal: {down} changes downwards, {across} to the right{rest}{scene.said}"
     rows, names = scene.headings(down, settings), scene.headings(across, columns)
-    return Panel(title, scene.image.name, side_by_side(sheets), rows, names)
+    cells = (tuple(scene.names(torch.tensor([row]))) * len(names),) * len(rows)
+    return Panel(title, scene.image.name, side_by_side(sheets), rows, names, named=cells)
 
 
 def _column(values: Values, target: Target) -> Tensor:

@@ -36,10 +36,14 @@ def analogies(
 
     Example:  graphspec analogies runs/digits -o analogies.png --count 6
 
-    The style is inferred from the picture and its label (or the inferred label, where the row has none).
+    The style is inferred from the picture and its label (or the inferred label, where the row has none). A .csv names
+    the row of data of each line by its file, its key or its number in the source.
     """
     from runtime.answering.queries import analogies as analogies_query
 
     opened = open_for_questions(run, checkpoint, data_dir, allow_python)
-    panel = analogies_query(opened.model, opened.rows(split), vary=vary, count=count, shown=show, seed=seed)
+    called = opened.data.called
+    panel = analogies_query(
+        opened.model, opened.rows(split), vary=vary, count=count, shown=show, seed=seed, called=called
+    )
     answer(opened, panel, output, "analogies")

@@ -48,7 +48,8 @@ def traverse(
               graphspec traverse runs/digits --vary z[0] --vary z[1] --set y=9
 
     Without --vary: the latent numbers that the data move most, one a row. With one: several rows of data. With two: a
-    grid. Ranges run from the 1st to the 99th percentile of the inferred values. Numbers are in data units throughout.
+    grid. A .csv names the row of data of each line. Ranges run from the 1st to the 99th percentile of the inferred
+    values. Numbers are in data units throughout.
     """
     from runtime.answering.traversal import traverse as traverse_query
 
@@ -64,5 +65,6 @@ def traverse(
         shown=show,
         seed=seed,
         scales=opened.units,
+        called=opened.data.called,
     )
     answer(opened, panel, output, "traverse")

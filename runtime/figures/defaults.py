@@ -22,10 +22,10 @@ def default_figures(model: Model, data: PreparedData, folder: Path, *, seed: int
     """
     rows = next((split for split in (data.test, data.validation, data.training) if len(split)), data.training)
     queries: dict[str, Callable[[], Panel]] = {
-        "analogies": lambda: analogies(model, rows, seed=seed),
-        "reconstructions": lambda: reconstruct(model, rows, seed=seed),
+        "analogies": lambda: analogies(model, rows, seed=seed, called=data.called),
+        "reconstructions": lambda: reconstruct(model, rows, seed=seed, called=data.called),
         "samples": lambda: sample(model, rows, seed=seed),
-        "traverse": lambda: traverse(model, rows, seed=seed, scales=data.units),
+        "traverse": lambda: traverse(model, rows, seed=seed, scales=data.units, called=data.called),
     }
     written = []
     was_training = model.training

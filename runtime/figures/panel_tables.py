@@ -22,10 +22,10 @@ Columns = Mapping[str, Sequence[str]]
 def panel_table(
     panel: Panel, graphs: Graphs, units: Mapping[str, Units] | None = None, columns: Columns | None = None
 ) -> tuple[list[str], Iterator[list[str]]]:
-    """Header and lines. `row` and `column` count from 0; `cell` is the cell's name where rows or columns have one; of
-    rows of data it begins with what those are called, and cells of none are left out.
+    """Header and lines. `row` and `column` count from 0; `cell` is the cell's name where rows or columns have one;
+    `source` is what the row of data is called that a cell is about, and cells of none are left out.
     Standardized variables are given in data units; a blank is empty. Pixels come last: they would hide all else.
-    Elements that are a column each in the source are called by it: `labs[sodium]`.
+    Columns are called as predictions call them: as in the source, what it has not as in the spec.
 
     With plates a line is an element that is there: its number in each plate (from 0) in a column of the plate's name,
     and what belongs to the row again on every line. Plates side by side have lines one after the other.
@@ -35,8 +35,8 @@ def panel_table(
     values = {v.name: in_data_units(panel.values[v.name], (units or {}).get(v.name)) for v in variables}
     inside = {v.name: plates_of(graphs, v.name) for v in variables}
     plates = [name for name in graphs.plates if any(name in path for path in inside.values())]
-    targets = (name for v in variables for name in _element_names(v, (columns or {}).get(v.name, ())))
-    header = ["row", "column", "cell", *(_free(name, graphs) for name in plates), *targets]
+    front = ["row", "column", "cell", *(["source"] if panel.named else []), *(_free(name, graphs) for name in plates)]
+    header = [*front, *_names_of_columns(variables, graphs, columns or {}, front)]
 
     def lines() -> Iterator[list[str]]:
         for row, row_name in enumerate(panel.rows):
@@ -44,23 +44,41 @@ def panel_table(
                 called = panel.named[row][column] if panel.named else ""
                 if panel.named and not called:
                     continue
-                name = " ".join(part for part in (called, row_name.replace("\n", " "), column_name) if part)
+                name = " ".join(part for part in (row_name.replace("\n", " "), column_name) if part)
                 name = name.replace("\N{MINUS SIGN}", "-")  # of a number, which a program may want to read
                 cell = {each: value[row, column] for each, value in values.items()}
                 for path, index in element_numbers(cell, variables, inside, graphs):
                     at = dict(zip(path, index, strict=True))
                     fields = [f for v in variables for f in _fields(v, cell[v.name], inside[v.name], at)]
                     numbers = [str(at[plate]) if plate in at else "" for plate in plates]
-                    yield [str(row), str(column), name, *numbers, *fields]
+                    yield [str(row), str(column), name, *([called] if panel.named else []), *numbers, *fields]
 
     return header, lines()
 
 
-def _element_names(variable: Variable, columns: Sequence[str]) -> list[str]:
-    """One for each element of a value: by its number, or by its own column of the source."""
-    targets = [str(target) for target in elements(variable.of_one)]
-    own = len(targets) > 1 and len(columns) == len(targets)
-    return [f"{variable.name}[{column}]" for column in columns] if own else targets
+def _names_of_columns(
+    variables: Sequence[Variable], graphs: Graphs, columns: Columns, taken: Sequence[str]
+) -> list[str]:
+    """One for each element of each variable; those of the spec where the source's are taken already."""
+    found: list[str] = []
+    for variable in variables:
+        own = _element_names(variable, graphs, columns.get(variable.name, ()))
+        free = not {*taken, *found}.intersection(own) and len(set(own)) == len(own)
+        found += own if free else [str(target) for target in elements(variable.of_one)]
+    return found
+
+
+def _element_names(variable: Variable, graphs: Graphs, columns: Sequence[str]) -> list[str]:
+    """By its own column of the source, by its number in the one that all elements are in, or as the spec has it."""
+    targets, data = elements(variable.of_one), graphs.spec.data
+    spec = None if data is None else data.variables.get(variable.name)
+    if spec is None or spec.soft or not columns:
+        return [str(target) for target in targets]
+    if len(columns) == len(targets) and (spec.columns is not None or not variable.of_element):
+        return list(columns)
+    if spec.column is None:
+        return [str(target) for target in targets]
+    return [str(target).replace(variable.name, spec.column, 1) for target in targets]
 
 
 def _free(plate: str, graphs: Graphs) -> str:
