@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_predict import BIRDS, bird, write_csv
+from PIL import Image
+from test_predict import BIRDS, HEADER, bird, write_csv
 from tiny_runs import make_run
 from torch import Tensor
 from typer.testing import CliRunner, Result
 
+from runtime import open_predictor
 from runtime.cli.app import app
 from runtime.errors import RunError
 from runtime.exporting.export_folder import largest_difference, onnx_answers, write_code
@@ -30,8 +32,35 @@ from runtime.predicting.used_run import UsedRun, use_run
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-QUERY = "species, weight | size, island, eggs"
+QUERY = "species, weight, age | size, island, eggs, photo"
+COLUMNS = (*HEADER, "years", "file")
+STEM = "species_weight_age_given_size_island_eggs_photo"
 BATCHES = (1, 2, 7, 1000)
+TEMPERATURE = Temperature(2.0, 150, True, (1.0, 0.8))
+SPEC = (
+    BIRDS.replace(
+        "  z: {role",
+        "  age: {role: supervised, domain: real}\n  photo: {role: observed, domain: unit, shape: [1, 3, 4]}\n  z: {role",
+    )
+    .replace(
+        "  eggs: {parents: [species]}\n",
+        "  eggs: {parents: [species]}\n  photo: {parents: [z]}\n  age: {parents: [z]}\n",
+    )
+    .replace(
+        "  z: {parents: [size, species, weight]}",
+        "  age: {parents: [photo, size]}\n  z: {parents: [size, species, weight]}",
+    )
+    .replace(
+        "    eggs: eggs\n",
+        "    eggs: eggs\n    age: {column: years, standardize: true}\n    photo: {column: file, folder: photos}\n",
+    )
+)
+
+
+def bird_with_photo(number: int, *, labels: bool = True) -> dict[str, str]:
+    """Three labels: a class, a number whose interval is a sum over classes, and one whose interval q tells."""
+    years = f"{1 + number * 7 % 13 / 2}" if labels and number % 3 else ""
+    return {**bird(number, labels=labels), "years": years, "file": f"{number}.png"}
 
 
 def export(*arguments: str) -> Result:
@@ -40,12 +69,17 @@ def export(*arguments: str) -> Result:
 
 @pytest.fixture(scope="module")
 def birds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run, and what `export` made of it."""
+    """A folder with a run at a temperature, and what `export` made of it."""
     folder = tmp_path_factory.mktemp("birds")
-    write_csv(folder / "birds.csv", [bird(number) for number in range(60)])
-    (folder / "birds.yaml").write_text(BIRDS)
+    (folder / "photos").mkdir()
+    for number in range(60):
+        pixels = np.random.default_rng(number).integers(0, 256, (3, 4), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "photos" / f"{number}.png")
+    write_csv(folder / "birds.csv", [bird_with_photo(number) for number in range(60)], COLUMNS)
+    (folder / "birds.yaml").write_text(SPEC)
     (folder / "run" / "checkpoints").mkdir(parents=True)
-    make_run(folder / "run", folder / "birds.yaml")
+    run = make_run(folder / "run", folder / "birds.yaml")
+    run.manifest_file.write_text(json.dumps(run.manifest() | {"calibration": {"species": TEMPERATURE.to_json()}}))
     done = export(str(folder / "run"), "-o", str(folder / "out"), "--query", QUERY, "--samples", "8")
     assert done.exit_code == 0, done.output
     return folder
@@ -61,7 +95,7 @@ def values_of(used: UsedRun, rows: int) -> tuple[dict[str, Tensor], dict[str, Te
 
 
 def test_every_file_says_what_the_model_says(birds: Path) -> None:
-    stem, used = birds / "out" / "species_weight_given_size_island_eggs", use_run(birds / "run")
+    stem, used = birds / "out" / STEM, use_run(birds / "run")
     with torch.no_grad():
         emitted = query_module(birds / "out" / "model.py")
         program = torch.export.load(f"{stem}.pt2").module()
@@ -70,17 +104,20 @@ def test_every_file_says_what_the_model_says(birds: Path) -> None:
             values, judge = values_of(used, rows)
             for found in (answers(values) for answers in files):
                 shapes = {name: tuple(value.shape) for name, value in found.items()}
-                assert shapes == {"species": (rows, 3), "weight": (rows,)}
+                numbers = dict.fromkeys(["weight", "age", "age.low", "age.high"], (rows,))
+                assert shapes == {"species": (rows, 3), **numbers}
                 assert max(largest_difference(found[name], judge[name]) for name in judge) < 1e-5
             assert 1000 < float(judge["weight"].mean()) < 9000, "in the units of the data"
+            assert bool(((judge["age.low"] < judge["age"]) & (judge["age"] < judge["age.high"])).all())
 
 
 @pytest.mark.parametrize(
     ("answers", "words", "noises"),
     [
-        ("both", "species | size, island, eggs", 2),
-        ("bound", "species, z | size, island, eggs, mass", 1),
+        ("both", "species | size, island, eggs, photo", 2),
+        ("bound", "species, z | size, island, eggs, mass, photo", 1),
         ("recognition", "z | size, eggs, species, island, weight", 0),
+        ("recognition", "weight | size, species", 0),
         ("recognition", "weight | species, z", 0),
         ("recognition", "size, eggs | species, z, island", 0),
     ],
@@ -105,27 +142,40 @@ def test_code_says_what_the_model_says(birds: Path, answers: str, words: str, no
 
 
 def test_predict_says_the_same_of_a_table(birds: Path) -> None:
-    # of the answers only q's own to weight has no noise in it
-    rows = [bird(number, labels=False) for number in range(9)]
-    write_csv(birds / "new.csv", rows)
+    """Two kinds of label, an interval, blanks and pictures, at the run's temperature: predict and the three files."""
+    rows = [bird_with_photo(number, labels=False) for number in range(20)]
+    write_csv(birds / "new.csv", rows, COLUMNS)
     done = CliRunner().invoke(app, ["predict", str(birds / "run"), str(birds / "new.csv"), "-o", str(birds / "a.csv")])
     assert done.exit_code == 0, done.output
-    file = birds / "out" / "species_weight_given_size_island_eggs.onnx"
-    facts = json.loads(onnx_metadata(file)["graphspec"])
-    assert facts["inputs"]["size"]["columns"] == ["bill", "wing"]
+    stem = birds / "out" / STEM
+    facts = json.loads(onnx_metadata(Path(f"{stem}.onnx"))["graphspec"])
+    assert facts["inputs"]["size"]["columns"] == ["bill", "wing"] and not any("noise" in i for i in facts["inputs"])
     numbers = [
         [float(row[name]) if row[name] not in ("", "unknown") else np.nan for name in ("bill", "wing")] for row in rows
     ]
+    photos = np.stack([np.asarray(Image.open(birds / "photos" / row["file"])) for row in rows])
     values = {
         "size": torch.tensor(numbers, dtype=torch.float32),
         "island": torch.tensor([facts["inputs"]["island"]["classes"].index(row["island"]) for row in rows]),
-        "eggs": torch.tensor([float(row["eggs"]) for row in rows]),
+        "eggs": torch.tensor([np.nan if row["eggs"] == "-1" else float(row["eggs"]) for row in rows]),
+        "photo": torch.from_numpy(photos[:, None]).float() / 255,
     }
-    noise = {name: torch.zeros(9, *told["shape"][1:]) for name, told in facts["inputs"].items() if "noise" in told}
-    found = onnx_answers(file)({**values, **noise})["weight"]
+    assert bool(values["size"].isnan().any()) and bool(values["eggs"].isnan().any())
     with (birds / "a.csv").open() as table:
-        told = torch.tensor([float(row["mass"]) for row in csv.DictReader(table)])
-    assert largest_difference(found, told) < 1e-5
+        told = list(csv.DictReader(table))
+    names = {"weight": "mass", "age": "years", "age.low": "years.low", "age.high": "years.high"}
+    said = {name: torch.tensor([float(row[column]) for row in told]) for name, column in names.items()}
+    classes = facts["outputs"]["species"]["classes"]
+    said["species"] = torch.tensor([[float(row[f"kind={name}"]) for name in classes] for row in told])
+    with torch.no_grad():
+        program, emitted = torch.export.load(f"{stem}.pt2").module(), query_module(birds / "out" / "model.py")
+        for found in (onnx_answers(Path(f"{stem}.onnx"))(values), program(**values), emitted(**values)):
+            assert {*found} == {*said}
+            assert max(largest_difference(found[name], said[name]) for name in said) < 1e-5
+    raw = open_predictor(birds / "run").predict(birds / "new.csv", raw=True)
+    raw = np.stack([np.asarray(raw[f"kind={name}"], np.float64) for name in classes], 1)
+    assert largest_difference(torch.from_numpy(TEMPERATURE.applied(raw)).float(), said["species"]) < 1e-5
+    assert np.abs(raw - said["species"].numpy()).max() > 1e-3, "the temperature does something"
 
 
 def onnx_metadata(path: Path) -> dict[str, str]:
@@ -142,7 +192,7 @@ def test_the_folder_tells_itself_and_nothing_of_this_machine(birds: Path) -> Non
     assert "To be written by the author" in card and "fingerprint" in card and "labels of species" in card
     assert "size enters as (value - mean) / scale: mean [" in card
     assert "classes in order: Adelie, Gentoo, Chinstrap" in readme and "NaN where blank" in readme
-    told = onnx_metadata(out / "species_weight_given_size_island_eggs.onnx")
+    told = onnx_metadata(out / f"{STEM}.onnx")
     assert json.loads(told["classes.species"]) == ["Adelie", "Gentoo", "Chinstrap"]
     for path in out.iterdir():
         content = path.read_bytes()
@@ -204,11 +254,19 @@ def test_a_folder_of_somebody_else_is_left_alone(birds: Path) -> None:
     assert done.exit_code == 1 and "`export` did not write it" in done.output
 
 
-def test_a_temperature_is_told_and_not_applied(birds: Path) -> None:
-    used = replace(use_run(birds / "run"), temperatures={"species": Temperature(2.0, 40, True, (1.0, 0.8))})
-    facts = query_facts(used, exported_query(used, QUERY, 8))
+def test_a_temperature_and_what_has_no_interval_are_told(birds: Path) -> None:
+    used = use_run(birds / "run")
+    facts = query_facts(used, exported_query(used, QUERY, 8, 0.5))
     assert facts["outputs"]["species"]["temperature"] == 2.0 and "temperature" not in facts["outputs"]["weight"]
-    assert any("power 0.5 and normalize" in line for line in as_lines(facts))
+    assert [facts["outputs"][f"age.{end}"]["level"] for end in ("low", "high")] == [0.25, 0.75]
+    lines = as_lines(facts)
+    assert any("at the temperature 2" in line and "`species`" in line for line in lines)
+    assert any("`weight`" in line and "without an interval" in line for line in lines)
+    assert any("`age.low` [rows] float32: 25 % quantile" in line for line in lines)
+    card = (birds / "out" / "model_card.md").read_text()
+    assert "probabilities of species at the temperature 2, p^(1/2) normalised, fitted on 150 validation rows" in card
+    unused = replace(used, temperatures={"species": replace(TEMPERATURE, used=False)})
+    assert "temperature" not in query_facts(unused, exported_query(unused, QUERY, 8))["outputs"]["species"]
 
 
 def test_without_onnx_the_extra_is_named(birds: Path, monkeypatch: pytest.MonkeyPatch) -> None:

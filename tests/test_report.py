@@ -44,6 +44,21 @@ def test_the_page_shows_what_the_folder_holds(run: Run) -> None:
     assert page.count("data:image/png;base64,") >= 1, "the curves, drawn though training drew no figures"
 
 
+def test_the_page_tells_the_temperature_of_its_probabilities(run: Run) -> None:
+    fitted = {"temperature": 1.5, "rows": 120, "used": True, "log_loss": [0.9, 0.75]}
+    run.manifest_file.write_text(json.dumps(run.manifest() | {"calibration": {"y": fitted}}))
+    path = run.folder / "evaluation-test.json"
+    report = json.loads(path.read_text())
+    report["variables"]["y"]["calibrated"] = {**fitted, "log_loss": 0.755, "calibration": 0.0123}
+    path.write_text(json.dumps(report))
+    page = page_of(run)
+    assert "probabilities of y at the temperature 1.5, p^(1/1.5) normalised, fitted on 120 validation rows" in page
+    assert "at the temperature 1.5 log loss 0.755 and calibration error 0.0123" in page
+    fitted["used"] = False
+    run.manifest_file.write_text(json.dumps(run.manifest() | {"calibration": {"y": fitted}}))
+    assert "probabilities of y are the model&#39;s own: no clear gain" in page_of(run)
+
+
 def test_the_page_needs_nothing_else(run: Run) -> None:
     page = page_of(run)
     addresses = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"'\s>)]+)""", page)

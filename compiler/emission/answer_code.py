@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
+
 from compiler.emission.emission_plan import EmissionPlan, TensorKind
 from compiler.emission.plan_function import FunctionWriter
 from compiler.emission.query_plans import AnswerPlan, Question, features_read, plans_for, shows_classes, variables_read
 from compiler.emission.row_groups import elements_first_lines, feature_lines, given_lines
 from compiler.emission.text import block, docstring, shape_text
 from compiler.families.entry import call
+from compiler.plan.ops.spreading import standard_numbers
 from compiler.plan.plan import Line, Plan
 from compiler.symbolic.answer_text import LEAST_DRAWS
 from compiler.symbolic.schedules import ObjectiveWeights
@@ -38,7 +41,8 @@ class AnswerWriter(FunctionWriter):
     def _special(self) -> Mapping[str, Callable[[Line], Expression]]:
         """Estimates of gradients leave the value as it is."""
         value: Callable[[Line], Expression] = lambda line: self.code(line.inputs[0])  # noqa: E731
-        own = {"scores": value, "weigh_draws": value, "reweighted": value, "mean_value": self._mean_value}
+        own = {"scores": value, "weigh_draws": value, "reweighted": value, "mean_value": self._mean_value,
+               "own_ends": self._own_ends}  # fmt: skip
         return {**super()._special, **own}
 
     def _mean_value(self, line: Line) -> Expression:
@@ -52,6 +56,17 @@ class AnswerWriter(FunctionWriter):
             return found  # type: ignore[no-any-return]
         return call(entry.mean, inputs, extras)  # type: ignore[return-value]
 
+    def _own_ends(self, line: Line) -> Expression:
+        """Both ends of a distribution's interval: what its draws are where their standard number is a quantile."""
+        entry, extras = self.modules.family(line.options["factor"])
+        values: Any = [self.code(value) for value in line.inputs]
+        levels = torch.tensor(line.options["levels"], dtype=torch.float64)
+        at = (
+            Expression(f"torch.full_like({values[0]}, {number!r})")
+            for number in standard_numbers(entry, levels).tolist()
+        )
+        return Expression(", ".join(str(entry.sampled(number, values, extras)) for number in at))  # type: ignore[arg-type]
+
 
 def write_answer(plan: EmissionPlan, noisy: frozenset[str], question: Question, name: str) -> list[str]:
     """The functions that answer a question; the last is called `name`. Raises ValueError for what has no code."""
@@ -63,6 +78,7 @@ def write_answer(plan: EmissionPlan, noisy: frozenset[str], question: Question, 
     held = {each.target for each in plans if each.way == "bound"}
     read = [name for name in variables_read(plan.graphs, plans, features) if name not in held]
     body, apart, answers = list[str](), list[str](), dict[str, list[str]]()
+    targets = {each.name: each.target for each in plans}
     needed: set[tuple[str, TensorKind]] = set()
     for whole in dict.fromkeys(id(each.plan) for each in plans if each.way == "value"):
         own = [each for each in plans if id(each.plan) == whole]
@@ -70,16 +86,16 @@ def write_answer(plan: EmissionPlan, noisy: frozenset[str], question: Question, 
         body += writer.statements()
         needed |= {*writer.arguments}
         for each in own:
-            answers.setdefault(each.target, []).append(str(writer.code(each.result)))
+            answers.setdefault(each.name, []).append(str(writer.code(each.result)))
         needed |= {*writer.arguments}
     for each in plans:
         if each.way == "bound":
             function, wants, call = _bound(plan, noisy, each, question)
             apart.append(function)
             needed |= wants
-            answers.setdefault(each.target, []).append(call)
+            answers.setdefault(each.name, []).append(call)
     head = _head(plan, noisy, read, features_read(plan.graphs, plans, features), needed, question)
-    listed = [f"{text_of(target)}: {_expanded(plan, target, codes)}" for target, codes in answers.items()]
+    listed = [f"{text_of(name)}: {_expanded(plan, targets[name], codes)}" for name, codes in answers.items()]
     inputs = "\n".join(f"    {n} {shape_text(plan.graphs.variables[n].row_shape, 'B')}" for n in read)
     told = docstring(f"{', '.join(question.targets)} of each row, in the units of the model.\n\nrows:\n{inputs}")
     code = block(

@@ -26,10 +26,17 @@ class Scale:
     logarithm: bool = False
 
 
+def at_temperature(probabilities: Tensor, temperature: float) -> Tensor:
+    """p^(1/T), normalised over the classes, which come last."""
+    logs = probabilities.double().clamp_min(torch.finfo(torch.float64).tiny).log()
+    return torch.softmax(logs / temperature, -1).to(probabilities)
+
+
 @dataclass(frozen=True)
 class QueryText:
     """What a module of a query takes and gives: facts and noise by argument, and what it blanks. scales: of variables
-    that the model has in other units than the data."""
+    that the model has in other units than the data. temperatures: of labels whose probabilities are not the model's.
+    outputs: the variable of each answer, by the answer's name (`weight.low`)."""
 
     question: Question
     title: str
@@ -37,12 +44,16 @@ class QueryText:
     draws: Mapping[str, Draw]
     blank: tuple[str, ...]
     scales: Mapping[str, Scale]
+    temperatures: Mapping[str, float]
+    outputs: Mapping[str, str]
 
     def code(self, plan: EmissionPlan, noisy: frozenset[str]) -> Sequence[str]:
         """The functions, the class and what opens it. Raises ValueError for what has no code."""
         function = plan.names.fresh("answer")
         answer = write_answer(plan, noisy, self.question, function)
-        return [*answer, inspect.getsource(GivenNoise), self._class(plan, function), OPEN]
+        copied = [inspect.getsource(GivenNoise)]
+        copied += [inspect.getsource(at_temperature)] if self.temperatures else []
+        return [*answer, *copied, self._class(plan, function), OPEN]
 
     def _class(self, plan: EmissionPlan, function: str) -> str:
         arguments = [f"{each}: Tensor" for each in (*self.inputs.values(), *self.draws)]
@@ -50,7 +61,7 @@ class QueryText:
         rows = [f"{text_of(name)}: {self._to_model(plan, name, own)}" for name, own in self.inputs.items()]
         rows += [f"{text_of(name)}: {_blank(plan, name, first)}" for name in self.blank]
         noise = [f"{text_of(tuple(draw))}: {name}" for name, draw in self.draws.items()]
-        found = [f"{text_of(t)}: {self._to_data(plan, t)}" for t in self.question.targets]
+        found = [f"{text_of(name)}: {self._to_data(plan, name)}" for name in self.outputs]
         forward = block(
             f"def forward(self, {', '.join(arguments)}) -> dict[str, Tensor]:",
             docstring(self._told(plan), 2),
@@ -87,15 +98,16 @@ class QueryText:
             return f"((({value}.clamp_min(1e-30)).log() - self.{name}_mean) / self.{name}_std).exp().to({own})"
         return f"(({value} - self.{name}_mean) / self.{name}_std).to({own})"
 
-    def _to_data(self, plan: EmissionPlan, target: str) -> str:
-        code = f"found[{text_of(target)}]"
+    def _to_data(self, plan: EmissionPlan, name: str) -> str:
+        code, target = f"found[{text_of(name)}]", self.outputs[name]
+        if target in self.temperatures:
+            return f"at_temperature({code}, {self.temperatures[target]!r})"
         if target not in self.scales or shows_classes(plan.graphs, target):
             return code
-        if self.scales[target].logarithm:
-            code = f"{code}.clamp_min(1e-30).log()"
-        moved = f"({code}.double() * self.{target}_std + self.{target}_mean)"
+        moved = f"{code}.clamp_min(1e-30).log()" if self.scales[target].logarithm else code
+        moved = f"({moved}.double() * self.{target}_std + self.{target}_mean)"
         moved = f"{moved}.exp()" if self.scales[target].logarithm else moved
-        return f"{moved}.to(found[{text_of(target)}])"
+        return f"{moved}.to({code})"
 
 
 def _blank(plan: EmissionPlan, name: str, first: str) -> str:
@@ -126,7 +138,9 @@ def draws_of(model: Model, question: Question) -> tuple[Draw, ...]:
     return tuple(noise.asked)
 
 
-def query_text(model: Model, question: Question, title: str, scales: Mapping[str, Scale]) -> QueryText:
+def query_text(
+    model: Model, question: Question, title: str, scales: Mapping[str, Scale], temperatures: Mapping[str, float]
+) -> QueryText:
     """What a query takes: of its facts those that the answer depends on; noise where draws are made; all else that a
     network reads and no row tells is blank. Raises ValueError for what has no code, and (`missing`) where something is
     read that must be told."""
@@ -140,7 +154,9 @@ def query_text(model: Model, question: Question, title: str, scales: Mapping[str
     draws = {names.fresh(f"noise_{draw.name}"): draw for draw in draws_of(model, question)}
     blank = tuple(name for name in read if name not in question.facts)
     shown = {name: scale for name, scale in scales.items() if name in (*inputs, *question.targets)}
-    return QueryText(question, title, inputs, draws, blank, shown)
+    fitted = {} if question.generative else {t: temperatures[t] for t in question.targets if t in temperatures}
+    outputs = {each.name: each.target for each in plans}
+    return QueryText(question, title, inputs, draws, blank, shown, fitted, outputs)
 
 
 OPEN = '''

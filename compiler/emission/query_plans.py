@@ -8,14 +8,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from compiler.families.entry import FamilyEntry
 from compiler.model.model import Model
 from compiler.plan.plan import Plan, Value, needed_lines
 from compiler.plan.questions import Walk
-from compiler.plan.summaries import plan_summaries
+from compiler.plan.summaries import Levels, plan_summaries
 from compiler.plan.verify import verify
 from compiler.symbolic.answer_text import LEAST_DRAWS
 from compiler.symbolic.lowering import one_program_for_all
-from compiler.symbolic.program import Pattern
+from compiler.symbolic.program import Pattern, Program
 from graphspec.graphs.graph import Factor, Graphs
 from graphspec.language.objective import AnswerBy
 
@@ -23,13 +24,15 @@ from graphspec.language.objective import AnswerBy
 @dataclass(frozen=True)
 class Question:
     """What is asked of each row. generative: p answers, from the parents of what is asked; else q does, and labels as
-    `by` says. samples: joint draws of what is neither enumerated nor read off a distribution."""
+    `by` says. samples: joint draws of what is neither enumerated nor read off a distribution. levels: shares below the
+    ends of intervals of labels that are numbers."""
 
     targets: tuple[str, ...]
     facts: tuple[str, ...]
     generative: bool = False
     samples: int = 100
     by: Mapping[str, AnswerBy] = field(default_factory=dict)
+    levels: Levels | None = None
 
     def way(self, target: str) -> AnswerBy:
         """What answers a target that is hidden."""
@@ -38,13 +41,19 @@ class Question:
 
 @dataclass(frozen=True)
 class AnswerPlan:
-    """target: what is answered, by `result` of the plan. held: the target's value is given to the plan, whose result is
-    the bound."""
+    """target: what is answered, by `result` of the plan. way "bound": the target's value is given to the plan, whose
+    result is the bound. part: an end of the target's interval, "low" or "high"."""
 
     target: str
     plan: Plan
     result: Value
     way: Literal["value", "bound"]
+    part: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of what a file gives: `weight`, `weight.low`."""
+        return f"{self.target}.{self.part}" if self.part else self.target
 
 
 def pattern_for(graphs: Graphs, labels: Collection[str]) -> Pattern:
@@ -68,8 +77,13 @@ def plans_for(model: Model, question: Question) -> list[AnswerPlan]:
     by_q = [name for name in question.targets if question.way(name) != "bound"]
     if by_q:
         program, _ = compiled.program(pattern_for(graphs, labels), question.samples)
-        plan = plan_summaries(program, dict.fromkeys(by_q), compiled.features, None, ())
-        found += [AnswerPlan(name, plan, plan.results[f"posterior {name}"], "value") for name in by_q]
+        entries: dict[str, FamilyEntry | None] = dict.fromkeys(by_q)
+        entries |= _with_ends(model, question, program)
+        plan = plan_summaries(program, entries, compiled.features, question.levels, ())
+        for name in by_q:
+            found.append(AnswerPlan(name, plan, plan.results[f"posterior {name}"], "value"))
+            ends = [(part, plan.results.get(f"{part} {name}")) for part in ("low", "high")]
+            found += [AnswerPlan(name, plan, end, "value", part) for part, end in ends if end is not None]
     for name in (name for name in question.targets if question.way(name) != "recognition"):
         if graphs.variables[name].row_shape:
             raise ValueError(f"{name} has several elements, each of which the bound answers with the others hidden")
@@ -77,6 +91,20 @@ def plans_for(model: Model, question: Question) -> list[AnswerPlan]:
         whole = compiled.plan(pattern_for(graphs, [*labels, name]), samples)
         total = replace(whole, results={"total": whole.results["total"]}, terms={})
         found.append(AnswerPlan(name, replace(total, lines=needed_lines(total)), total.results["total"], "bound"))
+    return found
+
+
+def _with_ends(model: Model, question: Question, program: Program) -> dict[str, FamilyEntry | None]:
+    """Of labels that are numbers those of which q's own distribution tells an interval, with its family: no mixture
+    over what is hidden, no draws."""
+    found: dict[str, FamilyEntry | None] = {}
+    for name in question.targets if question.levels else ():
+        if model.graphs.variables[name].role != "supervised" or name in model.graphs.exact:
+            continue
+        entry = model.compiled.modules.family(f"recognition.{name}")[0]
+        lines = plan_summaries(program, {name: entry}, model.compiled.features, question.levels, ()).lines
+        if any(line.op == "own_ends" for line in lines):
+            found[name] = entry
     return found
 
 

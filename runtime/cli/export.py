@@ -23,6 +23,9 @@ def export(
     samples: Annotated[
         int, typer.Option("--samples", min=1, metavar="S", help="Draws of what can be neither summed nor computed.")
     ] = 100,
+    interval: Annotated[
+        float, typer.Option("--interval", min=0.01, max=0.999, help="What `.low` and `.high` of a number enclose.")
+    ] = 0.9,
     checkpoint: CheckpointOption = "best",
     data_dir: DataDirOption = None,
     allow_python: AllowPythonOption = False,
@@ -31,7 +34,8 @@ def export(
 
     Example:  graphspec export runs/digits -o digits-model --query "y | x"
 
-    The query takes and gives values in the data's units, for any number of rows, and answers as `predict` does. It is
+    The query takes and gives values in the data's units, for any number of rows, and answers as `predict` does, at the
+    temperature that validation rows told; of a number also its interval where q's own distribution tells it. It is
     deterministic; where draws are made, their noise is an input. Each file is run beside the model before it is given
     out. ONNX needs the extra `export`: pip install -e '.[export]'
     """
@@ -39,7 +43,7 @@ def export(
     from runtime.predicting.used_run import use_run
 
     used = use_run(run, checkpoint=checkpoint, device="cpu", data_dir=data_dir, allow_python=allow_python)
-    found = export_run(used, output, query, samples)
+    found = export_run(used, output, query, samples, interval)
     for note in found.notes:
         tell(f"note: {note}")
     for name in found.files:

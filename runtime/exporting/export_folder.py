@@ -48,14 +48,17 @@ class Exported:
     notes: tuple[str, ...]
 
 
-def export_run(used: UsedRun, folder: Path, words: str | None = None, samples: int = 100) -> Exported:
-    """Write the folder. RunError for what cannot be asked or written, SpecError (GS090) for what has no code."""
+def export_run(
+    used: UsedRun, folder: Path, words: str | None = None, samples: int = 100, interval: float = 0.9
+) -> Exported:
+    """Write the folder. interval: the share between the ends of a number. RunError for what cannot be asked or written,
+    SpecError (GS090) for what has no code."""
     _refuse_folder(folder)
     refuse_users_own(folder, used.model.graphs, used.run.spec_path, used.data_dir)
     query, facts = None, dict[str, Any]()
     if words is not None:
         require_onnx()
-        query = exported_query(used, words, samples)
+        query = exported_query(used, words, samples, interval)
         facts = query_facts(used, query)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as aside:

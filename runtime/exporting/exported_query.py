@@ -13,6 +13,7 @@ from graphspec.graphs.graph import Graphs
 from graphspec.reading.suggestions import did_you_mean, few
 from runtime.errors import RunError
 from runtime.exporting.query_words import names_in_query
+from runtime.predicting.row_answers import AskedFor
 from runtime.predicting.used_run import UsedRun
 
 LONGEST_NAME = 40
@@ -38,8 +39,9 @@ class ExportedQuery:
         return f"{', '.join(self.text.question.targets)} | {', '.join(self.text.inputs)}"
 
 
-def exported_query(used: UsedRun, words: str, samples: int) -> ExportedQuery:
-    """The query as it can be written. RunError says what it would need, or why it cannot be."""
+def exported_query(used: UsedRun, words: str, samples: int, interval: float = 0.9) -> ExportedQuery:
+    """The query as it can be written. interval: the share between the ends of a number's interval. RunError says what
+    it would need, or why it cannot be."""
     targets, facts = (tuple(_variable(used, name) for name in names) for names in names_in_query(words))
     graphs = used.model.graphs
     _refuse_roles(graphs, targets, facts)
@@ -50,11 +52,13 @@ def exported_query(used: UsedRun, words: str, samples: int) -> ExportedQuery:
         told = f"'{', '.join(targets)} | {', '.join(graphs.observed)}'"
         raise RunError(f"{latents[0]} is a fact, and q infers it", f"leave it out: {told}")
     answers = graphs.spec.objective.answers
-    question = Question(targets, facts, generative, samples, {t: answers[t] for t in targets if t in answers})
+    by, levels = {t: answers[t] for t in targets if t in answers}, AskedFor(interval=interval).levels
+    question = Question(targets, facts, generative, samples, by, levels)
     scales = {name: Scale(u.mean, u.std, u.logarithm) for name, u in used.units.items()}
+    temperatures = {name: fitted.value for name, fitted in used.temperatures.items() if fitted.used}
     title = f"`{', '.join(targets)} | {', '.join(facts)}`, in the units of the data."
     try:
-        text = query_text(used.model, question, title, scales)
+        text = query_text(used.model, question, title, scales, temperatures)
     except ValueError as error:
         raise RunError(f"{words!r} cannot be exported: {error}", "`graphspec predict` answers it") from None
     _refuse_untold(graphs, words, text)

@@ -9,6 +9,7 @@ from compiler.emission.query_class import QueryText
 from compiler.emission.query_noise import Draw
 from compiler.emission.query_plans import shows_classes
 from compiler.model.model import Model
+from compiler.model.row_summaries import summarize_rows
 from compiler.tensors import blanks
 from compiler.tensors.noise import Noise
 from runtime.predicting.used_run import UsedRun
@@ -52,12 +53,22 @@ def model_answers(used: UsedRun, text: QueryText, values: Mapping[str, Tensor]) 
                 if name not in rows:
                     variable = model.graphs.variables[name]
                     rows[name] = blanks.blank(variable, count, model.dtype, torch.device("cpu"))
-            ways = {target: question.way(target) for target in question.targets}
-            found = {
-                target: model.predict(target, rows, samples=question.samples, noise=noise, by=way)
-                for target, way in ways.items()
-            }
-    return {target: _to_data(used, target, value) for target, value in found.items()}
+            found = _of_q(model, text, rows, noise)
+    return {name: _to_data(used, text, name, value) for name, value in found.items()}
+
+
+def _of_q(model: Model, text: QueryText, rows: Mapping[str, Tensor], noise: Noise) -> dict[str, Tensor]:
+    question, found = text.question, dict[str, Tensor]()
+    for target in question.targets:
+        way = question.way(target)
+        found[target] = model.predict(target, rows, samples=question.samples, noise=noise, by=way)
+    numbers = [target for target in question.targets if f"{target}.low" in text.outputs]
+    if numbers:
+        told = summarize_rows(
+            model, rows, numbers, samples=question.samples, noise=noise, levels=question.levels, by="recognition"
+        )
+        found |= {f"{name}.{part}": told[f"{part} {name}"] for name in numbers for part in ("low", "high")}
+    return {name: found[name] for name in text.outputs}
 
 
 def _of_p(model: Model, targets: Sequence[str], rows: Mapping[str, Tensor], noise: Noise) -> dict[str, Tensor]:
@@ -88,6 +99,10 @@ def _to_model(used: UsedRun, name: str, value: Tensor, dtype: torch.dtype) -> Te
     return value.to(dtype) if value.is_floating_point() else value
 
 
-def _to_data(used: UsedRun, target: str, value: Tensor) -> Tensor:
+def _to_data(used: UsedRun, text: QueryText, name: str, value: Tensor) -> Tensor:
+    """At the run's temperature, and in the data's units."""
+    target = text.outputs[name]
     units = used.units.get(target)
+    if target in text.temperatures:
+        return torch.from_numpy(used.temperatures[target].applied(value.numpy()))
     return value if units is None or shows_classes(used.model.graphs, target) else units.to_data(value)

@@ -12,6 +12,7 @@ from runtime.exporting.exported_query import ExportedQuery
 from runtime.exporting.query_facts import as_lines
 from runtime.predicting.used_run import UsedRun
 from runtime.runs.records import read_object
+from runtime.runs.run_words import error_words, status_words, temperature_words
 
 MARK = "Written by `graphspec export`."
 MOST_SCALES = 24
@@ -29,7 +30,8 @@ def model_card(used: UsedRun, objective: Explanation) -> str:
     parts += ["## Intended use", "", AUTHOR, "", "## Model", "", "```", *_factors(graphs), "```", ""]
     parts += [f"{sum(p.numel() for p in used.model.parameters()):,} parameters.", ""]
     parts += ["## Data", "", *_data(manifest), *_scales(used), "", "## Training", "", *_training(manifest), ""]
-    parts += ["## Figures", "", *_figures(used), "", "## Objective", "", "```", as_text(objective).rstrip(), "```", ""]
+    parts += ["## Figures", "", *_figures(used), *_temperatures(used), ""]
+    parts += ["## Objective", "", "```", as_text(objective).rstrip(), "```", ""]
     return "\n".join(parts)
 
 
@@ -72,11 +74,9 @@ def _scales(used: UsedRun) -> list[str]:
 
 def _training(manifest: Mapping[str, Any]) -> list[str]:
     versions = manifest.get("versions") or {}
-    epochs, best = manifest.get("epochs", "?"), manifest.get("best_epoch")
-    chosen = f", weights of epoch {best}" if best is not None else ""
     seconds = manifest.get("wall_seconds") or 0.0
     return [
-        f"- {epochs} epochs{chosen}, {seconds:.0f} s, seed {manifest.get('seed', '?')}",
+        f"- {status_words(manifest)}; {seconds:.0f} s, seed {manifest.get('seed', '?')}",
         f"- graphspec {versions.get('graphspec', '?')}, torch {versions.get('torch', '?')}",
     ]
 
@@ -88,23 +88,21 @@ def _figures(used: UsedRun) -> list[str]:
     except (FileNotFoundError, RunError):
         return ["Not measured: `graphspec evaluate` measures the test rows."]
     lines = [f"On {report.get('rows', '?')} test rows:", ""]
-    for name, figures in (report.get("variables") or {}).items():
-        if figures.get("error") is None:
-            continue
-        if "interval" in figures:
-            low, high = figures["interval"]
-            constant = figures.get("majority_error")
-            beside = "" if constant is None else f"; always the commonest: {100 * constant:.2f} %"
-            lines.append(
-                f"- error of {name}: {100 * figures['error']:.2f} % (95 % interval {100 * low:.1f} to "
-                f"{100 * high:.1f}{beside})"
-            )
-        else:
-            lines.append(f"- error of {name}: {figures['error']:.4g}, root mean square, in the units of the data")
+    for name, words in error_words(report.get("variables") or {}).items():
+        within = f", 95 % interval {words.interval}" if words.interval else ""
+        constant = f"; a constant answer: {words.constant}" if words.constant else ""
+        further = f"; {words.further}" if words.further else ""
+        lines.append(f"- error of {name}: {words.error}{within}{constant}{further}")
     if isinstance(report.get("elbo"), float):
         lines.append(f"- bound: {report['elbo']:.3f} nats a row")
     lines += [f"- warning: {text}" for text in report.get("warnings") or ()]
     return lines
+
+
+def _temperatures(used: UsedRun) -> list[str]:
+    """Of these weights; none where they are not those that temperatures were fitted to."""
+    fitted = {name: fitted.to_json() for name, fitted in used.temperatures.items()}
+    return [f"- {told}" for told in temperature_words(fitted)]
 
 
 def read_me(name: str, query: ExportedQuery | None, facts: Mapping[str, Any], pips: Sequence[str]) -> str:

@@ -17,17 +17,31 @@ def query_facts(used: UsedRun, query: ExportedQuery) -> dict[str, Any]:
         kind = "standard normal" if draw.kind == "normal" else "uniform in (0, 1)"
         inputs[name] = {"shape": ["rows", *draw.lead, *draw.event], "dtype": "float32", "noise": kind}
     outputs: dict[str, Any] = {}
-    for target in text.question.targets:
+    for name, target in text.outputs.items():
         told = _described(used, target, fact=False)
         if shows_classes(graphs, target):
             variable = graphs.variables[target]
             told |= {"shape": [*told["shape"], variable.support], "classes": list(variable.value_names)}
-        fitted = used.temperatures.get(target)
-        if fitted is not None and fitted.used and not text.question.generative:
-            told["temperature"] = fitted.value
-        outputs[target] = {**told, "holds": "probabilities" if shows_classes(graphs, target) else "mean"}
+        if target in text.temperatures:
+            told["temperature"] = text.temperatures[target]
+        outputs[name] = {**told, **_held(used, query, name)}
     by = "p" if text.question.generative else {t: text.question.way(t) for t in text.question.targets}
     return {"query": query.title, "by": by, "inputs": inputs, "outputs": outputs}
+
+
+def _held(used: UsedRun, query: ExportedQuery, name: str) -> dict[str, Any]:
+    """What the numbers of an output are; of a label without an interval, why."""
+    outputs, question = query.text.outputs, query.text.question
+    target = outputs[name]
+    if shows_classes(used.model.graphs, target):
+        return {"holds": "probabilities"}
+    if name != target and question.levels is not None:
+        level = question.levels[0 if name.endswith(".low") else 1]
+        return {"holds": f"{100 * level:g} % quantile", "level": level}
+    label = used.model.graphs.variables[target].role == "supervised" and not question.generative
+    without = label and f"{target}.low" not in outputs
+    note = "without an interval, which takes draws or a sum over what is hidden: `graphspec predict` tells it"
+    return {"holds": "mean", **({"note": note} if without else {})}
 
 
 def _described(used: UsedRun, name: str, *, fact: bool) -> dict[str, Any]:
@@ -76,8 +90,10 @@ def as_lines(facts: Mapping[str, Any]) -> list[str]:
                     ", .." if len(shown) < len(told["classes"]) else ""
                 )
             if "temperature" in told:
-                power = 1 / told["temperature"]
-                text += f"; the model's own: validation rows say to raise them to the power {power:.4g} and normalize"
+                text += (
+                    f"; at the temperature {told['temperature']:.4g} that validation rows tell: the model's own are "
+                    f"these to the power {told['temperature']:.4g}, normalised"
+                )
             if "blank" in told:
                 text += f"; {told['blank']} where blank"
             if "note" in told:

@@ -6,7 +6,7 @@ run belongs to. To: `Page`.
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from runtime.errors import RunError
 from runtime.figures.learning_curves import draw_curves
 from runtime.runs.records import read_object
 from runtime.runs.run_folder import Run, graphs_of
+from runtime.runs.run_words import ErrorWords, error_words, status_words, temperature_words
 
 if TYPE_CHECKING:
     from graphspec.graphs.graph import Graphs
@@ -84,6 +85,7 @@ class Page:
     plots: tuple[Embedded, ...]
     sweep: str
     notes: tuple[str, ...]
+    temperatures: tuple[str, ...]
 
 
 def page_of(run: Run) -> Page:
@@ -102,7 +104,7 @@ def page_of(run: Run) -> Page:
     return Page(
         name=str(manifest.get("name") or run.folder.resolve().name),
         description=graphs.spec.description or "",
-        status=_status(manifest),
+        status=status_words(manifest),
         graph=_inline(draw(graphs, "svg").decode()),
         objective=as_text(explain(graphs)),
         spec=written,
@@ -115,14 +117,8 @@ def page_of(run: Run) -> Page:
         plots=tuple(_plots(run)),
         sweep=_sweep(run),
         notes=tuple(map(str, manifest.get("notes") or ())),
+        temperatures=tuple(temperature_words(manifest.get("calibration") or {})),
     )
-
-
-def _status(manifest: Mapping[str, Any]) -> str:
-    epochs, asked = manifest.get("epochs"), manifest.get("epochs_asked")
-    best, by = manifest.get("best_epoch"), manifest.get("select")
-    told = f"{manifest.get('status', 'unknown')}: {epochs} of {asked} epochs"
-    return told + (f", the weights of epoch {best} chosen by {by}" if best is not None and by else "")
 
 
 def _inline(svg: str) -> str:
@@ -176,7 +172,7 @@ def _figures(split: str, report: Mapping[str, Any], variables: Mapping[str, Any]
         split=split,
         rows=int(report.get("rows") or 0),
         elbo=f"{elbo:.3f} nats a row" if isinstance(elbo, (int, float)) else "not a number",
-        errors=tuple(_error(name, figures) for name, figures in shown.items()),
+        errors=tuple(_row(name, words, shown[name]) for name, words in error_words(shown).items()),
         confusions=tuple(_confusions(shown, graphs)),
         latents=tuple(latents),
         remarks=tuple(map(str, [*(report.get("notes") or ()), *(report.get("warnings") or ())])),
@@ -184,25 +180,10 @@ def _figures(split: str, report: Mapping[str, Any], variables: Mapping[str, Any]
     )
 
 
-def _error(name: str, figures: Mapping[str, Any]) -> Mapping[str, str]:
-    """One label: shares in per cent, numbers in the data's units."""
-    share = "log_loss" in figures
-    told = {"name": name, "error": _amount(figures["error"], share), "rows": f"{figures.get('rows', 0):,}"}
-    low, high = figures.get("interval") or (None, None)
-    told["interval"] = "" if low is None or high is None else f"{_amount(low, share)} to {_amount(high, share)}"
-    told["constant"] = ""
-    if figures.get("majority_error") is not None:
-        told["constant"] = f"{_amount(figures['majority_error'], share)} (always {figures.get('majority')})"
-    told["labels"] = f"{figures['training_labels']:,}" if "training_labels" in figures else ""
-    rest = {"log_loss": "log loss", "calibration": "calibration error", "balanced_error": "balanced error",
-            "macro_f1": "macro F1", "mae": "mean absolute error", "r2": "R squared"}  # fmt: skip
-    found = [f"{said} {figures[key]:.3g}" for key, said in rest.items() if isinstance(figures.get(key), (int, float))]
-    told["rest"] = ", ".join(found)
-    return told
-
-
-def _amount(value: float, share: bool) -> str:
-    return f"{100 * value:.2f} %" if share else f"{value:.4g}"
+def _row(name: str, words: ErrorWords, figures: Mapping[str, Any]) -> Mapping[str, str]:
+    """One label, as a row of the table."""
+    labels = f"{figures['training_labels']:,}" if "training_labels" in figures else ""
+    return {"name": name, "rows": f"{figures.get('rows', 0):,}", "labels": labels, **asdict(words)}
 
 
 def _confusions(variables: Mapping[str, Any], graphs: "Graphs") -> Iterator[Confusion]:

@@ -1,12 +1,12 @@
 """A run in a few lines of HTML: what a notebook shows of it. Nothing of it raises: a run may be half written."""
 
 from html import escape
-from typing import Any
 
 from graphspec.diagnostics import SpecError
 from runtime.errors import RunError
 from runtime.runs.records import read_object
 from runtime.runs.run_folder import Run, graphs_of
+from runtime.runs.run_words import error_words, status_words
 
 
 def run_card(run: Run) -> str:
@@ -15,18 +15,10 @@ def run_card(run: Run) -> str:
         manifest = run.manifest()
     except RunError as error:
         return f"<p>{escape(str(error))}</p>"
-    lines = [("run", str(run.folder)), ("status", _status(manifest)), ("data", str(manifest.get("source", "")))]
+    lines = [("run", str(run.folder)), ("status", status_words(manifest)), ("data", str(manifest.get("source", "")))]
     lines += [(f"test error of {name}", text) for name, text in _errors(run)]
     table = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in lines if text)
     return f"<table>{table}</table>{_drawing(run)}"
-
-
-def _status(manifest: dict[str, Any]) -> str:
-    epochs, asked = manifest.get("epochs"), manifest.get("epochs_asked")
-    best = manifest.get("best_epoch")
-    told = str(manifest.get("status", "unknown"))
-    told += f", {epochs} of {asked} epochs" if epochs is not None else ""
-    return told + (f", best by {manifest.get('select')}: {best}" if best is not None else "")
 
 
 def _errors(run: Run) -> list[tuple[str, str]]:
@@ -34,11 +26,7 @@ def _errors(run: Run) -> list[tuple[str, str]]:
         variables = read_object(run.folder / "evaluation-test.json").get("variables", {})
     except (OSError, RunError):
         return []
-    found = {name: each for name, each in variables.items() if each.get("error") is not None}
-    return [
-        (name, f"{100 * each['error']:.2f} %" if "log_loss" in each else f"{each['error']:.4g} (root mean square)")
-        for name, each in found.items()
-    ]
+    return [(name, words.error) for name, words in error_words(variables).items()]
 
 
 def _drawing(run: Run) -> str:

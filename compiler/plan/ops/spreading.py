@@ -77,14 +77,14 @@ def own_ends(line: Line, modules: Modules) -> Run:
     def run(context: Context, *parameters: Tensor) -> tuple[Tensor, ...]:
         like = parameters[0]
         return tuple(
-            entry.sampled(_standard(entry, like.new_full((1,) * like.dim(), level)), parameters, extras)
+            entry.sampled(standard_numbers(entry, like.new_full((1,) * like.dim(), level)), parameters, extras)
             for level in levels
         )
 
     return laid_out(line.inputs, union(line), run, every=True)
 
 
-def _standard(entry: FamilyEntry, levels: Tensor) -> Tensor:
+def standard_numbers(entry: FamilyEntry, levels: Tensor) -> Tensor:
     """The standard numbers below which these shares lie."""
     return torch.special.ndtri(levels) if entry.noise_kind == NORMAL else levels
 
@@ -94,7 +94,7 @@ def _on_grid(entry: FamilyEntry, extras: Extras, parameters: Parameters) -> Tens
     for."""
     like = parameters[0]
     levels = (torch.arange(GRID, dtype=torch.float64, device=like.device) + 0.5) / GRID
-    standard = _standard(entry, levels)
+    standard = standard_numbers(entry, levels)
     if entry.noise_kind == NORMAL:
         standard = standard / standard.square().mean().sqrt()
     standard = standard.to(like.dtype).reshape(GRID, *(1,) * like.dim())
