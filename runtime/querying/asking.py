@@ -174,7 +174,10 @@ class Questions:
                 masks[node] = np.asarray(masks[node] & known)
                 if node in facts:
                     facts[node] = np.asarray(facts[node] & known)
-        ranged = frozenset(fact.variable.name for fact in question.facts if fact.sign not in (ROW, "="))
+        ranges = [fact for fact in question.facts if fact.sign not in (ROW, "=")]
+        ranged = {
+            f.variable.name: frozenset(e for g in ranges if g.variable is f.variable for e in g.which) for f in ranges
+        }
         weighing = {n: m for n, m in facts.items() if n in scene.nodes and scene.nodes[n].weighs}
         return Told({n: m for n, m in masks.items() if n in scene.nodes}, weighing, ranged)
 

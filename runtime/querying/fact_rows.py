@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ class _NamedColumns(UsedRun):
         return self._graphs
 
     def may_be_blank(self, name: str) -> bool:
-        return True
+        variable = self.model.graphs.by_row.variables[name]
+        return len(self.named[name]) < prod(variable.shape) or variable.missing or variable.role == "supervised"
 
 
 def rows_of(

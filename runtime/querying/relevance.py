@@ -29,11 +29,11 @@ Elements = NDArray[np.bool_]
 @dataclass(frozen=True)
 class Told:
     """Which elements are known, the same in some rows. given: by node [*shape], set ones included; weighing: of those
-    the facts, whose densities count. ranged: nodes about which a range is known."""
+    the facts, whose densities count. ranged: flat numbers of the elements of which a range is known."""
 
     given: Mapping[str, Elements]
     weighing: Mapping[str, Elements]
-    ranged: frozenset[str]
+    ranged: Mapping[str, frozenset[int]]
 
     def whole(self, name: str) -> bool:
         """All elements have a value."""
@@ -172,7 +172,8 @@ def _size(
         if told.whole(name):
             fixed.add(name)
             continue
-        own = frozenset(axis_of(name, e) for e in told.hidden(node) if name in inner or e in asked.get(name, ()))
+        alone = {*asked.get(name, ()), *told.ranged.get(name, ())}
+        own = frozenset(axis_of(name, e) for e in told.hidden(node) if name in inner or e in alone)
         if name in summed:
             sizes |= dict.fromkeys(own, node.variable.support or 1)
             scopes += [above | {axis} for axis in own]

@@ -105,7 +105,8 @@ class WorldFigures:
             axis = axis_of(node.name, element)
             found = summed_out(self.worlds.tables, (axis,)).values
         else:
-            values = self.worlds.read(frame, name)
+            known = node is not None and node.name not in self.worlds.values  # nothing reads the elements beside it
+            values = self.worlds.constant(name) if known else self.worlds.read(frame, name)
             weights = summed_out([*self.worlds.tables, _nothing(values)], values.axes)
             flat = values.values.reshape(*values.lead, -1)[..., element]
             every = torch.arange(support, dtype=torch.float64) + variable.minimum
@@ -174,7 +175,8 @@ class WorldFigures:
         node, shape = self.node(frame, name), self.worlds.graphs.variables[name].shape
         units = self.worlds.units.get(name)
         if node is None or node.name in self.worlds.values:
-            values = self.worlds.read(frame, name)
+            known = node is not None and node.name not in self.worlds.values  # nothing reads the elements beside it
+            values = self.worlds.constant(name) if known else self.worlds.read(frame, name)
             weights = summed_out([*self.worlds.tables, _nothing(values)], values.axes).values
             shown = in_data_units(values, units, len(shape))
             rows, draws = self.worlds.rows, self.total.shape[1]

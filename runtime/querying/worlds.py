@@ -77,9 +77,10 @@ class Worlds(NodeFactors):
         variable, name = node.variable, node.name
         hidden, count = self.told.hidden(node), prod(variable.shape)
         inner = name in self.sums.inner
+        alone = {*self.asked.get(name, ()), *self.told.ranged.get(name, ())}
         flat = classes.values.reshape(*classes.lead, count, -1)
         for element in hidden:
-            if inner or element in self.asked.get(name, ()):
+            if inner or element in alone:
                 axis = axis_of(name, element)
                 axes = union((classes.axes, (axis,)))
                 whole = Spread((*classes.axes, axis), flat[..., element, :])
