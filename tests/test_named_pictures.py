@@ -220,6 +220,61 @@ def test_metadata_of_a_training_and_a_test_split(tmp_path: Path) -> None:
     assert not [one for one in checked(tmp_path, data, names) if one.severity == "error"]
 
 
+LINES = (
+    '{"file_name": "p 1.png", "kind": "bee", "angle": 1.5, "boxes": [[1, 2]]}',
+    "",
+    '{"file_name": "p 0.png", "kind": null}',
+    '{"angle": 2, "kind": "ant", "file_name": "p 2.png"}',
+)
+
+
+def json_lines(folder: Path, *lines: str) -> None:
+    (folder / "set" / "metadata.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_json_lines_are_the_same_table(tmp_path: Path) -> None:
+    made = pictures(tmp_path, 3, "set")
+    json_lines(tmp_path, *LINES)
+    prepared = read(tmp_path, source="set", column={"column": "file_name", "folder": None})
+    assert torch.equal(prepared.training.values["x"][0, 0], torch.from_numpy(made[1]))
+    assert prepared.training.values["y"].tolist() == [1, -1, 0] and prepared.called(2) == "p 2.png"
+    graphs = graphs_for({"x": IMAGE, "y": LABEL, "angle": {"role": "supervised", "domain": "real"}}, {
+        "source": "set", "variables": {"x": "file_name", "y": "kind", "angle": "angle"}, "test": 0, "validation": 0,
+    })  # fmt: skip
+    angles = prepare(graphs, spec_path=tmp_path / "spec.yaml").training.values["angle"]
+    assert angles.nan_to_num(-1).flatten().tolist() == [1.5, -1, 2]
+    data = "{source: set, variables: {x: file_name, y: kind}, test: 0, validation: 0}"
+    assert not checked(tmp_path, data, KINDS)
+    commas = read(tmp_path, source="set", column={"column": "file_name", "folder": None}, decimal=",")
+    assert commas.training.values["y"].tolist() == [1, -1, 0], "a decimal sign of tables changes no number here"
+    with ExitStack() as stack:
+        stack.enter_context(pytest.MonkeyPatch.context()).chdir(tmp_path)
+        (tmp_path / "hf.yaml").write_text(draft_from("hf", "set", ["kind"]), encoding="utf-8")
+        assert not [one for one in check_file("hf.yaml") if one.severity == "error"]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "told"),
+    [
+        ('{"file_name": "p 7.png", "kind": "ant"}', "GS088", "row 2: p 7.png"),
+        ('{"file_name": "p 2.png", "kind": "bea"}', "GS083", "row 2 (p 2.png)"),
+        ('{"file_name": null, "kind": "ant"}', "GS088", "blank in row 2"),
+        ('{"file_name": "p 2.png", "kind": ["ant"]}', "GS083", '[\\"ant\\"]'),
+        ('{"file_name": "p 2.png", "kind": "ant"', "GS088", "line 4 cannot be read"),
+        ('["p 2.png", "ant"]', "GS088", "line 4 is no JSON object"),
+        ('{"file_name": "p 2.png", "kind": "ant", "kind": "bee"}', "GS088", "'kind' is there twice"),
+    ],
+)
+def test_what_is_wrong_in_json_lines_is_told(tmp_path: Path, line: str, code: str, told: str) -> None:
+    pictures(tmp_path, 3, "set")
+    json_lines(tmp_path, *LINES[:3], line)
+    data = "{source: set, variables: {x: file_name, y: kind}, test: 0, validation: 0}"
+    found = next(one for one in checked(tmp_path, data, KINDS) if one.severity == "error")
+    assert told.replace('\\"', '"') in found.message and found.code == code, f"{found.code} {found.message}"
+    with pytest.raises(DataError):
+        read(tmp_path, source="set", column={"column": "file_name", "folder": None})
+
+
 # --- a run ---
 
 SPEC = """graphspec: 1

@@ -134,6 +134,10 @@ def test_pictures_are_named_by_file_and_shown(tmp_path: Path) -> None:
     assert all(each["row"].startswith("unlabelled/") and each["information"] == 0 for each in report["suggestions"])
     with Image.open(sheet) as picture:
         assert picture.width > 4 * 64
+    own = json.loads(suggest(str(run), "--count", "20", "--json").stdout)
+    assert own["suggestions"] and {each["row"] for each in own["suggestions"]} <= {
+        f"unlabelled/{n}.png" for n in range(8)
+    }
 
 
 def test_a_replay_adds_the_same_number_of_labels_either_way(tiny: Path) -> None:

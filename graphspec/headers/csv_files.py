@@ -1,4 +1,5 @@
-"""Rows of a .csv or .tsv file (or either as .gz) as they are read everywhere, and what its first rows tell.
+"""Rows of a .csv or .tsv file (or either as .gz, or a metadata.jsonl) as they are read everywhere, and what its first
+rows tell.
 
 Quotes are taken strictly: one that is never closed would swallow the rows after it, of which nobody would hear.
 """
@@ -9,11 +10,13 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO
 
 from graphspec.headers.columns import Column, Kind
+from graphspec.headers.json_lines import ENDING, json_header, json_rows
 from graphspec.headers.numbers import PLAIN_NUMBERS, NumberFormat
 from graphspec.headers.table import SourceError, Table
 from graphspec.reading.suggestions import counted
@@ -82,6 +85,9 @@ def csv_rows(path: Path, dialect: Dialect = PLAIN_DIALECT) -> Iterator[list[str]
 def _rows(path: Path, dialect: Dialect, lines: _Lines) -> Iterator[list[str]]:
     reader, skipped = None, 0
     try:
+        if path.suffix.lower() == ENDING:
+            yield from _rows_of_objects(path, dialect, lines)
+            return
         stream = iter(lines)
         head = list(islice(stream, SNIFFED_LINES))
         told = _SEP_LINE.fullmatch(head[0]) if head else None
@@ -111,8 +117,26 @@ def _rows(path: Path, dialect: Dialect, lines: _Lines) -> Iterator[list[str]]:
         raise SourceError(f"{path.name} cannot be read ({error})") from error
 
 
+def _rows_of_objects(path: Path, dialect: Dialect, lines: _Lines) -> Iterator[list[str]]:
+    """The same of JSON objects."""
+    facts = path.stat()
+    header = _keys(path, facts.st_size, facts.st_mtime_ns)
+    yield list(header)
+    for number, cells in json_rows(path, lines, header, dialect.numbers.decimal):
+        lines.row = number
+        yield cells
+
+
+@lru_cache(maxsize=16)
+def _keys(path: Path, size: int, changed: int) -> tuple[str, ...]:
+    """Of all objects of a file of this size, changed at this time."""
+    return tuple(json_header(path, _Lines(path)))
+
+
 def separator_in(path: Path, dialect: Dialect = PLAIN_DIALECT) -> str:
     """The sign between the cells of a table, as `csv_rows` takes it. Raises SourceError for what is no text."""
+    if path.suffix.lower() == ENDING:
+        return ","
     try:
         head = list(islice(_Lines(path), SNIFFED_LINES))
     except (UnicodeDecodeError, OSError, EOFError, zlib.error) as error:

@@ -1,5 +1,6 @@
-"""Folders of pictures with a table of their own, `metadata.csv`, whose column `file_name` names them: the imagefolder
-of Hugging Face's datasets. From: a folder. To: the table (and that of the test split), if it has one.
+"""Folders of pictures with a table of their own, `metadata.csv` or `metadata.jsonl`, whose column `file_name` names
+them: the imagefolder of Hugging Face's datasets. From: a folder. To: the table (and that of the test split), if it has
+one.
 """
 
 from pathlib import Path
@@ -9,11 +10,12 @@ from graphspec.headers.parquet import parquet_table
 from graphspec.headers.table import SourceError
 
 FILE_NAME = "file_name"
-_NAMES = ("metadata.csv", "metadata.tsv", "metadata.parquet")
+_NAMES = ("metadata.csv", "metadata.tsv", "metadata.parquet", "metadata.jsonl")
 
 
 def metadata_tables(folder: Path) -> tuple[Path, ...]:
-    """FOLDER/metadata.csv; else those of FOLDER/train and FOLDER/test, where both have one; () where there is none.
+    """FOLDER/metadata.csv (.tsv, .parquet, .jsonl); else those of FOLDER/train and FOLDER/test, where both have one; ()
+    where there is none.
 
     One that cannot be read counts, so that whoever opens it says so.
     """

@@ -230,7 +230,7 @@ def resolve_source(source: str, spec_path: Path | None = None, data_dir: Path | 
 def _format(path: Path) -> Format | None:
     if os.path.isdir(path):
         return "folder"
-    if path.name.lower().endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz")):
+    if path.name.lower().endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz", "metadata.jsonl")):
         return "csv"
     formats: dict[str, Format] = {".npz": "npz", ".tar": "shards", **dict.fromkeys(ENDINGS, "parquet")}
     return formats.get(path.suffix.lower())

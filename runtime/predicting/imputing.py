@@ -90,13 +90,20 @@ def _hidden(used: UsedRun, held: Mapping[str, Tensor], samples: int, noise: RowN
     blank = _with_blanks(used, held)
     if bool(blank.all()):
         return weighed_draws(used, held, samples, noise)
-    found = used.model.infer(held, samples=samples, noise=noise)
-    if bool(blank.any()):
-        some = {name: values[blank] for name, values in held.items()}
-        for name, values in weighed_draws(used, some, samples, noise.select(blank.nonzero()[:, 0])).items():
-            found[name] = found[name].clone()
-            found[name][:, blank] = values
-    return found
+    plain = {name: values[~blank] for name, values in held.items()}
+    found = used.model.infer(plain, samples=samples, noise=noise.select((~blank).nonzero()[:, 0]))
+    if not bool(blank.any()):
+        return found
+    some = {name: values[blank] for name, values in held.items()}
+    weighed = weighed_draws(used, some, samples, noise.select(blank.nonzero()[:, 0]))
+    return {name: _put_back(blank, values, weighed[name]) for name, values in found.items()}
+
+
+def _put_back(blank: Tensor, plain: Tensor, weighed: Tensor) -> Tensor:
+    """[S, B, *shape] of draws for the rows that are not blank, and for those that are."""
+    whole = plain.new_empty(len(plain), len(blank), *plain.shape[2:])
+    whole[:, ~blank], whole[:, blank] = plain, weighed.to(plain)
+    return whole
 
 
 def reconstructed(used: UsedRun, rows: Mapping[str, Tensor], samples: int, noise: RowNoise) -> dict[str, Tensor]:

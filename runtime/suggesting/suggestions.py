@@ -130,12 +130,17 @@ def rows_of_input(used: UsedRun, source: str, stack: ExitStack, tell: Tell, note
 
 
 def rows_of_training(used: UsedRun, data: PreparedData, label: str) -> Iterator[Named]:
-    """The run's own training rows that train without a label, by their number in the source."""
+    """The run's own training rows that train without a label, by file name, else by their number in the source."""
     given = {*data.label_rows.get(label, torch.zeros(0)).tolist()}
     positions = torch.tensor([place for place in range(len(data.training)) if place not in given], dtype=torch.long)
     for some in positions.split(BATCH_ROWS):
         values = data.training.batch(some, placement(used.model)[1])
-        yield [f"row {number}" for number in data.training.source[some].tolist()], _without(values, label)
+        yield [_called(data, number) for number in data.training.source[some].tolist()], _without(values, label)
+
+
+def _called(data: PreparedData, number: int) -> str:
+    called = data.called(number)
+    return f"row {number}" if called == str(number) else called
 
 
 def _without(values: Mapping[str, Tensor], label: str) -> dict[str, Tensor]:
