@@ -248,7 +248,7 @@ def holed(value: float | None = None) -> torch.Tensor:
 
 def changed(images: torch.Tensor, **changes: object) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    return augment_images(images, Augment(**changes), generator, may_be_blank=True)
+    return augment_images(images, Augment(**changes), generator, may_be_blank=True)[0]
 
 
 def test_a_warp_mixes_no_blank_into_a_value() -> None:
@@ -262,7 +262,7 @@ def test_a_warp_mixes_no_blank_into_a_value() -> None:
 def test_blanks_move_with_whole_pixels() -> None:
     moved, plain = (
         changed(holed(), shift=2),
-        augment_images(holed().nan_to_num(-1.0), Augment(shift=2), torch.Generator().manual_seed(0)),
+        augment_images(holed().nan_to_num(-1.0), Augment(shift=2), torch.Generator().manual_seed(0))[0],
     )
     assert torch.equal(moved.isnan(), (plain - plain.round()).abs().lt(1e-6) & plain.round().eq(-1))
     assert torch.allclose(moved.nan_to_num(-1.0), plain, atol=1e-6)
@@ -271,8 +271,8 @@ def test_blanks_move_with_whole_pixels() -> None:
 def test_a_picture_without_blanks_is_warped_alike() -> None:
     images = holed(5.0).nan_to_num(0.3)
     changes = Augment(rotate=20, elastic=0.7)
-    plain = augment_images(images, changes, torch.Generator().manual_seed(1))
-    careful = augment_images(images, changes, torch.Generator().manual_seed(1), may_be_blank=True)
+    plain = augment_images(images, changes, torch.Generator().manual_seed(1))[0]
+    careful = augment_images(images, changes, torch.Generator().manual_seed(1), may_be_blank=True)[0]
     assert torch.allclose(plain, careful, rtol=1e-12)
 
 

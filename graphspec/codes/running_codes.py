@@ -95,7 +95,8 @@ CODES: dict[str, Code] = {
     ),
     "GS084": Code(
         "An option that does not apply to the column",
-        "`resize`, `colour` and `augment` need an image of shape [channels, height, width] of domain `unit` or `real`; "
+        "`resize`, `colour` and `augment` need an image of shape [channels, height, width] of domain `unit` or `real`, "
+        "`local_contrast` one of domain `real`; `mirrors` names what `flip` takes along to the other side; "
         "`white` and `on_error` are about picture files; `separator`, `decimal` and `thousands` about tables of text; "
         "`binarize` needs `unit` or `binary`; `standardize` needs `real` or `positive`.",
     ),

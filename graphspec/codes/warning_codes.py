@@ -148,4 +148,12 @@ CODES: dict[str, Code] = {
         "Else what is read is not what is painted there, and training goes on all the same. A look at a wider window "
         "may be meant: say so with `allow: [GS126]` on the factor that reads.",
     ),
+    "GS127": Code(
+        "A direction that a mirrored picture does not keep",
+        "`flip` mirrors half of the training pictures, and with them the side that light comes from or a head looks "
+        "to. A direction that stays as it was is then wrong in half of the rows that have it, and the model learns "
+        "that it lies in the middle. `mirrors` says what changes its sign:\n\n"
+        "    augment: {flip: true, mirrors: {light: [0]}}\n\n"
+        "`allow: [GS127]` on the direction silences the warning.",
+    ),
 }

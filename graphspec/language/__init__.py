@@ -1,7 +1,7 @@
 """Pydantic models of the language: shapes of fields, frozen and strict."""
 
 from graphspec.language.base import NumberOrSchedule, Schedule
-from graphspec.language.data import Augment, ColumnSpec, DataSection, LabelBudget, Split
+from graphspec.language.data import ColumnSpec, DataSection, LabelBudget, Split
 from graphspec.language.factors import (
     DistributionSpec,
     FactorSpec,
@@ -12,6 +12,7 @@ from graphspec.language.factors import (
 )
 from graphspec.language.networks import DEFAULT_NETWORK, WEIGHTLESS, NetworkSpec
 from graphspec.language.objective import Consistency, EstimatorSpec, ObjectiveSection, OverRho, TotalCorrelation
+from graphspec.language.picture_changes import Augment, LocalContrast
 from graphspec.language.plate_data import PlateColumns
 from graphspec.language.plates import PlateSpec
 from graphspec.language.spec import Spec
@@ -32,6 +33,7 @@ __all__ = [
     "Initialize",
     "LabelBudget",
     "LearnedParameter",
+    "LocalContrast",
     "NetworkParameter",
     "NetworkSpec",
     "NumberOrSchedule",

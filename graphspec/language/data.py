@@ -1,5 +1,6 @@
 """The `data` section: where rows come from, which column feeds which variable, who keeps a label."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, GetJsonSchemaHandler, Tag, model_validator
@@ -7,6 +8,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
 from graphspec.language.base import LARGEST_SEED, Section, Shape, as_tuple
+from graphspec.language.picture_changes import Augment, LocalContrast
 from graphspec.language.plate_data import DataPlates
 
 Columns = Annotated[
@@ -32,33 +34,6 @@ def is_pattern(name: str) -> bool:
 
 FEW_LABELS = 30
 """An error that is measured on fewer labelled rows says little."""
-
-
-class Augment(Section):
-    """Random changes of a training image, the same for input and target."""
-
-    shift: float = Field(default=0, ge=0, description="Largest shift in pixels, each direction.")
-    rotate: float = Field(default=0, ge=0, description="Largest rotation in degrees.")
-    scale: float = Field(default=0, ge=0, lt=1, description="Largest relative change of size.")
-    shear: float = Field(default=0, ge=0, description="Largest shear in degrees.")
-    elastic: float = Field(default=0, ge=0, description="Standard deviation in pixels of a smooth random warp.")
-    flip: bool = Field(default=False, description="Mirror left and right with probability one half.")
-    brightness: float = Field(default=0, ge=0, le=1, description="Largest relative change of brightness.")
-    contrast: float = Field(default=0, ge=0, le=1, description="Largest relative change of contrast.")
-    saturation: float = Field(default=0, ge=0, le=1, description="Largest relative change of saturation (3 channels).")
-    hue: float = Field(
-        default=0, ge=0, le=0.5, description="Largest turn of the hue as a share of the full circle (3 channels)."
-    )
-
-    @property
-    def moves(self) -> bool:
-        """Pixels change places."""
-        return bool(self.shift or self.rotate or self.scale or self.shear or self.elastic or self.flip)
-
-    @property
-    def recolours(self) -> bool:
-        """Pixels change values where they are."""
-        return bool(self.brightness or self.contrast or self.saturation or self.hue)
 
 
 class ColumnSpec(Section):
@@ -90,6 +65,9 @@ class ColumnSpec(Section):
     )
     binarize: Literal["dynamic", "threshold"] | None = Field(
         default=None, description="Draw pixels anew each time (dynamic) or cut at 0.5 (threshold)."
+    )
+    local_contrast: LocalContrast | None = Field(
+        default=None, description="Each pixel beside its surroundings, whatever the light there; the domain is real."
     )
     augment: Augment | None = Field(default=None, description="Random changes in training only.")
 
@@ -249,3 +227,19 @@ class DataSection(Section):
         rules = [rule for rule in (self.test, self.validation) if isinstance(rule, Split)]
         named = [name for rule in rules for name in (rule.stratify, rule.group, rule.column) if name is not None]
         return tuple(dict.fromkeys(named))
+
+
+def changed_alike(columns: Mapping[str, ColumnSpec]) -> dict[str, str]:
+    """By variable that `augment` changes, the first one that reads the same columns and is changed by the same options:
+    they show one picture, and share its changes."""
+    first: dict[str, str] = {}
+    for name, spec in columns.items():
+        if spec.augment is not None:
+            alike = (other for other in first.values() if _alike(columns[other], spec))
+            first[name] = next(alike, name)
+    return first
+
+
+def _alike(one: ColumnSpec, other: ColumnSpec) -> bool:
+    without = [each.augment and each.augment.model_copy(update={"mirrors": None}) for each in (one, other)]
+    return one.names == other.names and one.folder == other.folder and without[0] == without[1]

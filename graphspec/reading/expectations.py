@@ -14,6 +14,7 @@ from graphspec.language import (
     FactorSpec,
     LabelBudget,
     LearnedParameter,
+    LocalContrast,
     NetworkParameter,
     ObjectiveSection,
     OverRho,
@@ -50,6 +51,7 @@ _PHRASES: dict[Any, str] = {
     TotalCorrelation: "a mapping with `total_correlation`",
     Consistency: "a mapping with `weight`",
     Augment: "a mapping such as {shift: 2}",
+    LocalContrast: "a mapping such as {sigma: 3}",
 }
 
 
@@ -136,6 +138,7 @@ _HOMES: tuple[tuple[type[Section], str], ...] = (
     (FactorSpec, "an entry of `generative` or `recognition`"),
     (ColumnSpec, "an entry of `data.variables`"),
     (Augment, "`augment` of an entry of `data.variables`"),
+    (LocalContrast, "`local_contrast` of an entry of `data.variables`"),
     (LabelBudget, "an entry of `data.labels`"),
 )
 

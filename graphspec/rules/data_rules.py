@@ -41,6 +41,7 @@ from graphspec.rules.label_rules import check_labels
 from graphspec.rules.label_value_rules import check_labels_differ
 from graphspec.rules.layout_file_rules import check_standings
 from graphspec.rules.layout_rules import check_layouts, told_counts
+from graphspec.rules.mirror_rules import check_mirrors
 from graphspec.rules.picture_name_rules import (
     check_folder,
     columns_of_file_names,
@@ -93,6 +94,7 @@ def check_data(spec: Spec, report: Report, data_dir: Path | None = None) -> Labe
         if name in variables and variables[name].role in ("observed", "supervised"):
             check_options(variables[name].of_one, entry, report)
             _check_variable(spec, standings.of(variables[name]), entry, report)
+    check_mirrors(spec, spec.data, variables, report)
     _check_factors(spec.data, info, report)
     check_label_columns(spec.data, variables, layouts, report)
     sizes = check_splits(spec.data, info, report)

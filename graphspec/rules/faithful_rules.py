@@ -58,9 +58,10 @@ def check_faithful(graphs: Graphs, report: Report) -> None:
     known = {name for name in model if nodes[name]["variable"] in graphs.observed}
     enough = sufficient_parents(model, [name for name in (*before, *exact, *behind) if name in model])
     gaps: dict[str, list[_Gap]] = {}
-    visits = 0
+    same, visits = _same_rows(graphs, nodes), 0
     for at, name in enumerate(judged := [*before, *behind]):
         variable, parents = nodes[name]["variable"], set(read.predecessors(name))
+        parents = parents.union(*(same[parent] for parent in parents if parent in same))
         if at == len(before):
             known.update(exact)
         wanted = enough[name] - parents if name in enough else None
@@ -86,6 +87,17 @@ def _random(
     nodes = {**dict(generative.nodes(data=True)), **dict(recognition.nodes(data=True))}
     functions = {name for name in nodes if graphs.variables[nodes[name]["variable"]].role == "deterministic"}
     return collapse(generative, functions), collapse(recognition, functions), nodes
+
+
+def _same_rows(graphs: Graphs, nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
+    """By element: others that the same columns of the data feed, in the same place. A picture that is read in two ways
+    is one picture, and who sees one of them knows the other."""
+    by_cells: dict[Any, set[str]] = {}
+    columns = {} if graphs.spec.data is None else graphs.spec.data.variables
+    for name, node in nodes.items():
+        if (entry := columns.get(node["variable"])) is not None:
+            by_cells.setdefault((entry.names, entry.folder, tuple(sorted(node["place"].items()))), set()).add(name)
+    return {name: together for together in by_cells.values() if len(together) > 1 for name in together}
 
 
 def _in_order(graphs: Graphs, recognition: nx.DiGraph, own: Collection[str]) -> tuple[list[str], list[str]]:

@@ -16,6 +16,8 @@ def check_options(variable: Variable, entry: ColumnSpec, report: Report) -> None
     if entry.augment is not None:
         _check_image(variable, entry, "augment", report)
         _check_colours(variable, entry.augment, report)
+    if entry.local_contrast is not None:
+        _check_local_contrast(variable, entry, report)
     if entry.binarize is not None and variable.domain not in ("unit", "binary"):
         hint = "it turns grey values of a `unit` or `binary` variable into 0 and 1"
         _refuse(variable, "binarize", f"`binarize` does not apply to the domain {variable.domain}", hint, report)
@@ -55,6 +57,14 @@ def _check_resize(variable: Variable, entry: ColumnSpec, report: Report) -> None
         _refuse(variable, "resize", "`resize` takes a height and a width", hint, report)
     else:
         _check_image(variable, entry, "resize", report)
+
+
+def _check_local_contrast(variable: Variable, entry: ColumnSpec, report: Report) -> None:
+    _check_image(variable, entry, "local_contrast", report)
+    if len(variable.shape) == 3 and entry.columns is None and variable.domain == "unit":
+        hint = "declare `domain: real`; the picture as it is can feed another variable by the same column"
+        message = "`local_contrast` gives values around 0, and a unit has none below"
+        _refuse(variable, "local_contrast", message, hint, report)
 
 
 def _check_image(variable: Variable, entry: ColumnSpec, option: str, report: Report) -> None:

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runtime.data.preparation.preparation import prepare
-    from runtime.data.stream.rows import PreparedData, Rows, Units
+    from runtime.data.stream.rows import PreparedData, Rows
     from runtime.data.stream.streams import BatchRows, epoch_batches, steps_per_epoch
+    from runtime.data.stream.units import Units
 
 __all__ = ["BatchRows", "PreparedData", "Rows", "Units", "epoch_batches", "prepare", "steps_per_epoch"]
 
 _HOMES = {
     "prepare": "preparation.preparation",
-    "PreparedData": "stream.rows", "Rows": "stream.rows", "Units": "stream.rows",
+    "PreparedData": "stream.rows", "Rows": "stream.rows", "Units": "stream.units",
     "BatchRows": "stream.streams", "epoch_batches": "stream.streams", "steps_per_epoch": "stream.streams",
 }  # fmt: skip
 

@@ -27,7 +27,8 @@ from runtime.data.read.cells import BLANK
 from runtime.data.read.element_table import as_texts
 from runtime.data.read.laid_out import LaidOut
 from runtime.data.read.table import Array, Column, Table, whole
-from runtime.data.stream.rows import as_numbers, positive_log
+from runtime.data.stream.rows import as_numbers
+from runtime.data.stream.units import positive_log
 from runtime.errors import DataError
 from runtime.predicting.input_parts import InputPart, InputTable
 from runtime.predicting.used_run import UsedRun

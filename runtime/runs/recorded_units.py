@@ -10,7 +10,8 @@ import torch
 from graphspec.graphs.graph import SIDES, Graphs, Variable
 from graphspec.language import Initialize
 from runtime.data.preparation.starts import sample
-from runtime.data.stream.rows import PreparedData, Units
+from runtime.data.stream.rows import PreparedData
+from runtime.data.stream.units import Units
 from runtime.errors import RunError
 from runtime.runs.records import understood
 from runtime.runs.run_folder import Run

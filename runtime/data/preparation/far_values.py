@@ -12,7 +12,8 @@ from torch import Tensor
 from graphspec.graphs.graph import Graphs
 from graphspec.graphs.start import Start
 from runtime.data.preparation.starts import STARTS, far_elements, fixed, narrow, sample
-from runtime.data.stream.rows import Rows, positive_log
+from runtime.data.stream.rows import Rows
+from runtime.data.stream.units import positive_log
 
 CLOSE = 1e5
 """Standard deviations from 0 at which single precision leaves a hundredth of one."""

@@ -34,10 +34,12 @@ from runtime.data.read.unpacked_copies import Tell
 from runtime.data.stream.column_store import Held, Mapped, Selection, Stored, scaled
 from runtime.data.stream.known_rows import SourceRows, TrainedRows, cell_hashes
 from runtime.data.stream.label_counts import dilution_notes, few_unlabelled_notes, label_notes
+from runtime.data.stream.mirrors import other_sides
 from runtime.data.stream.patterns import count_given, given_elements
 from runtime.data.stream.ragged_store import Ragged, flat_rows
-from runtime.data.stream.rows import PreparedData, Rows, Units, positive_log
+from runtime.data.stream.rows import PreparedData, Rows
 from runtime.data.stream.seen_values import seen_in
+from runtime.data.stream.units import Units, positive_log
 from runtime.errors import DataError
 
 BLOCKED_BYTES, BLOCK_BYTES = 2**34, 2**22
@@ -250,6 +252,9 @@ def _assemble(
         seen=seen_in({n: graphs.variables[n] for n in values}, training.selection),
         may_be_blank=frozenset(name for name in values if name in graphs.supervised or graphs.variables[name].missing),
         known_as=table.known_as,
+        other_sides=other_sides(
+            {name: _with_classes(graphs.variables[name], columns, table) for name in columns}, columns, units
+        ),
     )
 
 

@@ -18,7 +18,8 @@ from graphspec.graphs.start import Shift, Start, channel_shape
 from graphspec.language import WEIGHTLESS, LearnedParameter, NetworkParameter, ParameterSpec
 from graphspec.language.families import ParameterInfo
 from runtime.data.stream.ragged_store import flat_rows
-from runtime.data.stream.rows import Rows, as_numbers, positive_log
+from runtime.data.stream.rows import Rows, as_numbers
+from runtime.data.stream.units import positive_log
 
 MOST_ROWS, FEWEST_ROWS, MOST_CELLS = 10_000, 250, 10**6
 """Training rows that are looked at, spread over all of them: fewer where rows are wide."""

@@ -21,6 +21,7 @@ from graphspec.rules.class_folder_rules import listed_folders, problem_with_clas
 from runtime.data.preparation.checking import checked, rows_present
 from runtime.data.read import image_files
 from runtime.data.read.cells import BLANK, Place, SignsSeen, as_floats, as_integers, blank_cells, read_text
+from runtime.data.read.local_contrast import local_contrast
 from runtime.data.read.table import Array, Parts, Table, whole
 from runtime.data.stream.column_store import CHUNK_BYTES, Held, Mapped, Stored
 from runtime.data.stream.ragged_store import Ragged
@@ -187,12 +188,14 @@ def _numbers(variable: Variable, spec: ColumnSpec, place: Place, cells: Array, n
     if variable.discrete and spec.binarize is None:
         return as_integers(place, cells, blank, variable)
     floats = as_floats(cells, blank)
-    return floats / np.float32(255) if are_bytes else floats
+    floats = floats / np.float32(255) if are_bytes else floats
+    return floats if spec.local_contrast is None else local_contrast(name, floats, spec.local_contrast)
 
 
 def _as_real(variable: Variable, spec: ColumnSpec) -> bool:
-    """Bytes become floats at once: to be standardized, or where some are blank (no other byte ever is)."""
-    return spec.standardize or variable.role == "supervised" or bool(spec.missing)
+    """Bytes become floats at once: to be standardized or set beside their surroundings, or where some are blank (no
+    other byte ever is)."""
+    return spec.standardize or variable.role == "supervised" or bool(spec.missing) or spec.local_contrast is not None
 
 
 def _are_bytes(variable: Variable, spec: ColumnSpec, cells: Array) -> bool:

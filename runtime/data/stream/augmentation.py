@@ -26,7 +26,7 @@ def augment_images(
     *,
     may_be_blank: bool = False,
     portion: Portion | None = None,
-) -> Tensor:
+) -> tuple[Tensor, Tensor | None]:
     """Each image shifted, turned, scaled, sheared, warped and mirrored at random, bilinear; edges are continued. Then
     its colours are changed (`recolour`).
 
@@ -36,28 +36,30 @@ def augment_images(
     may_be_blank: pixels may be NaN. A pixel of the result is blank where the nearest pixel it comes from is, and is
     else the mean of those around its place that are not.
     portion: which rows of a whole batch these are, where several processes share it out.
+    Returns the images, and which are mirrored, [B]; None where none can be.
     """
     if not len(images):
-        return images
+        return images, None
+    mirrored = None
     if changes.moves:
-        images = _moved(images, changes, generator, may_be_blank, portion)
-    return recolour(images, changes, generator, portion) if changes.recolours else images
+        images, mirrored = _moved(images, changes, generator, may_be_blank, portion)
+    return recolour(images, changes, generator, portion) if changes.recolours else images, mirrored
 
 
 def _moved(
     images: Tensor, changes: Augment, generator: torch.Generator, may_be_blank: bool, portion: Portion | None
-) -> Tensor:
+) -> tuple[Tensor, Tensor | None]:
     sides = (images.shape[2], images.shape[3])
-    theta = _affine(sides, changes, generator, images, portion)
+    theta, mirrored = _affine(sides, changes, generator, images, portion)
     knots = _knots(sides, changes.elastic, generator, images, portion) if changes.elastic else None
     grid = _grid(theta, knots, sides)
     if not may_be_blank:
-        return _sampled(images, grid)
+        return _sampled(images, grid), mirrored
     # Two samplings, of the pixels there are and of where they are: their ratio never mixes a filler into a value. Where
     # the nearest pixel is there, it has a quarter of the weight at least.
     there = (~images.isnan()).to(images)
     near = _sampled(there, grid, "nearest") > 0
-    return torch.where(near, _sampled(images.nan_to_num(0.0), grid) / _sampled(there, grid), torch.nan)
+    return torch.where(near, _sampled(images.nan_to_num(0.0), grid) / _sampled(there, grid), torch.nan), mirrored
 
 
 def _sampled(images: Tensor, grid: Tensor, mode: str = "bilinear") -> Tensor:
@@ -90,8 +92,8 @@ def _places(side: int, like: Tensor) -> Tensor:
 
 def _affine(
     sides: tuple[int, int], changes: Augment, generator: torch.Generator, like: Tensor, portion: Portion | None
-) -> Tensor:
-    """[B, 2, 3] maps from output to input places, in units in which the image spans -1 to 1."""
+) -> tuple[Tensor, Tensor | None]:
+    """[B, 2, 3] maps from output to input places, in units in which the image spans -1 to 1; which of them mirror."""
     height, width = sides
 
     def uniform(bound: float) -> Tensor:
@@ -102,9 +104,10 @@ def _affine(
     angle = uniform(math.radians(changes.rotate))
     slant = torch.tan(uniform(math.radians(changes.shear)))
     size = 1 + uniform(changes.scale)
-    mirror = torch.ones_like(size)
+    mirror, mirrored = torch.ones_like(size), None
     if changes.flip:
-        mirror = 1 - 2 * (uniform(1.0) < 0).to(like.dtype)
+        mirrored = uniform(1.0) < 0
+        mirror = 1 - 2 * mirrored.to(like.dtype)
     across, down = (_shift(changes.shift, uniform) for _ in range(2))
     cosine, sine = torch.cos(angle) / size, torch.sin(angle) / size
     # Rotation after shear, in pixels; the ratio of sides keeps a turned picture undistorted where it is not square.
@@ -112,7 +115,7 @@ def _affine(
         (cosine * mirror, (cosine * slant - sine) * height / width, 2 * across / width),
         (sine * mirror * width / height, sine * slant + cosine, 2 * down / height),
     )
-    return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+    return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1), mirrored
 
 
 def _shift(bound: float, uniform: _Uniform) -> Tensor:

@@ -12,6 +12,7 @@ from compiler.symbolic.schedules import Rates
 from graphspec.graphs.graph import Plate, Variable
 from graphspec.graphs.start import Start
 from graphspec.language import ColumnSpec
+from graphspec.language.data import changed_alike
 from runtime.data.randomness import Portion, draw_rows
 from runtime.data.read.table import Array
 from runtime.data.stream.augmentation import augment_images
@@ -19,47 +20,12 @@ from runtime.data.stream.column_store import Selection, hold
 from runtime.data.stream.element_lengths import Lengths, describe_lengths, lengths_of
 from runtime.data.stream.known_rows import SourceRows
 from runtime.data.stream.label_counts import LabelCounts, count_labels, describe_labels
+from runtime.data.stream.mirrors import OtherSide
 from runtime.data.stream.patterns import Given, count_given, count_patterns, describe_blanks, describe_splits
 from runtime.data.stream.seen_values import Seen
+from runtime.data.stream.units import Units
 
 Batch = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Units:
-    """A standardized variable's scale in the data: value in data units = value * std + mean.
-
-    mean, std: float64, broadcast against [N, *shape]; per element, for images per channel. logarithm: of positive
-    values, all of this is said of their logarithms: value in data units = exp(mean) * value ** std.
-    """
-
-    mean: Tensor
-    std: Tensor
-    logarithm: bool = False
-
-    def to_data(self, values: Tensor) -> Tensor:
-        """From the model's units to the data's."""
-        if self.logarithm:
-            return (positive_log(values) * self.std.to(values) + self.mean.to(values)).exp()
-        return values * self.std.to(values) + self.mean.to(values)
-
-    def from_data(self, values: Tensor) -> Tensor:
-        """From the data's units to the model's; floats keep their type."""
-        if self.logarithm:
-            return ((positive_log(values.double()) - self.mean) / self.std).exp().to(values.dtype)
-        return ((values.double() - self.mean) / self.std).to(values.dtype)
-
-    def log_slope(self, values: Tensor) -> Tensor:
-        """log |d model's units / d data units| at values in the model's units, by which densities differ."""
-        slope = -self.std.to(values).log().expand_as(values)
-        if self.logarithm:
-            slope = slope + positive_log(values) * (1 - self.std.to(values)) - self.mean.to(values)
-        return slope
-
-
-def positive_log(values: Tensor) -> Tensor:
-    """The logarithm of positive values, zeros far down; blanks stay blank."""
-    return values.clamp_min(1e-30).log()
 
 
 @dataclass(frozen=True)
@@ -131,7 +97,7 @@ class PreparedData:
     block_rows: rows that training reads together, where the data are much too large for memory; else 0.
     rows_of_source: all rows, as other data may know them again. labels: the supervised variables, with class names.
     starts: of variables whose values are far from where their factors would start. plates: of the spec. seen: what
-    training rows hold of each variable. known_as: see `Table`.
+    training rows hold of each variable. known_as: see `Table`. other_sides: by picture, what its mirroring takes along.
     """
 
     source: str
@@ -156,6 +122,7 @@ class PreparedData:
     plates: tuple[Plate, ...] = ()
     seen: Mapping[str, Seen] = field(default_factory=dict)
     known_as: Array | None = None
+    other_sides: Mapping[str, Mapping[str, OtherSide]] = field(default_factory=dict)
 
     def called(self, row: int) -> str:
         """A row of the source as people know it: its file or key, else its number."""
@@ -166,14 +133,34 @@ class PreparedData:
 
         portion: which rows of a whole batch these are; they change as they would in it.
         """
-        result = dict(batch)
-        for name, spec in self.columns.items():
-            if spec.augment is not None and name in batch:
-                blank = name in self.may_be_blank
-                change = partial(augment_images, changes=spec.augment, generator=generator, may_be_blank=blank)
-                images = _each_alone(batch[name], portion, change)
-                result[name] = images.clamp(0, 1) if name in self.unit_valued else images
+        result, begun = dict(batch), dict[str, Tensor]()
+        for name, first in self._changed_alike.items():
+            augment = self.columns[name].augment
+            if augment is None or name not in batch:
+                continue
+            own = generator
+            if first in begun:
+                own = torch.Generator(device=generator.device)
+                own.set_state(begun[first])
+            elif first in self._followed:
+                begun[first] = generator.get_state()
+            blank = name in self.may_be_blank
+            change = partial(augment_images, changes=augment, generator=own, may_be_blank=blank)
+            images, mirrored = _each_alone(batch[name], portion, change)
+            result[name] = images.clamp(0, 1) if name in self.unit_valued else images
+            for other, side in self.other_sides.get(name, {}).items():
+                if other in result and mirrored is not None:
+                    result[other] = side.of(result[other], mirrored)
         return self._cut(result)
+
+    @cached_property
+    def _changed_alike(self) -> dict[str, str]:
+        return changed_alike(self.columns)
+
+    @cached_property
+    def _followed(self) -> frozenset[str]:
+        """Variables whose changes others share."""
+        return frozenset(first for name, first in self._changed_alike.items() if first != name)
 
     def _cut(self, batch: Batch) -> Batch:
         """Warped black-and-white images are grey along their edges: cut them again."""
@@ -293,8 +280,11 @@ class PreparedData:
         }
 
 
-def _each_alone(values: Tensor, portion: Portion | None, change: Callable[..., Tensor]) -> Tensor:
-    """`change` of pictures [B, C, H, W], or of those of all elements [B, *plates, C, H, W] as if each were a row."""
+def _each_alone(
+    values: Tensor, portion: Portion | None, change: Callable[..., tuple[Tensor, Tensor | None]]
+) -> tuple[Tensor, Tensor | None]:
+    """`change` of pictures [B, C, H, W], or of those of all elements [B, *plates, C, H, W] as if each were a row; and
+    which were mirrored, [B, *plates]."""
     plates = values.shape[1:-3]
     if not plates:
         return change(values, portion=portion)
@@ -302,7 +292,8 @@ def _each_alone(values: Tensor, portion: Portion | None, change: Callable[..., T
     if portion is not None:
         places = (portion.places[:, None] * room + torch.arange(room, device=portion.places.device)).flatten()
         portion = Portion(portion.size * room, places)
-    return change(flat, portion=portion).reshape(values.shape)
+    images, mirrored = change(flat, portion=portion)
+    return images.reshape(values.shape), None if mirrored is None else mirrored.reshape(values.shape[:-3])
 
 
 def _plain(given: Given) -> dict[str, Any]:
