@@ -83,7 +83,7 @@ data:
   source: rows.csv
   variables: {x: {columns: [p, q], standardize: true}, w: {column: w, standardize: true}, y: y, v: {column: v, standardize: true}}
   test: 300
-training: {epochs: 120, batch_size: 50, learning_rate: {from: 0.03, to: 0.001, shape: cosine, epochs: 120}, select: last}
+training: {epochs: 60, batch_size: 50, learning_rate: {from: 0.03, to: 0.001, shape: cosine, epochs: 60}, select: last}
 """
 
 
