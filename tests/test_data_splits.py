@@ -267,6 +267,10 @@ def test_classes_of_a_count_begin_at_its_minimum(tmp_path: Path) -> None:
     number = {"role": "supervised", "domain": "count", "min": 2, "max": 4}
     data = rows_of(tmp_path, {"x": REALS, "n": number}, test=0, validation=0, labels={"n": 6})
     assert np.bincount(counts[kept(data, "n")]).tolist() == [0, 0, 2, 2, 2]
+    data = rows_of(tmp_path, {"x": REALS, "n": number}, test=0, validation=0, labels={"n": {"per_class": 10}})
+    assert data.rates().labelled == 30
+    with pytest.raises(DataError, match=r"class 2 has 10 labelled training rows, 11 are asked for\n  2 +10\n  3 +10\n"):
+        rows_of(tmp_path, {"x": REALS, "n": number}, test=0, validation=0, labels={"n": {"per_class": 11}})
 
 
 def test_per_class_and_with(folder: Path) -> None:
