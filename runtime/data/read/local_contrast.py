@@ -1,7 +1,6 @@
 """Each pixel of a picture beside its surroundings: what a picture shows whatever the light."""
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from graphspec.language import LocalContrast
 from runtime.data.read.image_files import channels_first
@@ -56,5 +55,7 @@ def _contrasts(column: str, pixels: Array, wanted: LocalContrast) -> Array:
 
 
 def _blurred(values: Array, sigma: float) -> Array:
+    from scipy.ndimage import gaussian_filter  # takes as long to load as all else that reads data
+
     blurred: Array = gaussian_filter(values, sigma, mode="reflect", axes=(2, 3))
     return blurred
