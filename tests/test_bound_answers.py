@@ -1,12 +1,19 @@
 """Labels answered by the bound: Bayes' rule where nothing else is hidden, the bound with each value held elsewhere."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import torch
 from graph_specs import graphs_of
+from row_noise import RowNoise
+from torch import Tensor
 
+from compiler.model.evaluation import Evaluator
 from compiler.model.model import Model
+from compiler.plan.running import Context
+from compiler.symbolic.answer_text import LEAST_DRAWS
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.noise import Noise
 from runtime.data import Rows
@@ -85,6 +92,30 @@ def test_other_unknowns_are_in_the_bound(wide: bool) -> None:
 
 
 @torch.no_grad()
+@torch.no_grad()
+def test_features_are_computed_once_for_all_values() -> None:
+    text = LATENT.replace("  z: {role: latent", "  h: {role: deterministic}\n  z: {role: latent").replace(
+        "recognition: {y: {parents: [x]", "recognition: {h: {parents: [x], network: {kind: mlp, hidden: [3]}}, y: {parents: [h]"
+    )
+    model = model_of(text)
+    rows = {"x": torch.randn(5, 4, generator=torch.Generator().manual_seed(0)).double()}
+    noise, times = RowNoise(3, range(5)), list[int]()
+    whole = model.compiled.given
+
+    def counted(rows: Mapping[str, Tensor], context: Context, features: dict[str, Tensor] | None = None) -> Any:
+        times.append(features is None)
+        return whole(rows, context, features)
+
+    model.compiled.given = counted  # type: ignore[method-assign]
+    answer = model.predict("y", rows, noise=noise, by="bound")
+    assert times == [True, False, False, False]
+    plain = ObjectiveWeights.at(model.graphs, None, math.inf).plain()
+    held = [{**rows, "y": torch.full((5,), value).double()} for value in (2, 3, 4)]
+    bounds = [Evaluator(model.compiled, None, plain, LEAST_DRAWS, ()) for _ in held]
+    alone = [each.evaluate(h, model.group(h), noise).bound for each, h in zip(bounds, held, strict=True)]
+    torch.testing.assert_close(answer, torch.stack(alone, -1).softmax(-1), rtol=1e-12, atol=1e-12)
+
+
 def test_both_is_the_mean_and_the_spec_is_followed() -> None:
     rows = {"x": torch.randn(5, 4, generator=torch.Generator().manual_seed(0)).double()}
     answers = {}

@@ -33,6 +33,8 @@ def answered_by_bound(
     weights = ObjectiveWeights.at(graphs, rates, float("inf")).plain()
     evaluator = Evaluator(compiled, rates, weights, max(samples, LEAST_DRAWS), ())
     masks, again = presence.presence(graphs, rows), _repeated(noise)
+    if not noise.in_order:
+        evaluator.keep_features(rows, noise)
 
     def bound(element: int, value: int) -> Tensor:
         held = rows[name].reshape(noise.batch, -1).clone()

@@ -101,10 +101,14 @@ class Compiled:
         axes = {plate_axis(name): room for name, room in rooms.items()}
         return Context(noise, numbers, self.modules.dtype, device, axes)
 
-    def given(self, rows: Mapping[str, Tensor], context: Context) -> GivenTensors:
-        """What plans are given of prepared rows, features included."""
+    def given(
+        self, rows: Mapping[str, Tensor], context: Context, features: dict[str, Tensor] | None = None
+    ) -> GivenTensors:
+        """What plans are given of prepared rows, features included. features: what is known of them already."""
         given = GivenTensors(self.graphs, rows, self.modules.dtype)
-        if self.features:
+        if features is not None:
+            given.computed = features
+        elif self.features:
             runner = self.runner("features", lambda: plan_features(self.graphs, self.features))
             given.computed = runner.results(context, given.of(runner.plan))
         return given

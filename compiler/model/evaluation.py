@@ -45,6 +45,14 @@ class Evaluator:
         self.compiled, self.rates, self.weights = compiled, rates, weights
         self.samples, self.answers = samples, answers
         self._rooms: Mapping[str, int] = {}
+        self._features: dict[str, Tensor] | None = None
+
+    def keep_features(self, rows: Mapping[str, Tensor], noise: Noise) -> None:
+        """Compute what depends on observed variables only once, for rows whose labels alone change from call to call.
+        noise: whose draws do not depend on what was drawn before."""
+        self._rooms = rooms(self.compiled.graphs, rows)
+        context = self.compiled.context(noise, self.weights, next(iter(rows.values())).device, self._rooms)
+        self._features = self.compiled.given(rows, context).computed
 
     def evaluate(self, rows: Mapping[str, Tensor], groups: Sequence[Group], noise: Noise) -> Evaluation:
         """The objective of prepared rows; groups: where the rows of each pattern are."""
@@ -55,7 +63,7 @@ class Evaluator:
         device = next(iter(rows.values())).device
         self._rooms = rooms(self.compiled.graphs, rows)
         whole = self.compiled.context(noise, self.weights, device, self._rooms)
-        given = self.compiled.given(rows, whole)
+        given = self.compiled.given(rows, whole, self._features)
         patterns, where = [pattern for pattern, _ in groups], [rows_of for _, rows_of in groups if rows_of is not None]
         if not where:
             part = self._of_group(patterns[0], given, self._context(patterns[0], noise, device), None)

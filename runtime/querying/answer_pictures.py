@@ -54,7 +54,7 @@ class AnswerPictures:
         shape = self.variable.shape
         cells = np.stack([self._cells(answer) for answer in self.lines])
         names = tuple(f"row {answer.row}" if self.rows else "" for answer in self.lines)
-        title = f"{self.text}: the mean, then {EXAMPLES} draws of what is hidden, the mean at each"
+        title = f"{self.text}: the mean, then what {EXAMPLES} draws of what is hidden make of it"
         columns = ("mean", "draws", *[""] * (EXAMPLES - 1))
         values = {self.variable.name: torch.from_numpy(cells).reshape(len(cells), 1 + EXAMPLES, *shape)}
         return Panel(title, self.variable.name, values, names, columns, inputs=1)
