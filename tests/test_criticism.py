@@ -15,9 +15,10 @@ from graphspec.graphs.graph import Variable
 from runtime import fit
 from runtime.cli import common
 from runtime.cli.app import app
-from runtime.criticism.checks import _told
+from runtime.criticism.checks import _few_cells, _told
 from runtime.criticism.draws_beside_rows import ColumnOfDraws, by_class, distances, pairs
 from runtime.criticism.interval_coverage import _share
+from runtime.criticism.logistic_beside import _compared, worse_calibrated
 from runtime.runs.run_folder import Run
 
 NUMBER = Variable("x", "observed", "real", ())
@@ -141,6 +142,37 @@ def test_intervals_that_miss_are_told_by_rows_not_by_cells() -> None:
     narrow = {"name": "v", "of": "predicted", **_share(cells, rng.random((300, 4)) < 0.75)}
     told = list(_told({"columns": [], "pairs": [], "intervals": [narrow]}))
     assert "90 % intervals of v (predicted) hold 7" in told[0] and "they are too narrow" in told[0]
+    assert not list(_few_cells([narrow]))
+
+
+def test_intervals_that_miss_on_few_rows_are_told_as_what_may_be_chance() -> None:
+    cells = np.ones((60, 1), dtype=np.bool_)
+    for inside, words in ((49, "they may be too narrow"), (54, ""), (60, "they may be too wide")):
+        each = {"name": "v", "of": "predicted", **_share(cells, np.arange(60)[:, None] < inside)}
+        assert not each["off"] or inside == 60
+        told = [*_few_cells([each]), *_told({"columns": [], "pairs": [], "intervals": [each]})]
+        assert bool(told) == (inside != 54)
+        if inside == 49:
+            assert "hold 81.7 % of 60 cells" in told[0] and words in told[0] and "so few rows" in told[0]
+
+
+def test_a_label_is_held_against_a_logistic_regression(run: Run) -> None:
+    """The regression is scikit-learn's on the same labels; probabilities pushed to the ends are said to be worse."""
+    figures = checked(run)["logistic"]["y"]
+    assert figures["labels"] > 100 and 0 <= figures["worse"] <= 1
+    assert figures["logistic_calibration"] < 0.2 and figures["logistic_log_loss"] < 0.7
+    rng = np.random.default_rng(0)
+    right = rng.uniform(0.5, 1, 600)
+    labels = (rng.random(600) > right).astype(int)
+    honest = np.stack([right, 1 - right], 1)
+    sure = np.stack([1 - (1 - right) / 20, (1 - right) / 20], 1)
+    found = _compared(sure, honest, labels)
+    assert found["calibration"] > 0.15 > found["logistic_calibration"] and found["worse"] == 1
+    (told,) = worse_calibrated({"y": {**found, "labels": 40}})
+    assert "probabilities of y are worse calibrated than a logistic regression's on the same 40 labels: " in told
+    (told,) = worse_calibrated({"y": {**found, "labels": 40, "worse": 0.6}})
+    assert "or it is chance" in told
+    assert not list(worse_calibrated({"y": {**_compared(honest, sure, labels), "labels": 40}}))
 
 
 def test_the_tables_name_columns_and_mark_what_is_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

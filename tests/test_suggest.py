@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from compiler.tensors.noise import Noise
 from runtime.cli.app import app
 from runtime.predicting.used_run import use_run
-from runtime.suggesting.choosing_rows import Candidates, spread_choice
+from runtime.suggesting.choosing_rows import Candidates, middles
 from runtime.suggesting.label_scores import LabelScores, entropies, label_scores
 from runtime.suggesting.replay import summarized
 
@@ -56,29 +56,53 @@ def test_information_is_that_of_the_label_and_the_latents(tiny: Path) -> None:
     expected = entropies(each.mean(0)) - entropies(each).mean(0)
     assert told.information == pytest.approx(expected, abs=1e-6)
     assert (told.information > 0).all()
+    assert told.likeness == pytest.approx(z.double().mean(0).numpy(), abs=1e-6)
 
 
-def test_no_class_takes_more_than_twice_its_share() -> None:
-    score = np.arange(30, 0, -1).astype(float)
-    said = np.array([0] * 20 + [1] * 5 + [2] * 5)
-    chosen = spread_choice(score, np.eye(3)[said], 6)
-    assert np.bincount(said[chosen]).tolist() == [4, 2] or np.bincount(said[chosen]).max() == 4
+def scores_of(score: np.ndarray, likeness: np.ndarray) -> LabelScores:
+    """Rows whose classes say nothing."""
+    return LabelScores(np.full((len(score), 2), 0.5), score, np.zeros(len(score)), likeness)
+
+
+def test_rows_that_stand_for_others_and_are_not_alike() -> None:
+    """Three groups, and one odd row of the highest score: no row of it, one of each group, next to its middle."""
+    rng = np.random.default_rng(0)
+    centres = np.array([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0]])
+    group = np.repeat(np.arange(3), 30)
+    near = np.concatenate([centres[group] + rng.normal(0, 0.3, (90, 2)), [[0.9, 0.9]]])
+    score = np.concatenate([rng.uniform(0.5, 1, 90), [1.2]])
+    candidates = Candidates(keep=200)
+    candidates.take_in([f"row {n}" for n in range(91)], scores_of(score, near), None)
+    chosen = candidates.chosen(3)
+    assert sorted(group[chosen]) == [0, 1, 2] and 90 not in chosen
+    for place in chosen:
+        assert np.linalg.norm(near[place] - centres[group[place]]) < 0.3
     assert chosen == sorted(chosen, key=lambda place: -score[place])
-    assert len(spread_choice(score[:3], np.eye(3)[said[:3]], 6)) == 3, "no more than there are"
-    assert spread_choice(score, np.eye(3)[np.zeros(30, dtype=int)], 4) == [0, 1, 2, 3], "one class alone fills the list"
 
 
-def test_rows_that_cannot_be_chosen_are_let_go() -> None:
-    candidates, rng = Candidates(keep=5), np.random.default_rng(0)
-    scores = rng.random(40)
-    for start in range(0, 40, 8):
-        some = scores[start : start + 8]
-        candidates.take_in(
-            [f"row {n}" for n in range(start, start + 8)], LabelScores(np.full((8, 2), 0.5), some, np.zeros(8)), None
-        )
-    best = [f"row {n}" for n in np.argsort(-scores)[:5]]
-    assert {*candidates.names} == {*best} and candidates.rows == 40
-    assert [candidates.names[place] for place in candidates.chosen(3)] == best[:3]
+def test_weights_move_the_middles_and_no_row_is_taken_twice() -> None:
+    line = np.arange(10.0)[:, None]
+    assert middles(line, np.ones(10), 1, 0)[0] in (4, 5)
+    assert middles(line, np.where(np.arange(10) == 8, 1000.0, 1.0), 1, 0) == [8]
+    assert sorted(middles(np.zeros((4, 2)), np.ones(4), 3, 0)) == [0, 1, 2]
+    assert sorted(middles(line, np.ones(10), 30, 0)) == [*range(10)], "no more than there are"
+
+
+def test_a_sample_of_many_rows_adds_up_to_all_of_them() -> None:
+    """By priorities: the weights of what is kept are right on average, rows of much score are all kept."""
+    rng, totals = np.random.default_rng(0), []
+    score = np.where(np.arange(400) < 5, 50.0, rng.uniform(0, 1, 400))
+    for seed in range(200):
+        candidates = Candidates(keep=40, seed=seed)
+        for start in range(0, 400, 80):
+            some = slice(start, start + 80)
+            candidates.take_in([f"row {n}" for n in range(400)[some]], scores_of(score[some], score[some, None]), None)
+        assert candidates.rows == 400 and len(candidates.names) == 40 and candidates.scores is not None
+        assert {f"row {n}" for n in range(5)} <= {*candidates.names}
+        assert candidates.scores.entropy.tolist() == score[[int(name[4:]) for name in candidates.names]].tolist()
+        totals.append(np.maximum(candidates.scores.score, candidates.left).sum())
+    error = np.std(totals) / len(totals) ** 0.5
+    assert np.mean(totals) == pytest.approx(score.sum(), abs=4 * error)
 
 
 def test_own_rows_without_a_label(tiny: Path) -> None:

@@ -96,7 +96,7 @@ def evaluate(
     warnings = shortcomings(opened.model.graphs, found.report, training, chosen)
     report["warnings"] = [*warnings, *badly_calibrated(found.report)]
     if checks:
-        report["checks"] = _checks(opened, rows, seed)
+        report["checks"] = _checks(opened, rows, seed, dict(found.predictions))
     if interventions:
         report |= _interventions(opened, rows, seed)
     name = split if not opened.data_changed else f"{split}-{opened.data.fingerprint[:8]}"
@@ -113,14 +113,17 @@ def evaluate(
         console.print(str(path), highlight=False, markup=False, soft_wrap=True)
 
 
-def _checks(opened: Opened, rows: "Rows", seed: int) -> dict[str, Any]:
+def _checks(opened: Opened, rows: "Rows", seed: int, predictions: "dict[str, Prediction]") -> dict[str, Any]:
     from runtime.criticism.checks import check_rows
+    from runtime.criticism.logistic_beside import logistic_beside, worse_calibrated
     from runtime.errors import DataError
     from runtime.predicting.used_run import use_model
 
     if not len(rows):
         raise DataError("--checks: this split has no rows", "name another: --split validation")
-    return check_rows(use_model(opened.run, opened.model, opened.data_dir), rows, seed)
+    found = check_rows(use_model(opened.run, opened.model, opened.data_dir), rows, seed)
+    beside = logistic_beside(opened.model.graphs, opened.data, rows, predictions)
+    return found | {"logistic": beside, "notes": [*found["notes"], *worse_calibrated(beside)]}
 
 
 def _interventions(opened: Opened, rows: "Rows", seed: int) -> dict[str, Any]:

@@ -55,7 +55,8 @@ def suggest(
               graphspec suggest runs/digits --replay 4 --count 20 --json
 
     A row's score is the entropy of its label and what the label shares with everything else that is hidden (nats, by
-    draws); no class takes more than twice its share of the list. Rows that have the label are left out.
+    draws). Rows are grouped by what the model makes of them, weighed by their scores, and the row in the middle of each
+    group is listed: it stands for others, and is not like the rest of the list. Rows that have the label are left out.
     """
     from runtime.predicting.used_run import use_run
     from runtime.suggesting.label_scores import label_to_suggest

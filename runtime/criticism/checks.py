@@ -3,7 +3,7 @@
 From: a run, opened, and rows of a split. To: plain values, and texts about what is off.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from runtime.predicting.row_answers import as_rows
 from runtime.predicting.used_run import UsedRun
 
 MOST_ROWS, REPLICATIONS = 1000, 20
+APART = 0.05
+"""A share of cells in 90 % intervals that is so far from 90 % is told, be it by chance."""
 
 
 def check_rows(used: UsedRun, rows: Rows, seed: int = 0) -> dict[str, Any]:
@@ -39,7 +41,8 @@ def check_rows(used: UsedRun, rows: Rows, seed: int = 0) -> dict[str, Any]:
         "by_class": by_class(columns, labels),
         "intervals": intervals,
     }
-    return found | {"notes": _notes(used, columns, len(rows)), "warnings": list(_told(found))}
+    notes = [*_notes(used, columns, len(rows)), *_few_cells(intervals)]
+    return found | {"notes": notes, "warnings": list(_told(found))}
 
 
 def _notes(used: UsedRun, columns: list[ColumnOfDraws], rows: int) -> list[str]:
@@ -100,11 +103,26 @@ def _told(found: Mapping[str, Any]) -> Iterator[str]:
             )
     for each in found["intervals"]:
         if each["off"]:
-            yield (
-                f"90 % intervals of {each['name']} ({each['of']}) hold {100 * each['holds']:.1f} % of {each['cells']} "
-                f"cells ({100 * each['interval'][0]:.1f} to {100 * each['interval'][1]:.1f}): they are too "
-                f"{'narrow' if each['holds'] < 0.9 else 'wide'}"
-            )
+            yield f"{_held(each)}: they are too {_narrow(each)}"
+
+
+def _few_cells(intervals: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Intervals that hold much less or more than they say, on so few rows that it may be chance."""
+    for each in intervals:
+        if abs(each["holds"] - 0.9) > APART and not each["off"]:
+            yield f"{_held(each)}: they may be too {_narrow(each)}, or it is chance, which so few rows cannot tell"
+
+
+def _held(each: Mapping[str, Any]) -> str:
+    low, high = each["interval"]
+    return (
+        f"90 % intervals of {each['name']} ({each['of']}) hold {100 * each['holds']:.1f} % of {each['cells']} "
+        f"cells ({100 * low:.1f} to {100 * high:.1f})"
+    )
+
+
+def _narrow(each: Mapping[str, Any]) -> str:
+    return "narrow" if each["holds"] < 0.9 else "wide"
 
 
 def _spread(numbers: list[float]) -> str:

@@ -1,63 +1,77 @@
-"""From scores of many rows to a short list: the highest, spread over the classes that they seem to have."""
+"""From scores of many rows to a short list: rows that stand for many others of which the model is unsure, none like
+another.
 
-import math
+The surest way to waste labels is to ask for the highest scores alone: they are odd rows, and much alike. Rows are
+grouped by what the model makes of them, each weighed by its score, and the row in the middle of each group is asked for
+(weighted k-means: Zhdanov 2019, "Diverse mini-batch active learning"; that first labels should be of typical rows:
+Hacohen et al. 2022). Of many rows a sample is kept, by priorities score / u (Duffield, Lund and Thorup 2007), so that
+weights add up to what all rows have.
+"""
+
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from runtime.suggesting.label_scores import Floats, LabelScores
 
-SHARE = 2
-"""No class fills more than so many times its even share of a list, while others have rows."""
+TRIES = 3
+"""Starts of the grouping, of which the best stays."""
+LEAST = 1e-9
+"""A score below it weighs as much."""
 
 
 @dataclass
 class Candidates:
-    """The best of all rows seen so far. keep: how many; pictures: of each kept row, if there are any."""
+    """A sample of all rows seen so far. keep: how many; pictures: of each kept row, if there are any. left: the highest
+    priority of a row that was let go."""
 
     keep: int
+    seed: int = 0
     rows: int = 0
+    left: float = 0.0
     names: list[str] = field(default_factory=list)
-    probabilities: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-    entropy: Floats = field(default_factory=lambda: np.zeros(0))
-    information: Floats = field(default_factory=lambda: np.zeros(0))
+    scores: LabelScores | None = None
+    priority: Floats = field(default_factory=lambda: np.zeros(0))
     pictures: list[Tensor] = field(default_factory=list)
 
     def take_in(self, names: list[str], scores: LabelScores, pictures: Tensor | None) -> None:
-        """Rows more; those that cannot be chosen any more are let go."""
-        self.rows += len(names)
+        """Rows more; of too many those of the lowest priorities are let go."""
         if not names:
             return
-        held = self.probabilities if self.names else np.zeros((0, scores.probabilities.shape[1]))
+        drawn = 1 - np.random.default_rng([self.seed, self.rows]).random(len(names))
+        self.rows += len(names)
         self.names += names
-        self.probabilities = np.concatenate([held, scores.probabilities])
-        self.entropy = np.concatenate([self.entropy, scores.entropy])
-        self.information = np.concatenate([self.information, scores.information])
+        self.scores = scores if self.scores is None else self.scores.with_more(scores)
+        self.priority = np.concatenate([self.priority, np.maximum(scores.score, LEAST) / drawn])
         self.pictures += [] if pictures is None else [*pictures]
-        order = np.sort(np.argsort(-(self.entropy + self.information), kind="stable")[: self.keep])
-        self.names = [self.names[place] for place in order]
-        self.probabilities, self.entropy = self.probabilities[order], self.entropy[order]
-        self.information = self.information[order]
-        self.pictures = [self.pictures[place] for place in order] if self.pictures else []
+        order = np.argsort(-self.priority, kind="stable")
+        self.left = max([self.left, *self.priority[order[self.keep :]].tolist()])
+        kept = np.sort(order[: self.keep])
+        self.names = [self.names[place] for place in kept]
+        self.scores, self.priority = self.scores.of(kept), self.priority[kept]
+        self.pictures = [self.pictures[place] for place in kept] if self.pictures else []
 
     def chosen(self, count: int) -> list[int]:
         """Places of `count` of them, the highest score first."""
-        return spread_choice(self.entropy + self.information, self.probabilities, count)
+        if self.scores is None:
+            return []
+        score = self.scores.score
+        places = middles(self.scores.features, np.maximum(score, max(self.left, LEAST)), count, self.seed)
+        return sorted(places, key=lambda place: (-score[place], place))
 
 
-def spread_choice(score: Floats, probabilities: Floats, count: int) -> list[int]:
-    """Places [count] by score [N], of each likeliest class no more than twice its share; filled up by score."""
-    said = probabilities.argmax(1) if len(probabilities) else np.zeros(0, dtype=int)
-    most = max(1, math.ceil(SHARE * count / max(1, len(set(said.tolist())))))
-    order = np.argsort(-score, kind="stable").tolist()
-    taken, left, of_class = list[int](), list[int](), dict[int, int]()
-    for place in order:
-        number = of_class.get(int(said[place]), 0)
-        if len(taken) < count and number < most:
-            taken.append(place)
-            of_class[int(said[place])] = number + 1
-        else:
-            left.append(place)
-    taken += left[: max(0, count - len(taken))]
-    return sorted(taken, key=lambda place: (-score[place], place))
+def middles(features: Floats, weights: Floats, count: int, seed: int) -> list[int]:
+    """Of `count` groups of rows [N, D], weighed [N], the rows next to their middles."""
+    count = min(count, len(features))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different rows than groups
+        groups = KMeans(count, n_init=TRIES, random_state=seed).fit(features, sample_weight=weights)
+    far = groups.transform(features)
+    taken = list[int]()
+    for group in range(count):
+        taken.append(next(int(place) for place in np.argsort(far[:, group], kind="stable") if place not in taken))
+    return taken

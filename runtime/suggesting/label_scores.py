@@ -6,10 +6,13 @@
 The second is the mutual information of the label and everything else that is hidden (Houlsby et al. 2011, BALD, with
 the model's own draws in place of weights): rows whose styles would speak for different labels. p(y | row, h) is p's
 own, by its densities at every value of y.
+
+Beside them features, by which rows are alike: the square roots of the label's probabilities and the mean of the hidden
+draws, or what is observed where nothing else is hidden.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -30,16 +33,31 @@ SMALLEST = 1e-12
 
 @dataclass(frozen=True)
 class LabelScores:
-    """Of B rows. probabilities: [B, K]; entropy, information: [B] nats (0 where nothing else is hidden)."""
+    """Of B rows. probabilities: [B, K]; entropy, information: [B] nats (0 where nothing else is hidden); likeness:
+    [B, D], of what is hidden or seen of a row."""
 
     probabilities: Floats
     entropy: Floats
     information: Floats
+    likeness: Floats
 
     @property
     def score(self) -> Floats:
         """What rows are ordered by."""
         return np.asarray(self.entropy + self.information)
+
+    @property
+    def features(self) -> Floats:
+        """[B, K + D]: what the model says of a row and how it sees it, each with a mean square of 1 over the rows."""
+        return np.concatenate([_standardized(np.sqrt(self.probabilities)), _standardized(self.likeness)], axis=1)
+
+    def with_more(self, other: "LabelScores") -> "LabelScores":
+        """Rows of both."""
+        return LabelScores(*(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)))
+
+    def of(self, places: NDArray[np.int64]) -> "LabelScores":
+        """Some rows."""
+        return LabelScores(*(getattr(self, f.name)[places] for f in fields(self)))
 
 
 def label_to_suggest(graphs: Graphs, wanted: str | None) -> str:
@@ -61,8 +79,8 @@ def label_scores(model: Model, name: str, rows: Mapping[str, Tensor], noise: Noi
     rows = {other: values for other, values in rows.items() if other != name}
     with torch.no_grad():
         probabilities = model.predict(name, rows, samples=samples, noise=noise).double().cpu().numpy()
-        information = _information(model, name, rows, noise, samples)
-    return LabelScores(probabilities, entropies(probabilities), information)
+        information, likeness = _hidden(model, name, rows, noise, samples)
+    return LabelScores(probabilities, entropies(probabilities), information, likeness)
 
 
 def entropies(probabilities: Floats) -> Floats:
@@ -70,20 +88,48 @@ def entropies(probabilities: Floats) -> Floats:
     return np.asarray(-(probabilities * np.log(np.maximum(probabilities, SMALLEST))).sum(-1))
 
 
-def _information(model: Model, name: str, rows: Mapping[str, Tensor], noise: Noise, samples: int) -> Floats:
+def _standardized(values: Floats) -> Floats:
+    apart = values - values.mean(0)
+    return np.asarray(apart / np.sqrt(max(float((apart**2).sum(1).mean()), SMALLEST)))
+
+
+def _hidden(model: Model, name: str, rows: Mapping[str, Tensor], noise: Noise, samples: int) -> tuple[Floats, Floats]:
+    """The information [B] of what else is hidden, and its mean [B, D]; what is observed where nothing is."""
     graphs, variable, count = model.graphs, model.graphs.variables[name], noise.batch
-    others = [n for n in (*graphs.latent, *graphs.supervised) if n != name and n not in rows]
-    if not others or name not in graphs.generative or variable.support is None:
-        return np.zeros(count)
-    samples = max(2, min(samples, MOST_EVALUATIONS // variable.support))
     seen = {n: value for n, value in rows.items() if n in graphs.observed or n in graphs.supervised}
-    drawn = model.infer(seen, samples=samples, noise=noise)
+    others = [n for n in (*graphs.latent, *graphs.supervised) if n != name and n not in rows]
+    if not others:
+        return np.zeros(count), _flat([value for n, value in seen.items() if n in graphs.observed])
+    most = MOST_EVALUATIONS // (variable.support or 1)
+    drawn = model.infer(seen, samples=max(2, min(samples, most)), noise=noise)
+    likeness = _flat([drawn[n].double().mean(0) for n in others])
+    if name not in graphs.generative or variable.support is None:
+        return np.zeros(count), likeness
+    return _information(model, name, seen, drawn, count), likeness
+
+
+def _flat(values: list[Tensor]) -> Floats:
+    """[B, all elements]; 0 for blanks."""
+    flat = torch.cat(
+        [value.double().flatten(1) if value.dim() > 1 else value.double().unsqueeze(1) for value in values], 1
+    )
+    return np.asarray(flat.nan_to_num().cpu().numpy())
+
+
+def _information(
+    model: Model, name: str, seen: Mapping[str, Tensor], drawn: Mapping[str, Tensor], count: int
+) -> Floats:
+    """[B] nats; drawn: [samples, B, *shape]."""
+    variable = model.graphs.variables[name]
+    samples = len(next(iter(drawn.values())))
     values = {n: value.reshape(-1, *value.shape[2:]) for n, value in drawn.items() if n != name}
     told = {n: value for n, value in seen.items() if n not in values}  # labels are as drawn
     values |= {n: value.repeat(samples, *[1] * (value.dim() - 1)) for n, value in told.items()}
     bounds = []
-    for value in range(variable.minimum, variable.minimum + variable.support):
-        held = torch.full((samples * count,), float(value), dtype=model.dtype, device=noise.generator.device)
+    for value in range(variable.minimum, variable.minimum + (variable.support or 1)):
+        held = torch.full(
+            (samples * count,), float(value), dtype=model.dtype, device=next(iter(values.values())).device
+        )
         densities = model.log_prob("generative", {**values, name: held})
         bounds.append(sum(each.double() for each in densities.values()))
     log_joint = torch.stack([each for each in bounds if isinstance(each, Tensor)], dim=-1)

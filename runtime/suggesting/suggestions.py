@@ -59,8 +59,8 @@ class Suggested:
 def suggest_rows(
     used: UsedRun, label: str, rows: Iterator[Named], count: int, seed: int = 0, samples: int = 20
 ) -> Suggested:
-    """The best of rows that lack a label. RunError where every row has it."""
-    shown, candidates = _picture(used), Candidates(10 * count + 200)
+    """Of rows that lack a label those to ask for. RunError where every row has it."""
+    shown, candidates = _picture(used), Candidates(10 * count + 200, seed)
     for names, values in rows:
         held = as_rows(used, values)
         lacking = torch.ones(len(names), dtype=torch.bool)
@@ -79,12 +79,13 @@ def suggest_rows(
 
 
 def _suggested(used: UsedRun, label: str, found: Candidates, count: int, shown: str | None) -> Suggested:
-    places = found.chosen(count)
+    places, scores = found.chosen(count), found.scores
+    assert scores is not None
     classes, suggestions = used.graphs.variables[label].value_names, list[Suggestion]()
     for place in places:
-        order = (-found.probabilities[place]).argsort(kind="stable")
-        said = tuple((classes[k], float(found.probabilities[place, k])) for k in order)
-        entropy, information = float(found.entropy[place]), float(found.information[place])
+        order = (-scores.probabilities[place]).argsort(kind="stable")
+        said = tuple((classes[k], float(scores.probabilities[place, k])) for k in order)
+        entropy, information = float(scores.entropy[place]), float(scores.information[place])
         suggestions.append(Suggestion(found.names[place], said, entropy, information))
     panel = None
     if shown is not None and places:
