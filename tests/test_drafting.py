@@ -1,5 +1,6 @@
 """`graphspec new --from`: what columns are taken for, and drafts that are specs without a mistake."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from PIL import Image
 
 from graphspec.drafting import draft_from
 from graphspec.drafting.guesses import Guess, guess
+from graphspec.headers.blank_numbers import number_for_blank
 from graphspec.headers.columns import Column
 from graphspec.headers.numbers import NumberFormat
 from graphspec.loading import check_file, load
@@ -50,6 +52,26 @@ def test_a_repeated_negative_number_among_others_is_a_blank() -> None:
 def test_what_no_start_can_use_is_left_out_with_a_reason(name: str, cells: list[str], why: str) -> None:
     found = guessed(*cells, name=name)
     assert found.kind == "left out" and why in found.why
+
+
+@pytest.mark.parametrize(
+    ("numbers", "code"),
+    [
+        ([50, 61.5, 72, -1, -1, 80], -1.0),
+        ([1, 2, 3, 4, -1, -1], None),  # steps of a scale
+        ([*range(12), -1, -1, -1], -1.0),
+        ([*range(12), -1], None),
+        ([*range(12), *[0] * 5, -1, -1, -1], None),
+        ([20, 35, 41, 999, 999], 999.0),
+        ([20, 35, 41, 999], None),
+        ([500, 700, 850, 930, 999, 999], None),
+        ([-3.5, 2, 4, -99, -99], None),
+        ([20, 21, 22, -9, -9], -9.0),
+        ([2, 3, 4, -99, -99], -99.0),
+    ],
+)
+def test_numbers_that_stand_apart_read_like_blanks(numbers: list[float], code: float | None) -> None:
+    assert number_for_blank(Counter(map(float, numbers))) == code
 
 
 def test_minus_one_beside_classes_is_no_label_as_the_reader_has_it() -> None:
@@ -157,8 +179,24 @@ def test_a_folder_of_pictures(
     graphs = load("mine.yaml", text=text)
     assert graphs.variables["y"].names == ("cat", "dog")
     assert graphs.variables["x"].shape == (3, *((10, 12) if sizes[0] == sizes[1] else (32, 32)))
+    assert graphs.spec.data is not None and graphs.spec.data.test == 0 and graphs.spec.training.select == "last"
+    assert "8 pictures have a label: all are used" in text and "sweep mine.yaml --folds 5" in text
+    assert graphs.spec.objective.consistency["y"].after == 60
+    assert f"shift: {'0.62' if sizes[0] == sizes[1] else '2'}," in text
     with pytest.raises(ValueError, match="class folder"):
         draft_from("mine", "pics", ["label"])
+
+
+def test_enough_labelled_pictures_are_held_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for kind, count in (("cat", 120), ("dog", 80)):
+        (tmp_path / "pics" / kind).mkdir(parents=True)
+        for i in range(count):
+            Image.new("L", (4, 4), i).save(tmp_path / "pics" / kind / f"{i}.png")
+    text = draft_from("mine", "pics", [])
+    spec = load("mine.yaml", text=text).spec
+    assert not check_file("mine.yaml", text=text) and "test: 0.2  # every class" in text
+    assert not spec.objective.consistency and spec.training.select == "last"
 
 
 def test_a_parquet_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,3 +207,14 @@ def test_a_parquet_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     text = draft_from("mine", "t.parquet", ["y"])
     assert not [found for found in check_file("mine.yaml", text=text) if found.severity == "error"]
     assert "p 5, q 5; 5 cells are blank: rows without a label" in text
+
+
+def test_a_class_in_two_spellings_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{i % 7}.5,{('Yes', 'no', 'yes ', 'A', 'a')[i % 5]}" for i in range(40)]
+    Path("t.csv").write_text("x,y\n" + "\n".join(lines) + "\n")
+    text = draft_from("mine", "t.csv", ["y"])
+    told = [found.message for found in check_file("mine.yaml", text=text)]
+    assert told == ["classes of 'y' differ by case or spaces alone: 'Yes' and 'yes'"]
+    automatic = re.sub("names: .*]}", "names: auto, allow: [GS129]}", text)
+    assert automatic != text and not check_file("mine.yaml", text=automatic)

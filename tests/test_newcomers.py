@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
-from sklearn import datasets
+from PIL import Image, ImageOps
+from sklearn import datasets, linear_model
 from typer.testing import CliRunner
 
 from runtime.cli.app import app
@@ -29,11 +29,13 @@ def few_epochs(epochs: int) -> tuple[str, ...]:
     return tuple(f"--set=training.{field}={value}" for field, value in fields.items())
 
 
-def answers(folder: Path, data: str, *options: str, epochs: int) -> list[dict[str, str]]:
+def answers(
+    folder: Path, data: str, *options: str, epochs: int, settings: tuple[str, ...] = ()
+) -> list[dict[str, str]]:
     """`new`, `check`, `train`, `predict`: a line a row."""
     call("new", "mine", "--from", data, *options)
     assert "error" not in call("check", "mine.yaml")
-    call("train", "mine.yaml", *QUICK, *few_epochs(epochs))
+    call("train", "mine.yaml", *QUICK, *few_epochs(epochs), *settings)
     call("predict", "runs/mine", data, "-o", "answers.csv")
     text = (folder / "answers.csv").read_text(encoding="utf-8-sig")
     return list(csv.DictReader(text.splitlines(), delimiter=max(",;\t", key=text.splitlines()[0].count)))
@@ -78,16 +80,49 @@ def photographs_of_many_sizes(folder: Path) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("make", [twelve_bits_in_sixteen, photographs_of_many_sizes], ids=lambda make: make.__name__)
-def test_a_folder_of_pictures(make: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def plain_classifier(folder: Path, hidden: list[str], side: int) -> list[str]:
+    """What logistic regression on the pixels of all labelled pictures, `side` high and wide, says of the hidden ones."""
+    files = sorted((folder / "pics").glob("*/*"))
+    named = [file for file in files if f"{file.parent.name}/{file.name}" not in hidden]
+    model = linear_model.LogisticRegression(max_iter=300).fit(pixels(named, side), [file.parent.name for file in named])
+    found: list[str] = list(model.predict(pixels([folder / "pics" / name for name in hidden], side)))
+    return found
+
+
+def pixels(files: list[Path], side: int) -> Any:
+    def row(file: Path) -> Any:
+        picture = ImageOps.exif_transpose(Image.open(file))
+        deep = picture.mode.startswith("I")
+        plain = picture.convert("F" if deep else "RGB").resize((side, side), Image.Resampling.BOX)
+        return np.asarray(plain).ravel() / (4095 if deep else 255)
+
+    return np.array([row(file) for file in files])
+
+
+@pytest.mark.parametrize(
+    ("make", "side", "epochs"), [(twelve_bits_in_sixteen, 8, 12), (photographs_of_many_sizes, 32, 26)],
+    ids=["twelve_bits_in_sixteen", "photographs_of_many_sizes"],
+)  # fmt: skip
+def test_a_folder_of_pictures(
+    make: Maker, side: int, epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of the draft's epochs, few pictures: hardly worse than a plain classifier, which takes its whole time."""
     monkeypatch.chdir(tmp_path)
     truth = make(tmp_path)
-    lines = answers(tmp_path, "pics", epochs=15)
-    hidden = [line for line in lines if line["file_name"].split("/")[0] in ("unlabelled", "_unsorted")]
-    wrong = [line["label"] != truth[Path(line["file_name"]).name] for line in hidden]
+    settings = (f"--set=objective.consistency.y.after={epochs // 4}", "--set=training.learning_rate.from=2e-3")
+    lines = answers(tmp_path, "pics", epochs=epochs, settings=settings)
+    hidden = {
+        line["file_name"]: line["label"]
+        for line in lines
+        if line["file_name"].split("/")[0] in ("unlabelled", "_unsorted")
+    }
+    right = [truth[Path(file).name] for file in hidden]
+    wrong = np.mean([said != true for said, true in zip(hidden.values(), right, strict=True)])
+    plain = np.mean(
+        [said != true for said, true in zip(plain_classifier(tmp_path, [*hidden], side), right, strict=True)]
+    )
     assert len(lines) == len(truth) and len(hidden) >= 40
-    constant = 1 - 1 / len(set(truth.values()))
-    assert np.mean(wrong) < constant / 2, f"{100 * np.mean(wrong):.1f} % of pictures without a label"
+    assert wrong <= plain + 0.08, f"{100 * wrong:.1f} % of pictures without a label; {100 * plain:.1f} % plainly"
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------

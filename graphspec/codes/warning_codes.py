@@ -156,4 +156,16 @@ CODES: dict[str, Code] = {
         "    augment: {flip: true, mirrors: {light: [0]}}\n\n"
         "`allow: [GS127]` on the direction silences the warning.",
     ),
+    "GS128": Code(
+        "A number that reads like a blank",
+        "-1, -99 or 999 stands in several cells and apart from all other numbers of the column, as people write it "
+        "where nothing was measured. As a value it moves means and scales, and as a label it is learned. List it under "
+        "`missing` if it is a blank; `allow: [GS128]` on the variable says that it is a value.",
+    ),
+    "GS129": Code(
+        "Classes that differ by case or spaces alone",
+        "`Yes` and `yes` are two classes, each with a part of the rows, and usually one, typed in two ways: the "
+        "model learns to tell apart what does not differ. Write a class alike in every row. Names of one letter are "
+        "not looked at; `allow: [GS129]` on the variable says that they are different classes.",
+    ),
 }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from graphspec.headers.automatic_names import one_name
+from graphspec.headers.blank_numbers import number_for_blank
 from graphspec.headers.cell_reader import SIGNS, looks_blank
 from graphspec.headers.columns import Column
 from graphspec.headers.numbers import NumberFormat, look_alike
@@ -22,8 +23,6 @@ MOST_LABEL_CLASSES, MOST_NUMBERED_CLASSES = 200, 20
 """A label of more different texts is no class; one of more different whole numbers is a number."""
 MOST_CLASSES = 50
 """A column of more classes has more weights than a start needs."""
-SENTINELS = frozenset({-9.0, -99.0, -999.0, -9999.0, -99999.0})
-"""Numbers that people write for a blank, where all others are 0 or more."""
 CLASS_WORDS = frozenset({"none", "unknown"})
 """Words for a blank that are as often a class, in a column of texts that is no label."""
 _ROW_NUMBER = re.compile(r"(row|line|index|id|nr|no|number|unnamed: ?0|obs|case|key)(id|nr|no|number)?", re.IGNORECASE)
@@ -76,10 +75,12 @@ class _Cells:
         self.numbers = {cell: number for cell, number in self.numbers.items() if cell in self.cells}
 
     def _sentinels(self, cells: Mapping[str, int]) -> set[str]:
-        """A negative number that stands in several rows and is the only one below 0."""
-        low = {cell for cell, number in self.numbers.items() if number < 0}
-        whole = {cell for cell in low if self.numbers[cell] in SENTINELS and cells[cell] > 1}
-        return whole if whole == low and len({self.numbers[c] for c in low}) == 1 and len(self.numbers) > 2 else set()
+        """A number apart from all others that stands in several rows."""
+        counts: dict[float, int] = {}
+        for cell, number in self.numbers.items():
+            counts[number] = counts.get(number, 0) + cells[cell]
+        code = number_for_blank(counts)
+        return {cell for cell, number in self.numbers.items() if number == code}
 
     def _minus_one(self) -> set[str]:
         """-1 beside whole numbers of 0 and more, as the reader of classes takes it too: no label; -1 and 1, with or

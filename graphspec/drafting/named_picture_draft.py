@@ -40,14 +40,15 @@ def named_picture_draft(name: str, source: str, found: FileSource, table: Table,
     named.refuse_blank()
     image = probed_column(column, source, [(named.place(row), file) for row, file in named.files.items()], skip=False)
     numbers, taken = number_format(table.columns.values()), set(_RESERVED)
-    read = [_label(guess(table.columns[each], numbers, label=True), identifier(each, taken)) for each in labels]
+    rows = table.rows or 1
+    read = [_label(guess(table.columns[each], numbers, label=True), identifier(each, taken), rows) for each in labels]
     others = [each for each in table.columns if each not in labels and each != column]
     beside = next(iter(found.tables.values())).parent
     folder = "" if named.folder == beside else f", folder: {plain(named.folder.relative_to(beside).as_posix())}"
     told = f"({amount(table.rows or 0, ',')} pictures, {counted(len(table.columns), 'column')})"
     left_out = [f"{each} (a label with --label {each})" for each in others]
     cells = f"column: {plain(column)}{folder}"
-    return picture_spec(name, source, told, image, cells, read, table.rows or 1, left_out)
+    return picture_spec(name, source, told, image, cells, read, rows, left_out)
 
 
 def _named(found: FileSource, table: Table, column: str) -> NamedFiles:
@@ -60,7 +61,7 @@ def _named(found: FileSource, table: Table, column: str) -> NamedFiles:
     return NamedFiles(found.path.name, column, texts, folder)
 
 
-def _label(found: Guess, name: str) -> Label:
+def _label(found: Guess, name: str, rows: int) -> Label:
     number = found.kind == "number"
     fields = f"role: supervised, domain: {'real' if number else found.kind}"
     if not number:
@@ -70,4 +71,5 @@ def _label(found: Guess, name: str) -> Label:
     blanks = told_blanks([found])
     told = (counts if found.counts else "", found.why, blanks and f"{blanks}: pictures without it")
     note = "; ".join(part for part in told if part)
-    return Label(name, fields, entry_of(found), note, classes=found.kind == "category")
+    labelled = rows - found.blanks
+    return Label(name, fields, entry_of(found), labelled, found.blanks, note, classes=found.kind == "category")

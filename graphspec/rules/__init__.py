@@ -10,6 +10,7 @@ from pathlib import Path
 from graphspec.graphs.declared_names import Outline
 from graphspec.graphs.graph import Graphs
 from graphspec.rules.certain_rules import check_certain
+from graphspec.rules.class_name_rules import check_class_names
 from graphspec.rules.count_rules import check_counts, check_nested, check_ragged, check_scored
 from graphspec.rules.data_rules import check_data
 from graphspec.rules.exact_rules import check_exact, check_exact_sums
@@ -62,6 +63,7 @@ TOGETHER = (
     check_nested,
     check_parents_are_read,
     check_labels_are_told,
+    check_class_names,
     check_windows,
     check_faithful,
     check_stakes,

@@ -30,6 +30,7 @@ from graphspec.language import ColumnSpec, DataSection, Spec
 from graphspec.language.data import is_pattern
 from graphspec.reading.suggestions import did_you_mean, few
 from graphspec.rules.array_rules import with_array_cells, with_label_cells
+from graphspec.rules.blank_number_rules import check_blank_numbers
 from graphspec.rules.cell_rules import problem_with_cells
 from graphspec.rules.declared import allowed, declared, names_with
 from graphspec.rules.image_rules import check_for_pictures, check_options, takes_weights
@@ -146,6 +147,8 @@ def _check_variable(spec: Spec, standing: Standing, entry: ColumnSpec, report: R
         read = _check_columns(standing, entry, spec.data, report)
         if not allowed(spec, variable.name, "GS121"):
             check_labels_differ(variable, entry, read, dialect_of(spec.data).numbers, report)
+        if not allowed(spec, variable.name, "GS128"):
+            check_blank_numbers(variable, entry, read, dialect_of(spec.data).numbers, report)
 
 
 def spec_file(report: Report) -> Path | None:
