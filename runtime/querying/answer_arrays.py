@@ -62,9 +62,16 @@ class AnswerArrays:
             assert answer.joint is not None
             if answer.joint.probability is not None:
                 raise RunError("a joint table is no array", "name a .csv or .parquet file")
-            return answer.joint.whole[variable]
-        names = target.names if target.names[0] in answer.figures else (variable,)
-        values = np.stack([np.asarray(answer.figures[name].values[kind]) for name in names])
+            if variable in answer.joint.whole:
+                return answer.joint.whole[variable]
+            found = np.stack([answer.joint.of(name) for name in target.names], axis=1)
+            return found.reshape(-1, *shape) if found.shape[1] == int(np.prod(shape)) else found
+        names = (variable,) if variable in answer.figures else target.names
+        some = next(np.asarray(answer.figures[name].values[kind]) for name in names if name in answer.figures)
+        nothing = np.full(some.shape, np.nan)  # an element that is not there
+        values = np.stack([
+            np.asarray(answer.figures[name].values[kind]) if name in answer.figures else nothing for name in names
+        ])  # fmt: skip
         if target.sign:
             return np.asarray(values[0])
         if len(target.which) < int(np.prod(shape)):

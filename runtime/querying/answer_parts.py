@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,6 +21,10 @@ class Joint:
     probability: NDArray[Any] | None = None
     se: NDArray[Any] | None = None
     whole: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def of(self, name: str) -> NDArray[Any]:
+        """[N] values of one element; NaN of one that is not there."""
+        return self.values[:, self.names.index(name)] if name in self.names else np.full(len(self.values), np.nan)
 
 
 @dataclass

@@ -9,8 +9,9 @@ import torch
 from runtime.answering.panels import Panel
 from runtime.errors import RunError
 from runtime.querying.answer_parts import RowAnswer
-from runtime.querying.asking import Questions, shows
+from runtime.querying.asking import Questions
 from runtime.querying.grammar import QueryError
+from runtime.querying.query_sizes import shows
 
 EXAMPLES = 8
 MOST_LINES = 50

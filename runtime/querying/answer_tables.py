@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from runtime.predicting.output_columns import Cells
 from runtime.predicting.used_run import UsedRun
 from runtime.querying.answer_parts import RowAnswer, RowFigure
-from runtime.querying.meaning import AskedTarget
+from runtime.querying.meaning import AskedTarget, answer_names
 from runtime.querying.row_group import AskedQuery
 
 NUMBERS = ("mean", "sd", "low", "median", "high")
@@ -92,9 +92,9 @@ def _columns(used: UsedRun, target: AskedTarget) -> Iterator[TargetColumn]:
     if target.sign:
         yield TargetColumn(target.names[0], target, target.names[0], "event")
         return
-    elements = used.elements(variable.name)
+    elements = answer_names(used, variable.name)
     for answer, element in zip(target.names, target.which, strict=True):
-        called = elements[element]
+        called = answer if target.term.item.index and "last" in target.term.item.index else elements[element]
         if variable.support is None:
             for kind in NUMBERS:
                 yield TargetColumn(called if kind == "mean" else f"{called}.{kind}", target, answer, kind)
@@ -136,8 +136,8 @@ class JointLayout:
         if not self.table:
             numbers = [np.arange(1, length + 1) for length in lengths]
             yield Cells("draw", np.concatenate(numbers) if numbers else np.zeros(0, dtype=np.int64))
-        for place, (name, target) in enumerate(zip(self.names, self.targets, strict=True)):
-            yield _joint_cells(name, target, [answer.joint.values[:, place] for _, answer in found if answer.joint])
+        for name, target in zip(self.names, self.targets, strict=True):
+            yield _joint_cells(name, target, [answer.joint.of(name) for _, answer in found if answer.joint])
         if self.table:
             for kind in ("probability", "se"):
                 yield Cells(kind, None, _joined([getattr(answer.joint, kind) for _, answer in found]))

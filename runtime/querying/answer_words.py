@@ -50,7 +50,8 @@ class QueryText:
 
     def _how(self) -> str:
         question = self.query.question
-        parts = [f"given {', '.join(map(_fact, question.facts))}"] if question.facts else ["nothing given"]
+        facts = [fact for fact in question.facts if not fact.implied]
+        parts = [f"given {', '.join(map(_fact, facts))}"] if facts else ["nothing given"]
         if question.changes:
             parts.append(f"then set {', '.join(map(_fact, question.changes))}")
         parts.append(f"by {self.query.by}")
@@ -78,11 +79,12 @@ class QueryText:
                 assert answer.joint is not None
                 found += [f"  row {answer.row}", *self._joint(answer.joint, 5)]
             return found
-        names = list(answered[0].figures) if answered else []
+        names = list(dict.fromkeys(name for answer in answered for name in answer.figures))
         header = ["row", *names, "ESS"]
         lines = [header]
         for answer in self.first:
-            cells = [_short(answer.figures[name]) for name in names] if answer.refused is None else ["-"] * len(names)
+            told = answer.figures if answer.refused is None else {}
+            cells = [_short(told[name]) if name in told else "-" for name in names]
             lines.append([str(answer.row), *cells, "" if answer.ess is None else f"{answer.ess:.0f}"])
         found = _aligned(lines if any(line[-1] for line in lines[1:]) else [line[:-1] for line in lines])
         if self.rows > len(self.first):

@@ -6,7 +6,7 @@ are drawn for every query of a call.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isinf, prod
 from typing import Any
 
@@ -15,20 +15,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from runtime.answering.panels import picture_shape
 from runtime.data.randomness import drawn_numbers
-from runtime.errors import RunError
 from runtime.predicting.row_noise import RowNoise
 from runtime.predicting.used_run import UsedRun
 from runtime.querying.answer_parts import RowAnswer, RowFigure
+from runtime.querying.element_questions import (
+    ElementWorld,
+    ElementWorlds,
+    refuse_blanks,
+    refuse_unknown_counts,
+    refuse_what_plates_lack,
+    with_counts,
+)
 from runtime.querying.fact_rows import FactRows, rows_of
+from runtime.querying.facts_told import what_is_given, which_are_told
 from runtime.querying.grammar import QueryError, parse_query
 from runtime.querying.label_answers import answered_labels, labels_by
 from runtime.querying.meaning import ROW, AskedTarget, Question, question_of
-from runtime.querying.nodes import NOW, graph_that_tells, refuse_unconditioned, scene_of
-from runtime.querying.relevance import MOST_ENTRIES, Told, relevant
+from runtime.querying.nodes import graph_that_tells, refuse_unconditioned, scene_of
+from runtime.querying.query_sizes import refuse_large, refuse_large_table
+from runtime.querying.relevance import Told, relevant
 from runtime.querying.row_group import AskedQuery, By, RowGroup, nodes_of
-from runtime.querying.world_figures import FEW
 
 ROWS_AT_ONCE = 500
 WORLD_NUMBERS = 1_000_000
@@ -54,36 +61,66 @@ class Questions:
         self, used: UsedRun, texts: Sequence[str], rows: Any, asking: Asking, *, pictures: bool = False,
         examples: int = 0,
     ) -> None:  # fmt: skip
-        _refuse_plates(used)
         self.used, self.rows, self.asking, self.examples = used, rows, asking, examples
         self.draws = asking.draws or (10_000 if rows is None else 1_000)
-        self.model = used.double_model
+        self.elements = ElementWorlds(used) if used.model.graphs.plates else None
         self.queries = [self._asked(text, pictures) for text in texts]
 
     def _asked(self, text: str, pictures: bool) -> AskedQuery:
         used, wanted = self.used, self.asking.by
         question = question_of(parse_query(text), used, rows=self.rows is not None)
-        graph = "recognition" if wanted in ("bound", "both") else wanted
-        by = graph_that_tells(question, used, graph)
-        scene = scene_of(question, used, by)
-        if not pictures and not self.asking.joint:
-            _refuse_large(question)
         if self.asking.joint:
-            _refuse_large_table(question)
-        labels = labels_by(question, used, by, wanted)
-        told = next(iter(labels.values()), by)
-        asked = AskedQuery(question, scene, told, self.draws, labels, list(scene.notes))  # type: ignore[arg-type]
+            refuse_large_table(question)
+        if self.elements is not None:
+            return self._of_elements(question, pictures, self.elements)
+        asked = self._query(question, question, used, used.double_model)
+        if not pictures and not self.asking.joint:
+            refuse_large(question)
+        labels = labels_by(question, used, asked.scene.by, wanted)
+        asked.labels.update(labels)
+        for says in labels.values():
+            asked.by = says  # type: ignore[assignment]
         self._try_names(asked)
         return asked
 
-    def _try_names(self, asked: AskedQuery) -> None:
-        """Refuses what p conditions on and is not told, by names alone."""
-        question, scene = asked.question, asked.scene
-        told = self._told(asked, {f.variable.name: None for f in question.facts})
+    def _query(
+        self, question: Question, inner: Question, used: UsedRun, model: Any, by: str | None = None
+    ) -> AskedQuery:
+        """inner: what is computed, of elements where the question is about plates. by: the graph, if it is known."""
+        wanted = by or self.asking.by
+        graph = "recognition" if wanted in ("bound", "both") else wanted
+        scene = scene_of(inner, used, graph_that_tells(inner, used, graph))
+        return AskedQuery(question, inner, used, model, scene, scene.by, self.draws, {}, list(scene.notes))
+
+    def _of_elements(self, question: Question, pictures: bool, elements: ElementWorlds) -> AskedQuery:
+        """A query to a model with plates, as it is where what nobody tells is as large as it may be."""
+        refuse_what_plates_lack(question, elements.graphs, elements.counts)
+        if self.asking.by in ("bound", "both"):
+            raise QueryError(f"--by {self.asking.by} answers labels of rows: of models with plates `graphspec predict` "
+                             "does", question.text, 0, len(question.text))  # fmt: skip
+        question = with_counts(question, elements.graphs)
+        world = elements.world(*elements.told(question))
+        inner = world.question(question)
+        if self.rows is None:
+            question = replace(question, targets=tuple(_of_row(t, inner) for t in question.targets))
+        if not pictures and not self.asking.joint:
+            refuse_large(question)
+        asked = self._query(question, inner, world.used, world.model)
+        relevant = self._try_names(asked)
+        told = {fact.variable.name for fact in question.facts if fact.sign == ROW}
+        refuse_unknown_counts(question, world, inner, relevant, world.unknown - told)
+        return asked
+
+    def _try_names(self, asked: AskedQuery) -> set[str]:
+        """Refuses what p conditions on and is not told, by names alone. Returns the nodes that matter."""
+        question, scene = asked.inner, asked.scene
+        told, found = which_are_told(asked, {f.variable.name: None for f in question.facts}), set[str]()
         for target in question.targets:
-            nodes = nodes_of(scene, self.used, target)
+            nodes = nodes_of(scene, asked.used, target)
             chosen = relevant(scene, told, nodes)
-            refuse_unconditioned(question, self.used, scene, chosen[0], [target.variable.name])
+            refuse_unconditioned(question, asked.used, scene, chosen[0], [target.variable.name])
+            found |= chosen[0]
+        return found
 
     # --- rows -----------------------------------------------------------------------------------------------------
 
@@ -113,73 +150,55 @@ class Questions:
 
     def _of_part(self, query: AskedQuery, part: FactRows, *, alone: bool) -> list[RowAnswer]:
         answers = [RowAnswer(None if alone else int(number)) for number in part.numbers]
-        given = self._given(query, part)
+        if self.elements is None or alone:
+            self._of_rows(query, part, answers)
+            return answers
+        for rows, world in self._by_counts(query, part, self.elements):
+            some = FactRows(
+                part.numbers[rows], world.split({n: v[torch.from_numpy(rows)] for n, v in part.values.items()})
+            )
+            here = [answers[row] for row in rows]
+            if world.unknown:
+                for answer in here:
+                    answer.refused = f"how many elements there are is blank: {', '.join(sorted(world.unknown))}"
+                continue
+            try:
+                inner = world.question(query.question)
+            except QueryError as error:
+                for answer in here:
+                    answer.refused = error.message.splitlines()[0]
+                continue
+            for row, number in enumerate(some.numbers):
+                refuse_blanks(inner, world, {name: each[row] for name, each in some.values.items()}, int(number))
+            asked = self._query(query.question, inner, world.used, world.model, query.scene.by)
+            asked.notes = query.notes
+            self._of_rows(asked, some, here)
+        return answers
+
+    def _by_counts(
+        self, query: AskedQuery, part: FactRows, elements: ElementWorlds
+    ) -> Iterator[tuple[NDArray[np.int64], ElementWorld]]:
+        """Rows with equally many elements."""
+        groups: dict[int, tuple[list[int], ElementWorld]] = {}
+        for row in range(len(part.numbers)):
+            counts, unknown = elements.told(query.question, {name: each[row] for name, each in part.values.items()})
+            world = elements.world(counts, unknown & {f.variable.name for f in query.question.facts if f.sign == ROW})
+            groups.setdefault(id(world), ([], world))[0].append(row)
+        for rows, world in groups.values():
+            yield np.array(rows), world
+
+    def _of_rows(self, query: AskedQuery, part: FactRows, answers: Sequence[RowAnswer]) -> None:
+        """Answers to rows with the same elements."""
+        given = what_is_given(query, part)
         for rows in _alike(given, len(answers)):
-            told = self._told(query, given, int(rows[0]))
+            told = which_are_told(query, given, int(rows[0]))
             for some in np.array_split(rows, -(-len(rows) // self._rows_at_once(query, told))):
                 here = {name: each[torch.from_numpy(some)] for name, each in given.items()}
                 self._answer(query, told, here, part.numbers[some], [answers[place] for place in some])
-        return answers
 
     def _rows_at_once(self, query: AskedQuery, told: Told) -> int:
-        sizes = [prod(self.used.graphs.variables[name].shape) for name in query.scene.frames["p"]]
+        sizes = [prod(query.used.graphs.variables[name].shape) for name in query.scene.frames["p"]]
         return max(1, WORLD_NUMBERS // (self.draws * max(16, min(4096, max(sizes, default=1)))))
-
-    def _given(self, query: AskedQuery, part: FactRows) -> dict[str, Tensor]:
-        """What is known of each variable in each row, changes of a world that is one and the same included."""
-        found: dict[str, Tensor] = {}
-        rows, question, scene = len(part.numbers), query.question, query.scene
-
-        def of(name: str, variable: str) -> Tensor:
-            shape = self.used.graphs.variables[variable].shape
-            if name not in found:
-                found[name] = torch.full((rows, prod(shape)), torch.nan, dtype=torch.float64)
-            return found[name]
-
-        for fact in question.facts:
-            name = fact.variable.name
-            for element in fact.which:
-                if fact.sign == ROW:
-                    of(name, name)[:, element] = part.values[name].reshape(rows, -1)[:, element]
-                elif fact.sign == "=":
-                    of(name, name)[:, element] = fact.number
-        for change in question.changes:
-            name = change.variable.name
-            node = name + NOW if "now" in scene.frames else name
-            for element in change.which:
-                of(node, name)[:, element] = change.number
-        shapes = {name: self.used.graphs.variables[name.removesuffix(NOW)].shape for name in found}
-        return {name: each.reshape(rows, *shapes[name]) for name, each in found.items()}
-
-    def _told(self, query: AskedQuery, given: Mapping[str, Any], row: int = 0) -> Told:
-        """Which elements are known; given: tensors, or None for what only names tell."""
-        question, scene = query.question, query.scene
-        masks: dict[str, NDArray[np.bool_]] = {}
-        facts: dict[str, NDArray[np.bool_]] = {}
-        every: list[tuple[str, str, tuple[int, ...], bool]] = []
-        for fact in question.facts:
-            if fact.sign in (ROW, "="):
-                every.append((fact.variable.name, fact.variable.name, fact.which, True))
-        for change in question.changes:
-            node = change.variable.name + (NOW if "now" in scene.frames else "")
-            every.append((node, change.variable.name, change.which, False))
-        for node, name, which, weighs in every:
-            shape = self.used.graphs.variables[name].shape
-            for into, wanted in ((masks, True), (facts, weighs)):
-                if wanted:
-                    into.setdefault(node, np.zeros(shape, dtype=np.bool_)).reshape(-1)[list(which)] = True
-        for node, values in given.items():
-            if values is not None and node in masks:
-                known = ~values[row].isnan().numpy()
-                masks[node] = np.asarray(masks[node] & known)
-                if node in facts:
-                    facts[node] = np.asarray(facts[node] & known)
-        ranges = [fact for fact in question.facts if fact.sign not in (ROW, "=")]
-        ranged = {
-            f.variable.name: frozenset(e for g in ranges if g.variable is f.variable for e in g.which) for f in ranges
-        }
-        weighing = {n: m for n, m in facts.items() if n in scene.nodes and scene.nodes[n].weighs}
-        return Told({n: m for n, m in masks.items() if n in scene.nodes}, weighing, ranged)
 
     # --- one group of rows ----------------------------------------------------------------------------------------
 
@@ -190,7 +209,7 @@ class Questions:
         noise = RowNoise(self.asking.seed, len(numbers), lambda: drawn_numbers(numbers.astype(np.uint64))).repeated(
             self.draws
         )
-        group = RowGroup(self.used, self.model, query, told, given, noise, self.asking.interval)
+        group = RowGroup(query, told, given, noise, self.asking.interval)
         with torch.no_grad():
             if query.scene.by == "generative":
                 evidence = group.evidence()
@@ -244,39 +263,10 @@ def _in_words(fact: Any) -> str:
     return f"{fact.term.item.written}{'' if fact.sign == ROW else f'{fact.term.sign}{fact.term.value}'}"
 
 
-def shows(target: AskedTarget) -> bool:
-    """A target is a whole variable whose values are pictures."""
-    variable = target.variable
-    return not target.sign and picture_shape(variable) is not None and len(target.which) == prod(variable.shape)
-
-
-def _refuse_large(question: Question) -> None:
-    for target in question.targets:
-        if len(target.which) > FEW:
-            name = target.variable.name
-            raise QueryError(
-                f"{name} has {len(target.which)} elements: add -o {'FILE.png or ' if shows(target) else ''}FILE.npz",
-                question.text, target.term.item.start, target.term.item.end,
-            )  # fmt: skip
-
-
-def _refuse_large_table(question: Question) -> None:
-    elements = {
-        (target.variable.name, each): target.variable.support for target in question.targets for each in target.which
-    }
-    if all(support is not None for support in elements.values()):
-        cells = prod(support or 1 for support in elements.values())
-        if cells > MOST_ENTRIES:
-            raise QueryError(
-                f"the joint table has {cells:,} cells, at most {MOST_ENTRIES:,}: ask for fewer targets",
-                question.text, question.targets[0].term.item.start, question.targets[-1].term.end,
-            )  # fmt: skip
-
-
-def _refuse_plates(used: UsedRun) -> None:
-    plates = used.model.graphs.plates
-    if plates:
-        raise RunError(
-            f"{used.run.spec_path} has plates ({', '.join(plates)}): queries about elements cannot be asked yet",
-            "`graphspec predict`, `sample`, `reconstruct` and `traverse` answer for models with plates",
-        )
+def _of_row(target: AskedTarget, inner: Question) -> AskedTarget:
+    """A target of the one world that there is, without elements that are not there."""
+    there = {name for part in inner.targets if part.term is target.term for name in part.names}
+    kept = [(each, name) for each, name in zip(target.which, target.names, strict=False) if name in there]
+    if target.sign or not kept:
+        return target
+    return replace(target, which=tuple(each for each, _ in kept), names=tuple(name for _, name in kept))

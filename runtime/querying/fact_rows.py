@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compiler.model.model import Model
-from graphspec.graphs.graph import Graphs
+from graphspec.graphs.graph import Graphs, Variable
 from runtime.data import prepare
 from runtime.data.stream.patterns import given_elements
 from runtime.errors import DataError, RunError
@@ -130,16 +130,26 @@ def _only_named(
     """What the query names; DataError for blanks of what may not be blank."""
     found = {}
     for name, elements in named.items():
-        flat = values[name].reshape(len(numbers), -1)
+        values_of = _with_room(values[name], used.graphs.variables[name])
+        flat = values_of.reshape(len(numbers), -1)
         kept = torch.full_like(flat, torch.nan)
         which = sorted(elements)
         kept[:, which] = flat[:, which]
         blank = kept[:, which].isnan()
+        if used.graphs.variables[name].row_axes:  # told where it is known which elements are there
+            blank = torch.zeros_like(blank)
         if not used.may_be_blank(name) and bool(blank.any()):
             row, place = blank.nonzero()[0].tolist()
             raise DataError(
                 f"{where}, row {numbers[row]}: {used.elements(name)[which[place]]} is blank, and {name} may not be",
                 "give it a value, or say `missing: true` of the variable and train again",
             )
-        found[name] = kept.reshape(values[name].shape)
+        found[name] = kept.reshape(values_of.shape)
     return found
+
+
+def _with_room(values: Tensor, variable: Variable) -> Tensor:
+    """Rows that hold fewer elements of plates than there may be, with blanks for the others."""
+    room = torch.full((len(values), *variable.shape), torch.nan, dtype=values.dtype)
+    room[tuple(map(slice, values.shape))] = values
+    return room

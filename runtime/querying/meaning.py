@@ -6,6 +6,7 @@ From: a parsed query. To: a `Question`. Every refusal that needs no rows is told
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from math import prod
 from typing import NoReturn
 
@@ -41,10 +42,12 @@ class AskedTarget(Elements):
 
 @dataclass(frozen=True)
 class Known(Elements):
-    """A fact. sign: `ROW`, `=` or that of a range. number: in the model's units, of ranges in data units."""
+    """A fact. sign: `ROW`, `=` or that of a range. number: in the model's units, of ranges in data units. implied: by
+    another, as a count by what a row's elements hold."""
 
     sign: str = ROW
     number: float = 0.0
+    implied: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,13 +101,18 @@ class Reading:
         """Which elements each column of the data feeds."""
         found: dict[str, list[tuple[str, int]]] = {}
         for name, spec in self.used.columns.items():
-            elements = self.used.elements(name)
-            if spec.columns is not None and not spec.soft and len(spec.names) == len(elements):
+            if self._own_columns(name):
                 for element, column in enumerate(spec.names):
                     found.setdefault(column, []).append((name, element))
             elif spec.column is not None:
                 found.setdefault(spec.column, []).append((name, -1))
         return found
+
+    def _own_columns(self, name: str) -> bool:
+        """Every number of a variable, or of one element of it, has a column of its own."""
+        spec, variable = self.used.columns[name], self.used.graphs.variables[name]
+        own = spec.columns is not None and not spec.soft
+        return own and len(spec.names) in (prod(variable.of_element), prod(variable.shape))
 
     def _elements(self, term: Term) -> Elements:
         item, graphs = term.item, self.used.graphs
@@ -121,6 +129,12 @@ class Reading:
         variable = graphs.variables[fed[0][0]]
         if fed[0][1] < 0:
             return Elements(variable, self._indexed(variable, item), term)
+        if variable.row_axes and len(self.used.columns[variable.name].names) == prod(variable.of_element):
+            each = prod(variable.of_element)
+            places = range(prod(variable.shape) // each)
+            if item.index:
+                places = [self._flat(variable, item, variable.shape[: variable.row_axes])]  # type: ignore[assignment]
+            return Elements(variable, tuple(place * each + fed[0][1] for place in places), term)
         if item.index:
             self._refuse(f"column {item.name} is one element of {variable.name}: it takes no index", item)
         return Elements(variable, (fed[0][1],), term)
@@ -136,19 +150,40 @@ class Reading:
     def _indexed(self, variable: Variable, item: Item) -> tuple[int, ...]:
         if not item.index:
             return tuple(range(prod(variable.shape)))
-        names = self.used.elements(variable.name)
-        many = f"{variable.name} has {len(names)} elements: {names[0]} to {names[-1]}"
         if not variable.shape:
             self._refuse(f"{variable.name} is one value: it takes no index", item)
+        if variable.row_axes and len(item.index) == variable.row_axes:
+            first = self._flat(variable, item, variable.shape[: variable.row_axes])
+            each = prod(variable.of_element)
+            return tuple(range(first * each, (first + 1) * each))
         if len(item.index) != len(variable.shape):
             self._refuse(f"{variable.name} has shape {list(variable.shape)}: give {len(variable.shape)} numbers", item)
-        place = 0
-        for index, size in zip(item.index, variable.shape, strict=True):
+        return (self._flat(variable, item, variable.shape),)
+
+    def _flat(self, variable: Variable, item: Item, shape: Sequence[int]) -> int:
+        """The number of an element in storage order; `last` of a plate is the last that there may be."""
+        if len(item.index) != len(shape):
+            self._refuse(f"{item.name} stands in {len(shape)} plates: give {len(shape)} numbers", item)
+        names, place = self.used.elements(variable.name), 0
+        for axis, (index, size) in enumerate(zip(item.index, shape, strict=True)):
             number = size - 1 if index == "last" else int(index)
             if number >= size:
+                plate = self._plate_of(variable, axis)
+                if plate:
+                    self._refuse(f"element {number} of {plate} is not there: {self._most(plate, size)}", item)
+                many = f"{variable.name} has {len(names)} elements: {names[0]} to {names[-1]}"
                 self._refuse(self._all_of(variable) if len(variable.shape) == 1 else many, item)
             place = place * size + number
-        return (place,)
+        return place
+
+    def _plate_of(self, variable: Variable, axis: int) -> str:
+        """The plate that is an axis of a shape; none behind those."""
+        path = self.used.model.graphs.variables[variable.name].path
+        return path[axis] if axis < len(path) else ""
+
+    def _most(self, plate: str, size: int) -> str:
+        count = self.used.model.graphs.plates[plate].count
+        return f"it has {size}" if count is None else f"{count} is at most {size}"
 
     def _all_of(self, variable: Variable) -> str:
         name, size = variable.name, variable.shape[0]
@@ -156,13 +191,15 @@ class Reading:
 
     def _target(self, term: Term) -> AskedTarget:
         found = self._elements(term)
-        variable, names = found.variable, self.used.elements(found.variable.name)
+        variable, names = found.variable, answer_names(self.used, found.variable.name)
         if variable.name in conditioned(self.used.graphs):
             self._refuse(f"{variable.name} is conditioned on, never modelled: it has no distribution", term.item)
         if variable.role == "deterministic" and variable.name not in self.used.graphs.generative:
             self._refuse(f"{variable.name} is a feature that recognition computes: ask what it is made of", term.item)
         if not term.sign:
             shown = [variable.name if not variable.shape else names[each] for each in found.which]
+            if "last" in term.item.index and len(found.which) == 1 and self._ragged(variable):
+                shown = [term.item.written]
             return AskedTarget(variable, found.which, term, tuple(shown))
         self._refuse_many(found)
         self._refuse_meaningless(found, event=True)
@@ -204,9 +241,14 @@ class Reading:
         if variable.role == "deterministic":
             self._refuse(f"{variable.name} is computed: do() sets variables that have a distribution", term.item)
         self._refuse_part(found)
-        self._refuse_many(found)
+        if len({each % prod(variable.of_element) for each in found.which}) > 1 or not variable.row_axes:
+            self._refuse_many(found)
         number = number_asked(self.parsed.text, variable, term.item.written, term)
         return Known(variable, found.which, term, "=", in_model_units(self.used, variable.name, found.which[0], number))
+
+    def _ragged(self, variable: Variable) -> bool:
+        graphs = self.used.model.graphs
+        return graphs.ragged(graphs.variables[variable.name].path) is not None
 
     # what cannot be asked
 
@@ -222,8 +264,8 @@ class Reading:
 
     def _refuse_part(self, found: Elements) -> None:
         variable = found.variable
-        tied = self.used.model.graphs.indivisible(variable.name) and prod(variable.shape) > 1
-        if tied and len(found.which) < prod(variable.shape):
+        tied = self.used.model.graphs.indivisible(variable.name) and prod(variable.of_element) > 1
+        if tied and len(found.which) < prod(variable.of_element):
             name = variable.name
             self._refuse(f"the elements of {name} are drawn together: give all of {name}", found.term.item)
 
@@ -260,3 +302,15 @@ class Reading:
 
     def _refuse(self, message: str, item: Item) -> NoReturn:
         raise QueryError(message, self.parsed.text, item.start, item.end)
+
+
+def answer_names(used: UsedRun, name: str) -> tuple[str, ...]:
+    """What each number of a variable is called in answers: as predictions call it; of elements of a plate that have
+    columns of their own, the column and the element's place, `crp[1]`."""
+    variable, spec = used.graphs.variables[name], used.columns.get(name)
+    each = prod(variable.of_element)
+    own = spec is not None and spec.columns is not None and not spec.soft and len(spec.names) == each
+    if spec is None or not variable.row_axes or not own:
+        return used.elements(name)
+    places = product(*map(range, variable.shape[: variable.row_axes]))
+    return tuple(f"{column}[{','.join(map(str, place))}]" for place in places for column in spec.names)

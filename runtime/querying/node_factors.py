@@ -16,12 +16,14 @@ from compiler.tensors.exact_chains import NEVER
 from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import Factor, Variable
 from runtime.data import Units
+from runtime.querying.element_model import ElementModel
 from runtime.querying.nodes import Node, Scene
 from runtime.querying.relevance import Told
 from runtime.querying.spread import Spread, together
 
 NUMBERS_AT_ONCE = 2**22
 """Numbers of one parameter that are computed together."""
+AnyModel = Model | ElementModel
 Work = Callable[[FamilyEntry, Extras, tuple[Tensor, ...], slice], Tensor]
 
 
@@ -30,7 +32,7 @@ class NodeFactors:
     noise: of R * draws rows, the draws of a row side by side. values: of nodes, as they are found."""
 
     def __init__(
-        self, model: Model, scene: Scene, told: Told, given: Mapping[str, Tensor], units: Mapping[str, Units],
+        self, model: AnyModel, scene: Scene, told: Told, given: Mapping[str, Tensor], units: Mapping[str, Units],
         noise: Noise, draws: int,
     ) -> None:  # fmt: skip
         self.model, self.graphs, self.scene, self.told = model, model.graphs, scene, told

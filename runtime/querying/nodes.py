@@ -19,6 +19,7 @@ from typing import Literal
 import networkx as nx
 
 from graphspec.graphs.graph import Factor, Graphs, Side, Variable
+from graphspec.reading.suggestions import few
 from runtime.answering.panels import below, conditioned
 from runtime.predicting.used_run import UsedRun
 from runtime.querying.grammar import QueryError
@@ -87,7 +88,7 @@ def _lacking(question: Question, graphs: Graphs) -> str | None:
         return f"it cannot read a range of {sorted(ranges)[0]}"
     named = {name: question.elements_given(name) for name in reads}
     if not any(given and name in graphs.generative for name, given in named.items()):
-        return f"recognition reads {', '.join(reads) or 'nothing'}: give all of it"
+        return f"recognition reads {few(reads) if reads else 'nothing'}: give all of it"
     for name in reads:
         variable = graphs.variables[name]
         if len(named[name]) < prod(variable.shape) and not variable.missing:
@@ -210,8 +211,10 @@ def _notes(
         factors = [factor for factor in graphs.order("recognition") if not factor.deterministic]
         own = {factor.variable for factor in factors}
         reads = own.union(*(graphs.stochastic_parents(factor) for factor in factors))
-        unread = dict.fromkeys(f.variable.name for f in question.facts if f.variable.name not in reads)
-        notes += [f"recognition does not read {name}: it changes nothing there" for name in unread]
+        told = [fact for fact in question.facts if not fact.implied]
+        read = {f.term.item.written for f in told if f.variable.name in reads}
+        unread = dict.fromkeys(f.term.item.written for f in told if f.variable.name not in reads)
+        notes += [f"recognition does not read {name}: it changes nothing there" for name in unread if name not in read]
     if changed:
         earlier = dict.fromkeys(
             fact.term.item.written for fact in question.facts if fact.variable.name in {*after, *changed}

@@ -89,6 +89,7 @@ class RowAverage:
     count: int = 0
     sums: dict[str, dict[str, Any]] = field(default_factory=dict)
     like: dict[str, RowFigure] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, answer: RowAnswer) -> None:
         """One row more."""
@@ -98,6 +99,7 @@ class RowAverage:
         for name, figure in answer.figures.items():
             total = self.sums.setdefault(name, {})
             self.like.setdefault(name, figure)
+            self.counts[name] = self.counts.get(name, 0) + 1
             self.like[name].exact &= figure.exact
             for key, value in _parts(figure).items():
                 total[key] = total.get(key, 0.0) + value
@@ -107,16 +109,16 @@ class RowAverage:
         return {name: plain_figure(self._figure(name)) for name in self.sums}
 
     def _figure(self, name: str) -> RowFigure:
-        like, sums = self.like[name], self.sums[name]
+        like, sums, count = self.like[name], self.sums[name], self.counts[name]
         kinds = [key for key in ("probabilities", "probability", "mean") if key in sums]
-        values: dict[str, Any] = {key: np.asarray(sums[key] / self.count) for key in kinds}
-        values["se"] = np.sqrt(np.asarray(sums["se"])) / self.count
+        values: dict[str, Any] = {key: np.asarray(sums[key] / count) for key in kinds}
+        values["se"] = np.sqrt(np.asarray(sums["se"])) / count
         if "mean" in sums:
-            values["sd"] = np.sqrt(np.maximum(sums["squares"] / self.count - values["mean"] ** 2, 0))
+            values["sd"] = np.sqrt(np.maximum(sums["squares"] / count - values["mean"] ** 2, 0))
         found = RowFigure(like.target, name, like.exact, values)
         if "difference" in sums:
-            found.difference = np.asarray(sums["difference"] / self.count)
-            found.difference_se = np.sqrt(np.asarray(sums["difference_se"])) / self.count
+            found.difference = np.asarray(sums["difference"] / count)
+            found.difference_se = np.sqrt(np.asarray(sums["difference_se"])) / count
         return found
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compiler.model.model import Model
 from runtime.predicting.row_noise import RowNoise
 from runtime.predicting.used_run import UsedRun
 from runtime.querying.answer_parts import RowAnswer, RowFigure
@@ -27,13 +26,17 @@ By = Literal["recognition", "bound", "both", "generative"]
 
 @dataclass
 class AskedQuery:
-    """A query that was understood. draws: of each row; notes grow while rows are answered."""
+    """A query that was understood. question: as it was written. inner: what is computed by `used` and `model`, the
+    same, or elements of plates. draws: of each row; notes grow while rows are answered."""
 
     question: Question
+    inner: Question
+    used: UsedRun
+    model: Any
     scene: Scene
     by: By
     draws: int
-    labels: Mapping[str, str]
+    labels: dict[str, str]
     notes: list[str]
 
 
@@ -41,10 +44,11 @@ class RowGroup:
     """The rows of one query that lack the same elements."""
 
     def __init__(
-        self, used: UsedRun, model: Model, query: AskedQuery, told: Told, given: Mapping[str, Tensor], noise: RowNoise,
-        interval: float,
-    ) -> None:  # fmt: skip
-        self.used, self.model, self.query, self.told, self.given, self.noise = used, model, query, told, given, noise
+        self, query: AskedQuery, told: Told, given: Mapping[str, Tensor], noise: RowNoise, interval: float
+    ) -> None:
+        self.used, self.model, self.query, self.told, self.given, self.noise = (
+            query.used, query.model, query, told, given, noise,
+        )  # fmt: skip
         self.draws, self.notes = query.draws, list[str]()
         self.frame = "now" if "now" in query.scene.frames else "p"
         rest = (1 - interval) / 2
@@ -66,7 +70,7 @@ class RowGroup:
         drawn: list[AskedTarget] = []
         found: dict[int, list[tuple[str, TargetFigure]]] = {}
         wide: NDArray[Any] | None = None
-        for target in self.query.question.targets:
+        for target in self.query.inner.targets:
             chosen = relevant(scene, self.told, nodes_of(scene, used, target))
             if is_wide(target):
                 figures = self._worlds_drawn(target)
@@ -86,7 +90,7 @@ class RowGroup:
                 answer.ess = float(effective[row])
                 self._judge(answer)
             if answer.refused is None:
-                for target in self.query.question.targets:
+                for target in self.query.inner.targets:
                     for name, figure in found[id(target)]:
                         answer.figures[name] = _row_figure(target, name, figure, row)
 
@@ -103,7 +107,7 @@ class RowGroup:
 
     def joint(self, answers: Sequence[RowAnswer]) -> None:
         """All targets together."""
-        scene, used, question = self.query.scene, self.used, self.query.question
+        scene, used, question = self.query.scene, self.used, self.query.inner
         chosen = relevant(scene, self.told, [n for t in question.targets for n in nodes_of(scene, used, t)])
         discrete = all(target.variable.support is not None for target in question.targets)
         sums = self._sums(question.targets, chosen, joint=True)
@@ -118,7 +122,7 @@ class RowGroup:
 
     def examples(self, answers: Sequence[RowAnswer], count: int) -> None:
         """Of the one target, a picture: its means at some draws of all else, by their weights."""
-        target = self.query.question.targets[0]
+        target = self.query.inner.targets[0]
         figures = self._worlds_drawn(target)
         found = example_means(figures, self.frame, target.variable.name, count)
         for row, answer in enumerate(answers):
@@ -133,7 +137,7 @@ class RowGroup:
         return self._figures(sums, asked_elements(scene, self.frame, [target]))
 
     def _all_summed(self, sums: Sums) -> bool:
-        names = asked_elements(self.query.scene, self.frame, self.query.question.targets)
+        names = asked_elements(self.query.scene, self.frame, self.query.inner.targets)
         return all(name in sums.summed or self.told.whole(name) for name in names)
 
     def _of(
@@ -172,7 +176,7 @@ class RowGroup:
         return sums_for(scene, self.told, chosen, asked, read=read, draws=self.draws, joint=joint, sample=sample)
 
     def _figures(self, sums: Sums, asked: Mapping[str, Sequence[int]]) -> WorldFigures:
-        question = self.query.question
+        question = self.query.inner
         ranges: dict[str, list[Range]] = {}
         for fact in question.facts:
             if fact.sign not in (ROW, "="):

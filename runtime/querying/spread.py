@@ -47,8 +47,12 @@ def together(spreads: Iterable[Spread]) -> tuple[tuple[str, ...], torch.Size]:
     """The axes of some spreads side by side, and the sizes that they have together."""
     some = list(spreads)
     axes = union(each.axes for each in some)
-    leads = [each.along(axes).shape[: 2 + len(axes)] for each in some]
-    return axes, torch.broadcast_shapes((1,) * (2 + len(axes)), *leads)
+    sizes = dict.fromkeys(axes, 1)
+    lead = [1, 1]
+    for each in some:  # sizes are the same or 1; torch.broadcast_shapes would load sympy, for seconds
+        lead = [max(*pair) for pair in zip(lead, each.values.shape[:2], strict=True)]
+        sizes |= {axis: max(size, sizes[axis]) for axis, size in zip(each.axes, each.values.shape[2:], strict=False)}
+    return axes, torch.Size((*lead, *sizes.values()))
 
 
 def union(axes: Iterable[Iterable[str]]) -> tuple[str, ...]:
@@ -89,12 +93,16 @@ def elimination_order(
     left, order = list(scopes), list[str]()
     pending = {axis for scope in scopes for axis in scope} - set(keep)
     largest = max((prod(sizes[axis] for axis in scope) for scope in scopes), default=1)
+    joined = {axis: frozenset().union(*(s for s in left if axis in s)) for axis in pending}
+    costs = {axis: prod(sizes[each] for each in together) for axis, together in joined.items()}
     while pending:
-        joined = {axis: frozenset().union(*(s for s in left if axis in s)) for axis in pending}
-        axis = min(pending, key=lambda each: (prod(sizes[a] for a in joined[each]), each))
-        largest = max(largest, prod(sizes[a] for a in joined[axis]))
+        axis = min(pending, key=lambda each: (costs[each], each))
+        largest = max(largest, costs[axis])
         left = [scope for scope in left if axis not in scope] + [joined[axis] - {axis}]
         order.append(axis)
         pending.discard(axis)
+        for other in joined[axis] & pending:  # only what stood in one table with it has other neighbours now
+            joined[other] = frozenset().union(*(s for s in left if other in s))
+            costs[other] = prod(sizes[each] for each in joined[other])
     kept = frozenset().union(*left) if left else frozenset()
     return order, max(largest, prod(sizes[axis] for axis in kept))

@@ -10,11 +10,10 @@ from math import inf, prod
 import torch
 from torch import Tensor
 
-from compiler.model.model import Model
 from compiler.tensors.noise import Noise
 from graphspec.graphs.graph import Factor
 from runtime.data import Units
-from runtime.querying.node_factors import NodeFactors, in_data_units
+from runtime.querying.node_factors import AnyModel, NodeFactors, in_data_units
 from runtime.querying.nodes import Node, Scene
 from runtime.querying.relevance import Sums, Told, axis_of
 from runtime.querying.spread import Spread, together, union
@@ -28,7 +27,7 @@ class Worlds(NodeFactors):
     anew: variables that were drawn anew after the change."""
 
     def __init__(
-        self, model: Model, scene: Scene, told: Told, sums: Sums, given: Mapping[str, Tensor],
+        self, model: AnyModel, scene: Scene, told: Told, sums: Sums, given: Mapping[str, Tensor],
         ranges: Mapping[str, Sequence[Range]], units: Mapping[str, Units], asked: Mapping[str, Sequence[int]],
         noise: Noise, draws: int,
     ) -> None:  # fmt: skip
