@@ -8,7 +8,7 @@ from query_specs import ask, ask_one, used_run
 
 from runtime.errors import DataError, RunError
 from runtime.predicting.used_run import UsedRun
-from runtime.querying import asking
+from runtime.querying import query_sizes
 from runtime.querying.answer_writing import text_answers
 from runtime.querying.asking import Asking, Questions
 from runtime.querying.grammar import QueryError, parse_query
@@ -144,7 +144,7 @@ def test_refused(clinic: UsedRun, query: str, words: str, place: str) -> None:
 
 
 def test_a_joint_table_is_not_too_large(clinic: UsedRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "MOST_ENTRIES", 100)
+    monkeypatch.setattr(query_sizes, "MOST_ENTRIES", 100)
     with pytest.raises(QueryError, match="the joint table has 144 cells, at most 100: ask for fewer targets"):
         ask_one(clinic, "segment, drug, recovered, visits, site=retail | age=1", joint=True)
 
