@@ -295,6 +295,31 @@ training: {epochs: 1}
     assert found["x[3]"]["mean"] == pytest.approx(0.2 + slope**2 * 0.8, abs=1e-5)
 
 
+def test_rows_without_elements_are_answered_as_the_others(tmp_path: Path) -> None:
+    text = """
+graphspec: 1
+plates: {time: {count: n}}
+networks: {default: {kind: linear}}
+variables:
+  n: {role: observed, domain: count, max: 3}
+  x: {role: observed, domain: real, plate: time}
+  y: {role: supervised, domain: category, names: [ill, well]}
+generative: {y: {}, x: {parents: [y]}}
+recognition: {y: {parents: [x@mean]}}
+data: {source: rows.npz, variables: {n: n, x: x, y: y}}
+training: {epochs: 1}
+"""
+    rng = np.random.default_rng(1)
+    arrays = {"n": np.arange(16) % 4, "x": rng.normal(size=(16, 3))}
+    np.savez(tmp_path / "rows.npz", **arrays, y=rng.integers(0, 2, 16))
+    used = used_run(tmp_path, text, "", strength=2.0)
+    predictor = open_predictor(used.run.folder)
+    asked, said = predictor.query("y | x", table=arrays), predictor.predict(arrays)
+    np.testing.assert_allclose(asked["y=ill"], said["y=ill"], atol=1e-5)
+    answers = ask(used, "y | x", rows=str(tmp_path / "rows.npz"))[0]
+    assert [answer["refused"] for answer in answers] == [None] * 16
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [

@@ -32,6 +32,7 @@ from runtime.querying.facts_told import what_is_given, which_are_told
 from runtime.querying.grammar import QueryError, parse_query
 from runtime.querying.label_answers import answered_labels, labels_by
 from runtime.querying.meaning import ROW, AskedTarget, Question, question_of
+from runtime.querying.nodes import By as GraphThatTells
 from runtime.querying.nodes import graph_that_tells, refuse_unconditioned, scene_of
 from runtime.querying.query_sizes import refuse_large, refuse_large_table
 from runtime.querying.relevance import Told, relevant
@@ -84,12 +85,13 @@ class Questions:
         return asked
 
     def _query(
-        self, question: Question, inner: Question, used: UsedRun, model: Any, by: str | None = None
+        self, question: Question, inner: Question, used: UsedRun, model: Any, by: GraphThatTells | None = None
     ) -> AskedQuery:
         """inner: what is computed, of elements where the question is about plates. by: the graph, if it is known."""
-        wanted = by or self.asking.by
-        graph = "recognition" if wanted in ("bound", "both") else wanted
-        scene = scene_of(inner, used, graph_that_tells(inner, used, graph))
+        if by is None:
+            wanted = "recognition" if self.asking.by in ("bound", "both") else self.asking.by
+            by = graph_that_tells(inner, used, wanted)
+        scene = scene_of(inner, used, by)
         return AskedQuery(question, inner, used, model, scene, scene.by, self.draws, {}, list(scene.notes))
 
     def _of_elements(self, question: Question, pictures: bool, elements: ElementWorlds) -> AskedQuery:
