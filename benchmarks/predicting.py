@@ -68,19 +68,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        runs = {name: trained(name, Path(folder) / name) for name in NETWORKS}
-        speed = [row for name, run in runs.items() for row in throughput(name, run, options.repeats)]
-        memory = [peak(runs["table"], int(rows)) for rows in options.rows.split(",") if rows]
-    report = {
+    report: dict[str, Any] = {
         "command": shlex.join(["python", "-m", "benchmarks.predicting", "--repeats", str(options.repeats)]),
-        "throughput": speed,
-        "memory": memory,
         "machine": processor() | {"load": os.getloadavg(), "threads": 1},
         "versions": {name: version(name) for name in ("torch", "numpy")},
+        "throughput": [],
+        "memory": [],
     }
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    speed, memory = report["throughput"], report["memory"]
+    with tempfile.TemporaryDirectory() as folder:
+        runs = {name: trained(name, Path(folder) / name) for name in NETWORKS}
+        for name, run in runs.items():
+            speed += throughput(name, run, options.repeats)
+            write(options.json, report)
+        for rows in map(int, filter(None, options.rows.split(","))):
+            memory.append(peak(runs["table"], rows))
+            write(options.json, report)
     table = Shown("spec", "latents", "batch", "predict, rows/s", "bare, rows/s", "ratio", "range")
     for row in speed:
         low, high = row["range"]
@@ -91,6 +94,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for row in memory:
         print(f"{row['rows']:>9,} rows: {row['peak_mib']:.0f} MiB, {row['seconds']:.0f} s")
     return 0
+
+
+def write(path: Path | None, report: dict[str, Any]) -> None:
+    """What is measured by now: the largest table takes minutes."""
+    if path is not None:
+        path.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def trained(name: str, folder: Path) -> Path:

@@ -95,7 +95,8 @@ def test_other_unknowns_are_in_the_bound(wide: bool) -> None:
 @torch.no_grad()
 def test_features_are_computed_once_for_all_values() -> None:
     text = LATENT.replace("  z: {role: latent", "  h: {role: deterministic}\n  z: {role: latent").replace(
-        "recognition: {y: {parents: [x]", "recognition: {h: {parents: [x], network: {kind: mlp, hidden: [3]}}, y: {parents: [h]"
+        "recognition: {y: {parents: [x]",
+        "recognition: {h: {parents: [x], network: {kind: mlp, hidden: [3]}}, y: {parents: [h]",
     )
     model = model_of(text)
     rows = {"x": torch.randn(5, 4, generator=torch.Generator().manual_seed(0)).double()}
