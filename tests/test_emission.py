@@ -402,6 +402,34 @@ def test_a_file_that_disagrees_is_never_given_out(written: str, mistaken: str, w
         verify_agreement(text.replace(written, mistaken), plan)
 
 
+LONG = """
+graphspec: 1
+plates: {time: {count: n, ordered: true}}
+variables:
+  n: {role: observed, domain: count, max: 500}
+  x: {role: observed, size: 2, plate: time}
+  z: {role: latent, size: 2, plate: time}
+generative: {z: {parents: [z@previous], network: {kind: linear}}, x: {parents: [z], network: {kind: linear}}}
+recognition: {z: {parents: [x, z@previous], network: {kind: linear}}}
+"""
+
+
+def test_long_plates_are_held_against_the_model_with_few_elements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text that runs beside the model is the same one for fewer elements, and a fault of the writers shows there."""
+    held: list[str] = []
+    graphs = load("-", text=LONG)
+    monkeypatch.setattr("compiler.emission.layout.verify_agreement", lambda text, plan: held.append(text))
+    given = emit(graphs)
+    short = given.replace("500", "6").replace("501", "7")
+    assert short == held[0] != given
+    monkeypatch.undo()
+    mistaken = short.replace("gain_z = ", "gain_z = -")
+    assert mistaken != short
+    monkeypatch.setattr("compiler.emission.layout._text", lambda plan, more: mistaken)
+    with pytest.raises(InternalError, match="the value"):
+        emit(graphs)
+
+
 # the file itself
 
 

@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what Pyro's own imports warn about is not this test's business
     pyro = pytest.importorskip("pyro", reason="the outside judge: pip install graphspec[judge]")
     import pyro.distributions as dist
-    from pyro.infer import TraceEnum_ELBO
+    from pyro.infer import TraceEnum_ELBO, TraceMeanField_ELBO
     from pyro.ops.indexing import Vindex
 
 ROWS, ELEMENTS, GROUPS, KINDS = 4, 3, 2, 3
@@ -121,5 +121,91 @@ def test_a_sum_that_is_given_is_that_of_pyro() -> None:
     loss = TraceEnum_ELBO(max_plate_nesting=1).differentiable_loss(generative, recognition)
     theirs = loss - 3 * torch.logsumexp(pairs, 1).sum()
     mine = -model.bound({"x": x, "s": s}, noise=Noise(0, ROWS)).sum()
+    torch.testing.assert_close(mine, theirs, atol=1e-9, rtol=1e-11)
+    torch.testing.assert_close(gradients(mine, model), gradients(theirs, model), atol=1e-8, rtol=1e-9)
+
+
+MARKOV = """
+graphspec: 1
+plates: {time: {count: steps, ordered: true}}
+variables:
+  steps: {role: observed, domain: count, max: 4}
+  x: {role: observed, domain: binary, size: 3, plate: time}
+  z: {role: latent, size: 2, plate: time}
+  h: {role: deterministic, plate: time}
+generative:
+  z: {parents: [z@previous], network: {kind: mlp, hidden: [4], activation: tanh}}
+  x: {parents: [z], network: {kind: linear}}
+recognition:
+  h: {parents: [h@next, x], network: {kind: gru, hidden: 3}}
+  z: {parents: [h, z@previous], network: {kind: mlp, hidden: [4], activation: tanh}}
+"""
+
+
+class Told(dist.Normal):
+    """A normal whose draw comes from noise that is given."""
+
+    def __init__(self, loc: torch.Tensor, scale: torch.Tensor, noise: torch.Tensor) -> None:
+        super().__init__(loc, scale)
+        self.noise = noise
+
+    def expand(self, batch_shape, _instance=None) -> "Told":
+        return Told(*(each.expand(batch_shape) for each in (self.loc, self.scale, self.noise)))
+
+    def rsample(self, sample_shape=()) -> torch.Tensor:
+        return self.loc + self.scale * self.noise
+
+
+class ToldNoise(Noise):
+    """The same noise for the compiled model: [steps, rows, 2]."""
+
+    def __init__(self, drawn: torch.Tensor) -> None:
+        super().__init__(0, drawn.shape[1])
+        self.drawn = drawn
+
+    def normal(self, name, lead, event, dtype) -> torch.Tensor:
+        return self.drawn.expand(*lead, *self.drawn.shape[1:])
+
+    def select(self, rows) -> Noise:
+        return ToldNoise(self.drawn[:, rows])
+
+
+def test_a_deep_markov_model_of_sequences_of_any_length_is_that_of_pyro() -> None:
+    """Its bound and gradients with the same weights and noise; `TraceMeanField_ELBO` closes the same divergences."""
+    model, lengths, steps = model_of(MARKOV), torch.tensor([4, 1, 3, 2]), 4
+    p, q = model.graphs.generative, model.graphs.recognition
+    source = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 2, (4, steps, 3), generator=source).to(DOUBLE)
+    noise = torch.randn(steps, 4, 2, generator=source, dtype=DOUBLE)
+    weights = {name.split("recognition--h.network.")[-1]: each for name, each in model.named_parameters()}
+
+    def parameters(factor, z: torch.Tensor, step: int, **others) -> list[torch.Tensor]:
+        parents = {"z@previous": z, "z@previous present": torch.full((4,), float(step > 0), dtype=DOUBLE), **others}
+        found = model.conditional(factor)(parents, Layout(1, Noise(0, 4)))
+        return [each.expand(4, 2) for each in found]
+
+    def generative() -> None:
+        z = torch.zeros(4, 2, dtype=DOUBLE)
+        with pyro.plate("rows", 4):
+            for step in range(steps):
+                with pyro.poutine.mask(mask=step < lengths):
+                    z = pyro.sample(f"z_{step}", dist.Normal(*parameters(p["z"], z, step)).to_event(1))
+                    logits = asked(model, p["x"], z=z)
+                    pyro.sample(f"x_{step}", dist.Bernoulli(logits=logits).to_event(1), obs=x[:, step])
+
+    def recognition() -> None:
+        h, z, states = torch.zeros(4, 3, dtype=DOUBLE), torch.zeros(4, 2, dtype=DOUBLE), {}
+        for step in reversed(range(steps)):
+            gates = weights["first.maps.from_x.weight"], weights["weight"], weights["first.bias"], weights["bias"]
+            h = torch.where((step < lengths)[:, None], torch.gru_cell(x[:, step], h, *gates), h)
+            states[step] = h
+        with pyro.plate("rows", 4):
+            for step in range(steps):
+                with pyro.poutine.mask(mask=step < lengths):
+                    told = Told(*parameters(q["z"], z, step, h=states[step]), noise[step])
+                    z = pyro.sample(f"z_{step}", told.to_event(1))
+
+    theirs = TraceMeanField_ELBO().differentiable_loss(generative, recognition)
+    mine = -model.bound({"steps": lengths, "x": x}, noise=ToldNoise(noise)).sum()
     torch.testing.assert_close(mine, theirs, atol=1e-9, rtol=1e-11)
     torch.testing.assert_close(gradients(mine, model), gradients(theirs, model), atol=1e-8, rtol=1e-9)

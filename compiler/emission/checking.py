@@ -29,10 +29,7 @@ TOLERANCE = 1e-6
 def verify_agreement(text: str, plan: EmissionPlan) -> None:
     """Raises InternalError where the emitted text and the model (double precision) differ in a value or gradient."""
     with _double_precision():
-        space: dict[str, Any] = {"__name__": "emitted"}
-        exec(compile(text, "emitted.py", "exec"), space)
-        twin: nn.Module = space["Model"]()
-        twin.load_state_dict(space["from_graphspec"](plan.model.state_dict()))
+        space, twin = _twin(text, plan)
         rows = _rows(plan, space["random_rows"])
         ours = _gradients(plan.model, _bound(plan.model, rows))
         theirs = _gradients(twin, space["bound"](twin, rows, torch.Generator().manual_seed(SEED)))
@@ -41,6 +38,21 @@ def verify_agreement(text: str, plan: EmissionPlan) -> None:
         if not torch.allclose(value, renamed[name], rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
             what = f"the gradient of {name}" if name else "the value"
             raise InternalError(f"the emitted code does not agree with the model: {what} differs")
+
+
+def verify_weights(text: str, plan: EmissionPlan) -> None:
+    """The emitted text runs and takes the model's weights; RuntimeError where it does not."""
+    with _double_precision():
+        _twin(text, plan)
+
+
+def _twin(text: str, plan: EmissionPlan) -> tuple[dict[str, Any], nn.Module]:
+    """What the text defines, and its model with the weights of the plan's."""
+    space: dict[str, Any] = {"__name__": "emitted"}
+    exec(compile(text, "emitted.py", "exec"), space)
+    twin: nn.Module = space["Model"]()
+    twin.load_state_dict(space["from_graphspec"](plan.model.state_dict()))
+    return space, twin
 
 
 @contextmanager

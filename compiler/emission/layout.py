@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from compiler.emission.checking import verify_agreement
+from compiler.emission.checking import verify_agreement, verify_weights
 from compiler.emission.copied_source import import_lines, needed
 from compiler.emission.emission_plan import EmissionPlan, make_plan
 from compiler.emission.factor_code import write_factor
+from compiler.emission.fewer_elements import fewer_elements
 from compiler.emission.objective_weights import weight_lines
 from compiler.emission.plan_function import BoundCode, write_bound
 from compiler.emission.row_groups import bound_code, extras_of, loss_code
@@ -36,6 +37,18 @@ def emitted(model: Model, more: More = nothing_more) -> str:
     Raises SpecError (GS090) naming the place of what has no code yet, InternalError if text and model disagree.
     """
     plan = make_plan(model)
+    text = _text(plan, more)
+    few = fewer_elements(model.graphs)
+    if few is model.graphs:
+        verify_agreement(text, plan)
+    else:
+        verify_weights(text, plan)
+        short = make_plan(Model(few, dtype=model.dtype, allow_python=model.allow_python))
+        verify_agreement(_text(short, more), short)
+    return text
+
+
+def _text(plan: EmissionPlan, more: More) -> str:
     factors = {f.key: f for side in reversed(SIDES) for f in plan.graphs.order(side) if f.view is None}
     classes = {key: write_factor(plan, f) for key, f in factors.items() if plan.prior(f) is None}
     noisy = frozenset(key for key, text in classes.items() if text.noisy)
@@ -61,9 +74,7 @@ def emitted(model: Model, more: More = nothing_more) -> str:
     rest = [*constants, *before, *body, *(["\n", comment(BEHIND, 0), "", *behind] if behind else []), end]
     users = sorted({user for text in classes.values() for user in text.imports})
     own = [f"from {module} import {name}" for module, name in users]
-    text = tidied("\n".join([_header(plan), *import_lines(), *own, *rest]))
-    verify_agreement(text, plan)
-    return text
+    return tidied("\n".join([_header(plan), *import_lines(), *own, *rest]))
 
 
 def _header(plan: EmissionPlan) -> str:

@@ -157,12 +157,20 @@ def _refused_data(spec: Spec, inside: Sequence[str]) -> Iterator[Refusal]:
         for field in fields if column is not None else ():
             if getattr(column, field):
                 what, because = f"`{field}` of {name}, which stands in a plate", "its cells hold several elements"
-                yield ("data", "variables", name, field), what, because, "prepare the column beforehand"
+                yield ("data", "variables", name, field), what, because, _instead_of(field, variable_path(spec, name))
         if isinstance(rule := spec.data.labels.get(name), LabelBudget) and rule.per_class is not None:
             what = f"`per_class` of {name}, which stands in a plate"
             because = "a row keeps the labels of all its elements"
             instead = "a count or share of rows, or `elements: COUNT`"
             yield ("data", "labels", name, "per_class"), what, because, instead
+
+
+def _instead_of(field: str, path: Sequence[str]) -> str:
+    """Elements that stand apart from their rows are read one by one, so that each can be resized."""
+    if field == "soft":
+        return "prepare the column beforehand"
+    lengths = f"`plates: {{{path[-1]}: {{lengths: COLUMN}}}}`"
+    return f"store the elements of all rows side by side and say {lengths}, or prepare the column beforehand"
 
 
 def check_coupled(graphs: Graphs, report: Report) -> None:
