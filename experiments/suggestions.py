@@ -3,8 +3,8 @@
     python -m experiments.suggestions digits --out results/suggest
     python -m experiments.suggestions mnist --out results/suggest
 
-digits: specs/digits.yaml. mnist: M2 with small networks on ROWS training and TEST test pictures, the same for every
-seed, drawn from MNIST's own splits. Both begin with two labels of each class and add 20 a round, two rounds, five
+digits: specs/digits.yaml with DIGITS. mnist: M2 with small networks on ROWS + TEST pictures of MNIST's two splits,
+the same for every seed, of which TEST are test rows. Both begin with two labels of each class and add 20 a round, five
 seeds (of splits, first labels and training alike), as `graphspec suggest RUN --replay 2 --count 20 --seeds 5` does.
 """
 
@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from experiments.label_budgets import machine
 from experiments.styles import graphspec
 from graphspec.loading import load
-from runtime.data import prepare
+from runtime.probing.instrument import with_all_labels
 from runtime.training.loop.manifest import versions
 
 ROWS, TEST = 2000, 1000
@@ -56,13 +57,14 @@ training: {epochs: 12, batch_size: 100, learning_rate: 1e-3, seed: 0}
 
 
 def mnist_spec(folder: Path) -> Path:
-    """A spec beside `rows.npz`: the first training and test rows of MNIST in an order of chance."""
+    """A spec beside `rows.npz`: rows of MNIST, drawn at random."""
     graphs = load("specs/mnist-m2.yaml")
-    data = prepare(graphs)
+    data = with_all_labels(graphs)
     images, labels = [], []
     for rows, count in ((data.training, ROWS), (data.test, TEST)):
         chosen = np.sort(np.random.default_rng(0).permutation(len(rows))[:count])
-        images.append((rows.values["x"][chosen].squeeze(1).numpy() * 255).round().astype(np.uint8))
+        shown = rows.batch(torch.from_numpy(chosen), torch.float32)["x"].squeeze(1)
+        images.append((shown * 255).round().numpy().astype(np.uint8))
         labels.append(rows.values["y"][chosen].numpy().astype(np.int64))
     np.savez(folder / "rows.npz", image=np.concatenate(images), label=np.concatenate(labels))
     path = folder / "mnist-few.yaml"
@@ -88,7 +90,8 @@ def main() -> None:
         options = ("--replay", asked.rounds, "--count", asked.count, "--seeds", asked.seeds, "--json")
         found: dict[str, Any] = json.loads(graphspec("suggest", str(folder / "run"), *map(str, options)))
     report = {
-        "command": f"python -m experiments.suggestions {asked.data} --out {asked.out}",
+        "command": f"python -m experiments.suggestions {asked.data} --out {asked.out} --rounds {asked.rounds} "
+        f"--count {asked.count} --seeds {asked.seeds}",
         "spec": "specs/digits.yaml, " + ", ".join(DIGITS) if asked.data == "digits" else MNIST,
         "wall_seconds": round(time.time() - started),
         "machine": machine(),
