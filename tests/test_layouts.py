@@ -304,6 +304,18 @@ def test_keys_that_lead_nowhere_or_twice(tmp_path: Path) -> None:
     assert by_check.startswith("outer.csv has two lines of who 2") and by_reader == by_check
 
 
+def test_what_a_row_has_is_on_the_first_of_its_lines_that_is_not_blank(tmp_path: Path) -> None:
+    lines = {"who": [*"aabbcc"], "lab": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "kind": [0, 1, 2, 0, 1, 2]}
+    write_csv(tmp_path / "long.csv", {**lines, "sex": ["", 1, 0, "", "", ""]})
+    entry = {"source": "long.csv", "plates": {"visits": {"key": "who"}}, "variables": COLUMNS, "test": 0}
+    variables = {**VARIABLES, "sex": {**SEX, "missing": True}}
+    found = rows_of(prepared({**entry, "validation": 0}, tmp_path, variables=variables))
+    assert [found[row]["sex"][0] for row in range(2)] == [1.0, 0.0] and found[2]["sex"][0] == -1.0
+    write_csv(tmp_path / "long.csv", {**lines, "sex": ["", 1, 0, 1, "", ""]})
+    (told, again) = refusals({**entry, "validation": 0}, tmp_path, variables=variables)
+    assert told == again and "sex" in told
+
+
 def test_tables_agree_on_keys_that_they_spell_differently(tmp_path: Path) -> None:
     """A column of whole numbers with a blank anywhere is written 1.0 by pandas."""
     write_csv(tmp_path / "outer.csv", {"who": [1, 2, 3], "sex": [0, 1, 0]})
