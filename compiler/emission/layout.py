@@ -62,12 +62,12 @@ def _text(plan: EmissionPlan, more: More) -> str:
         _model(plan, factors, classes),
         *(bound.code for bound in bounds),
         bound_code(plan, bounds, noisy),
-        *loss_code(plan, bounds, _decays(plan, classes)),
+        *loss_code(plan, bounds, _of_model(plan, {key: text.decays for key, text in classes.items()})),
         checkpoint_code(_renames(plan, classes)),
         *more(plan, noisy),
         start,
         *data_code(plan),
-        loop_code(plan, extras_of(bounds)),
+        *loop_code(plan, extras_of(bounds), _of_model(plan, {key: t.rate_factors for key, t in classes.items()})),
     ]
     copied = needed("\n".join([*body, end]))
     before, behind = ([piece.source for piece in copied if piece.behind is late] for late in (False, True))
@@ -129,8 +129,9 @@ def _model(plan: EmissionPlan, factors: dict[str, Factor], classes: dict[str, Cl
     return block("class Model(nn.Module):", docstring(told), block("def __init__(self) -> None:", *parts))
 
 
-def _decays(plan: EmissionPlan, classes: dict[str, ClassText]) -> dict[str, float]:
-    return {f"{plan.attributes[key]}.{own}": r for key, text in classes.items() for own, r in text.decays.items()}
+def _of_model(plan: EmissionPlan, numbers: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Numbers of the attributes of each class, by where they stand in the model."""
+    return {f"{plan.attributes[key]}.{own}": r for key, of_class in numbers.items() for own, r in of_class.items()}
 
 
 def _renames(plan: EmissionPlan, classes: dict[str, ClassText]) -> dict[str, str]:

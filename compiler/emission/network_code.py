@@ -27,6 +27,8 @@ def network(text: ClassText, module: Network, made: Construction, wanted: str = 
     layer = text.own(wanted, f"{made.blueprint.network.__name__}({given})", text.paths[module])
     if made.weight_decay:
         text.decays[layer.removeprefix("self.")] = made.weight_decay
+    if made.rate_factor != 1.0:
+        text.rate_factors[layer.removeprefix("self.")] = made.rate_factor
     values = ", ".join(f"{code_of(name)}: {_value(text, made, name)}" for name in module.inputs)
     return _outputs(text, f"{layer}({{{values}}}, layout)", list(setup.outputs) or [VALUE])
 

@@ -1,5 +1,7 @@
 """The end of an emitted file: weights from a checkpoint, rows of data, a short training loop."""
 
+from collections.abc import Mapping
+
 from compiler.emission.emission_plan import EmissionPlan
 from compiler.emission.objective_weights import scheduled
 from compiler.emission.text import block, docstring, remarked
@@ -132,8 +134,36 @@ def _random(variable: Variable) -> str:
             return normal
 
 
-def loop_code(plan: EmissionPlan, extras: dict[str, str]) -> str:
-    """`train`."""
+def loop_code(plan: EmissionPlan, extras: dict[str, str], factors: Mapping[str, float]) -> list[str]:
+    """`train`, and before it what it trains where networks have learning rates of their own. factors: of networks."""
+    return [*([_groups_code(factors)] if factors else []), _loop_code(plan, extras, bool(factors))]
+
+
+def _groups_code(factors: Mapping[str, float]) -> str:
+    rates = ", ".join(f'"{path}": {factor}' for path, factor in factors.items())
+    return "\n".join(
+        (
+            f"LEARNING_RATE_FACTORS = {{{rates}}}",
+            block(
+                "def parameter_groups(model: Model, rate: float) -> list[dict[str, Any]]:",
+                docstring("Weights with their learning rates: `rate` times the factors of these networks."),
+                "factors: dict[Tensor, float] = {}",
+                block(
+                    "for path, factor in LEARNING_RATE_FACTORS.items():",
+                    "factors |= dict.fromkeys(model.get_submodule(path).parameters(), factor)",
+                ),
+                "groups: dict[float, list[Tensor]] = {}",
+                block(
+                    "for weight in model.parameters():",
+                    "groups.setdefault(factors.get(weight, 1.0), []).append(weight)",
+                ),
+                'return [{"params": each, "factor": f, "lr": f * rate} for f, each in groups.items()]',
+            ),
+        )
+    )
+
+
+def _loop_code(plan: EmissionPlan, extras: dict[str, str], in_groups: bool) -> str:
     training, supervised = plan.graphs.spec.training, bool(plan.graphs.supervised)
     varies = isinstance(training.learning_rate, Schedule)
     gamma = supervised and plan.graphs.spec.objective.gamma is not None
@@ -141,7 +171,9 @@ def loop_code(plan: EmissionPlan, extras: dict[str, str]) -> str:
     if supervised:
         told = "An epoch is one pass over the rows without labels; each step adds as many labelled rows, drawn anew."
     rate, decay = "learning_rate(0.0)" if varies else "LEARNING_RATE", f", weight_decay={training.weight_decay}"
-    optimizer = f"torch.optim.{OPTIMIZERS[training.optimizer]}(model.parameters(), lr={rate}"
+    trained = f"parameter_groups(model, {rate})" if in_groups else f"model.parameters(), lr={rate}"
+    optimizer = f"torch.optim.{OPTIMIZERS[training.optimizer]}({trained}"
+    moved = ('group["factor"] * ' if in_groups else "") + "learning_rate(epoch)"
     given = ["model", "batch", "generator"]
     counts = {"epoch": "epoch", "data_rows": "count", "labelled_rows": "len(with_label)", "rho": "rho",
               "unlabelled_rows": "len(without)"}  # fmt: skip
@@ -159,7 +191,7 @@ def loop_code(plan: EmissionPlan, extras: dict[str, str]) -> str:
     )
     epoch = block(
         "for epoch in range(EPOCHS):",
-        *([block("for group in optimizer.param_groups:", 'group["lr"] = learning_rate(epoch)')] if varies else []),
+        *([block("for group in optimizer.param_groups:", f'group["lr"] = {moved}')] if varies else []),
         STREAM if supervised else "order = torch.randperm(count, generator=generator)",
         batch,
         'print(f"epoch {epoch + 1}: loss of the last batch {value.item():.3f}")',

@@ -29,8 +29,8 @@ class ClassText:
     """A class on its way: statements of `__init__` and `forward`, and weights by their two names.
 
     arguments: what `forward` is told, by the name that networks know it by. paths: name of every module in the compiled
-    model's checkpoint. decays: `weight_decay` of attributes. noisy: `forward` draws something. imports: of classes of
-    the user's own, (module, name). code: the whole class, once it is written.
+    model's checkpoint. decays, rate_factors: `weight_decay` and `learning_rate_factor` of attributes. noisy: `forward`
+    draws something. imports: of classes of the user's own, (module, name). code: the whole class, once it is written.
     """
 
     name: str
@@ -46,6 +46,7 @@ class ClassText:
     near: dict[str, str] = field(default_factory=dict)
     imports: set[tuple[str, str]] = field(default_factory=set)
     decays: dict[str, float] = field(default_factory=dict)
+    rate_factors: dict[str, float] = field(default_factory=dict)
     noisy: bool = False
     code: str = ""
 

@@ -69,8 +69,8 @@ class Scene:
             network = plan.build(setup)
         except UserModuleError as error:
             raise self._refused(error, below) from error
-        decay = spec.weight_decay if isinstance(spec, Weighted) else 0.0
-        self.built[network] = Construction(plan, setup, spec.own_units, decay)
+        decay, rate = (spec.weight_decay, spec.learning_rate_factor) if isinstance(spec, Weighted) else (0.0, 1.0)
+        self.built[network] = Construction(plan, setup, spec.own_units, decay, rate)
         return network
 
     def _refused(self, error: UserModuleError, below: str) -> SpecError:

@@ -25,12 +25,13 @@ class Blueprint:
 @dataclass(frozen=True)
 class Construction:
     """How one network of a model was built. own_units: its parents enter as they are. weight_decay: half of it times
-    the squared weights is taken off the objective."""
+    the squared weights is taken off the objective. rate_factor: times the learning rate its weights move."""
 
     blueprint: Blueprint
     setup: Setup
     own_units: bool
     weight_decay: float = 0.0
+    rate_factor: float = 1.0
 
 
 Drawn = Callable[[Any, Setup], Blueprint]

@@ -101,12 +101,15 @@ class NetworkKind(Section):
 
 
 class Weighted(NetworkKind):
-    """An architecture whose weights may be kept small."""
+    """An architecture whose weights may be kept small, and may learn faster or slower than the others'."""
 
     weight_decay: float = Field(
         default=0.0,
         ge=0,
         description="Half of it times the squared weights (biases left alone) is taken off the objective, once.",
+    )
+    learning_rate_factor: float = Field(
+        default=1.0, gt=0, description="Times `training.learning_rate`, for the weights of this network alone."
     )
 
 

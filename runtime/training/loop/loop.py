@@ -29,6 +29,7 @@ from runtime.training.loop.state import Position, TrainState, load_optimizer, no
 from runtime.training.processes.collectives import StopVote, Wish, from_all, processes, told_to_all
 from runtime.training.speed.profiling import Profile, describe_table
 from runtime.training.speed.timing import StepTimes, first_steps
+from runtime.training.step.optimizers import trained_by
 from runtime.training.step.step_metrics import Meter, MeterState, StepInfo
 from runtime.training.step.stepping import Stepper
 
@@ -66,7 +67,7 @@ class Training:
         file = self.plan.run.state_file
         load_weights(self.model, state.weights, str(file))
         optimizer = self.stepper.optimizer
-        load_optimizer(optimizer, state.optimizer, optimizer.param_groups[0]["params"], file)
+        load_optimizer(optimizer, state.optimizer, trained_by(optimizer), file)
         try:
             if self.average is not None:
                 self.average.load(state.average)

@@ -5,7 +5,7 @@ of torch.compile when it is built (a second and 66 MiB before the first step of 
 parameter in Python at every step.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,44 +20,51 @@ _NAMES = ("exp_avg", "exp_avg_sq", "step")
 class FusedAdam:
     """The part of a torch optimizer that training uses: `param_groups`, `step`, `zero_grad` and the state.
 
-    parameters: all of one device and floating type. decoupled: AdamW's weight decay. A parameter without gradient is
-    left alone, its memory too.
+    groups: as torch's optimizers take them, {"params": [...]} and settings of their own; or the parameters of a single
+    one. All are of one device and floating type. decoupled: AdamW's weight decay. A parameter without gradient is left
+    alone, its memory too.
     """
 
-    def __init__(self, parameters: Sequence[nn.Parameter], *, lr: float, weight_decay: float, decoupled: bool) -> None:
-        self.parameters = list(parameters)
-        self.param_groups: list[dict[str, Any]] = [{"params": self.parameters, "lr": lr, "weight_decay": weight_decay}]
+    def __init__(
+        self,
+        groups: Sequence[nn.Parameter] | Sequence[dict[str, Any]],
+        *,
+        lr: float,
+        weight_decay: float,
+        decoupled: bool,
+    ) -> None:
+        settings = {"lr": lr, "weight_decay": weight_decay}
+        given = [group for group in groups if isinstance(group, dict)] or [{"params": list(groups)}]
+        self.param_groups: list[dict[str, Any]] = [settings | group for group in given]
+        self.parameters: list[nn.Parameter] = [p for group in self.param_groups for p in group["params"]]
         self.decoupled = decoupled
         self._state: dict[int, dict[str, Tensor]] = {}
         self._with_gradient: tuple[int, ...] = ()
-        self._lists: tuple[list[Tensor], ...] = ([], [], [], [])
+        self._lists: list[tuple[dict[str, Any], tuple[list[Tensor], ...]]] = []
 
     @torch.no_grad()
     def step(self) -> None:
         """One update of every parameter that has a gradient."""
-        gradients = [parameter.grad for parameter in self.parameters]
-        self._arrange(tuple(index for index, gradient in enumerate(gradients) if gradient is not None))
-        parameters, averages, squares, steps = self._lists
-        if not parameters:
-            return
-        group = self.param_groups[0]
-        torch._foreach_add_(steps, 1)
+        with_gradient = tuple(index for index, each in enumerate(self.parameters) if each.grad is not None)
+        self._arrange(with_gradient)
         update = torch._fused_adamw_ if self.decoupled else torch._fused_adam_
-        update(
-            parameters,
-            [gradient for gradient in gradients if gradient is not None],
-            averages,
-            squares,
-            [],
-            steps,
-            lr=group["lr"],
-            beta1=BETAS[0],
-            beta2=BETAS[1],
-            weight_decay=group["weight_decay"],
-            eps=EPSILON,
-            amsgrad=False,
-            maximize=False,
-        )
+        for group, (parameters, averages, squares, steps) in self._lists:
+            torch._foreach_add_(steps, 1)
+            update(
+                parameters,
+                [parameter.grad for parameter in parameters if parameter.grad is not None],
+                averages,
+                squares,
+                [],
+                steps,
+                lr=group["lr"],
+                beta1=BETAS[0],
+                beta2=BETAS[1],
+                weight_decay=group["weight_decay"],
+                eps=EPSILON,
+                amsgrad=False,
+                maximize=False,
+            )
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -66,7 +73,7 @@ class FusedAdam:
 
     def state_dict(self) -> dict[str, Any]:
         """As torch's: by the parameters' places."""
-        groups = [{**group, "params": list(range(len(self.parameters)))} for group in self.param_groups]
+        groups = [{**group, "params": list(places)} for group, places in self._places()]
         return {"state": {i: dict(memory) for i, memory in self._state.items()}, "param_groups": groups}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
@@ -94,6 +101,16 @@ class FusedAdam:
                     "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
                     "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
                 }
-        memories = [[self._state[index][name] for index in with_gradient] for name in _NAMES]
-        self._lists = ([self.parameters[index] for index in with_gradient], *memories)
+        self._lists = []
+        for group, places in self._places():
+            at_work = [index for index in with_gradient if index in places]
+            memories = [[self._state[index][name] for index in at_work] for name in _NAMES]
+            if at_work:
+                self._lists.append((group, ([self.parameters[index] for index in at_work], *memories)))
         self._with_gradient = with_gradient
+
+    def _places(self) -> Iterator[tuple[dict[str, Any], range]]:
+        """Each group, and where its parameters stand among all."""
+        first = 0
+        for group in self.param_groups:
+            yield group, range(first, first := first + len(group["params"]))

@@ -15,7 +15,7 @@ from compiler.model.evaluation import Evaluation
 from compiler.model.grouping import as_one_kind, pattern_of
 from compiler.model.model import Model
 from compiler.model.teacher_answers import Answers
-from compiler.model.weight_decay import decayed, paid
+from compiler.model.training_of_networks import decayed, paid
 from compiler.symbolic.agreement import agreements
 from compiler.symbolic.schedules import ObjectiveWeights
 from compiler.tensors.blanks import as_value, blank

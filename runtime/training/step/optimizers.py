@@ -1,7 +1,7 @@
 """The optimizer of a spec. Its learning rate is set anew before every step, so schedules need no state of their own."""
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -29,16 +29,35 @@ class Optimizer(Protocol):
         """What `state_dict` gave."""
 
 
-def build_optimizer(training: TrainingSection, parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """The optimizer of that name with torch's own defaults; fused where torch offers it (one kernel a step)."""
+def build_optimizer(
+    training: TrainingSection, parameters: Iterable[nn.Parameter], factors: Mapping[nn.Parameter, float] | None = None
+) -> Optimizer:
+    """The optimizer of that name with torch's own defaults; fused where torch offers it (one kernel a step).
+
+    factors: of parameters that move another number of times the learning rate.
+    """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
+    groups = _groups(trained, factors or {})
     if training.optimizer in ("adam", "adamw") and _one_kind(trained):
-        return FusedAdam(trained, lr=0.0, weight_decay=training.weight_decay, decoupled=training.optimizer == "adamw")
+        return FusedAdam(groups, lr=0.0, weight_decay=training.weight_decay, decoupled=training.optimizer == "adamw")
     kind = _torchs_own(training.optimizer)
     options: dict[str, Any] = {"lr": 0.0, "weight_decay": training.weight_decay}
     if "fused" in inspect.signature(kind).parameters and all(p.is_floating_point() for p in trained):
         options["fused"] = True
-    return kind(trained, **options)
+    return kind(groups, **options)
+
+
+def _groups(trained: Sequence[nn.Parameter], factors: Mapping[nn.Parameter, float]) -> list[dict[str, Any]]:
+    """In their order, those of one factor together."""
+    by_factor: dict[float, list[nn.Parameter]] = {}
+    for parameter in trained:
+        by_factor.setdefault(factors.get(parameter, 1.0), []).append(parameter)
+    return [{"params": parameters, "factor": factor} for factor, parameters in by_factor.items()]
+
+
+def trained_by(optimizer: Optimizer) -> list[nn.Parameter]:
+    """What it trains, in the order in which its state counts."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def _torchs_own(name: str) -> type[torch.optim.Optimizer]:
@@ -59,6 +78,6 @@ def _one_kind(parameters: Sequence[nn.Parameter]) -> bool:
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
-    """The step size of every parameter from now on."""
+    """The step size of every parameter from now on, times its factor."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("factor", 1.0)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from compiler.model.model import Model
+from compiler.model.training_of_networks import rate_factors
 from compiler.symbolic.agreement import agreements
 from compiler.symbolic.schedules import ObjectiveWeights, Rates, value_at
 from graphspec.language import TrainingSection
@@ -54,7 +55,7 @@ class Stepper:
             )
         if not any(parameter.requires_grad for parameter in model.parameters()):
             raise RunError("there is nothing to train: every factor is frozen", "leave out `freeze` for one factor")
-        self.optimizer = build_optimizer(training, model.parameters())
+        self.optimizer = build_optimizer(training, model.parameters(), rate_factors(model))
         # the optimiser stays bare: accelerate's wrapper looks for a package on the path at every step, and without
         # loss scaling or accumulation it adds nothing; nor does its wrapper of the loss for a single process, whose
         # making takes half a second and 40 MiB
