@@ -21,7 +21,7 @@ from runtime.sweeping.run_commands import RunCommand
 
 distributed = pytest.importorskip("distributed", reason="dask.distributed (extra `cluster`) is not installed")
 
-EPOCHS = ("training.epochs=60", "training.patience=null")
+EPOCHS = ("training.epochs=24", "training.patience=null")
 SETS = tuple(part for text in EPOCHS for part in ("--set", text))
 
 
@@ -57,7 +57,7 @@ def tasks(folder: Path, *names: str) -> list[RunCommand]:
     for name in names:
         out = folder / "runs" / name
         found.append(
-            RunCommand(name, name, out, 60, ("train", "tiny.yaml", *SETS, "--out", str(out), "--device", "cpu", "-q"))
+            RunCommand(name, name, out, 24, ("train", "tiny.yaml", *SETS, "--out", str(out), "--device", "cpu", "-q"))
         )
     return found
 
@@ -114,7 +114,7 @@ def test_ctrl_c_stops_what_works_elsewhere_and_saves(
     with pytest.raises(KeyboardInterrupt):
         run_on(cluster, tmp_path, tasks(tmp_path, "stopped"), stop)
     manifest = Run(tmp_path / "runs" / "stopped").manifest()
-    assert manifest["status"] == "interrupted" and 2 < manifest["epochs"] < 60
+    assert manifest["status"] == "interrupted" and 2 < manifest["epochs"] < 24
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -358,7 +358,7 @@ def test_a_pool_runs_some_at_a_time_and_hears_every_exit_code(tmp_path: Path) ->
 
 def test_a_killed_sweep_leaves_nothing_running_and_the_same_command_goes_on(tmp_path: Path) -> None:
     """A real SIGKILL, in the middle of a training: its process saves and ends by itself, the next sweep resumes it."""
-    sets = ["--set", "training.epochs=40", "--set", "training.patience=null"]
+    sets = ["--set", "training.epochs=20", "--set", "training.patience=null"]
     command = [sys.executable, "-m", "runtime.cli", "sweep", "tiny.yaml", *sets, "--device", "cpu", "--out", "here"]
     sweep = subprocess.Popen([*command, "-q"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     metrics, end = tmp_path / "here" / "runs", time.monotonic() + 120
@@ -373,12 +373,12 @@ def test_a_killed_sweep_leaves_nothing_running_and_the_same_command_goes_on(tmp_
         time.sleep(0.05)
     assert run.manifest()["status"] == "interrupted"
     done = run.manifest()["epochs"]
-    assert 0 < done < 40
+    assert 0 < done < 20
     while (again := subprocess.run(command, capture_output=True, text=True, check=False)).returncode == 1:
         assert "another sweep is at work" in again.stderr and time.monotonic() < end
     assert again.returncode == 0, again.stderr
     assert len(run.manifest()["resumed"]) == 1
-    assert [record["epoch"] for record in run.metrics()] == list(range(1, 41))
+    assert [record["epoch"] for record in run.metrics()] == list(range(1, 21))
     assert summary("here")["rows"][0]["test_error"]["n"] == 1
 
 
