@@ -5,11 +5,11 @@ from collections.abc import Iterable
 
 from graphspec.graphs.graph import Variable
 from graphspec.headers.blank_numbers import number_for_blank
-from graphspec.headers.cell_reader import CellReader, read_as
 from graphspec.headers.columns import Column
 from graphspec.headers.numbers import NumberFormat
 from graphspec.language import ColumnSpec
 from graphspec.reading.suggestions import amount, counted
+from graphspec.rules.label_value_rules import rows_by_value
 from graphspec.text.report import Report
 from graphspec.text.tree import Path as Place
 
@@ -41,10 +41,7 @@ def check_blank_numbers(
 def _doubt(variable: Variable, entry: ColumnSpec, column: Column, numbers: NumberFormat) -> Doubt | None:
     if not column.counts or column.picture:
         return None
-    reader = CellReader(read_as(variable, entry), entry.missing_in(column.name), column.values, numbers)
-    counts: dict[float, int] = {}
-    for value, count in zip(reader.values, column.counts, strict=True):
-        if value is not None and math.isfinite(value):
-            counts[value] = counts.get(value, 0) + count
+    rows = rows_by_value(variable, entry, column, numbers)
+    counts = {value: count for value, count in rows.items() if math.isfinite(value)}
     number = number_for_blank(counts)
     return None if number is None else (column.name, number, counts[number])

@@ -13,6 +13,8 @@ from graphspec.text.tree import Path
 
 SIGNED = ("real", "direction")
 """Domains of numbers that lie around zero: the other side is minus the value."""
+CLASSED = ("category", "binary")
+"""Domains of classes, which change places."""
 
 
 def check_mirrors(spec: Spec, data: DataSection, variables: Mapping[str, Variable], report: Report) -> None:
@@ -77,8 +79,8 @@ def _problem(label: Variable, picture: Variable, wanted: tuple[int, ...] | dict[
         return f"'{label.name}' belongs to the row, and each element's picture is mirrored by itself", "leave it out"
     if isinstance(wanted, dict):
         return _problem_with_classes(label, wanted)
-    if label.discrete and label.domain in ("category", "binary"):
-        known = classes(label)
+    if label.domain in CLASSED:
+        known = label.value_names
         example = f"{{{known[0]}: {known[1]}}}" if len(known) > 1 else "{left: right}"
         return f"'{label.name}' has classes, which change places", f"write for example {example}"
     if label.domain not in (*SIGNED, "unit"):
@@ -95,22 +97,17 @@ def _problem(label: Variable, picture: Variable, wanted: tuple[int, ...] | dict[
 
 
 def _problem_with_classes(label: Variable, wanted: dict[str, str]) -> tuple[str, str] | None:
-    if label.domain not in ("category", "binary"):
+    if label.domain not in CLASSED:
         return f"'{label.name}' is {label.domain} and has no classes", "write elements, for example [0]"
     named = [*wanted, *wanted.values()]
     if len(set(named)) < len(named):
         twice = next(name for name in named if named.count(name) > 1)
         return f"the class {twice} stands in two places", "write each pair once: {left: right} is also right to left"
-    known = classes(label)
+    known = label.value_names
     missing = [name for name in named if known and name not in known]
     if missing:
         return f"'{label.name}' has no class {missing[0]}", did_you_mean(missing[0], known, f"classes: {few(known)}")
     return None
-
-
-def classes(label: Variable) -> tuple[str, ...]:
-    """What its classes are called; numbers where nothing else is said."""
-    return label.names or tuple(map(str, range(label.support or 0)))
 
 
 def _check_directions(spec: Spec, kept: Iterable[Variable], picture: str, report: Report) -> None:

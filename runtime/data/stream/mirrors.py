@@ -9,7 +9,6 @@ from torch import Tensor
 from graphspec.graphs.graph import Variable
 from graphspec.language import ColumnSpec
 from graphspec.reading.suggestions import did_you_mean, few
-from graphspec.rules.mirror_rules import classes
 from runtime.data.stream.units import Units
 from runtime.errors import DataError
 
@@ -54,7 +53,7 @@ def other_sides(
 
 
 def _swapped(variable: Variable, wanted: Mapping[str, str]) -> OtherSide:
-    known = classes(variable)
+    known = variable.value_names
     other = list(range(len(known)))
     for pair in wanted.items():
         for name in pair:
