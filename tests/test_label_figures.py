@@ -105,6 +105,18 @@ def test_elements_of_a_label_have_constant_answers_of_their_own() -> None:
     assert (found["rows"], found["elements"]) == (4, 8)
 
 
+def test_elements_of_a_plate_share_one_table_and_have_constant_answers_of_their_own() -> None:
+    steps = Variable("state", "supervised", "category", (3,), support=4, names=KIND.names, row_axes=1)
+    labels = RNG.integers(0, 4, 120)
+    table = RNG.dirichlet([1, 1, 1, 1], 120)
+    answers = table.argmax(1)
+    found = summarize(Prediction(steps, labels, answers, table, np.repeat(np.arange(40), 3), np.tile(range(3), 40)))
+    assert found["macro_f1"] == pytest.approx(sklearn.f1_score(labels, answers, average="macro"))
+    assert found["confusion"] == sklearn.confusion_matrix(labels, answers, labels=range(4)).tolist()
+    commonest = [np.bincount(labels[place::3]).max() for place in range(3)]
+    assert found["majority_error"] == pytest.approx(1 - sum(commonest) / 120)
+
+
 def test_confusions_go_to_the_element_they_are_of() -> None:
     tables = confusions(np.array([0, 1, 1]), np.array([0, 0, 1]), np.array([0, 1, 1]), 2, 2)
     assert tables.tolist() == [[[1, 0], [0, 0]], [[0, 1], [0, 1]]]

@@ -59,6 +59,11 @@ class Prediction:
         """Rows with at least one label."""
         return len(np.unique(self.row))
 
+    @property
+    def part(self) -> Integers:
+        """[n] which element of the label's own value each is: elements of its plates are one more case of the same."""
+        return self.element % max(math.prod(self.variable.of_element), 1)
+
 
 def summarize(prediction: Prediction) -> dict[str, Any]:
     """A label's figures; the error is None where no row of the split has the label.
@@ -66,7 +71,8 @@ def summarize(prediction: Prediction) -> dict[str, Any]:
     Finite support: error and majority_error (of always answering an element's commonest class: `majority`, if there is
     one element), shares in [0, 1]; interval: 95 % of the error; log_loss in nats, calibration, balanced_error,
     macro_f1, auc (two values), classes: {NAME: {rows, recall, precision}} (None: no such row, or never answered),
-    confusion [K][K] (row: true class). Of several elements: the mean over them, and no table of classes.
+    confusion [K][K] (row: true class). All elements of a plate are counted in one table; of a label whose own value has
+    several elements the mean over them, and no table of classes.
     Else: error = rmse, mae, median_error (absolute) and mean_error (always answering an element's mean), in data
     units, and r2; of a direction also angle_rms and angle_median, in degrees from 0 to 180. A bounded count has both.
     clearly_better: than that constant answer, on these rows (95 %).
@@ -101,9 +107,10 @@ def _elements(prediction: Prediction) -> dict[str, int]:
 
 def _of_classes(prediction: Prediction, probabilities: Floats) -> dict[str, Any]:
     classes, labels = probabilities.shape[1], prediction.labels
-    element, elements = _counted(prediction, classes)
-    tables = confusions(prediction.values, labels, element, elements, classes)
-    answer = tables.sum(axis=2).argmax(axis=1)
+    part, parts = _counted(prediction.part, classes)
+    tables = confusions(prediction.values, labels, part, parts, classes)
+    element, elements = _counted(prediction.element, classes)
+    answer = confusions(labels, labels, element, elements, classes).sum(axis=2).argmax(axis=1)
     gain = (labels != answer[element]).astype(np.float64) - (prediction.values != labels)
     found: dict[str, Any] = {
         **({"majority": prediction.variable.value_names[int(answer[0])]} if elements == 1 else {}),
@@ -112,11 +119,11 @@ def _of_classes(prediction: Prediction, probabilities: Floats) -> dict[str, Any]
         "balanced_error": float(np.nanmean(balanced_error(tables))),
         "macro_f1": float(np.nanmean(macro_f1(tables))),
     }
-    if classes == 2 and elements <= MOST_AREAS:
-        found["auc"] = _mean_area(probabilities[:, 1], labels == 1, element)
+    if classes == 2 and parts <= MOST_AREAS:
+        found["auc"] = _mean_area(probabilities[:, 1], labels == 1, part)
     if prediction.variable.domain == "count":
         found |= _of_counts(prediction, probabilities)
-    return found | (_by_class(prediction.variable, tables[0]) if elements == 1 else {})
+    return found | (_by_class(prediction.variable, tables[0]) if parts == 1 else {})
 
 
 def _by_class(variable: Variable, table: Integers) -> dict[str, Any]:
@@ -128,10 +135,10 @@ def _by_class(variable: Variable, table: Integers) -> dict[str, Any]:
     return {"classes": shares} | ({"confusion": table.tolist()} if len(table) <= MOST_CONFUSED else {})
 
 
-def _counted(prediction: Prediction, classes: int) -> tuple[Integers, int]:
+def _counted(element: Integers, classes: int) -> tuple[Integers, int]:
     """The element of each label, and how many there are; one for all where tables of each would be too many."""
-    elements = int(prediction.element.max()) + 1
-    return (prediction.element, elements) if elements * classes**2 <= MOST_CELLS else (prediction.element * 0, 1)
+    elements = int(element.max()) + 1
+    return (element, elements) if elements * classes**2 <= MOST_CELLS else (element * 0, 1)
 
 
 def _mean_area(scores: Floats, positive: NDArray[np.bool_], element: Integers) -> float | None:
